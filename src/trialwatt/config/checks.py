@@ -1,0 +1,232 @@
+"""What types alone cannot say: does the workload make sense, can the SUT and the platform do it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from trialwatt.config.catalogue import ALGORITHMS, DATASETS, MODELS
+from trialwatt.config.expansion import Resolved
+from trialwatt.config.keys import dotted, one_of, suggestion
+from trialwatt.config.loading import Problems
+from trialwatt.config.models import RunConfig, Testbed, Workload
+from trialwatt.config.origins import Origins
+from trialwatt.config.rawfiles import raw_file_problems
+from trialwatt.config.registry import Registry
+from trialwatt.config.space import levels, size
+from trialwatt.errors import Problem
+
+SPARE_BYTES = 50 * 2**20
+"""Free space without which nothing starts."""
+
+
+def check_workload(resolved: Resolved, problems: Problems) -> None:
+    """Names from the catalogue, hyperparameters that are read and in bounds, a possible budget."""
+    workload, origins, faulty = resolved.workload, resolved.origins, resolved.faulty
+    known = [
+        key in faulty or _known(key, getattr(workload, key), there, origins, problems)
+        for key, there in (("dataset", DATASETS), ("model", MODELS), ("algorithm", ALGORITHMS))
+    ]
+    if all(known) and not faulty & {"model", "algorithm", "space", "fixed"}:
+        _check_hyperparameters(workload, origins, problems)
+    if not faulty & {"space", "search"}:
+        _check_budget(workload, origins, problems)
+
+
+def _known(key: str, name: str, there, origins: Origins, problems: Problems) -> bool:
+    if name not in there:
+        hint = suggestion(name, there)
+        message = f'there is no {key} "{name}"; there are: {one_of(there)}{hint}'
+        problems.add(origins.problem((key,), message))
+    return name in there
+
+
+def _check_hyperparameters(workload: Workload, origins: Origins, problems: Problems) -> None:
+    model, algorithm = MODELS[workload.model], ALGORITHMS[workload.algorithm]
+    needed = {**model, **algorithm}
+    readers = (
+        f"{workload.model} reads {one_of(model)}, {workload.algorithm} reads {one_of(algorithm)}"
+    )
+    for place in ("space", "fixed"):
+        for name in getattr(workload, place):
+            if name not in needed:
+                hint = suggestion(name, needed)
+                message = f"nothing reads this hyperparameter; {readers}{hint}"
+                problems.add(origins.problem((place, name), message))
+            elif place == "fixed" and name in workload.space:
+                message = "is in the search space too; take it out of one of them"
+                problems.add(origins.problem((place, name), message))
+    for name, rule in needed.items():
+        if name in workload.space:
+            for path, value in rule.faults(workload.space[name]):
+                message = f"{rule.meaning}: must be {rule.rule} (got {value})"
+                problems.add(origins.problem(("space", name, *path), message))
+        elif name not in workload.fixed:
+            owner = workload.model if name in model else workload.algorithm
+            message = f'{owner} needs "{name}" ({rule.meaning}): neither here nor in fixed'
+            problems.add(origins.problem(("space",), message))
+        elif not rule.allows(value := workload.fixed[name]):
+            message = f"{rule.meaning}: must be {rule.rule} (got {value})"
+            problems.add(origins.problem(("fixed", name), message))
+
+
+def _check_budget(workload: Workload, origins: Origins, problems: Problems) -> None:
+    search, points = workload.search, size(workload.space)
+    if points is None and (search.sampler == "grid" or search.budget is None):
+        why = "on a grid" if search.sampler == "grid" else "counted (or search.budget)"
+        for name, axis in workload.space.items():
+            try:
+                levels(axis)
+            except ValueError:
+                message = f"a continuous range needs `levels` (or a `step`) to be {why}"
+                problems.add(origins.problem(("space", name), message))
+    elif search.sampler == "grid" and search.budget and search.budget > points:
+        message = f"is more than the {points} points of the grid (got {search.budget})"
+        problems.add(origins.problem(("search", "budget"), message))
+
+
+class SutChecks:
+    """The questions to the SUTs; each class is loaded once."""
+
+    def __init__(self):
+        self._registry = Registry("trialwatt.suts")
+        self._available: dict[str, str] = {}
+
+    def check_name(self, name: str, origins: Origins, path: tuple, problems: Problems) -> bool:
+        """Whether there is such a SUT and it can run here."""
+        if name not in self._registry.names:
+            there = self._registry.names
+            hint = suggestion(name, there)
+            message = f'there is no SUT "{name}"; there are: {one_of(there)}{hint}'
+            problems.add(origins.problem(path, message))
+            return False
+        sut, fault = self._registry.load(name)
+        if sut is not None and name not in self._available:
+            self._available[name] = sut.available()
+        if fault or self._available[name]:
+            reason = fault or f"cannot run here: {self._available[name]}"
+            problems.add(origins.problem(path, f"{name} {reason}" if not fault else reason))
+            return False
+        return True
+
+    def check_search(self, name: str, resolved: Resolved, at: Problem, problems: Problems) -> None:
+        """Whether the SUT offers the sampler and the pruner.
+
+        `at` is the SUT's place in a list. It is named where the experiment itself varies the
+        strategy; else the place where the strategy was chosen.
+        """
+        if "search" in resolved.faulty:
+            return
+        workload, origins = resolved.workload, resolved.origins
+        sut, _ = self._registry.load(name)
+        for kind, offered in (("sampler", sut.samplers), ("pruner", sut.pruners)):
+            chosen = getattr(workload.search, kind)
+            if chosen in offered:
+                continue
+            message = f'{name} offers no {kind} "{chosen}"; it has: {one_of(offered)}'
+            _, key = origins.of(("search", kind))
+            if key[:1] == ("vary",):
+                problems.add(Problem(at.file, at.key, message))
+            else:
+                problems.add(origins.problem(("search", kind), message))
+
+    def roles(self, run: RunConfig) -> list:
+        sut, _ = self._registry.load(run.sut)
+        return sut().planned_roles(run)
+
+
+class PlatformChecks:
+    """The questions to the testbed's platform, each asked once."""
+
+    def __init__(self, testbed: Testbed, origins: Origins, problems: Problems):
+        self._testbed, self._asked = testbed, {}
+        registry = Registry("trialwatt.platforms")
+        self._platform = None
+        if testbed.platform not in registry.names:
+            hint = suggestion(testbed.platform, registry.names)
+            there = one_of(registry.names)
+            message = f'there is no platform "{testbed.platform}"; there are: {there}{hint}'
+            problems.add(origins.problem(("platform",), message))
+            return
+        self._platform, fault = registry.load(testbed.platform)
+        if fault:
+            problems.add(origins.problem(("platform",), fault))
+
+    def check(
+        self, run: RunConfig, suts: SutChecks, resolved: Resolved, problems: Problems
+    ) -> None:
+        """Whether the platform has room for all roles of a run.
+
+        Reported at the treatment or setting that the platform's sentence names, if there is one.
+        """
+        if self._platform is None or "workers" in resolved.faulty:
+            return
+        origins = resolved.origins
+        workers = run.workload.workers
+        question = (run.sut, workers.model_dump_json())
+        if question not in self._asked:
+            self._asked[question] = self._platform.problems(self._testbed, suts.roles(run))
+        for message in self._asked[question]:
+            replaced = origins.below(("workers",))
+            named = [path for path in replaced if dotted(path) in message]
+            path = next(iter(named or replaced), ("workers",))
+            problems.add(origins.problem(path, f"{run.sut}: {message}"))
+
+
+def check_meters(testbed: Testbed, origins: Origins, problems: Problems) -> None:
+    there = Registry("trialwatt.meters").names
+    for index, name in enumerate(testbed.meters):
+        if name not in there:
+            hint = suggestion(name, there)
+            message = f'there is no meter "{name}"; there are: {one_of(there)}{hint}'
+            problems.add(origins.problem(("meters", index), message))
+
+
+def check_in_table(
+    key: str, name: str, entries: Mapping, file: str, origins: Origins, problems: Problems
+) -> None:
+    """Whether the testbed's price set, region or power model stands in its table."""
+    if name not in entries:
+        hint = suggestion(name, entries)
+        message = f'"{name}" is not in {file}; there are: {one_of(entries)}{hint}'
+        problems.add(origins.problem((key,), message))
+
+
+def check_data(
+    datasets: list[str], folder: str | None, root: Path, origins: Origins, problems: Problems
+) -> None:
+    """The raw files of the datasets, where a folder is named; else torchvision downloads them."""
+    variable = os.environ.get("TRIALWATT_DATA")
+    if not (folder or variable):
+        return
+    for dataset in datasets:
+        for message in raw_file_problems(dataset, root / (folder or variable)):
+            message = message.removeprefix(f"{root}{os.sep}")
+            if folder:
+                problems.add(origins.problem(("data",), message))
+            else:
+                problems.add(Problem("environment", "TRIALWATT_DATA", message))
+
+
+def check_results(results: str, root: Path, origins: Origins, problems: Problems) -> None:
+    """Whether the results folder, or the folder that it will be made in, can be written to."""
+    folder = root / results
+    if not results or (folder.exists() and not folder.is_dir()):
+        problems.add(origins.problem(("results",), f'"{results}" is not a folder'))
+        return
+    while not folder.exists():
+        folder = folder.parent
+    shown = results if folder == root / results else str(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            free = shutil.disk_usage(folder).free
+    except OSError as error:
+        message = f"cannot write to {shown}: {error.strerror}"
+        problems.add(origins.problem(("results",), message))
+        return
+    if free < SPARE_BYTES:
+        message = f"the disk is full: {free // 2**20} MB free, {SPARE_BYTES // 2**20} MB needed"
+        problems.add(origins.problem(("results",), message))

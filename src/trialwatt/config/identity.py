@@ -1,0 +1,71 @@
+"""A run's identity: the hash and the readable label of its resolved configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from trialwatt.config.models import TESTBED_KEYS_OF_METRICS, RunConfig
+from trialwatt.config.space import Phi
+
+
+def canonical_json(value) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def run_hash(run: RunConfig) -> str:
+    """Ten hex digits of the SHA-256 of all that can change what the run does."""
+    resolved = run.model_dump(mode="json", exclude={"testbed": TESTBED_KEYS_OF_METRICS})
+    return hashlib.sha256(canonical_json(resolved).encode()).hexdigest()[:10]
+
+
+def run_label(run: RunConfig) -> str:
+    """What a person wants to see in a folder's name; the hash makes it unique."""
+    load, workers = run.workload, run.workload.workers
+    parts = [load.dataset, load.model, load.search.sampler]
+    if load.search.pruner != "none":
+        parts.append(load.search.pruner)
+    parts += [f"{workers.count}x{workers.cpu:g}cpu", f"{workers.memory_mb}mb"]
+    if workers.accelerator != "cpu":
+        parts.append(workers.accelerator)
+    return "-".join(parts)
+
+
+def run_folder(run: RunConfig) -> str:
+    """Folder of a run's repetitions, relative to the results folder."""
+    return f"runs/{run.testbed_name}/{run.sut}-{run_label(run)}-{run_hash(run)}"
+
+
+def repetition_seed(seed: int, repetition: int) -> int:
+    """63 bits for one repetition, the same for every SUT and treatment: comparisons are paired."""
+    return _derived(["repetition", seed, repetition]) >> 1
+
+
+def canonical_phi(phi: Phi) -> Phi:
+    """φ with plain values, whichever library made it: numpy scalars and 32.0 become 32."""
+    return {name: _plain(value) for name, value in phi.items()}
+
+
+def trial_seed(run_seed: int, phi: Phi) -> int:
+    """32 bits for one trial, from the repetition's seed and φ alone.
+
+    Neither the SUT, nor the trial's number, nor its worker has a part in it: the same φ of a
+    repetition starts from the same weights and sees the same batches under every SUT and every
+    number of workers. What then differs between two SUTs is what they cost and which φ they
+    choose, not the luck of a training. A duplicate φ repeats the same training exactly, which is
+    why it counts as waste.
+    """
+    return _derived(["trial", run_seed, canonical_phi(phi)]) >> 32
+
+
+def _derived(value) -> int:
+    """64 bits of SHA-256: independent seeds that do not depend on Python or the machine."""
+    return int.from_bytes(hashlib.sha256(canonical_json(value).encode()).digest()[:8])
+
+
+def _plain(value):
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

@@ -1,0 +1,85 @@
+"""Keys of the models, by path: which exist, how they are written, and what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+Path = tuple[str | int, ...]
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """("vary", "workers.count", 2) → vary.workers.count[2]"""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def suggestion(word: object, candidates: Iterable[str]) -> str:
+    """`; did you mean "x"?`, or nothing where nothing is near."""
+    near = difflib.get_close_matches(str(word), list(candidates), n=1)
+    return f'; did you mean "{near[0]}"?' if near else ""
+
+
+def one_of(candidates: Iterable[str]) -> str:
+    """The list of what there is, for a message."""
+    return ", ".join(candidates) or "none"
+
+
+def siblings(model: Any, path: Path) -> list[str]:
+    """The keys that the model knows beside the last part of `path`; empty where any may stand."""
+    return [name for kind in _at(model, path[:-1]) if _is_model(kind) for name in kind.model_fields]
+
+
+def exists(model: Any, path: Path) -> bool:
+    """Whether `path` leads to something that a file of this model may hold."""
+    return bool(_at(model, path))
+
+
+def settable(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The dotted keys of single values in a model (without what stands in open mappings)."""
+    for name, field in model.model_fields.items():
+        models = [kind for kind in _kinds(field.annotation) if _is_model(kind)]
+        for kind in models:
+            yield from settable(kind, f"{prefix}{name}.")
+        if not models:
+            yield f"{prefix}{name}"
+
+
+def _at(model: Any, path: Path) -> list:
+    kinds = list(_kinds(model))
+    for part in path:
+        kinds = [inner for kind in kinds for inner in _inside(kind, part)]
+    return kinds
+
+
+def _inside(kind: Any, part: str | int) -> list:
+    if _is_model(kind):
+        field = kind.model_fields.get(part)
+        return list(_kinds(field.annotation)) if field else []
+    if get_origin(kind) is dict and isinstance(part, str):
+        return list(_kinds(get_args(kind)[1]))
+    if get_origin(kind) is list and isinstance(part, int):
+        return list(_kinds(get_args(kind)[0]))
+    return []
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """The members of a union, without what Annotated adds."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    elif origin in (Union, types.UnionType):
+        for member in get_args(annotation):
+            yield from _kinds(member)
+    else:
+        yield annotation
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

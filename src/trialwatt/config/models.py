@@ -1,0 +1,244 @@
+"""The models of the configuration: one source for validation, the JSON schema and the run hash.
+
+Units stand in the names. Unknown keys are errors everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+
+def _single(message: str) -> WrapValidator:
+    """One error for a value that is none of a union's types, instead of one per type."""
+
+    def validate(value, handler):
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise PydanticCustomError("single", message) from error
+
+    return WrapValidator(validate)
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+TableKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
+Value = Annotated[bool | int | float | str, _single("must be a finite number, true, false or text")]
+Number = Annotated[int | float, _single("must be a finite number")]
+
+
+class Model(BaseModel):
+    """Base: immutable, and a misspelt key is an error instead of a setting that nothing reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+# --- search space Φ ---------------------------------------------------------------------------
+
+
+class Choices(Model):
+    """A hyperparameter that takes one of the listed values; these are its grid levels too."""
+
+    choices: Annotated[list[Value], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _distinct(self):
+        seen = [(type(c) is bool, c) for c in self.choices]
+        if len(set(seen)) != len(seen):
+            raise ValueError("choices holds a value twice")
+        return self
+
+
+class Range(Model):
+    """A hyperparameter on an interval, both ends included.
+
+    `levels` is the number of its grid levels (evenly spaced, on the log axis if `log`); without
+    `levels`, a stepped or integer range has a level at every step.
+    """
+
+    low: Number
+    high: Number
+    log: bool = False
+    step: Annotated[float, Field(gt=0)] | None = None
+    levels: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self):
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high (got {self.low} and {self.high})")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a log range must start above 0 (got {self.low})")
+        if self.log and self.step is not None:
+            raise ValueError("a log range has no step")
+        return self
+
+
+def _axis_kind(value) -> str | None:
+    if isinstance(value, Choices | Range):
+        return "(choices)" if isinstance(value, Choices) else "(range)"
+    if isinstance(value, Mapping):
+        return "(choices)" if "choices" in value else "(range)"
+    return None
+
+
+Axis = Annotated[
+    Annotated[Choices, Tag("(choices)")] | Annotated[Range, Tag("(range)")],
+    Discriminator(
+        _axis_kind,
+        custom_error_type="axis",
+        custom_error_message="must be {choices: [...]} or {low: ..., high: ...}",
+    ),
+]
+Space = Annotated[dict[str, Axis], Field(min_length=1)]
+
+
+# --- workload configuration -------------------------------------------------------------------
+
+
+class Search(Model):
+    """How Φ is searched. `budget` is the number of trials; null means pS, the size of the grid."""
+
+    sampler: Name = "grid"
+    pruner: Name = "none"
+    budget: Annotated[int, Field(ge=1)] | None = None
+    sampler_options: dict[str, Value] = {}
+    pruner_options: dict[str, Value] = {}
+
+
+class Workers(Model):
+    """wn, wcpu, wmem and at. `cpu` is nominal; a testbed's cpu_per_vcpu gives the physical one."""
+
+    count: Annotated[int, Field(ge=1)] = 4
+    cpu: Annotated[float, Field(gt=0)] = 2
+    memory_mb: Annotated[int, Field(ge=64)] = 2048
+    accelerator: Literal["cpu", "gpu", "tpu"] = "cpu"
+
+
+class Goal(Model):
+    """tg: (score, direction, target). `target` null means the dataset's committed reference."""
+
+    score: Literal["macro_f1", "accuracy"] = "macro_f1"
+    direction: Literal["maximize"] = "maximize"
+    target: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class Workload(Model):
+    """One workload configuration: everything about a job but its SUT, testbed and repetition."""
+
+    dataset: Name = "mnist"
+    model: Name = "ff"
+    algorithm: Name = "adam"
+    batch: Annotated[int, Field(ge=1)] = 50
+    epochs: Annotated[int, Field(ge=1)] = 5
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    validate_each_epoch: bool = False
+    space: Space
+    fixed: dict[str, Value] = {}
+    search: Search = Search()
+    workers: Workers = Workers()
+    goal: Goal = Goal()
+    deadline_s: Annotated[float, Field(gt=0)] = 3600
+
+
+class WorkloadFile(Workload):
+    """A workload as a file gives it: `space` may be the name of a file in config/spaces."""
+
+    space: Name | Space
+
+
+# --- testbed ----------------------------------------------------------------------------------
+
+
+class Limits(Model):
+    """CPU (physical cores) and memory of one service: a head, a master, a database, a driver."""
+
+    cpu: Annotated[float, Field(gt=0)] = 1
+    memory_mb: Annotated[int, Field(ge=64)] = 1024
+
+
+class Testbed(Model):
+    """Where runs happen and how they are metered. Prices and carbon only matter to the metrics."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    platform: Name = "local"
+    cpu_per_vcpu: Annotated[float, Field(gt=0, le=1)] = 1.0
+    allow_oversubscription: bool = False
+    enforcement: Literal["auto", "cgroup-v2", "systemd", "cgroup-v1", "soft"] = "auto"
+    service: Limits = Limits()
+    meters: Annotated[list[Name], Field(min_length=1)] = ["rapl", "model"]
+    sample_hz: Annotated[float, Field(ge=1, le=50)] = 5
+    idle_s: Annotated[float, Field(ge=0)] = 10
+    power_model: Name = "gcp-median"
+    prices: Name = "gcp-n2"
+    region: TableKey = "world"
+    pue: Annotated[float, Field(ge=1)] = 1.0
+
+
+# --- experiments and the whole ----------------------------------------------------------------
+
+
+class Experiment(Model):
+    """A base workload and what varies: dotted workload keys to the list of treatments."""
+
+    title: str
+    base: Name
+    vary: dict[str, Annotated[list[Value], Field(min_length=1)]] = {}
+    suts: Annotated[list[Name], Field(min_length=1)]
+
+
+class Settings(Model):
+    """config/config.yaml: which experiments run, where, how often and on which data.
+
+    `base` replaces the base workload of every experiment, `set` replaces single workload keys
+    (dotted) of the base, `suts` replaces the experiments' lists.
+    """
+
+    testbed: Name = "local"
+    experiments: Annotated[list[Name], Field(min_length=1)]
+    base: Name | None = None
+    set: dict[str, Value] = {}
+    suts: Annotated[list[Name], Field(min_length=1)] | None = None
+    repetitions: Annotated[int, Field(ge=1)] = 3
+    seed: Annotated[int, Field(ge=0)] = 1
+    data: str | None = None
+    results: str = "results"
+
+
+# --- one run ----------------------------------------------------------------------------------
+
+TESTBED_KEYS_OF_METRICS = {"prices", "region", "pue"}
+"""Testbed keys that only the metrics read: a new price must not redo a measurement."""
+
+
+class RunConfig(Model):
+    """The resolved configuration of a run, the thing that is hashed. One hash, n repetitions."""
+
+    format: Literal[1] = 1
+    sut: Name
+    workload: Workload
+    testbed_name: Name
+    testbed: Testbed
+    seed: int
+
+    @property
+    def worker_cpu(self) -> float:
+        """Physical cores of one worker."""
+        return self.workload.workers.cpu * self.testbed.cpu_per_vcpu
+
+    @property
+    def threads(self) -> int:
+        """Threads of one worker: a second one on a fraction of a core only slows it down."""
+        return max(1, int(self.worker_cpu))

@@ -1,0 +1,105 @@
+"""The search space Φ: its grid, random draws, membership. A φ is a dict name → value."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+
+from trialwatt.config.models import Choices, Range, Space
+
+Phi = dict[str, bool | int | float | str]
+
+
+def levels(axis: Choices | Range) -> list:
+    """The grid levels of one hyperparameter, in order."""
+    if isinstance(axis, Choices):
+        return list(axis.choices)
+    whole = is_whole(axis)
+    if axis.levels is None:
+        if axis.log or not (whole or axis.step):
+            raise ValueError("a continuous range needs `levels` to be on a grid")
+        step = axis.step or 1
+        count = math.floor((axis.high - axis.low) / step + 1e-9) + 1
+        values = [axis.low + i * step for i in range(count)]
+    elif axis.levels == 1:
+        values = [axis.low]
+    elif axis.log:
+        ratio = math.log(axis.high / axis.low) / (axis.levels - 1)
+        values = [axis.low * math.exp(i * ratio) for i in range(axis.levels - 1)] + [axis.high]
+    else:
+        width = (axis.high - axis.low) / (axis.levels - 1)
+        values = [axis.low + i * width for i in range(axis.levels - 1)] + [axis.high]
+    if axis.step:
+        values = [_snap(axis, v) for v in values]
+    if whole:
+        values = [round(v) for v in values]
+    return list(dict.fromkeys(values))
+
+
+def grid(space: Space) -> list[Phi]:
+    """All points of the grid; the last-named hyperparameter varies fastest."""
+    names = list(space)
+    return [
+        dict(zip(names, point, strict=True))
+        for point in itertools.product(*(levels(space[n]) for n in names))
+    ]
+
+
+def size(space: Space) -> int | None:
+    """pS, the number of grid points; None where a continuous range has no levels."""
+    try:
+        return math.prod(len(levels(axis)) for axis in space.values())
+    except ValueError:
+        return None
+
+
+def draw(space: Space, rng: random.Random) -> Phi:
+    """One φ, each hyperparameter uniform on its own (log) axis."""
+    return {name: _draw_one(axis, rng) for name, axis in space.items()}
+
+
+def contains(space: Space, phi: Phi) -> bool:
+    """Whether φ names exactly the hyperparameters of Φ, each with a value that it may take."""
+    return phi.keys() == space.keys() and all(_holds(space[n], v) for n, v in phi.items())
+
+
+def is_whole(axis: Range) -> bool:
+    """Whether the range holds whole numbers only."""
+    step_whole = axis.step is None or float(axis.step).is_integer()
+    return isinstance(axis.low, int) and isinstance(axis.high, int) and step_whole
+
+
+def _snap(axis: Range, value: float) -> float:
+    top = math.floor((axis.high - axis.low) / axis.step + 1e-9)
+    return axis.low + min(top, round((value - axis.low) / axis.step)) * axis.step
+
+
+def _draw_one(axis: Choices | Range, rng: random.Random):
+    if isinstance(axis, Choices):
+        return rng.choice(axis.choices)
+    if is_whole(axis) and not axis.log:
+        return rng.randrange(axis.low, axis.high + 1, int(axis.step or 1))
+    if axis.step:
+        count = math.floor((axis.high - axis.low) / axis.step + 1e-9)
+        return axis.low + rng.randint(0, count) * axis.step
+    if axis.log:
+        value = math.exp(rng.uniform(math.log(axis.low), math.log(axis.high)))
+        value = min(max(value, axis.low), axis.high)
+        return round(value) if is_whole(axis) else value
+    return rng.uniform(axis.low, axis.high)
+
+
+def _holds(axis: Choices | Range, value) -> bool:
+    if isinstance(axis, Choices):
+        return any(type(value) is type(c) and value == c for c in axis.choices)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if not axis.low <= value <= axis.high:
+        return False
+    if is_whole(axis) and value != round(value):
+        return False
+    if axis.step:
+        steps = (value - axis.low) / axis.step
+        return abs(steps - round(steps)) < 1e-6
+    return True

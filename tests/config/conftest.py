@@ -1,0 +1,150 @@
+"""A small project on disk, with SUTs and a platform of another package, found by entry point."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+import yaml
+
+SUTS = """
+    from trialwatt.suts.base import Sut
+
+    class Alpha(Sut):
+        name = "alpha"
+        samplers = {"grid": 1, "random": 1}
+        pruners = {"none": None, "median": 1}
+
+        def work(self, job, index, trials): ...
+        def best(self, job): ...
+
+    class Beta(Alpha):
+        name = "beta"
+        samplers = {"random": 1, "tpe": 1}
+
+    class Absent(Alpha):
+        name = "absent"
+
+        @classmethod
+        def available(cls):
+            return "java is not installed: install Java 17"
+
+    class Bench:
+        @classmethod
+        def problems(cls, testbed, roles):
+            cpu = sum(role.cpu for role in roles)
+            if cpu > 2 and not testbed.allow_oversubscription:
+                return [f"{cpu:g} cores are asked for, the machine has 2: lower workers.count"]
+            return []
+"""
+ENTRY_POINTS = """
+    [trialwatt.suts]
+    alpha = other_suts:Alpha
+    beta = other_suts:Beta
+    absent = other_suts:Absent
+    broken = no_such_module:Broken
+
+    [trialwatt.platforms]
+    bench = other_suts:Bench
+"""
+FILES = {
+    "config.yaml": {
+        "testbed": "bench",
+        "experiments": ["baseline", "r-node"],
+        "repetitions": 2,
+    },
+    "experiments/baseline.yaml": {"title": "Baseline", "base": "small", "suts": ["alpha"]},
+    "experiments/r-node.yaml": {
+        "title": "R-Node",
+        "base": "small",
+        "vary": {"workers.count": [1, 2]},
+        "suts": ["alpha"],
+    },
+    "workloads/small.yaml": {"dataset": "digits", "space": "four", "workers": {"count": 2}},
+    "spaces/four.yaml": {
+        "lr": {"choices": [0.001, 0.01]},
+        "decay": {"choices": [0.0]},
+        "ls": {"choices": [8, 16]},
+        "ln": {"choices": [1]},
+    },
+    "testbeds/bench.yaml": {"platform": "bench", "cpu_per_vcpu": 0.25, "meters": ["model"]},
+    "prices.yaml": {
+        "sets": {
+            "gcp-n2": {"per_vcpu_h": 0.03, "per_gb_h": 0.004, "date": "2026-01-01", "source": "x"}
+        }
+    },
+    "carbon.yaml": {
+        "regions": {
+            "world": {
+                "intensity_g_per_kwh": 475,
+                "year": 2018,
+                "date": "2026-01-01",
+                "source": "x",
+            }
+        }
+    },
+    "power.yaml": {
+        "models": {
+            "gcp-median": {
+                "min_w": 0.68,
+                "max_w": 4.11,
+                "memory_w_per_gb": 0.392,
+                "included_gb_per_vcpu": 4,
+                "date": "2026-01-01",
+                "source": "x",
+            }
+        }
+    },
+}
+
+
+class Project:
+    """config/ below a folder; `edit` changes one key of one file."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        for name, data in FILES.items():
+            self.write(name, data)
+
+    def write(self, name: str, data) -> None:
+        path = self.root / "config" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(data if isinstance(data, str) else yaml.safe_dump(data, sort_keys=False))
+
+    def read(self, name: str):
+        return yaml.safe_load((self.root / "config" / name).read_text())
+
+    def edit(self, name: str, *path, to) -> None:
+        """Set the key at `path`; `to` None deletes it."""
+        data = self.read(name)
+        inner = data
+        for part in path[:-1]:
+            inner = inner.setdefault(part, {}) if isinstance(inner, dict) else inner[part]
+        if to is None:
+            del inner[path[-1]]
+        else:
+            inner[path[-1]] = to
+        self.write(name, data)
+
+    @property
+    def files(self) -> list[Path]:
+        return [self.root / "config/config.yaml"]
+
+    def plan(self, *more: Path):
+        from trialwatt.config.files import plan_of_files
+
+        return plan_of_files(more, root=self.root)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Project:
+    site = tmp_path / "site"
+    info = site / "other_suts-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-suts\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(textwrap.dedent(ENTRY_POINTS))
+    (site / "other_suts.py").write_text(textwrap.dedent(SUTS))
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.delenv("TRIALWATT_DATA", raising=False)
+    root = tmp_path / "project"
+    root.mkdir()
+    return Project(root)

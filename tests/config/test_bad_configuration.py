@@ -1,0 +1,593 @@
+"""Every bad input is one exact sentence: the file, the key in it, what is wrong."""
+
+import hashlib
+import os
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from trialwatt.config import load_plan
+from trialwatt.errors import ConfigError, TrialwattError
+
+WORKLOAD, SPACE = "workloads/small.yaml", "spaces/four.yaml"
+NODE, TESTBED = "experiments/r-node.yaml", "testbeds/bench.yaml"
+
+
+def said(project, *more) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        project.plan(*more)
+    return [str(problem) for problem in caught.value.problems]
+
+
+CASES = [
+    # --- unknown and misspelt keys
+    ("config.yaml", ["repetitons"], 3, 'repetitons: unknown key; did you mean "repetitions"?'),
+    (
+        "config.yaml",
+        ["zzz"],
+        3,
+        "zzz: unknown key; known are: testbed, experiments, base, set,"
+        " suts, repetitions, seed, data, results",
+    ),
+    (WORKLOAD, ["workers", "cout"], 3, 'workers.cout: unknown key; did you mean "count"?'),
+    (WORKLOAD, ["serach"], {}, 'serach: unknown key; did you mean "search"?'),
+    (TESTBED, ["servic"], {}, 'servic: unknown key; did you mean "service"?'),
+    (SPACE, ["lr", "choice"], [1], 'lr.choice: unknown key; did you mean "choices"?'),
+    (NODE, ["varies"], {}, 'varies: unknown key; did you mean "vary"?'),
+    (
+        "prices.yaml",
+        ["sets", "gcp-n2", "per_vcpu"],
+        1,
+        'sets.gcp-n2.per_vcpu: unknown key; did you mean "per_vcpu_h"?',
+    ),
+    # --- wrong types
+    ("config.yaml", ["repetitions"], "three", 'repetitions: must be a whole number (got "three")'),
+    ("config.yaml", ["repetitions"], True, "repetitions: must be a whole number (got true)"),
+    ("config.yaml", ["repetitions"], 0, "repetitions: must be at least 1 (got 0)"),
+    ("config.yaml", ["experiments"], "baseline", 'experiments: must be a list (got "baseline")'),
+    ("config.yaml", ["experiments"], [], "experiments: must not be empty"),
+    (WORKLOAD, ["epochs"], 2.5, "epochs: must be a whole number (got 2.5)"),
+    (WORKLOAD, ["workers"], 4, "workers: must hold keys (got 4)"),
+    (WORKLOAD, ["validation_share"], 1.0, "validation_share: must be less than 1 (got 1.0)"),
+    (SPACE, ["lr"], [0.1], "lr: must be {choices: [...]} or {low: ..., high: ...} (got [0.1])"),
+    (
+        SPACE,
+        ["lr"],
+        {"choices": [[0.1]]},
+        "lr.choices[0]: must be a finite number, true, false or text (got [0.1])",
+    ),
+    (NODE, ["vary"], {"workers.count": 2}, "vary.workers.count: must be a list (got 2)"),
+    (
+        TESTBED,
+        ["enforcement"],
+        "hard",
+        "enforcement: must be 'auto', 'cgroup-v2', 'systemd', 'cgroup-v1' or 'soft' (got \"hard\")",
+    ),
+    (
+        "carbon.yaml",
+        ["regions", "world", "date"],
+        "2026-02-30",
+        "regions.world.date: must be a day such as 2026-01-31 (got '2026-02-30')",
+    ),
+    # --- values that cannot be
+    (WORKLOAD, ["workers", "count"], 0, "workers.count: must be at least 1 (got 0)"),
+    (NODE, ["vary", "workers.count"], [1, 0], "vary.workers.count[1]: must be at least 1 (got 0)"),
+    (WORKLOAD, ["workers", "memory_mb"], 63, "workers.memory_mb: must be at least 64 (got 63)"),
+    (
+        NODE,
+        ["vary"],
+        {"workers.memory_mb": [32, 1024]},
+        "vary.workers.memory_mb[0]: must be at least 64 (got 32)",
+    ),
+    (WORKLOAD, ["search"], {"budget": 0}, "search.budget: must be at least 1 (got 0)"),
+    (
+        WORKLOAD,
+        ["search"],
+        {"budget": 5},
+        "search.budget: is more than the 4 points of the grid (got 5)",
+    ),
+    (WORKLOAD, ["search"], {"budget": -1}, "search.budget: must be at least 1 (got -1)"),
+    # --- treatments
+    (
+        NODE,
+        ["vary", "workers.count"],
+        [1, 2, 1],
+        "vary.workers.count[2]: 1 stands in the list already",
+    ),
+    (NODE, ["vary", "workers.count"], [], "vary.workers.count: must not be empty"),
+    (
+        NODE,
+        ["vary"],
+        {"workers.cuont": [1]},
+        'vary.workers.cuont: a workload has no such key; did you mean "workers.count"?',
+    ),
+    (NODE, ["suts"], ["alpha", "alpha"], "suts[1]: alpha stands in the list already"),
+    (
+        "config.yaml",
+        ["experiments"],
+        ["baseline", "baseline"],
+        "experiments[1]: baseline stands in the list already",
+    ),
+    (
+        "config.yaml",
+        ["set"],
+        {"workers.cont": 1},
+        'set.workers.cont: a workload has no such key; did you mean "workers.count"?',
+    ),
+    ("config.yaml", ["set"], {"workers.count": 0}, "set.workers.count: must be at least 1 (got 0)"),
+    # --- names of files
+    (
+        "config.yaml",
+        ["experiments"],
+        ["r-nod"],
+        'experiments[0]: there is no config/experiments/r-nod.yaml; did you mean "r-node"?',
+    ),
+    (
+        "config.yaml",
+        ["testbed"],
+        "moon",
+        "testbed: there is no config/testbeds/moon.yaml; there are: bench",
+    ),
+    (
+        "config.yaml",
+        ["base"],
+        "smal",
+        'base: there is no config/workloads/smal.yaml; did you mean "small"?',
+    ),
+    (NODE, ["base"], "big", "base: there is no config/workloads/big.yaml; there are: small"),
+    (
+        WORKLOAD,
+        ["space"],
+        "fuor",
+        'space: there is no config/spaces/fuor.yaml; did you mean "four"?',
+    ),
+    (
+        "config.yaml",
+        ["set"],
+        {"space": "none"},
+        "set.space: there is no config/spaces/none.yaml; there are: four",
+    ),
+    (
+        "config.yaml",
+        ["base"],
+        "../x",
+        'base: must be made of lower-case letters, digits and dashes (got "../x")',
+    ),
+    # --- names from the catalogue and the registries
+    (
+        WORKLOAD,
+        ["dataset"],
+        "mnits",
+        'dataset: there is no dataset "mnits"; there are: digits,'
+        ' mnist, fashion-mnist; did you mean "mnist"?',
+    ),
+    (
+        WORKLOAD,
+        ["model"],
+        "fff",
+        'model: there is no model "fff"; there are: ff; did you mean "ff"?',
+    ),
+    (
+        WORKLOAD,
+        ["algorithm"],
+        "adm",
+        'algorithm: there is no algorithm "adm"; there are: adam,'
+        ' adamw, rmsprop, sgd; did you mean "adam"?',
+    ),
+    (
+        NODE,
+        ["suts"],
+        ["alpha", "broken"],
+        "suts[1]: no_such_module:Broken cannot be loaded: No module named 'no_such_module'",
+    ),
+    (
+        NODE,
+        ["suts"],
+        ["absent"],
+        "suts[0]: absent cannot run here: java is not installed: install Java 17",
+    ),
+    (
+        TESTBED,
+        ["prices"],
+        "gcp-n3",
+        'prices: "gcp-n3" is not in config/prices.yaml; there are: gcp-n2; did you mean "gcp-n2"?',
+    ),
+    (TESTBED, ["region"], "DEU", 'region: "DEU" is not in config/carbon.yaml; there are: world'),
+    (
+        TESTBED,
+        ["power_model"],
+        "gcp",
+        'power_model: "gcp" is not in config/power.yaml; there are: gcp-median',
+    ),
+    # --- hyperparameters
+    (
+        SPACE,
+        ["dropout"],
+        {"choices": [0.1]},
+        "dropout: nothing reads this hyperparameter; ff reads ls, ln, adam reads lr, decay",
+    ),
+    (
+        SPACE,
+        ["lrr"],
+        {"choices": [0.1]},
+        "lrr: nothing reads this hyperparameter; ff reads ls, ln,"
+        ' adam reads lr, decay; did you mean "lr"?',
+    ),
+    (
+        WORKLOAD,
+        ["fixed"],
+        {"momentum": 1},
+        "fixed.momentum: nothing reads this hyperparameter; ff reads ls, ln, adam reads lr, decay",
+    ),
+    (
+        WORKLOAD,
+        ["fixed"],
+        {"ls": 8},
+        "fixed.ls: is in the search space too; take it out of one of them",
+    ),
+    (
+        SPACE,
+        ["ls"],
+        {"choices": [8, 0]},
+        "ls.choices[1]: units per hidden layer: must be a whole number of at least 1 (got 0)",
+    ),
+    (
+        SPACE,
+        ["ls"],
+        {"low": 0, "high": 8},
+        "ls.low: units per hidden layer: must be a whole number of at least 1 (got 0)",
+    ),
+    (
+        SPACE,
+        ["ls"],
+        {"low": 1, "high": 8, "step": 0.5},
+        "ls.step: units per hidden layer: must be a whole number of at least 1 (got 0.5)",
+    ),
+    (
+        SPACE,
+        ["lr"],
+        {"choices": [0]},
+        "lr.choices[0]: learning rate: must be a number greater than 0 (got 0)",
+    ),
+    (
+        SPACE,
+        ["lr"],
+        {"choices": ["1e-4x"]},
+        "lr.choices[0]: learning rate: must be a number greater than 0 (got 1e-4x)",
+    ),
+    (
+        SPACE,
+        ["ln"],
+        {"choices": [True]},
+        "ln.choices[0]: number of hidden layers: must be a whole number of at least 1 (got True)",
+    ),
+    (SPACE, ["lr"], {"choices": []}, "lr.choices: must not be empty"),
+    (SPACE, ["lr"], {"choices": [0.1, 0.1]}, "lr: choices holds a value twice"),
+    (SPACE, ["lr"], {"low": 0.1, "high": 0.01}, "lr: low must be below high (got 0.1 and 0.01)"),
+    (
+        SPACE,
+        ["lr"],
+        {"low": 0.01, "high": 0.1},
+        "lr: a continuous range needs `levels` (or a `step`) to be on a grid",
+    ),
+]
+
+
+def _first_words(case) -> str:
+    name, path, to, _ = case
+    return f"{name}-{'.'.join(map(str, path))}={to}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=_first_words)
+def test_one_fault_is_one_exact_sentence(project, case):
+    name, path, to, sentence = case
+    project.edit(name, *path, to=to)
+    assert said(project) == [f"config/{name}: {sentence}"]
+
+
+def test_the_untouched_project_has_no_fault(project):
+    assert len(project.plan().runs) == 2
+
+
+def test_a_hyperparameter_that_is_nowhere_is_named(project):
+    project.edit(SPACE, "ln", to=None)
+    assert said(project) == [
+        'config/spaces/four.yaml: ff needs "ln" (number of hidden layers):'
+        " neither here nor in fixed"
+    ]
+    project.edit(WORKLOAD, "fixed", to={"ln": 0})
+    assert said(project) == [
+        "config/workloads/small.yaml: fixed.ln: number of hidden layers:"
+        " must be a whole number of at least 1 (got 0)"
+    ]
+    project.edit(WORKLOAD, "fixed", to={"ln": 2})
+    assert project.plan()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [("{}\n", "must not be empty"), ("", "is empty; it must hold `key: value` lines"),
+     ("- lr\n", "holds no keys; it must hold `key: value` lines")],
+)  # fmt: skip
+def test_an_empty_search_space(project, content, sentence):
+    project.write(SPACE, content)
+    assert said(project) == [f"config/spaces/four.yaml: {sentence}"]
+
+
+def test_an_empty_inline_search_space(project):
+    project.edit(WORKLOAD, "space", to={})
+    assert said(project) == ["config/workloads/small.yaml: space: must not be empty"]
+
+
+def test_an_unknown_sut_lists_those_that_there_are(project):
+    project.edit(NODE, "suts", to=["alpha", "alhpa"])
+    (sentence,) = said(project)
+    assert sentence.startswith(
+        'config/experiments/r-node.yaml: suts[1]: there is no SUT "alhpa"; there are: absent, alpha'
+    )
+    assert sentence.endswith('did you mean "alpha"?')
+
+
+def test_an_unknown_platform_or_meter_lists_those_that_there_are(project):
+    project.edit(TESTBED, "platform", to="bnech")
+    project.edit(TESTBED, "meters", to=["model", "modle"])
+    meter, platform = said(project)
+    assert platform.startswith('config/testbeds/bench.yaml: platform: there is no platform "bnech"')
+    assert meter.startswith('config/testbeds/bench.yaml: meters[1]: there is no meter "modle"')
+    assert platform.endswith('did you mean "bench"?')
+    assert meter.endswith('did you mean "model"?')
+
+
+def test_a_sampler_is_reported_where_it_was_chosen(project):
+    project.edit(WORKLOAD, "search", to={"sampler": "cmaes"})
+    assert said(project) == [
+        "config/workloads/small.yaml: search.sampler:"
+        ' alpha offers no sampler "cmaes"; it has: grid, random'
+    ]
+
+
+def test_a_pruner_is_reported_where_it_was_chosen(project):
+    project.edit("config.yaml", "set", to={"search.pruner": "hyperband"})
+    assert said(project) == [
+        "config/config.yaml: set.search.pruner:"
+        ' alpha offers no pruner "hyperband"; it has: none, median'
+    ]
+
+
+def test_a_varied_sampler_is_reported_at_the_sut_that_lacks_it(project):
+    project.edit(NODE, "vary", to={"search.sampler": ["grid", "random"]})
+    project.edit(NODE, "suts", to=["alpha", "beta"])
+    assert said(project)[0] == (
+        "config/experiments/r-node.yaml: suts[1]:"
+        ' beta offers no sampler "grid"; it has: random, tpe'
+    )
+
+
+def test_a_sut_list_of_the_settings_is_reported_there(project):
+    project.edit("config.yaml", "suts", to=["nobody"])
+    assert all(s.startswith("config/config.yaml: suts[0]: there is no SUT") for s in said(project))
+
+
+def test_a_random_search_of_a_continuous_range_needs_a_budget(project):
+    project.edit(SPACE, "lr", to={"low": 0.001, "high": 0.1, "log": True})
+    project.edit(WORKLOAD, "search", to={"sampler": "random"})
+    assert said(project) == [
+        "config/spaces/four.yaml: lr: a continuous range needs `levels` (or a `step`)"
+        " to be counted (or search.budget)"
+    ]
+    project.edit(WORKLOAD, "search", "budget", to=10)
+    assert project.plan()
+
+
+def test_more_than_the_machine_has_is_refused_unless_allowed(project):
+    project.edit(NODE, "vary", "workers.count", to=[1, 2, 8])
+    assert said(project) == [
+        "config/experiments/r-node.yaml: vary.workers.count[2]:"
+        " alpha: 4 cores are asked for, the machine has 2: lower workers.count"
+    ]
+    project.edit(TESTBED, "allow_oversubscription", to=True)
+    assert len(project.plan().runs) == 3
+
+
+def test_too_much_is_reported_where_it_was_asked_for(project):
+    project.edit(WORKLOAD, "workers", to={"count": 16})
+    assert said(project)[0] == (
+        "config/workloads/small.yaml: workers:"
+        " alpha: 8 cores are asked for, the machine has 2: lower workers.count"
+    )
+    project.edit("config.yaml", "set", to={"workers.count": 12, "workers.memory_mb": 64})
+    assert said(project)[0] == (
+        "config/config.yaml: set.workers.count:"
+        " alpha: 6 cores are asked for, the machine has 2: lower workers.count"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        (NODE, "title: a\ntitle: b\nbase: small\nsuts: [alpha]\n",
+         "title: line 2: this key stands here for the second time"),
+        (WORKLOAD, "dataset: digits\nspace: four\nworkers:\n  count: 1\n  count: 2\n",
+         "workers.count: line 5: this key stands here for the second time"),
+        ("config.yaml", "testbed: bench\nexperiments: [baseline]\ntestbed: bench\n",
+         "testbed: line 3: this key stands here for the second time"),
+        (NODE, "title: [\n", "line 2: not valid YAML: expected the node content, but found"
+         " '<stream end>'"),
+        ("config.yaml", "a: b: c\n", "line 1: not valid YAML: mapping values are not allowed here"),
+        (SPACE, "lr: &a [*b]\n", "line 1: not valid YAML: found undefined alias 'b'"),
+        (SPACE, "lr: !!python/object:os.system {}\n", "line 1: not valid YAML: could not determine"
+         " a constructor for the tag 'tag:yaml.org,2002:python/object:os.system'"),
+    ],
+)  # fmt: skip
+def test_faults_of_the_yaml_itself_have_a_line(project, name, text, sentence):
+    project.write(name, text)
+    assert said(project) == [f"config/{name}: {sentence}"]
+
+
+def test_a_file_that_is_not_text(project):
+    (project.root / "config" / SPACE).write_bytes(b"lr: \xff\n")
+    assert said(project) == ["config/spaces/four.yaml: not UTF-8 text (byte 4)"]
+
+
+def test_a_missing_table_and_a_missing_default_file(project):
+    (project.root / "config/power.yaml").unlink()
+    assert said(project) == ["config/power.yaml: there is no such file"]
+    (project.root / "config/config.yaml").unlink()
+    assert said(project) == ["config/config.yaml: there is no such file"]
+
+
+def test_a_missing_key_is_named(project):
+    project.edit(NODE, "title", to=None)
+    project.edit(WORKLOAD, "space", to=None)
+    assert said(project) == [
+        "config/workloads/small.yaml: space: is missing",
+        "config/experiments/r-node.yaml: title: is missing",
+    ]
+
+
+def test_everything_is_reported_at_once_and_once(project):
+    project.edit("config.yaml", "experiments", to=["baseline", "r-node", "r-nod"])
+    project.edit("config.yaml", "set", to={"goal.target": 2})
+    project.edit(NODE, "vary", to={"workers.count": [0, 1, 1]})
+    project.edit(WORKLOAD, "workers", to={"memory_mb": 1})
+    project.edit(TESTBED, "cpu_per_vcpu", to=2)
+    project.edit(SPACE, "ls", to={"choices": ["big"]})
+    with pytest.raises(ConfigError) as caught:
+        project.plan()
+    assert str(caught.value).splitlines() == [
+        "config/testbeds/bench.yaml: cpu_per_vcpu: must be at most 1 (got 2)",
+        "config/workloads/small.yaml: workers.memory_mb: must be at least 64 (got 1)",
+        "config/config.yaml: set.goal.target: must be at most 1 (got 2)",
+        "config/spaces/four.yaml: ls.choices[0]: units per hidden layer: must be a whole number"
+        " of at least 1 (got big)",
+        "config/experiments/r-node.yaml: vary.workers.count[2]: 1 stands in the list already",
+        "config/experiments/r-node.yaml: vary.workers.count[0]: must be at least 1 (got 0)",
+        "config/config.yaml: experiments[2]: there is no config/experiments/r-nod.yaml;"
+        ' did you mean "r-node"?',
+        "7 errors; nothing was started.",
+    ]
+
+
+# --- data and results -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def images(project):
+    """The project on MNIST, with an empty data folder."""
+    project.edit(WORKLOAD, "dataset", to="mnist")
+    (project.root / "images").mkdir()
+    return project
+
+
+def test_without_a_folder_the_data_are_downloaded(images):
+    assert images.plan().datasets == ["mnist"]
+
+
+def test_a_missing_data_folder(images, monkeypatch, tmp_path):
+    images.edit("config.yaml", "data", to="nowhere")
+    assert said(images) == ["config/config.yaml: data: nowhere: there is no such folder"]
+    images.edit("config.yaml", "data", to="images")
+    assert said(images) == [
+        "config/config.yaml: data: images/MNIST/raw: there is no such folder; it must hold"
+        " train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte,"
+        " t10k-labels-idx1-ubyte"
+    ]
+    images.edit("config.yaml", "data", to=None)
+    monkeypatch.setenv("TRIALWATT_DATA", str(tmp_path / "gone"))
+    assert said(images) == [
+        f"environment: TRIALWATT_DATA: {tmp_path / 'gone'}: there is no such folder"
+    ]
+
+
+def test_each_raw_file_that_is_missing_or_wrong_is_named(images):
+    raw = images.root / "images/MNIST/raw"
+    raw.mkdir(parents=True)
+    (raw / "train-labels-idx1-ubyte").write_bytes(bytes(60_007))
+    (raw / "t10k-labels-idx1-ubyte").write_bytes(bytes(10_008))
+    images.edit("config.yaml", "data", to="images")
+    assert said(images) == [
+        "config/config.yaml: data: images/MNIST/raw/train-images-idx3-ubyte: the file is missing",
+        "config/config.yaml: data: images/MNIST/raw/train-labels-idx1-ubyte: is truncated:"
+        " 60,007 bytes, must be 60,008",
+        "config/config.yaml: data: images/MNIST/raw/t10k-images-idx3-ubyte: the file is missing",
+        "config/config.yaml: data: images/MNIST/raw/t10k-labels-idx1-ubyte: wrong checksum"
+        f" (MD5 {hashlib.md5(bytes(10_008)).hexdigest()},"
+        " published 27ae3e4e09519cfbb04c329615203637)",
+    ]
+
+
+def test_data_and_testbed_are_reported_together(images):
+    images.edit("config.yaml", "data", to="nowhere")
+    images.edit(TESTBED, "pue", to=0.5)
+    assert said(images) == [
+        "config/testbeds/bench.yaml: pue: must be at least 1 (got 0.5)",
+        "config/config.yaml: data: nowhere: there is no such folder",
+    ]
+
+
+def test_digits_never_ask_for_a_folder(project):
+    project.edit("config.yaml", "data", to="nowhere")
+    assert project.plan()
+
+
+def test_a_results_folder_that_is_a_file(project):
+    (project.root / "results").write_text("")
+    assert said(project) == ['config/config.yaml: results: "results" is not a folder']
+    project.edit("config.yaml", "results", to="results/deep")
+    (sentence,) = said(project)
+    assert sentence.startswith("config/config.yaml: results: cannot write to ")
+    assert sentence.endswith(": Not a directory")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_results_folder_without_permission(project):
+    (project.root / "results").mkdir(mode=0o500)
+    assert said(project) == [
+        "config/config.yaml: results: cannot write to results: Permission denied"
+    ]
+
+
+def test_a_full_disk(project, monkeypatch):
+    usage = namedtuple("usage", "total used free")(10**9, 10**9, 3 * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert said(project) == [
+        "config/config.yaml: results: the disk is full: 3 MB free, 50 MB needed"
+    ]
+
+
+def test_planning_starts_nothing(project):
+    before = sorted(project.root.rglob("*"))
+    project.plan()
+    assert sorted(project.root.rglob("*")) == before
+
+
+# --- which file holds a setting ----------------------------------------------------------------
+
+
+def test_the_file_that_decides_a_setting_is_named(project):
+    project.write("more.yaml", {"repetitions": 0})
+    more = project.root / "config/more.yaml"
+    assert said(project, more) == ["config/more.yaml: repetitions: must be at least 1 (got 0)"]
+    config = {**project.read("config.yaml"), "repetitions": 0}
+    for files in ([more, *project.files], [*project.files, more]):  # Snakemake: the first
+        with pytest.raises(ConfigError, match=r"^config/more.yaml: repetitions: must be"):
+            load_plan(config, root=project.root, files=files)
+
+
+def test_a_setting_of_no_file_was_given_on_the_command_line(project):
+    config = {**project.read("config.yaml"), "seed": -1}
+    with pytest.raises(ConfigError, match=r"^command line: seed: must be at least 0 \(got -1\)"):
+        load_plan(config, root=project.root, files=project.files)
+    with pytest.raises(ConfigError, match=r"^config/config.yaml: seed: must be at least 0"):
+        load_plan(config, root=project.root)
+
+
+def test_a_missing_setting_is_looked_for_in_the_default_file(project):
+    with pytest.raises(ConfigError, match=r"^config/config.yaml: experiments: is missing"):
+        load_plan({}, root=project.root)
+
+
+def test_config_errors_are_for_the_user(project):
+    with pytest.raises(TrialwattError):
+        load_plan({}, root=project.root)

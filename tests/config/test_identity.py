@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trialwatt.config.identity import canonical_phi, repetition_seed, trial_seed
+
+PHI = {"lr": 1e-3, "ls": 32}
+seeds = st.integers(0, 2**63 - 1)
+
+
+def test_the_seeds_are_the_same_on_every_machine_and_for_ever():
+    assert repetition_seed(1, 1) == 2962190013266194022
+    assert trial_seed(repetition_seed(1, 1), PHI) == 927993078
+
+
+@given(seeds, st.integers(1, 1000))
+def test_a_repetition_has_63_bits_of_its_own(seed, repetition):
+    first = repetition_seed(seed, repetition)
+    assert 0 <= first < 2**63
+    assert first != repetition_seed(seed, repetition + 1)
+    assert first != repetition_seed(seed + 1, repetition)
+
+
+@given(seeds, st.floats(1e-6, 1), st.integers(1, 512))
+def test_a_trial_depends_on_its_repetition_and_phi_alone(seed, lr, ls):
+    phi = {"lr": lr, "ls": ls}
+    first = trial_seed(seed, phi)
+    assert 0 <= first < 2**32
+    assert first == trial_seed(seed, {"ls": float(ls), "lr": lr})
+    assert first == trial_seed(seed, {"ls": np.int64(ls), "lr": np.float64(lr)})
+
+
+def test_another_phi_or_repetition_is_another_seed():
+    found = {trial_seed(run, {"lr": lr}) for run in range(20) for lr in (1e-4, 1e-3, 1e-2)}
+    assert len(found) == 60
+
+
+@pytest.mark.parametrize("value", [True, "a", 0.5, 3])
+def test_plain_values_stay_as_they_are(value):
+    assert canonical_phi({"x": value}) == {"x": value}
+    assert type(canonical_phi({"x": value})["x"]) is type(value)

@@ -1,0 +1,105 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def trialwatt(*arguments, folder=ROOT):
+    command = [sys.executable, "-m", "trialwatt.cli", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+def test_help_names_the_commands():
+    done = trialwatt("--help")
+    assert done.returncode == 0
+    assert "check" in done.stdout
+    assert "schema" in done.stdout
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from trialwatt.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'pandas', 'numpy', 'pydantic', 'yaml', 'optuna', 'rich'}\n"
+        "print('heavy:', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+def test_planning_imports_neither_torch_nor_a_framework():
+    code = (
+        "import sys; from trialwatt.config import load_plan\n"
+        "from trialwatt.config.registry import Registry\n"
+        "for name in ('plain', 'optuna'):\n"
+        "    assert Registry('trialwatt.suts').load(name)[0].name == name\n"
+        "print(sorted({'torch', 'pandas', 'optuna', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("more", [[], ["--configfile", "config/mnist.yaml"]])
+def test_the_shipped_configuration_is_ok(more, monkeypatch):
+    monkeypatch.delenv("TRIALWATT_DATA", raising=False)
+    done = trialwatt("check", *more)
+    assert done.stderr == ""
+    assert done.stdout == "ok: 2 experiments, 6 runs (3 repetitions each)\n"
+
+
+def test_problems_go_to_stderr_without_a_traceback(tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text("experiments: [baseline]\nsede: 1\nseed: -1\n")
+    done = trialwatt("check", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines == [
+        "config/config.yaml: seed: must be at least 0 (got -1)",
+        'config/config.yaml: sede: unknown key; did you mean "seed"?',
+        "config/prices.yaml: there is no such file",
+        "config/carbon.yaml: there is no such file",
+        "config/power.yaml: there is no such file",
+        "config/config.yaml: testbed: there is no config/testbeds/local.yaml; there are: none",
+        "config/config.yaml: experiments[0]: there is no config/experiments/baseline.yaml;"
+        " there are: none",
+        "7 errors; nothing was started.",
+    ]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_configuration_is_one_sentence(tmp_path):
+    done = trialwatt("check", "--configfile", "config/mine.yaml", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "config/config.yaml: there is no such file",
+        "config/mine.yaml: there is no such file",
+        "2 errors; nothing was started.",
+    ]
+
+
+def test_an_unknown_option_is_an_error():
+    assert trialwatt("check", "--configfil", "x").returncode == 2
+
+
+def test_the_schemas_are_written_below_the_current_folder(tmp_path):
+    done = trialwatt("schema", "--write", folder=tmp_path)
+    assert done.stdout.split() == [
+        f"config/schema/{name}.json"
+        for name in ("settings", "experiment", "workload", "space",
+                     "testbed", "prices", "carbon", "power")
+    ]  # fmt: skip
+    for name in done.stdout.split():
+        assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes()
+    printed = trialwatt("schema", folder=tmp_path)
+    assert printed.stdout.startswith("{")
+
+
+def test_the_version():
+    from trialwatt import __version__
+
+    assert trialwatt("--version").stdout == f"{__version__}\n"
