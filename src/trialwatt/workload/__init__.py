@@ -1,0 +1,1 @@
+"""Datasets, networks, and one trial: the work whose cost is measured."""

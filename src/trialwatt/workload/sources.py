@@ -1,0 +1,86 @@
+"""Where the images come from: scikit-learn's embedded digits, or torchvision's dataset classes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from trialwatt.config.rawfiles import raw_file_problems
+from trialwatt.errors import TrialwattError
+from trialwatt.workload import prepared
+
+Arrays = dict[str, np.ndarray]
+DOWNLOADS = "data"
+"""Folder for downloads, where neither the configuration nor TRIALWATT_DATA names one."""
+
+
+def prepare(dataset: str, path: Path, folder: str | None = None) -> None:
+    """Make the prepared file of a dataset. `folder`: the configuration's data folder, if any."""
+    if dataset not in SOURCES:
+        raise TrialwattError(f"no dataset {dataset!r}; there are: {', '.join(SOURCES)}")
+    arrays, height, width, classes, scale = SOURCES[dataset](folder)
+    prepared.write(path, dataset, arrays, height, width, classes, scale)
+
+
+def _digits(_folder: str | None):
+    """scikit-learn's digits: 1,797 scans of 8 × 8 pixels, 17 grey levels.
+
+    The set comes without a test set; a fixed, stratified fifth of it is ours.
+    """
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    images, labels = load_digits(return_X_y=True)
+    train_x, test_x, train_y, test_y = train_test_split(
+        images, labels, test_size=0.2, stratify=labels, random_state=0
+    )
+    arrays = dict(
+        train_images=train_x, train_labels=train_y, test_images=test_x, test_labels=test_y
+    )
+    return {key: value.astype(np.uint8) for key, value in arrays.items()}, 8, 8, 10, 16
+
+
+def _torchvision(class_name: str) -> Callable:
+    def load(folder: str | None):
+        from trialwatt.workload.torchvision_guard import torchvision_datasets
+
+        dataset = {"MNIST": "mnist", "FashionMNIST": "fashion-mnist"}[class_name]
+        given = folder or os.environ.get("TRIALWATT_DATA")
+        root = Path(given or DOWNLOADS)
+        if given:
+            problems = raw_file_problems(dataset, root)
+            if problems:
+                raise TrialwattError("\n".join(problems))
+        kind = getattr(torchvision_datasets(), class_name)
+        try:
+            train = kind(root, train=True, download=not given)
+            test = kind(root, train=False, download=not given)
+        except (OSError, RuntimeError) as error:
+            problems = raw_file_problems(dataset, root)
+            raise TrialwattError(
+                f"{dataset} could not be downloaded ({error}); put the raw files into a folder "
+                "and name it in TRIALWATT_DATA or in the configuration (data):\n"
+                + "\n".join(problems)
+            ) from error
+        problems = raw_file_problems(dataset, root)
+        if problems:
+            raise TrialwattError("\n".join(problems))
+        arrays = {
+            "train_images": train.data.numpy(),
+            "train_labels": train.targets.numpy(),
+            "test_images": test.data.numpy(),
+            "test_labels": test.targets.numpy(),
+        }
+        return arrays, 28, 28, 10, 255
+
+    return load
+
+
+SOURCES: dict[str, Callable] = {
+    "digits": _digits,
+    "mnist": _torchvision("MNIST"),
+    "fashion-mnist": _torchvision("FashionMNIST"),
+}

@@ -1,0 +1,141 @@
+"""One trial: load, train, validate; and the test of the best one."""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from trialwatt.config.models import Workload
+from trialwatt.config.space import Phi
+from trialwatt.workload import dataset as datasets
+from trialwatt.workload.algorithms import optimizer
+from trialwatt.workload.devices import device_of
+from trialwatt.workload.networks import NETWORKS
+from trialwatt.workload.scores import confusion, scores
+
+
+class Watch(Protocol):
+    """What a trial reports to."""
+
+    each_epoch: bool
+    """Whether every epoch is to be validated and reported."""
+
+    def step(self, name: str) -> None:
+        """The step `name` (load, train, validate) begins now."""
+
+    def epoch(self, epoch: int, scores: dict[str, float]) -> bool:
+        """An epoch was validated; True stops the trial."""
+
+
+class TrialFailed(Exception):
+    """The trial cannot go on; `reason` is one word for the records."""
+
+    def __init__(self, reason: str, detail: str):
+        self.reason = reason
+        super().__init__(detail)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished or stopped trial: validation scores, completed epochs, weights on the CPU."""
+
+    scores: dict[str, float]
+    epochs: int
+    stopped: bool
+    weights: dict[str, torch.Tensor]
+
+
+def run_trial(
+    workload: Workload, phi: Phi, seed: int, path: str, split_seed: int, watch: Watch
+) -> Trained:
+    """Train φ on the prepared dataset at `path` and score it on the validation split.
+
+    `seed` decides initial weights and batches, `split_seed` the split (the same for all trials
+    of a job). Raises TrialFailed("nan") as soon as an epoch's loss is not a number.
+    """
+    watch.step("load")
+    device = device_of(workload.workers.accelerator)
+    seed_everything(seed)
+    data = datasets.load(path, workload.validation_share, split_seed, device)
+    model = NETWORKS[workload.model](phi, data.facts).to(device)
+    algorithm = optimizer(workload.algorithm, model, phi)
+    batches = torch.Generator(device="cpu").manual_seed(seed)
+
+    validated, stopped = None, False
+    for epoch in range(1, workload.epochs + 1):
+        watch.step("train")
+        loss = train_epoch(model, algorithm, data, workload.batch, batches)
+        if not np.isfinite(loss):
+            raise TrialFailed("nan", f"the loss is {loss} after epoch {epoch}")
+        validated = None
+        if watch.each_epoch:
+            watch.step("validate")
+            validated = validate(model, data)
+            if watch.epoch(epoch, validated) and epoch < workload.epochs:
+                stopped = True
+                break
+    if validated is None:
+        watch.step("validate")
+        validated = validate(model, data)
+    weights = {name: value.detach().cpu() for name, value in model.state_dict().items()}
+    return Trained(validated, epoch, stopped, weights)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch (all devices)."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def train_epoch(model, algorithm, data: datasets.Dataset, batch: int, generator) -> float:
+    """One pass over the training split in random order; returns the mean loss.
+
+    The loss is summed on the device and fetched once: a step does not wait for the host.
+    """
+    order = torch.randperm(len(data.train_index), generator=generator).to(data.device)
+    order = data.train_index[order]
+    labels = data.train_labels[order].long()
+    total, white = torch.zeros((), device=data.device), 1 / data.facts.scale
+    steps = list(zip(order.split(batch), labels.split(batch), strict=True))
+    for index, target in steps:
+        images = data.train_images.index_select(0, index).float().mul_(white)
+        loss = cross_entropy(model(images), target)
+        algorithm.zero_grad(set_to_none=True)
+        loss.backward()
+        algorithm.step()
+        total += loss.detach()
+    return float(total) / len(steps)
+
+
+def validate(model, data: datasets.Dataset) -> dict[str, float]:
+    """Scores on the validation split."""
+    matrix = confusion(
+        model, data.train_images, data.train_labels, data.validation_index, data.facts
+    )
+    return scores(matrix)
+
+
+def score_on_test(workload: Workload, phi: Phi, weights: dict, path: str) -> dict[str, float]:
+    """Scores of trained weights on the test split; trains nothing."""
+    from trialwatt.workload import prepared
+
+    device = device_of(workload.workers.accelerator)
+    facts = prepared.facts(path)
+    model = NETWORKS[workload.model](phi, facts)
+    model.load_state_dict(weights)
+    images, labels = datasets.load_test(path, device)
+    return scores(confusion(model.to(device), images, labels, None, facts))
+
+
+def pin_threads(threads: int) -> None:
+    """Compute with exactly so many threads in this process."""
+    torch.set_num_threads(threads)
+    with suppress(RuntimeError):  # fixed already: it can only be set before the first parallel work
+        torch.set_num_interop_threads(1)

@@ -1,0 +1,78 @@
+"""What many tests need: the prepared digits, and small workload and run configurations."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from trialwatt.config.models import RunConfig, Testbed, Workload
+
+ROOT = Path(__file__).resolve().parents[1]
+
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")  # the machine is small; tests run side by side
+
+SMALL_SPACE = {
+    "lr": {"choices": [0.001, 0.01]},
+    "decay": {"choices": [1e-6]},
+    "ls": {"choices": [16, 32]},
+    "ln": {"choices": [1]},
+}
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory) -> Path:
+    """The prepared digits."""
+    from trialwatt.workload.sources import prepare
+
+    path = tmp_path_factory.mktemp("data") / "digits.safetensors"
+    prepare("digits", path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def mnist(tmp_path_factory) -> Path:
+    """The prepared MNIST; skipped where TRIALWATT_DATA does not hold the raw files."""
+    from trialwatt.config.rawfiles import raw_file_problems
+    from trialwatt.workload.sources import prepare
+
+    folder = os.environ.get("TRIALWATT_DATA")
+    if not folder or raw_file_problems("mnist", Path(folder)):
+        pytest.skip("needs MNIST's raw files: name their folder in TRIALWATT_DATA")
+    path = tmp_path_factory.mktemp("data") / "mnist.safetensors"
+    prepare("mnist", path)
+    return path
+
+
+@pytest.fixture
+def workload():
+    """Make a small workload on digits; keywords replace its keys."""
+
+    def make(**keys) -> Workload:
+        base = {
+            "dataset": "digits",
+            "epochs": 2,
+            "space": SMALL_SPACE,
+            "workers": {"count": 2, "cpu": 2, "memory_mb": 1024},
+            "deadline_s": 120,
+        }
+        return Workload.model_validate(base | keys)
+
+    return make
+
+
+@pytest.fixture
+def run_config(workload):
+    """Make the resolved configuration of a small run."""
+
+    def make(sut: str = "plain", testbed: dict | None = None, **keys) -> RunConfig:
+        bed = {"cpu_per_vcpu": 0.5, "meters": ["model"], "idle_s": 0} | (testbed or {})
+        return RunConfig(
+            sut=sut,
+            workload=workload(**keys),
+            testbed_name="test",
+            testbed=Testbed.model_validate(bed),
+            seed=1,
+        )
+
+    return make
