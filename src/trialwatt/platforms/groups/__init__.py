@@ -1,0 +1,1 @@
+"""Where a process tree gets its limits and its counters: one file per kind of enforcement."""

@@ -1,0 +1,121 @@
+"""Which runs of this machine have a living coordinator: one locked file per run.
+
+The coordinator holds a lock on `<run id>.run` for as long as it lives; the kernel gives the lock
+back when it dies, however it dies. In the file stands, before anything is created, what the run
+may leave behind. A run whose lock is free is dead, and what stands in its file can be removed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from trialwatt.errors import TrialwattError
+
+VARIABLE = "TRIALWATT_RUNTIME_DIR"
+SUFFIX = ".run"
+
+PATIENCE_S = 1.0
+"""A reaper that looks at a new record holds its lock for a moment."""
+
+
+class RunIsLive(TrialwattError):
+    """A run of this name has a living coordinator."""
+
+
+def runtime_folder() -> Path:
+    """The folder of this user's records on this machine: $TRIALWATT_RUNTIME_DIR, or in /var/tmp.
+
+    Not in XDG_RUNTIME_DIR: that is removed at log-out while a run may go on.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        folder = Path(named)
+    else:
+        base = Path("/var/tmp")
+        if not os.access(base, os.W_OK):
+            base = Path(tempfile.gettempdir())
+        folder = base / f"trialwatt-{os.geteuid()}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.geteuid():
+        raise TrialwattError(
+            f"{folder} belongs to another user: set {VARIABLE} to a folder of yours"
+        )
+    return folder
+
+
+class LiveRun:
+    """The record of one run, locked by this process."""
+
+    def __init__(self, path: Path, descriptor: int):
+        self._path, self._descriptor = path, descriptor
+
+    @property
+    def run_id(self) -> str:
+        return self._path.name.removesuffix(SUFFIX)
+
+    @classmethod
+    def take(cls, run_id: str, folder: Path) -> LiveRun:
+        """Lock a run's record, a new one or that of a dead run. Raises RunIsLive."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            live = cls._lock(folder / f"{run_id}{SUFFIX}", os.O_CREAT)
+            if live is not None:
+                return live
+            if time.monotonic() > deadline:
+                raise RunIsLive(f"run {run_id} is being done by another process of this machine")
+            time.sleep(0.02)
+
+    @classmethod
+    def dead(cls, folder: Path) -> list[LiveRun]:
+        """The records of all runs whose coordinator is gone, locked by us now."""
+        found = [cls._lock(path) for path in sorted(folder.glob(f"*{SUFFIX}"))]
+        return [live for live in found if live is not None]
+
+    @classmethod
+    def _lock(cls, path: Path, create: int = 0) -> LiveRun | None:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | create, 0o600)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _still_there(path, descriptor):
+                return cls(path, descriptor)
+        except BlockingIOError:
+            pass
+        os.close(descriptor)
+        return None
+
+    def note(self, *traces: dict) -> None:
+        """Write down what is about to be created."""
+        lines = "".join(json.dumps(trace) + "\n" for trace in traces)
+        os.write(self._descriptor, lines.encode())
+
+    def traces(self) -> list[dict]:
+        """All that was written down; a line that was cut off names nothing that exists."""
+        text = os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0).decode()
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def release(self) -> None:
+        """Remove the record: nothing of the run is left. Idempotent."""
+        if self._descriptor >= 0:
+            self._path.unlink(missing_ok=True)
+            self.leave()
+
+    def leave(self) -> None:
+        """Give the lock back and keep the record: something is left, for the next reaper."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _still_there(path: Path, descriptor: int) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(descriptor).st_ino
+    except FileNotFoundError:
+        return False

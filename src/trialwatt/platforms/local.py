@@ -1,0 +1,173 @@
+"""This machine as a platform: process trees with their vCPU and memory limited by groups."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import queue
+import re
+import shutil
+import time
+from pathlib import Path
+
+import psutil
+
+from trialwatt.errors import TrialwattError
+from trialwatt.platforms import cpu_counter
+from trialwatt.platforms.base import Handle, Message, Platform, PlatformKind, Role
+from trialwatt.platforms.component import MAX_GRACE_S, LocalHandle
+from trialwatt.platforms.groups.base import EnforcementError, Groups, Host
+from trialwatt.platforms.groups.chooser import KINDS, choose
+from trialwatt.platforms.groups.processes import COMPONENT_VARIABLE, RUN_VARIABLE
+from trialwatt.platforms.liveness import LiveRun, runtime_folder
+from trialwatt.platforms.reaping import clear, kill_processes_of, reap_dead
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class LocalPlatform(Platform, PlatformKind):
+    """One run on this machine. Use `open`."""
+
+    def __init__(
+        self,
+        run_id: str,
+        folder: Path,
+        groups: Groups,
+        live: LiveRun,
+        passed_over: dict[str, str],
+    ):
+        self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._run_id, self._groups, self._live = run_id, groups, live
+        self._passed_over = passed_over
+        self._logs = folder / "logs"
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self._handles: dict[str, LocalHandle] = {}
+        self._limits: dict[str, dict] = {}
+        self._removed = False
+
+    # --- what can be asked before a run exists ------------------------------------------------
+
+    @classmethod
+    def problems(cls, testbed, roles: list[Role]) -> list[str]:
+        found = []
+        if testbed.enforcement != "auto":
+            try:
+                choose(testbed.enforcement, runtime_folder())
+            except EnforcementError as error:
+                found.append(str(error))
+        if not testbed.allow_oversubscription:
+            found += _shortages(roles, len(os.sched_getaffinity(0)), psutil.virtual_memory().total)
+        return found
+
+    @classmethod
+    def reap(cls) -> list[str]:
+        return reap_dead(runtime_folder(), Host())
+
+    @classmethod
+    def open(cls, run_id: str, testbed, folder: Path, host: Host | None = None) -> LocalPlatform:
+        """A platform for one run. Raises RunIsLive, EnforcementError.
+
+        folder: the run's working folder; logs go to folder/logs/<component>.log.
+        host: for tests, a machine that looks otherwise.
+        """
+        if not re.fullmatch(r"[a-z0-9-]+", run_id):
+            raise TrialwattError(f"run id {run_id!r}: only a-z, 0-9 and - can be in its name")
+        host, runtime = host or Host(), runtime_folder()
+        choice = choose(testbed.enforcement, runtime, host)
+        groups = KINDS[choice.kind](run_id, host)
+        live = LiveRun.take(run_id, runtime)
+        if live.traces():  # a dead run had this id
+            clear(live, host)
+        live.note({"kind": groups.kind}, *groups.traces())
+        return cls(run_id, Path(folder), groups, live, choice.passed_over)
+
+    # --- the run ------------------------------------------------------------------------------
+
+    def start(self, role: Role) -> Handle:
+        component = role.component
+        if self._removed:
+            raise TrialwattError(f"{component} cannot be started: the run has been removed")
+        before = self._handles.get(component)
+        if before is not None:
+            if before.alive:
+                raise TrialwattError(f"{component} is running already")
+            before.stop(0)
+        environment = self._environment(role)
+        if shutil.which(role.command[0], path=environment.get("PATH")) is None:
+            raise TrialwattError(f"{component}: there is no program {role.command[0]}")
+        self._live.note(*self._groups.trace(component))
+        group = self._groups.make(component, role.cpu, role.memory_mb)
+        if group.cpu_counter:
+            environment[cpu_counter.VARIABLE] = group.cpu_counter
+        log = self._logs / f"{component}.log"
+        try:
+            handle = LocalHandle(role, group, self.inbox, log, environment)
+        except BaseException:
+            group.kill()
+            group.remove()
+            raise
+        self._handles[component] = handle
+        self._limits[component] = handle.limits
+        return handle
+
+    def remove(self) -> None:
+        """See Platform.remove. All components end side by side; what is left is then killed."""
+        if self._removed:
+            return
+        problems = []
+        for handle in self._handles.values():
+            handle.terminate()
+        deadline = time.monotonic() + MAX_GRACE_S
+        for handle in self._handles.values():
+            try:
+                handle.stop(max(0.0, deadline - time.monotonic()))
+            except TrialwattError as error:  # the others must still go
+                problems.append(str(error))
+        self._groups.remove()
+        kill_processes_of(self._run_id)
+        if problems:
+            raise TrialwattError("\n".join(problems))
+        self._removed = True
+        self._live.release()
+
+    @property
+    def facts(self) -> dict:
+        """For the manifest: kind of enforcement; passed_over: better kinds, and why not those;
+        components: the limits of each, as read back (cpu in cores, memory_mb, swap)."""
+        return {
+            "kind": self._groups.kind,
+            "passed_over": dict(self._passed_over),
+            "kernel": platform.release(),
+            "components": {name: dict(limits) for name, limits in self._limits.items()},
+        }
+
+    def _environment(self, role: Role) -> dict[str, str]:
+        threads = str(max(1, math.floor(role.cpu)))
+        return (
+            dict(os.environ)
+            | dict.fromkeys(THREAD_VARIABLES, threads)
+            | role.environment
+            | {RUN_VARIABLE: self._run_id, COMPONENT_VARIABLE: role.component}
+        )
+
+
+def _shortages(roles: list[Role], cores: int, memory_bytes: int) -> list[str]:
+    """Where all roles together ask for more than the machine has."""
+    found = []
+    cpu, memory_mb = sum(role.cpu for role in roles), sum(role.memory_mb for role in roles)
+    parts = f"{len(roles)} components: {', '.join(role.component for role in roles)}"
+    if cpu > cores * (1 + 1e-9):
+        found.append(
+            f"{cpu:g} cores are needed ({parts}) and this machine has {cores}: lower the "
+            "testbed's cpu_per_vcpu, workers.cpu or workers.count, or set the testbed's "
+            "allow_oversubscription (it is put on the record)"
+        )
+    have_mb = memory_bytes >> 20
+    if memory_mb > have_mb:
+        found.append(
+            f"{memory_mb} MB of memory are needed ({parts}) and this machine has {have_mb} MB: "
+            "lower workers.memory_mb or workers.count, or set the testbed's "
+            "allow_oversubscription (it is put on the record)"
+        )
+    return found

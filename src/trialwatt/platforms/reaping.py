@@ -1,0 +1,66 @@
+"""Removing what a run has left: its groups, its scopes, and every process that names it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from trialwatt.errors import TrialwattError
+from trialwatt.platforms.groups import tree
+from trialwatt.platforms.groups.base import Host
+from trialwatt.platforms.groups.processes import Stat, carriers, read_all
+from trialwatt.platforms.groups.systemd import stop_unit
+from trialwatt.platforms.liveness import LiveRun
+
+PATIENCE_S = 5.0
+
+
+def reap_dead(runtime: Path, host: Host) -> list[str]:
+    """Remove all that dead runs have left. Returns their ids.
+
+    Runs that have no record in `runtime` are not ours to judge, and are not touched.
+    """
+    reaped = []
+    for live in LiveRun.dead(runtime):
+        clear(live, host)
+        if {"probe": True} not in live.traces():
+            reaped.append(live.run_id)
+        live.release()
+    return reaped
+
+
+def clear(live: LiveRun, host: Host) -> None:
+    """Remove all that the earlier owner of this record has left."""
+    for trace in live.traces():
+        if "group" in trace:
+            tree.destroy(Path(trace["group"]))
+        elif "unit" in trace:
+            stop_unit(trace["unit"], host)
+    kill_processes_of(live.run_id)
+
+
+def kill_processes_of(run_id: str) -> None:
+    """SIGKILL to every process whose environment names the run, until there is none."""
+    deadline = time.monotonic() + PATIENCE_S
+    while processes := _processes_of(run_id):
+        if time.monotonic() > deadline:
+            raise TrialwattError(f"processes {processes} of run {run_id} do not die of SIGKILL")
+        tree.signal_all(processes, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _processes_of(run_id: str) -> list[int]:
+    everyone = read_all()
+    living = {pid for pid, stat in everyone.items() if stat.state not in "ZX"}
+    return list(carriers(run_id, living - _ancestors(os.getpid(), everyone)))
+
+
+def _ancestors(pid: int, everyone: dict[int, Stat]) -> set[int]:
+    """This process and all above it: a coordinator never ends itself."""
+    found = set()
+    while pid in everyone and pid not in found:
+        found.add(pid)
+        pid = everyone[pid].parent
+    return found
