@@ -1,0 +1,102 @@
+"""The linear power model: watts from the machine's utilisation, where there is no counter."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from trialwatt.config.models import Model
+from trialwatt.meters.base import Domain, MachineLoad, Meter, MeterError, Probe
+
+Watts = Annotated[float, Field(ge=0)]
+
+
+class PowerParameters(Model):
+    """Coefficients of one power table; `source` says where they were published.
+
+    min_w, max_w: watts of one idle and one busy physical vCPU.
+    memory_w_per_gb: watts per GB (2^30 bytes) beyond `included_gb_per_vcpu` of each vCPU, whose
+    power is already in the vCPU's watts.
+    """
+
+    min_w: Watts
+    max_w: Watts
+    memory_w_per_gb: Watts
+    included_gb_per_vcpu: Annotated[float, Field(ge=0)]
+    source: Annotated[str, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _ordered(self):
+        if self.max_w < self.min_w:
+            raise ValueError(f"max_w {self.max_w} is below min_w {self.min_w}")
+        return self
+
+    @classmethod
+    def of(cls, table: Any) -> PowerParameters | None:
+        """From an entry of the power table or a dumped record; None stays None."""
+        return None if table is None else cls.model_validate(table, from_attributes=True)
+
+
+def machine_watts(parameters: PowerParameters, cores, busy_cores, memory_gb) -> dict:
+    """Modelled watts of a whole machine, per domain ("cpu", "memory").
+
+    cores, busy_cores, memory_gb: numbers, or NumPy arrays that broadcast; "cpu" follows from the
+    first two, "memory" from cores and memory_gb (the memory that the machine has, 2^30 bytes).
+    Formula: cores·min + busy·(max−min), and memory_w_per_gb for each GB beyond what the vCPUs
+    include (Cloud Carbon Footprint's methodology, with its coefficients from SPECpower).
+
+    busy_cores is not capped: CPU time is counted in ticks of 10 ms, so a short interval may show
+    more than there is, and only the uncapped values sum up to the right energy.
+    """
+    cpu = cores * parameters.min_w + busy_cores * (parameters.max_w - parameters.min_w)
+    beyond = memory_gb - parameters.included_gb_per_vcpu * cores
+    # (x + |x|) / 2 is max(x, 0) for numbers and arrays alike, at the speed of either.
+    memory = parameters.memory_w_per_gb * (beyond + abs(beyond)) / 2
+    return {"cpu": cpu, "memory": memory}
+
+
+class PowerModel(Meter):
+    """Modelled watts of the machine's vCPUs and memory."""
+
+    name = "model"
+
+    _DOMAINS = (
+        Domain("cpu", "cpu", "w", "modelled"),
+        Domain("memory", "memory", "w", "modelled"),
+    )
+
+    def __init__(self, power: PowerParameters):
+        self.power = power
+
+    @classmethod
+    def probe(cls, testbed, power=None) -> Probe:
+        """Available wherever coefficients are given; the reason names them and their source."""
+        if power is None:
+            name = getattr(testbed, "power_model", None)
+            return Probe(False, f"no coefficients: the testbed's power_model is {name!r}")
+        reason = f"modelled, not measured: {power.min_w:g}-{power.max_w:g} W per vCPU"
+        return Probe(True, f"{reason} ({power.source})", cls._DOMAINS)
+
+    @classmethod
+    def open(cls, testbed, power=None) -> PowerModel:
+        probe = cls.probe(testbed, power)
+        if not probe.available:
+            raise MeterError(f"model: {probe.reason}")
+        return cls(power)
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        return self._DOMAINS
+
+    @property
+    def parameters(self) -> dict:
+        """The coefficients, for the manifest."""
+        return self.power.model_dump()
+
+    def read(self, load: MachineLoad) -> dict[str, float]:
+        return machine_watts(self.power, load.cores, load.busy_cores, load.memory_gb)
+
+    def idle_watts(self, cores: int, memory_gb: float) -> dict[str, float]:
+        """What the model says of a machine with no core busy."""
+        return self.read(MachineLoad(cores, 0.0, memory_gb))

@@ -1,0 +1,129 @@
+"""NVIDIA accelerators through NVML (package nvidia-ml-py, which is optional)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trialwatt.meters.base import Domain, MachineLoad, Meter, MeterError, Probe
+
+INSTALL = "pip install nvidia-ml-py"
+
+
+@dataclass(frozen=True)
+class _Device:
+    domain: Domain
+    handle: object
+
+
+class Nvml(Meter):
+    """One domain per device: its energy counter, or its polled power where it has no counter.
+
+    The counter is preferred because a power reading covers only part of the time on some devices.
+    """
+
+    name = "nvml"
+
+    def __init__(self, nvml, devices: list[_Device]):
+        self._nvml = nvml
+        self._devices = devices
+
+    @classmethod
+    def probe(cls, testbed, power=None) -> Probe:
+        """Available where at least one device gives energy or power."""
+        meter, reason = _open()
+        if meter is None:
+            return Probe(False, reason)
+        try:
+            return Probe(True, reason, meter.domains)
+        finally:
+            meter.close()
+
+    @classmethod
+    def open(cls, testbed, power=None) -> Nvml:
+        meter, reason = _open()
+        if meter is None:
+            raise MeterError(f"nvml: {reason}")
+        return meter
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        return tuple(device.domain for device in self._devices)
+
+    def read(self, load: MachineLoad) -> dict[str, float]:
+        readings = {}
+        for device in self._devices:
+            try:
+                readings[device.domain.name] = _value(self._nvml, device)
+            except self._nvml.NVMLError:
+                continue  # a device that is lost: a missing reading, which the records show
+        return readings
+
+    def close(self) -> None:
+        self._nvml.nvmlShutdown()
+
+
+def _open() -> tuple[Nvml | None, str]:
+    try:
+        import pynvml as nvml
+    except ImportError:
+        return None, f"the package nvidia-ml-py is not installed: {INSTALL}"
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        return None, f"no NVIDIA driver to talk to ({error})"
+    try:
+        devices, notes = _find(nvml)
+    except nvml.NVMLError as error:
+        devices, notes = [], [f"the devices cannot be listed ({error})"]
+    if not devices:
+        nvml.nvmlShutdown()
+        return None, "; ".join(notes) or "the driver lists no device"
+    return Nvml(nvml, devices), "; ".join(notes)
+
+
+def _find(nvml) -> tuple[list[_Device], list[str]]:
+    """The devices that can be metered, and a note for each thing that is missing."""
+    devices: list[_Device] = []
+    notes: list[str] = []
+    for index in range(nvml.nvmlDeviceGetCount()):
+        name = f"gpu-{index}"
+        try:
+            handle = nvml.nvmlDeviceGetHandleByIndex(index)
+            device = _first_that_reads(nvml, name, handle)
+        except nvml.NVMLError as error:
+            notes.append(f"{name} cannot be read ({error})")
+            continue
+        if device is None:
+            notes.append(f"{name} has neither an energy counter nor a power reading")
+            continue
+        if device.domain.method == "polled":
+            notes.append(f"{name} has no energy counter: its power is polled")
+        if _mig(nvml, handle):
+            notes.append(f"{name} is in MIG mode: all its instances are measured together")
+        devices.append(device)
+    return devices, notes
+
+
+def _first_that_reads(nvml, name: str, handle) -> _Device | None:
+    for unit, method in (("uj", "counter"), ("w", "polled")):
+        device = _Device(Domain(name, "accelerator", unit, method), handle)
+        try:
+            _value(nvml, device)
+            return device
+        except nvml.NVMLError_NotSupported:
+            continue
+    return None
+
+
+def _value(nvml, device: _Device) -> float:
+    if device.domain.unit == "uj":
+        return nvml.nvmlDeviceGetTotalEnergyConsumption(device.handle) * 1000  # mJ, 64 bits
+    return nvml.nvmlDeviceGetPowerUsage(device.handle) / 1000  # mW
+
+
+def _mig(nvml, handle) -> bool:
+    try:
+        current, _ = nvml.nvmlDeviceGetMigMode(handle)
+    except nvml.NVMLError:
+        return False  # devices that know no MIG
+    return current == 1

@@ -1,0 +1,252 @@
+"""The sampler: one thread that writes what the components use and what the meters read."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from trialwatt.clock import Stamp, now
+from trialwatt.meters.base import Domain, Meter, MeterError
+from trialwatt.meters.machine import Machine
+from trialwatt.meters.schedule import Beats
+from trialwatt.platforms.base import Usage
+
+_FIRST_INTERVAL_S = 0.05  # what the first reading of a model is the mean of
+
+
+class Sampler:
+    """Writes samples/usage.csv and samples/power-<meter>.csv of a run (see docs/records.md).
+
+    folder: the run's folder. All rows of one sample carry the same stamp, taken before it.
+    A reading that fails leaves an empty field and its reason in `errors`, once. A write that fails
+    ends the sampling, and the next tick() or stop() raises MeterError.
+    """
+
+    def __init__(self, meters: dict[str, Meter], folder: Path, hz: float):
+        self.errors: list[str] = []
+        self._meters = dict(meters)
+        self._folder = Path(folder) / "samples"
+        self._hz = hz
+        self._watched: dict[str, Callable[[], Usage]] = {}
+        self._files: dict[str, _Table] = {}
+        self._failure: Exception | None = None
+        self._beats: Beats | None = None
+        self._thread: threading.Thread | None = None
+        self._open = False
+        self._ended = threading.Event()
+        # Two locks: usage functions run without the second, so that unwatch() never waits for one.
+        self._sampling = threading.Lock()  # one sample at a time
+        self._writing = threading.Lock()  # the files and the list of the watched
+
+    @property
+    def missed(self) -> int:
+        """Beats that were skipped because a sample took too long or the machine was too busy."""
+        return self._beats.missed if self._beats else 0
+
+    def start(self) -> Sampler:
+        """Open the files, take the first sample and start the thread.
+
+        Raises MeterError if the files cannot be made or there are samples in the folder already.
+        """
+        self._machine = Machine()
+        try:
+            self._open_files()
+            self._last_mono, self._last_busy = time.monotonic_ns(), self._machine.busy_ns()
+            time.sleep(_FIRST_INTERVAL_S)
+            self._open = True
+            self.tick()
+        except BaseException as error:
+            self._close()
+            if isinstance(error, OSError):
+                raise _cannot_write(error) from error
+            raise
+        self._beats = Beats(self._hz)
+        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+        self._thread.start()
+        return self
+
+    def watch(self, component: str, usage: Callable[[], Usage]) -> None:
+        """From now on this component is in every sample; writes its first row."""
+        line = _head(now()) + self._usage_fields(component, usage)
+        with self._writing:
+            self._watched[component] = usage
+            self._write("usage", line)
+
+    def unwatch(self, component: str, final: Usage) -> None:
+        """Its last row. Nothing that was read before comes after it."""
+        with self._writing:
+            if self._watched.pop(component, None) is not None:
+                fields = f"{component},{final.cpu_ns},{final.memory_bytes}"
+                self._write("usage", _head(now()) + fields)
+
+    def tick(self) -> Stamp:
+        """An extra sample now, from any thread; returns its stamp.
+
+        Raises MeterError if samples cannot be written.
+        """
+        if not self._open:
+            raise RuntimeError("the sampler is not running")
+        stamp = self._sample()
+        self.check()
+        return stamp
+
+    def check(self) -> None:
+        """Raises MeterError if the sampling has failed."""
+        if self._failure:
+            raise _cannot_write(self._failure) from self._failure
+
+    def stop(self) -> None:
+        """A last sample and the end; idempotent. Raises MeterError like tick()."""
+        if self._thread is None:
+            return
+        self._ended.set()
+        self._thread.join()
+        self._thread = None
+        try:
+            self.tick()
+        finally:
+            self._close()
+
+    def __enter__(self) -> Sampler:
+        return self.start()
+
+    def __exit__(self, kind, error, trace) -> None:
+        try:
+            self.stop()
+        except MeterError as failure:
+            if error is None:
+                raise
+            error.add_note(str(failure))  # do not hide what went wrong first
+
+    # --- the thread -------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._beats.wait_s()) and not self._failure:
+            try:
+                self._sample()
+            except Exception as error:  # must surface at tick() or stop(), not die with the thread
+                self._failure = self._failure or error
+
+    def _sample(self) -> Stamp:
+        with self._sampling:
+            stamp = now()
+            if self._failure:
+                return stamp
+            busy = self._machine.busy_ns()
+            elapsed = max(1, stamp.mono_ns - self._last_mono)
+            load = self._machine.load(busy - self._last_busy, elapsed)
+            self._last_mono, self._last_busy = stamp.mono_ns, busy
+
+            power = {name: self._power_fields(name, load) for name in self._meters}
+            own_cpu, own_memory = self._machine.own_usage()
+            used = self._machine.used_bytes()
+            components = [
+                (component, usage, self._usage_fields(component, usage))
+                for component, usage in list(self._watched.items())
+            ]
+            head = _head(stamp)
+            with self._writing:
+                for name, fields in power.items():
+                    self._write(name, head + fields)
+                self._write("usage", f"{head}machine,{busy},{used}")
+                self._write("usage", f"{head}harness,{own_cpu},{own_memory}")
+                for component, usage, fields in components:
+                    if self._watched.get(component) is usage:  # not unwatched meanwhile
+                        self._write("usage", head + fields)
+        return stamp
+
+    def _power_fields(self, name: str, load) -> str:
+        meter = self._meters[name]
+        try:
+            readings = meter.read(load)
+        except Exception as error:  # a meter of another package may raise anything
+            self._remember(f"meter {name}: {type(error).__name__}: {error}")
+            return "," * (len(meter.domains) - 1)
+        fields = []
+        for domain in meter.domains:
+            value = readings.get(domain.name)
+            if value is None or not math.isfinite(value):
+                self._remember(f"meter {name}: no reading of {domain.name}")
+                fields.append("")
+            else:
+                fields.append(_text(domain, value))
+        return ",".join(fields)
+
+    def _usage_fields(self, component: str, usage: Callable[[], Usage]) -> str:
+        try:
+            used = usage()
+        except Exception as error:  # the component may be gone, or its platform may fail
+            self._remember(f"usage of {component}: {type(error).__name__}: {error}")
+            return f"{component},,"
+        return f"{component},{used.cpu_ns},{used.memory_bytes}"
+
+    def _remember(self, text: str) -> None:
+        if text not in self.errors:
+            self.errors.append(text)
+
+    # --- the files --------------------------------------------------------------------------
+
+    def _open_files(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        columns = ["component", "cpu_ns", "memory_bytes"]
+        self._files["usage"] = _Table(self._folder / "usage.csv", columns)
+        for name, meter in self._meters.items():
+            columns = [domain.name for domain in meter.domains]
+            self._files[name] = _Table(self._folder / f"power-{name}.csv", columns)
+
+    def _write(self, table: str, line: str) -> None:
+        """One line; the caller holds the writing lock."""
+        if self._failure or table not in self._files:
+            return
+        try:
+            self._files[table].append(line)
+        except OSError as error:
+            self._failure = error
+
+    def _close(self) -> None:
+        self._open = False
+        with self._writing:
+            for table in self._files.values():
+                table.close()
+            self._files.clear()
+        self._machine.close()
+
+
+class _Table:
+    """A CSV file that is only appended to, one write per line."""
+
+    def __init__(self, path: Path, columns: list[str]):
+        self._path = path
+        # O_EXCL: samples of two runs must never end up in one file.
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+        self.append(",".join(["t", "m", *columns]))
+
+    def append(self, line: str) -> None:
+        rest = f"{line}\n".encode()
+        try:
+            while rest:  # a disk that fills up takes a part, and refuses the rest
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def _head(stamp: Stamp) -> str:
+    return f"{stamp.utc_ns},{stamp.mono_ns},"
+
+
+def _text(domain: Domain, value: float) -> str:
+    return str(int(value)) if domain.unit == "uj" else repr(round(value, 6))
+
+
+def _cannot_write(error: Exception) -> MeterError:
+    return MeterError(
+        f"the run's samples cannot be written: {error}. "
+        "Without samples the run is no result: make room or allow writing there, and run it again."
+    )

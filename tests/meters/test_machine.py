@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import os
+import time
+
+import psutil
+import pytest
+
+from trialwatt.meters.machine import Machine
+
+
+@pytest.fixture
+def machine():
+    machine = Machine()
+    yield machine
+    machine.close()
+
+
+def burn(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def test_busy_time_holds_what_we_burn(machine):
+    busy, own = machine.busy_ns(), machine.own_usage()[0]
+    burn(0.3)
+    assert machine.own_usage()[0] - own >= 290_000_000
+    assert machine.busy_ns() - busy >= 250_000_000  # ticks of 10 ms
+
+
+def test_busy_time_is_all_but_idle_iowait_and_steal(machine):
+    busy = machine.busy_ns() / 1e9
+    times = psutil.cpu_times()
+    expected = times.user + times.nice + times.system + times.irq + times.softirq
+    assert busy == pytest.approx(expected, abs=1.0)
+
+
+def test_memory(machine):
+    memory = psutil.virtual_memory()
+    assert machine.memory_bytes == memory.total
+    assert machine.memory_gb * 1024 == machine.memory_mb == memory.total // 2**20
+    assert machine.used_bytes() == pytest.approx(memory.total - memory.available, rel=0.1)
+    assert machine.own_usage()[1] == pytest.approx(psutil.Process().memory_info().rss, rel=0.1)
+
+
+def test_load_is_the_mean_over_the_interval(machine):
+    load = machine.load(busy_ns=300, elapsed_ns=200)
+    assert (load.cores, load.busy_cores) == (os.cpu_count(), 1.5)
