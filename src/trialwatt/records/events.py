@@ -1,0 +1,488 @@
+"""Event files (JSON lines) → columns, chunk by chunk, so that a million trials fit in memory.
+
+The lines of trials, written by our own worker, have a known shape and are scanned without Python
+code per line. Every other line, and every line that is anything but that shape, is parsed as JSON
+by itself: slower, with the same result.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trialwatt.errors import TrialwattError
+from trialwatt.records import repair
+from trialwatt.records.scan import Scanner
+from trialwatt.records.trial_keys import TrialKeys, moved
+
+_CHUNK_BYTES = 2 << 20
+"""Read and scanned at once: small enough for the processor's caches."""
+_PART_BYTES = 64 << 20
+"""Given to a process at once."""
+_WORTH_A_PROCESS = 4
+
+STATUSES = ("start", "step", "end")
+STEPS = ("import", "load", "train", "validate")
+OUTCOMES = ("completed", "pruned", "failed")
+START, STEP, END = range(3)
+NO_STEP = -1
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the reader must know: whose lines these are, and which score is the goal's."""
+
+    run_id: str
+    score: str
+
+
+@dataclass
+class TrialLines:
+    """Trial lines as columns; a key stands for a trial's id (see TrialKeys).
+
+    Every line (r,): m, key, status, step (indices into STATUSES and STEPS, or −1), cpu_ns (NaN
+    where missing). Lines with status start (s,), in order: who (code of TrialKeys.base), number
+    (−1: none), phi (JSON as written). Lines with status end (e,): outcome (index into OUTCOMES),
+    reason, epochs, score (NaN: none). Lines of epochs (p,): epoch_key, epoch.
+    """
+
+    m: np.ndarray
+    key: np.ndarray
+    status: np.ndarray
+    step: np.ndarray
+    cpu_ns: np.ndarray
+    who: np.ndarray
+    number: np.ndarray
+    phi: pa.ChunkedArray
+    outcome: np.ndarray
+    reason: pa.ChunkedArray
+    epochs: np.ndarray
+    score: np.ndarray
+    epoch_key: np.ndarray
+    epoch: np.ndarray
+
+
+@dataclass
+class Events:
+    """The events of one file, at the times of the file (`m`, without any offset)."""
+
+    trials: TrialLines
+    others: list[dict]
+    last_m: int | None
+    utc_minus_mono: int | None  # of the first line
+    notes: list[str]
+
+
+@dataclass
+class _Chunk:
+    """The events of a part of a file."""
+
+    trials: TrialLines
+    others: list[dict]
+    t_minus_m: tuple[int, int, int] | None  # of the first line, least, greatest
+    m_span: tuple[int, int] | None  # of the first line, greatest
+    ordered: bool
+    broken: list[int]  # line numbers within the part
+    lines: int
+
+
+def read_events(
+    paths: list[Path], reading: Reading, keys: TrialKeys, processes: int = 1
+) -> dict[str, Events]:
+    """Read event files; component → events. Adds the trials' names to `keys`.
+
+    Raises TrialwattError where lines are of another run, lack what every line has, or where a
+    file is damaged beyond a cut line. Repairs are in `notes`.
+    """
+    spans = [(path, start) for path in paths for start in _part_starts(path)]
+    found: dict[Path, list[_Chunk]] = {path: [] for path in paths}
+    work = partial(_read_part, reading=reading)
+    if processes == 1 or len(spans) < _WORTH_A_PROCESS:
+        parts = map(work, spans)
+        for (path, _), (chunk, names) in zip(spans, parts, strict=True):
+            found[path].append(_renamed(chunk, keys.codes_of(names)))
+    else:
+        # fork: the script that called us is no module, so a spawned process could not import it.
+        with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
+            for (path, _), (chunk, names) in zip(spans, pool.map(work, spans), strict=True):
+                found[path].append(_renamed(chunk, keys.codes_of(names)))
+    return {path.stem: _events(path, chunks) for path, chunks in found.items()}
+
+
+def _events(path: Path, chunks: list[_Chunk]) -> Events:
+    where = f"records/{path.name}"
+    notes: list[str] = []
+    before = itertools.accumulate((chunk.lines for chunk in chunks), initial=0)
+    broken = [n + line for n, c in zip(before, chunks, strict=False) for line in c.broken]
+    lines = sum(chunk.lines for chunk in chunks)
+    if repair.too_broken(len(broken), lines):
+        raise repair.refuse_rubbish(where, len(broken), lines)
+    if broken:
+        notes.append(repair.cut_note(where, broken))
+    full = [chunk for chunk in chunks if chunk.m_span]
+    meets = all(a.m_span[1] <= b.m_span[0] for a, b in itertools.pairwise(full))
+    if not (meets and all(chunk.ordered for chunk in full)):
+        notes.append(repair.order_note(where))
+    drifts = [drift for chunk in full for drift in chunk.t_minus_m]
+    if drifts and repair.clock_jumped((min(drifts), max(drifts))):
+        notes.append(repair.jump_note(where))
+    return Events(
+        trials=joined([chunk.trials for chunk in chunks]),
+        others=[event for chunk in chunks for event in chunk.others],
+        last_m=max((chunk.m_span[1] for chunk in full), default=None),
+        utc_minus_mono=drifts[0] if drifts else None,
+        notes=notes,
+    )
+
+
+def joined(parts: list[TrialLines]) -> TrialLines:
+    """One after the other."""
+    parts = parts or [_woven([_from_dicts([], [], Reading("", ""), TrialKeys())])]
+    columns = {}
+    for name in TrialLines.__dataclass_fields__:
+        values = [getattr(part, name) for part in parts]
+        if isinstance(values[0], pa.ChunkedArray):
+            columns[name] = pa.chunked_array([c for v in values for c in v.chunks], pa.string())
+        else:
+            columns[name] = np.concatenate(values)
+    return TrialLines(**columns)
+
+
+def _part_starts(path: Path) -> range:
+    return range(0, max(1, path.stat().st_size), _PART_BYTES)
+
+
+def _read_part(span: tuple[Path, int], reading: Reading) -> tuple[_Chunk, list[str]]:
+    """The lines that begin in one part of a file, and the names of their trials' keys."""
+    path, start = span
+    keys = TrialKeys()
+    chunks = []
+    with path.open("rb") as file:
+        if start:
+            file.seek(start - 1)
+            file.readline()  # the rest of a line that began before
+        while (left := start + _PART_BYTES - file.tell()) > 0:
+            block = file.read(min(_CHUNK_BYTES, left))
+            if not block:
+                break
+            if not block.endswith(b"\n"):
+                block += file.readline()
+            chunks.append(_parse(block, reading, keys, path.stem, f"records/{path.name}"))
+    full = [chunk for chunk in chunks if chunk.m_span]
+    before = itertools.accumulate((chunk.lines for chunk in chunks), initial=0)
+    whole = _Chunk(
+        trials=joined([chunk.trials for chunk in chunks]),
+        others=[event for chunk in chunks for event in chunk.others],
+        t_minus_m=None,
+        m_span=None,
+        ordered=all(chunk.ordered for chunk in full)
+        and all(a.m_span[1] <= b.m_span[0] for a, b in itertools.pairwise(full)),
+        broken=[n + line for n, c in zip(before, chunks, strict=False) for line in c.broken],
+        lines=sum(chunk.lines for chunk in chunks),
+    )
+    if full:
+        whole.m_span = (full[0].m_span[0], max(chunk.m_span[1] for chunk in full))
+        drifts = [drift for chunk in full for drift in chunk.t_minus_m]
+        whole.t_minus_m = (drifts[0], min(drifts), max(drifts))
+    return whole, keys.names
+
+
+def _renamed(chunk: _Chunk, codes: np.ndarray) -> _Chunk:
+    """With the keys of another TrialKeys, given its codes of this one's names."""
+    if not np.array_equal(codes, np.arange(len(codes))):
+        trials = chunk.trials
+        trials.key = moved(trials.key, codes)
+        trials.who = moved(trials.who, codes)
+        trials.epoch_key = moved(trials.epoch_key, codes)
+    return chunk
+
+
+# --- a chunk --------------------------------------------------------------------------------------
+
+
+def _parse(data: bytes, reading: Reading, keys: TrialKeys, who: str, where: str) -> _Chunk:
+    scanner = Scanner(data)
+    t, m, shaped, after = _heads(scanner, reading.run_id, who)
+    groups = [_epochs, _starts, _steps, _ends]
+    scanned = []
+    taken = np.zeros(len(t), bool)
+    for group in groups:
+        mine = np.flatnonzero(shaped & ~taken)
+        part, ok = group(scanner, mine, after[mine], m, who, reading, keys)
+        taken[mine[ok]] = True
+        scanned.append(part)
+    events, numbers, broken = _slowly(scanner, np.flatnonzero(~taken), reading.run_id, where)
+    t[numbers] = [e["t"] for e in events]
+    m[numbers] = [e["m"] for e in events]
+    known = taken
+    known[numbers] = True
+    mine = [(n, e) for n, e in zip(numbers, events, strict=True) if e["kind"] in ("trial", "epoch")]
+    try:
+        slow = _from_dicts([n for n, _ in mine], [e for _, e in mine], reading, keys)
+    except (ValueError, TypeError, KeyError, AttributeError, pa.ArrowException) as error:
+        raise TrialwattError(
+            f"{where}: a trial's line lacks a value or has it in another type: {error!r}"
+        ) from error
+    return _Chunk(
+        trials=_woven([*scanned, slow]),
+        others=[e for e in events if e["kind"] not in ("trial", "epoch")],
+        **_clocks(t[known], m[known]),
+        broken=[line + 1 for line in broken],
+        lines=len(t),
+    )
+
+
+def _clocks(t: np.ndarray, m: np.ndarray) -> dict:
+    if not len(m):
+        return {"t_minus_m": None, "m_span": None, "ordered": True}
+    drift = t - m
+    return {
+        "t_minus_m": (int(drift[0]), int(drift.min()), int(drift.max())),
+        "m_span": (int(m[0]), int(m.max())),
+        "ordered": repair.in_time_order(m),
+    }
+
+
+class _Part(dict):
+    """Columns of TrialLines, with the line numbers (`at`, `start_at`, `end_at`) they come from."""
+
+
+def _heads(scanner: Scanner, run_id: str, who: str):
+    """t and m of each line, which have the head that we write, and what follows it."""
+    at = scanner.starts
+    shaped = scanner.is_at(at, b'{"t":')
+    t, at = scanner.digits(at + 5)
+    shaped &= (t >= 0) & scanner.is_at(at, b',"m":')
+    m, at = scanner.digits(at + 5)
+    text = f',"run":{json.dumps(run_id)},"who":{json.dumps(who)},"kind":"'.encode()
+    shaped &= scanner.is_at(at, text)
+    return t, m, shaped & (m >= 0), at + len(text)
+
+
+def _ids(scanner: Scanner, at: np.ndarray, kind: str, who: str):
+    """Lines of a kind whose trial is who/number: which, the number, and what follows."""
+    text = f'{kind}","trial":"{who}/'.encode()
+    ok = scanner.is_at(at, text)
+    first = at + len(text)
+    number, at = scanner.digits(first)
+    padded = scanner.is_at(first, b"0") & (at > first + 1)  # "007" is another id than "7"
+    return ok & (number >= 0) & (number < 2**31) & ~padded, number, at
+
+
+def _closed(scanner: Scanner, lines: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Which lines end with a brace at `at`."""
+    return scanner.is_at(at, b"}") & (at + 1 == scanner.ends[lines])
+
+
+def _epochs(scanner, lines, at, m, who, reading, keys) -> tuple[_Part, np.ndarray]:
+    ok, number, at = _ids(scanner, at, "epoch", who)
+    ok &= scanner.is_at(at, b'","epoch":')
+    lines, at, number, kept = _kept(ok, lines, at + 10, number)
+    epoch, at = scanner.digits(at)
+    ok = (epoch >= 0) & scanner.is_at(at, b',"scores":{')
+    end = scanner.until(at, b"}")
+    ok &= _closed(scanner, lines, end + 1)
+    part = _Part(epoch_key=keys.base(who) + number[ok], epoch=epoch[ok])
+    return part, kept[ok]
+
+
+def _starts(scanner, lines, at, m, who, reading, keys) -> tuple[_Part, np.ndarray]:
+    lines, number, cpu, at, kept = _counted(scanner, lines, at, who, b',"status":"start","step":"')
+    step, at = scanner.choice(at, STEPS, b'","phi":{')
+    phi = at - 1
+    end = scanner.until(phi, b"}") + 1
+    ok = (step >= 0) & scanner.is_at(end, b',"number":')
+    own, at = scanner.digits(end + 10)
+    ok &= (own >= 0) & scanner.is_at(at, b',"seed":')
+    seed, at = scanner.digits(at + 8)
+    ok &= (seed >= 0) & _closed(scanner, lines, at)
+    base = keys.base(who)
+    part = _Part(
+        at=lines[ok],
+        start_at=lines[ok],
+        m=m[lines[ok]],
+        key=base + number[ok],
+        status=np.full(ok.sum(), START, np.int8),
+        step=step[ok],
+        cpu_ns=cpu[ok].astype(float),
+        who=np.full(ok.sum(), base, np.int64),
+        number=own[ok],
+        phi=scanner.texts(phi[ok], end[ok]),
+    )
+    return part, kept[ok]
+
+
+def _steps(scanner, lines, at, m, who, reading, keys) -> tuple[_Part, np.ndarray]:
+    ok, number, at = _ids(scanner, at, "trial", who)
+    text = b'","status":"step","step":"'
+    ok &= scanner.is_at(at, text)
+    lines, at, number, kept = _kept(ok, lines, at + len(text), number)
+    step, at = scanner.choice(at, STEPS, b'","cpu_ns":')
+    cpu, at = scanner.digits(at)
+    ok = (step >= 0) & (cpu >= 0) & _closed(scanner, lines, at)
+    part = _Part(
+        at=lines[ok],
+        m=m[lines[ok]],
+        key=keys.base(who) + number[ok],
+        status=np.full(ok.sum(), STEP, np.int8),
+        step=step[ok],
+        cpu_ns=cpu[ok].astype(float),
+    )
+    return part, kept[ok]
+
+
+def _ends(scanner, lines, at, m, who, reading, keys) -> tuple[_Part, np.ndarray]:
+    lines, number, cpu, at, kept = _counted(scanner, lines, at, who, b',"status":"end","outcome":"')
+    outcome, at = scanner.choice(at, OUTCOMES, b'","reason":"')
+    reason, reason_end = at, scanner.until(at, b'"')
+    ok = (outcome >= 0) & scanner.is_at(reason_end, b'","detail":"')
+    at = scanner.until(reason_end + 12, b'"')
+    ok &= scanner.is_at(at, b'","scores":{')
+    scores, at = at + 11, scanner.until(at, b"}")
+    ok &= scanner.is_at(at, b'},"epochs":')
+    scores_end = at
+    epochs, at = scanner.digits(at + 11)
+    ok &= (epochs >= 0) & _closed(scanner, lines, at)
+    part = _Part(
+        at=lines[ok],
+        end_at=lines[ok],
+        m=m[lines[ok]],
+        key=keys.base(who) + number[ok],
+        status=np.full(ok.sum(), END, np.int8),
+        step=np.full(ok.sum(), NO_STEP, np.int8),
+        cpu_ns=cpu[ok].astype(float),
+        outcome=outcome[ok],
+        reason=scanner.texts(reason[ok], reason_end[ok]),
+        epochs=epochs[ok],
+        score=_scores(scanner.texts(scores[ok], scores_end[ok]), reading.score),
+    )
+    return part, kept[ok]
+
+
+def _counted(scanner, lines, at, who, text: bytes):
+    """Trial lines whose CPU counter comes first, then `text`: their number, counter, and rest."""
+    ok, number, at = _ids(scanner, at, "trial", who)
+    ok &= scanner.is_at(at, b'","cpu_ns":')
+    lines, at, number, kept = _kept(ok, lines, at + 11, number)
+    cpu, at = scanner.digits(at)
+    ok = (cpu >= 0) & scanner.is_at(at, text)
+    lines, at, number, again = _kept(ok, lines, at + len(text), number)
+    return lines, number, cpu[again], at, kept[again]
+
+
+def _kept(ok: np.ndarray, *columns: np.ndarray):
+    """The columns where ok, and the indices of those."""
+    kept = np.flatnonzero(ok)
+    return *(column[kept] for column in columns), kept
+
+
+def _scores(texts: pa.Array, score: str) -> np.ndarray:
+    """The goal's score out of the insides of JSON objects; NaN where it is not in there."""
+    pattern = f'"{score}":(?P<score>[-+.0-9eE]+)'
+    found = pc.struct_field(pc.extract_regex(texts, pattern), "score")
+    return np.array(pc.fill_null(pc.cast(found, pa.float64()), np.nan))
+
+
+def _slowly(scanner: Scanner, lines: np.ndarray, run_id: str, where: str):
+    """The events of these lines and their line numbers, and the lines that cannot be read."""
+    events, numbers, broken = [], [], []
+    for number in lines.tolist():
+        line = scanner.line(number)
+        if not line.strip():
+            continue
+        try:
+            event = json.loads(line)
+        except ValueError:
+            broken.append(number)
+            continue
+        if not isinstance(event, dict) or not _has_head(event):
+            raise TrialwattError(
+                f"{where}: a line lacks t, m, run, who or kind, or has them in another type: "
+                f"{line[:120].decode(errors='replace')}"
+            )
+        if event["run"] != run_id:
+            raise repair.refuse_foreign(where, event["run"], run_id)
+        events.append(event)
+        numbers.append(number)
+    return events, numbers, broken
+
+
+def _has_head(event: dict) -> bool:
+    return all(type(event.get(key)) is int for key in ("t", "m")) and all(
+        isinstance(event.get(key), str) for key in ("run", "who", "kind")
+    )
+
+
+def _from_dicts(lines: list[int], events: list[dict], reading: Reading, keys: TrialKeys) -> _Part:
+    """The same columns from events that were parsed one by one."""
+    pairs = list(zip(lines, events, strict=True))
+    rows = [(n, e) for n, e in pairs if e["kind"] == "trial"]
+    starts = [(n, e) for n, e in rows if e["status"] == "start"]
+    ends = [(n, e) for n, e in rows if e["status"] == "end"]
+    epochs = [e for _, e in pairs if e["kind"] == "epoch"]
+    key = keys.key
+    return _Part(
+        at=np.array([n for n, _ in rows], np.int64),
+        m=np.array([e["m"] for _, e in rows], np.int64),
+        key=np.array([key(e["trial"]) for _, e in rows], np.int64),
+        status=np.array([STATUSES.index(e["status"]) for _, e in rows], np.int8),
+        step=np.array([_step(e) for _, e in rows], np.int8),
+        cpu_ns=np.array([_real(e.get("cpu_ns")) for _, e in rows], float),
+        start_at=np.array([n for n, _ in starts], np.int64),
+        who=np.array([keys.base(e["who"]) for _, e in starts], np.int64),
+        number=np.array([_number(e.get("number")) for _, e in starts], np.int64),
+        phi=pa.array([json.dumps(e.get("phi") or {}) for _, e in starts], pa.string()),
+        end_at=np.array([n for n, _ in ends], np.int64),
+        outcome=np.array([OUTCOMES.index(e["outcome"]) for _, e in ends], np.int8),
+        reason=pa.array([e.get("reason") or "" for _, e in ends], pa.string()),
+        epochs=np.array([e.get("epochs") or 0 for _, e in ends], np.int64),
+        score=np.array([_real((e.get("scores") or {}).get(reading.score)) for _, e in ends], float),
+        epoch_key=np.array([key(e["trial"]) for e in epochs], np.int64),
+        epoch=np.array([e["epoch"] for e in epochs], np.int64),
+    )
+
+
+def _step(event: dict) -> int:
+    return NO_STEP if event["status"] == "end" else STEPS.index(event["step"])
+
+
+def _real(value) -> float:
+    return np.nan if value is None else float(value)
+
+
+def _number(value) -> int:
+    return -1 if value is None else int(value)
+
+
+def _woven(parts: list[_Part]) -> TrialLines:
+    """The parts' rows in the order of their lines."""
+
+    def column(name: str, order: np.ndarray | None):
+        values = [part[name] for part in parts if name in part]
+        if isinstance(values[0], pa.Array):
+            whole = pa.concat_arrays(values)
+            return pa.chunked_array([whole if order is None else whole.take(pa.array(order))])
+        whole = np.concatenate(values)
+        return whole if order is None else whole[order]
+
+    def order(name: str) -> np.ndarray | None:
+        lines = np.concatenate([part[name] for part in parts if name in part])
+        return None if repair.in_time_order(lines) else np.argsort(lines, kind="stable")
+
+    rows, starts, ends = order("at"), order("start_at"), order("end_at")
+    orders = {
+        **dict.fromkeys(("m", "key", "status", "step", "cpu_ns"), rows),
+        **dict.fromkeys(("who", "number", "phi"), starts),
+        **dict.fromkeys(("outcome", "reason", "epochs", "score"), ends),
+        **dict.fromkeys(("epoch_key", "epoch")),
+    }
+    return TrialLines(**{name: column(name, by) for name, by in orders.items()})

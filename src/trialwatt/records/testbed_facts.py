@@ -1,0 +1,186 @@
+"""What a testbed is: the machine and its idle power, kept as results/testbeds/<name>.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from trialwatt.clock import now
+from trialwatt.config.models import Testbed
+from trialwatt.meters.base import Domain, Meter
+from trialwatt.meters.counters import increments
+from trialwatt.meters.machine import Machine
+from trialwatt.meters.model import PowerParameters
+from trialwatt.meters.schedule import Beats
+
+
+def host_facts() -> dict:
+    """The machine, as in a manifest's `host`. Its name only as a hash: records get published."""
+    machine = Machine()
+    machine.close()
+    return {
+        "name_hash": hashlib.sha256(platform.node().encode()).hexdigest()[:12],
+        "cpu_model": _cpu_model(),
+        "cores": machine.cores,
+        "memory_mb": machine.memory_mb,
+        "kernel": platform.release(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }
+
+
+def describe(
+    testbed_name: str, testbed: Testbed, power: PowerParameters | None, meters: dict, idle: dict
+) -> dict:
+    """The whole record of a testbed.
+
+    power: the coefficients that the runs' model meter will use; meters: Chosen.facts() of
+    trialwatt.meters.choose; idle: what measure_idle() returned.
+    """
+    return {
+        "format": 1,
+        "testbed_name": testbed_name,
+        "testbed": testbed.model_dump(mode="json"),
+        "recorded_utc_ns": now().utc_ns,
+        "host": host_facts(),
+        "power": power.model_dump(mode="json") if power else None,
+        "meters": meters,
+        "idle": idle,
+    }
+
+
+def measure_idle(meters: dict[str, Meter], seconds: float, hz: float) -> dict:
+    """Idle power of each meter and domain, in watts.
+
+    Returns {"seconds", "hz", "busy_share", "meters": {meter: {"by", "reason", "domains": {domain:
+    {"watts", "watts_q1", "watts_q3", "intervals"}}}}}: median and quartiles over the sampling
+    intervals. `by` is "measurement", "definition" (a model's own idle level; nothing is waited
+    for) or "none" (no window, or nothing could be read; then watts is null and reason says why).
+    busy_share: share of the machine's CPU time that was busy in the window, for the reader to
+    judge how idle it was; null where nothing was measured.
+    """
+    machine = Machine()
+    try:
+        defined = {n: m.idle_watts(machine.cores, machine.memory_gb) for n, m in meters.items()}
+        measured = {n: m for n, m in meters.items() if defined[n] is None}
+        samples, busy_share = {}, None
+        if measured and seconds > 0:
+            samples, busy_share = _sample(machine, measured, seconds, hz)
+    finally:
+        machine.close()
+
+    result = {}
+    for name, meter in meters.items():
+        if defined[name] is not None:
+            domains = {d: {"watts": watts} for d, watts in defined[name].items()}
+            result[name] = {"by": "definition", "reason": "", "domains": domains}
+        elif name not in samples:
+            domains = {d.name: {"watts": None} for d in meter.domains}
+            reason = "not measured: the window (idle_s) is 0 s"
+            result[name] = {"by": "none", "reason": reason, "domains": domains}
+        else:
+            result[name] = _summary(meter, *samples[name])
+    return {
+        "seconds": seconds if measured else 0,
+        "hz": hz,
+        "busy_share": busy_share,
+        "meters": result,
+    }
+
+
+def idle_of(idle: dict, meter: str) -> dict:
+    """The entry `idle` of a manifest: one meter's idle watts per domain, and where they are from.
+
+    Returns {"meter", "by", "busy_share", "watts": {domain: watts or None}}. A meter that was not
+    there when the testbed was measured has by "none" and no domains.
+    """
+    facts = idle["meters"].get(meter, {"by": "none", "domains": {}})
+    return {
+        "meter": meter,
+        "by": facts["by"],
+        "busy_share": idle["busy_share"] if facts["by"] == "measurement" else None,
+        "watts": {name: domain["watts"] for name, domain in facts["domains"].items()},
+    }
+
+
+def write_testbed(path: Path, facts: dict) -> None:
+    """Write the record as JSON, whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(facts, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _sample(machine: Machine, meters: dict[str, Meter], seconds: float, hz: float):
+    """Readings over the window: per meter (times in s, {domain: values}), and the busy share."""
+    times = {name: [] for name in meters}
+    values = {name: {d.name: [] for d in meter.domains} for name, meter in meters.items()}
+    start, first = time.monotonic(), machine.busy_ns()
+    load = machine.load(0, 1)  # meters that want a load are idle by definition
+    beats = Beats(hz)
+    while True:
+        for name, meter in meters.items():
+            times[name].append(time.monotonic())
+            readings = meter.read(load)
+            for domain, column in values[name].items():
+                column.append(readings.get(domain, np.nan))
+        if time.monotonic() - start >= seconds:
+            break
+        time.sleep(beats.wait_s())
+    elapsed = time.monotonic() - start
+    share = (machine.busy_ns() - first) / 1e9 / (machine.cores * elapsed)
+    return {name: (np.array(times[name]), values[name]) for name in meters}, round(share, 4)
+
+
+def _summary(meter: Meter, times: np.ndarray, values: dict[str, list]) -> dict:
+    domains, unread = {}, []
+    for domain in meter.domains:
+        watts = _watts(domain, times, np.array(values[domain.name], float))
+        watts = watts[~np.isnan(watts)]
+        if not watts.size:
+            domains[domain.name] = {"watts": None}
+            unread.append(domain.name)
+            continue
+        q1, median, q3 = (round(float(q), 4) for q in np.percentile(watts, [25, 50, 75]))
+        domains[domain.name] = {
+            "watts": median,
+            "watts_q1": q1,
+            "watts_q3": q3,
+            "intervals": int(watts.size),
+        }
+    reason = f"no reading of {', '.join(unread)}" if unread else ""
+    by = "none" if len(unread) == len(domains) else "measurement"
+    return {"by": by, "reason": reason, "domains": domains}
+
+
+def _watts(domain: Domain, times: np.ndarray, values: np.ndarray) -> np.ndarray:
+    if domain.unit == "w":
+        return values
+    return increments(values, domain.wraps_at) / 1e6 / np.diff(times)
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,48 @@
+"""Append-only event records: one JSON object a line, one write a line."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from trialwatt.clock import Stamp, now
+
+
+class EventWriter:
+    """Events of one component, as docs/records.md describes them.
+
+    A line is handed to the kernel in a single write: a kill at any moment loses at most the line
+    being written. Raises OSError (a full disk, say) to its caller; nothing is buffered.
+    """
+
+    def __init__(self, folder: Path, run_id: str, component: str):
+        path = Path(folder) / "records" / f"{component}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        _drop_cut_line(self._fd)
+        self._run, self._who = run_id, component
+
+    def write(self, kind: str, at: Stamp | None = None, **keys) -> Stamp:
+        """Write one event that happened `at` (now, unless given)."""
+        at = at or now()
+        event = {"t": at.utc_ns, "m": at.mono_ns, "run": self._run, "who": self._who, "kind": kind}
+        line = json.dumps(event | keys, separators=(",", ":"), allow_nan=False) + "\n"
+        data = line.encode()
+        written = os.write(self._fd, data)
+        if written != len(data):  # a full disk can take a part of it
+            os.write(self._fd, data[written:])
+        return at
+
+    def close(self) -> None:
+        """Force what was written to the disk and close the file."""
+        os.fsync(self._fd)
+        os.close(self._fd)
+
+
+def _drop_cut_line(fd: int) -> None:
+    """A predecessor that was killed in mid-write may have left a line without its end."""
+    size = os.fstat(fd).st_size
+    tail = os.pread(fd, 65536, max(0, size - 65536))
+    if tail and not tail.endswith(b"\n"):
+        os.ftruncate(fd, size - len(tail) + tail.rfind(b"\n") + 1)
