@@ -1,0 +1,1 @@
+"""The seven steps around one run: deploy, setup, trials, collect, test, metrics, undeploy."""

@@ -1,0 +1,308 @@
+"""The processes of one run, as the coordinator sees them: started, told, watched, replaced."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import time
+from dataclasses import dataclass, field, replace
+
+from trialwatt.errors import TrialwattError
+from trialwatt.lifecycle.jobs import environment
+from trialwatt.lifecycle.signals import Interrupted
+from trialwatt.lifecycle.trials import CPU_BASE
+from trialwatt.lifecycle.workflow import workflow_is_gone
+from trialwatt.meters.sampler import Sampler
+from trialwatt.platforms.base import Ending, Handle, Message, Platform, Role, Usage
+from trialwatt.records.progress import Progress, progress
+from trialwatt.records.writer import EventWriter
+from trialwatt.suts.base import Infeasible, Job
+
+
+class DeadlineReached(Exception):
+    """The workload's deadline_s is over."""
+
+
+class RunFailed(TrialwattError):
+    """The run failed for a reason that says nothing about its treatment."""
+
+
+MAX_START_FAILURES = 2
+"""A component that fails to start so often makes the run infeasible (design, section 1)."""
+
+
+@dataclass
+class Member:
+    """One component and what is known of it."""
+
+    role: Role
+    handle: Handle
+    done: set[str] = field(default_factory=set)  # steps that it has finished
+    answers: dict[str, dict] = field(default_factory=dict)  # its last answer to each step
+    start_failures: int = 0
+    losses: int = 0  # times that it died while it held the trials step
+    cpu_base_ns: int = 0  # CPU time of the processes that it replaced
+    lost: list[int] = field(default_factory=list)  # numbers of trials that died with them
+    joined: bool = False  # confirmed by the leading role
+    oom_kills: int = 0  # processes of it that were killed for memory, as far as accounted for
+
+    @property
+    def ready(self) -> bool:
+        return "deploy" in self.done or not self.role.speaks
+
+
+class Crew:
+    """Starts the roles of a run and drives them through the steps."""
+
+    def __init__(
+        self,
+        job: Job,
+        platform: Platform,
+        sampler: Sampler,
+        events: EventWriter,
+        deadline_mono: float,
+    ):
+        self._job, self._platform, self._sampler = job, platform, sampler
+        self._events, self._deadline = events, deadline_mono
+        self.members: dict[str, Member] = {}
+        self._step = "deploy"
+        self._closed: set[str] = set()  # trials whose end the harness has written
+
+    # --- the steps ----------------------------------------------------------------------------
+
+    def deploy(self, roles: list[Role]) -> None:
+        """Start all roles; returns when each speaking one can take a message."""
+        self._step = "deploy"
+        for role in roles:
+            member = self.members[role.component] = Member(role, self._start(role))
+            if role.confirmed:
+                self._confirm(member)
+        self._wait(lambda: all(member.ready for member in self.members.values()))
+
+    def ask_lead(self, step: str, **keys) -> dict:
+        """Have the leading role do a step; another takes over if it dies. Returns its answer."""
+        self._step = step
+        for _ in range(MAX_START_FAILURES):
+            lead = self.lead()
+            self._wait(lambda lead=lead: lead.ready)
+            handle = lead.handle
+            handle.send({"do": step} | keys)
+            self._wait(lambda m=lead, h=handle: step in m.done or m.handle is not h)
+            if step in lead.done:
+                return lead.answers[step]
+        raise Infeasible(f"{step}: the process that did it was lost {MAX_START_FAILURES} times")
+
+    def run_trials(self) -> None:
+        """Have all workers work until the budget is spent; lost ones are replaced."""
+        self._step = "trials"
+        speaking = [m for m in self.members.values() if m.role.speaks]
+        working = [m for m in speaking if m.role.name == "driver"] or [
+            m for m in speaking if m.role.kind == "worker"
+        ]
+        for member in working:
+            self._send_trials(member)
+        self._wait(lambda: all("trials" in member.done for member in working))
+
+    def lead(self) -> Member:
+        """The driver where the SUT has one, else the first living worker."""
+        speaking = [m for m in self.members.values() if m.role.speaks]
+        drivers = [m for m in speaking if m.role.name == "driver"]
+        alive = [m for m in (drivers or speaking) if m.handle.alive]
+        return (alive or drivers or speaking)[0]
+
+    @property
+    def lost(self) -> list[int]:
+        """Framework numbers of the trials whose worker died."""
+        return [number for member in self.members.values() for number in member.lost]
+
+    def stop(self, grace_s: float) -> None:
+        """End every component and record its last usage; workers first, services last."""
+        self._step = "undeploy"
+        for member in self.members.values():
+            member.handle.send({"do": "end"})
+        for member in reversed(self.members.values()):
+            self._retire(member, Ending(0, ""), grace_s)
+
+    def close_open_trials(self, reason: str) -> None:
+        """Write the end of trials that will never write it themselves."""
+        for component in self.members:
+            self._close_trial(progress(self._job.path(), component), component, reason)
+
+    # --- messages and endings -----------------------------------------------------------------
+
+    def _wait(self, until) -> None:
+        while not until():
+            self._sampler.check()
+            if workflow_is_gone():
+                raise Interrupted(signal.SIGTERM)
+            remaining = self._deadline - time.monotonic()
+            if remaining <= 0:
+                raise DeadlineReached(
+                    f"deadline_s = {self._job.workload.deadline_s:g} is over in step {self._step}"
+                )
+            try:
+                message = self._platform.inbox.get(timeout=min(remaining, 1.0))
+            except queue.Empty:
+                continue
+            self._take(message)
+
+    def _take(self, message: Message) -> None:
+        member = self.members.get(message.component)
+        if member is None:
+            return
+        if message.ending is not None:
+            if not member.handle.alive:  # else: the ending of a process that it has replaced
+                self._ended(member, message.ending)
+        elif "infeasible" in message.body:
+            raise Infeasible(message.body["infeasible"])
+        elif "lost" in message.body:
+            self._lost(message.body["lost"])
+        elif "failed" in message.body:
+            raise RunFailed(
+                f"{message.component} failed in step {message.body['failed']}: "
+                f"{message.body['error']}"
+            )
+        else:
+            step = message.body["done"]
+            member.done.add(step)
+            member.answers[step] = message.body
+            if step == "deploy":
+                self._component(member, "ready")
+                if self._step == "trials":
+                    self._send_trials(member)
+
+    def _ended(self, member: Member, ending: Ending) -> None:
+        """A component is gone before its time: record it, replace it, or give up."""
+        component, why = member.role.component, _why(ending)
+        if member.role.kind == "service":
+            raise RunFailed(f"{component} ended in step {self._step}: {why}\n{ending.tail}")
+        if not member.ready or (member.role.confirmed and not member.joined):
+            member.start_failures += 1
+            if member.start_failures >= MAX_START_FAILURES:
+                raise Infeasible(
+                    f"{component} failed to start {MAX_START_FAILURES} times: {why}\n{ending.tail}"
+                )
+        else:
+            member.losses += 1
+            if not member.role.speaks and member.losses >= MAX_START_FAILURES:
+                raise Infeasible(f"{component} died {member.losses} times: {why}\n{ending.tail}")
+        self._retire(member, ending, grace_s=1.0)
+        state = progress(self._job.path(), component)
+        if state.open is not None:
+            if state.open["trial"] not in self._closed:
+                member.lost.append(state.open["number"])
+            self._close_trial(state, component, ending.reason or "lost")
+        self._give_up_where_no_trial_completes(why)
+        self._note(f"{component} ended in step {self._step} ({why}) and is replaced")
+        member.done.clear()
+        member.joined, member.oom_kills = False, 0
+        member.handle = self._start(member.role, member.cpu_base_ns)
+
+    def _confirm(self, member: Member) -> None:
+        """Have the leading role say that it has joined; a second start is tried if it dies."""
+        lead, step = self.lead(), f"confirm {member.role.component}"
+        self._wait(lambda: lead.ready)
+        lead.handle.send({"do": "confirm", "component": member.role.component})
+        self._wait(lambda: step in lead.done)
+        member.joined = True
+
+    def _lost(self, number: int) -> None:
+        """The framework says that a trial's process died, though its worker lives."""
+        for component, member in self.members.items():
+            state = progress(self._job.path(), component)
+            if state.open is not None and state.open["number"] == number:
+                killed = member.handle.oom_kills()
+                memory, member.oom_kills = killed > member.oom_kills, killed
+                self._close_trial(state, component, "memory" if memory else "lost")
+
+    def _give_up_where_no_trial_completes(self, why: str) -> None:
+        workers = [m for m in self.members.values() if m.role.kind == "worker"]
+        if any(worker.losses < 2 for worker in workers):
+            return
+        if not any(progress(self._job.path(), w.role.component).completed for w in workers):
+            raise Infeasible(
+                f"no trial completes: every worker was lost twice, the last one: {why}"
+            )
+
+    # --- starting and retiring ----------------------------------------------------------------
+
+    def _start(self, role: Role, cpu_base_ns: int = 0) -> Handle:
+        variables = {
+            **environment(self._job),
+            "TRIALWATT_INDEX": str(role.index),
+            CPU_BASE: str(cpu_base_ns),
+        }
+        self._events.write(
+            "component",
+            component=role.component,
+            role=role.name,
+            type=role.kind,
+            status="start",
+            cpu=role.cpu,
+            memory_mb=role.memory_mb,
+        )
+        handle = self._platform.start(replace(role, environment=variables | dict(role.environment)))
+        self._sampler.watch(role.component, lambda: _add(handle.usage(), cpu_base_ns))
+        return handle
+
+    def _retire(self, member: Member, ending: Ending, grace_s: float) -> None:
+        final = _add(member.handle.stop(grace_s), member.cpu_base_ns)
+        member.cpu_base_ns = final.cpu_ns
+        self._sampler.unwatch(member.role.component, final)
+        self._component(
+            member,
+            "end",
+            code=ending.code,
+            reason=ending.reason,
+            cpu_ns=final.cpu_ns,
+            peak_memory_bytes=final.peak_memory_bytes,
+        )
+
+    def _send_trials(self, member: Member) -> None:
+        started = [event["number"] for event in self._progress(member).started]
+        member.handle.send({"do": "trials", "started": started, "lost": member.lost})
+
+    def _progress(self, member: Member) -> Progress:
+        return progress(self._job.path(), member.role.component)
+
+    # --- records ------------------------------------------------------------------------------
+
+    def _component(self, member: Member, status: str, **keys) -> None:
+        role = member.role
+        self._events.write(
+            "component",
+            component=role.component,
+            role=role.name,
+            type=role.kind,
+            status=status,
+            **keys,
+        )
+
+    def _close_trial(self, state: Progress, component: str, reason: str) -> None:
+        if state.open is None or state.open["trial"] in self._closed:
+            return
+        self._closed.add(state.open["trial"])
+        self._events.write(
+            "trial",
+            trial=state.open["trial"],
+            status="end",
+            cpu_ns=max(state.cpu_ns, self.members[component].cpu_base_ns),
+            outcome="failed",
+            reason="lost" if reason in ("signal", "error") else reason,
+            detail=f"{component} was lost while it ran the trial" if reason != "deadline" else "",
+            scores={},
+            epochs=0,
+        )
+
+    def _note(self, text: str) -> None:
+        self._events.write("note", text=text)
+
+
+def _add(usage: Usage, base_ns: int) -> Usage:
+    return replace(usage, cpu_ns=usage.cpu_ns + base_ns)
+
+
+def _why(ending: Ending) -> str:
+    if ending.reason == "memory":
+        return "killed for memory"
+    return f"{ending.reason or 'ended'}, exit code {ending.code}"

@@ -1,0 +1,242 @@
+"""One run from nothing to a finished folder: the seven steps, metered, recorded, cleaned up."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import sys
+import time
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from trialwatt import suts
+from trialwatt.clock import Stamp, now
+from trialwatt.config.identity import repetition_seed, run_folder, run_hash
+from trialwatt.config.models import RunConfig
+from trialwatt.errors import TrialwattError
+from trialwatt.lifecycle.crew import Crew, DeadlineReached, RunFailed
+from trialwatt.lifecycle.jobs import write_job
+from trialwatt.lifecycle.locks import measuring
+from trialwatt.lifecycle.reap import PARTIAL, reap
+from trialwatt.lifecycle.signals import trapped
+from trialwatt.lifecycle.trials import weights_path
+from trialwatt.meters.choose import Chosen, open_available
+from trialwatt.meters.sampler import Sampler
+from trialwatt.provenance.code import code_version
+from trialwatt.records.manifest import packages, write_manifest
+from trialwatt.records.progress import progress
+from trialwatt.records.testbed_facts import idle_of
+from trialwatt.records.writer import EventWriter
+from trialwatt.suts.base import Infeasible, Job
+from trialwatt.workload.prepared import facts
+from trialwatt.workload.split import validation_counts
+
+PROJECT = Path(__file__).resolve().parents[3]
+"""The checkout that this package is installed from in editable mode, if it is."""
+GRACE_S = 3.0
+"""Time for a component to end by itself at undeploy; all of it must be gone within 10 s."""
+SPARE_BYTES = 50 * 2**20
+"""Free space without which no run starts: its records must not fill the disk half-way."""
+
+
+def execute(
+    config: RunConfig, repetition: int, data: str, testbed_facts: str, results: str
+) -> Path:
+    """Run one repetition; returns its folder, which appears only when everything is over.
+
+    A treatment that cannot work (status infeasible) or that reached its deadline is a result
+    too. Raises RunFailed for any other failure (the records then lie in results/failed), and
+    Interrupted where it was told to stop; nothing is left behind in either case.
+    """
+    root = Path(results)
+    root.mkdir(parents=True, exist_ok=True)
+    final = root / run_folder(config) / f"rep{repetition}"
+    with trapped(), measuring():
+        for sentence in reap(root, config.testbed.platform):
+            print(sentence, file=sys.stderr, flush=True)
+        run = _Run(config, repetition, Path(data).resolve(), Path(testbed_facts), root)
+        try:
+            run.measure()
+        except BaseException:
+            run.discard(keep=isinstance(sys.exc_info()[1], Exception))
+            raise
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if final.exists():  # made empty by the workflow, or an older one that is to be redone
+            shutil.rmtree(final)
+        run.folder.replace(final)
+    return final
+
+
+class _Run:
+    """The state of one run between its start and its manifest."""
+
+    def __init__(self, config: RunConfig, repetition: int, data: Path, testbed: Path, root: Path):
+        self.config, self.repetition = config, repetition
+        self.sut = suts.get(config.sut)()
+        self.testbed_facts = json.loads(testbed.read_text())
+        self.dataset = facts(data)
+        validation_counts(self.dataset.train_per_class, config.workload.validation_share)
+        self._refuse_full_disk(root)
+        self.run_id = f"{run_hash(config)}-r{repetition}-{secrets.token_hex(3)}"
+        self.root = root
+        self.folder = (root / PARTIAL / self.run_id).absolute()
+        self.folder.mkdir(parents=True)
+        testbed_config, workers = config.testbed, config.workload.workers
+        worker_cpu = workers.cpu * testbed_config.cpu_per_vcpu
+        self.job = Job(
+            run_id=self.run_id,
+            config=config,
+            repetition=repetition,
+            seed=repetition_seed(config.seed, repetition),
+            folder=str(self.folder),
+            data=str(data),
+            threads=max(1, int(worker_cpu)),
+            worker_cpu=worker_cpu,
+            service=testbed_config.service,
+        )
+        self.status, self.reason = "completed", ""
+        self.best: dict | None = None
+        self.test: dict | None = None
+
+    def measure(self) -> None:
+        """The seven steps. Undeploy always runs, after any failure and any signal too."""
+        started = now()
+        write_job(self.job)
+        platform_kind = entry_points(group="trialwatt.platforms")[self.config.testbed.platform]
+        platform = platform_kind.load().open(self.run_id, self.config.testbed, self.folder)
+        meters = open_available(self.config.testbed, self.testbed_facts["power"])
+        events = EventWriter(self.folder, self.run_id, "harness")
+        deadline = time.monotonic() + self.config.workload.deadline_s
+        sampler = Sampler(meters.meters, self.folder, self.config.testbed.sample_hz)
+        steps = _Steps(events, sampler)
+        crew = Crew(self.job, platform, sampler, events, deadline)
+        try:
+            sampler.start()
+            steps.enter("deploy")
+            try:
+                self._job_steps(crew, steps, events)
+            except Infeasible as error:
+                self.status, self.reason = "infeasible", str(error)
+            except DeadlineReached as error:
+                self.status, self.reason = "deadline", str(error)
+            finally:
+                steps.enter("undeploy")
+                crew.stop(GRACE_S)
+                if self.status != "completed":
+                    crew.close_open_trials("deadline" if self.status == "deadline" else "lost")
+                enforcement = platform.facts
+                platform.remove()
+                steps.leave()
+        finally:
+            platform.remove()
+            meters.close()
+            sampler.stop()
+            events.close()
+        self._no_trial_is_infeasible(crew)
+        self._write(started, enforcement, meters, sampler)
+
+    def discard(self, keep: bool) -> None:
+        """Take the half run away: to results/failed where a person may want to look at it."""
+        if not self.folder.exists():
+            return
+        if keep:
+            target = self.root / "failed" / self.run_id
+            target.parent.mkdir(exist_ok=True)
+            self.folder.replace(target)
+            print(f"its records and logs are in {target}", file=sys.stderr, flush=True)
+        else:
+            shutil.rmtree(self.folder)
+
+    def _job_steps(self, crew: Crew, steps: _Steps, events: EventWriter) -> None:
+        crew.deploy(self.sut.roles(self.job))
+        steps.enter("setup")
+        crew.ask_lead("setup")
+        steps.enter("trials")
+        crew.run_trials()
+        steps.enter("collect")
+        best = crew.ask_lead("collect", lost=crew.lost)["best"]
+        if best is not None:
+            self.best = best | {"trial": self._fetch_weights(best["number"], crew)}
+            events.write("result", **self.best)
+        steps.enter("test")
+        if self.best is not None:
+            weights = str(self.folder / "best.safetensors")
+            self.test = crew.ask_lead("test", phi=best["phi"], weights=weights)["scores"]
+        steps.enter("metrics")
+        shutil.rmtree(self.folder / "weights", ignore_errors=True)
+
+    def _fetch_weights(self, number: int, crew: Crew) -> str:
+        """Copy the winner's weights to best.safetensors; returns its trial id."""
+        for component in crew.members:
+            for event in progress(self.folder, component).started:
+                path = weights_path(self.folder / "weights", event["trial"])
+                if event["number"] == number and path.exists():
+                    shutil.copyfile(path, self.folder / "best.safetensors")
+                    return event["trial"]
+        raise RunFailed(
+            f"{self.config.sut} names trial {number} as its best, but no worker kept its weights"
+        )
+
+    def _no_trial_is_infeasible(self, crew: Crew) -> None:
+        if self.status == "completed" and not any(
+            progress(self.folder, component).completed for component in crew.members
+        ):
+            self.status, self.reason = "infeasible", "no trial completed"
+
+    def _write(self, started: Stamp, enforcement: dict, meters: Chosen, sampler: Sampler) -> None:
+        config = self.config
+        write_manifest(
+            self.folder,
+            {
+                "format": 1,
+                "run_id": self.run_id,
+                "folder": run_folder(config),
+                "hash": run_hash(config),
+                "repetition": self.repetition,
+                "seed": self.job.seed,
+                "config": config.model_dump(mode="json"),
+                "status": self.status,
+                "reason": self.reason,
+                "started_utc_ns": started.utc_ns,
+                "ended_utc_ns": now().utc_ns,
+                "code": code_version(PROJECT),
+                "packages": packages(),
+                "host": self.testbed_facts["host"],
+                "enforcement": enforcement,
+                "meters": meters.facts(),
+                "meter_errors": sampler.errors,
+                "headline_meter": meters.headline,
+                "idle": idle_of(self.testbed_facts["idle"], meters.headline),
+                "clock": {"source": "CLOCK_MONOTONIC", "offsets_ns": {}},
+                "dataset": {"name": self.dataset.name, "sha256": self.dataset.sha256},
+                "best": self.best,
+                "test": self.test,
+            },
+        )
+
+    def _refuse_full_disk(self, root: Path) -> None:
+        free = shutil.disk_usage(root).free
+        if free < SPARE_BYTES:
+            raise TrialwattError(
+                f"{root}: only {free // 2**20} MB are free, a run needs {SPARE_BYTES // 2**20} MB; "
+                "nothing was started"
+            )
+
+
+class _Steps:
+    """Records the lifecycle steps: one starts where the one before it ends, with a sample there."""
+
+    def __init__(self, events: EventWriter, sampler: Sampler):
+        self._events, self._sampler, self._open = events, sampler, ""
+
+    def enter(self, step: str) -> None:
+        self.leave()
+        self._open = step
+        self._events.write("step", at=self._at, step=step, status="start")
+
+    def leave(self) -> None:
+        self._at = self._sampler.tick()
+        if self._open:
+            self._events.write("step", at=self._at, step=self._open, status="end")
+        self._open = ""

@@ -1,0 +1,43 @@
+"""The job file: what every process of a run is told, written by the coordinator.
+
+Where the run's folder and the dataset are differs between machines and says nothing about the
+run, so that stands in the environment and not in the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from trialwatt.config.models import Limits, RunConfig
+from trialwatt.suts.base import Job
+
+FILE = "TRIALWATT_JOB"
+"""Environment variable of every role: the path of the job file, in the run's folder."""
+DATASET = "TRIALWATT_DATASET"
+"""Environment variable of every role: the path of the prepared dataset."""
+PLACES = ("folder", "data")
+
+
+def write_job(job: Job) -> None:
+    """Write job.json into the run's folder."""
+    data = {key: value for key, value in asdict(job).items() if key not in PLACES}
+    data["config"] = job.config.model_dump(mode="json")
+    data["service"] = job.service.model_dump(mode="json")
+    job.path("job.json").write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+
+
+def environment(job: Job) -> dict[str, str]:
+    """The variables by which a process of the run finds its job."""
+    return {FILE: str(job.path("job.json")), DATASET: job.data}
+
+
+def read_job() -> Job:
+    """The job of this process."""
+    file = Path(os.environ[FILE])
+    data = json.loads(file.read_text())
+    data["config"] = RunConfig.model_validate(data["config"])
+    data["service"] = Limits.model_validate(data["service"])
+    return Job(**data, folder=str(file.parent), data=os.environ[DATASET])

@@ -1,0 +1,53 @@
+"""Locks that the kernel drops when their holder dies: no stale lock after a SIGKILL."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from trialwatt.errors import TrialwattError
+
+
+def hold_results(results: str | Path) -> int:
+    """Lock a results folder for the life of this process; returns the lock's file descriptor.
+
+    Raises TrialwattError where another process holds it.
+    """
+    path = Path(results) / ".lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(fd, 100).decode().strip() or "unknown"
+        os.close(fd)
+        raise TrialwattError(
+            f"{results}: another workflow is writing here (process {holder}); "
+            "wait until it has ended, or stop it. Nothing was started."
+        ) from None
+    os.ftruncate(fd, 0)
+    os.write(fd, f"{os.getpid()}\n".encode())
+    return fd
+
+
+@contextmanager
+def measuring():
+    """Hold the machine's measuring lock: measuring runs never overlap, whatever started them.
+
+    Waits for its turn, and says so.
+    """
+    path = Path(tempfile.gettempdir()) / "trialwatt-measuring.lock"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("waiting: another measuring run holds this machine", file=sys.stderr, flush=True)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)

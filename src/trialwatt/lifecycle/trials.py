@@ -1,0 +1,131 @@
+"""Runs trials inside a worker and records them, so that a SUT only asks and tells."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from trialwatt.config.identity import trial_seed
+from trialwatt.config.space import Phi, contains
+from trialwatt.platforms.cpu_counter import read_cpu_ns
+from trialwatt.records.writer import EventWriter
+from trialwatt.suts.base import Job, TrialResult
+
+CPU_BASE = "TRIALWATT_CPU_BASE_NS"
+"""Environment variable: CPU time of the processes that this one replaces."""
+
+
+class RecordedTrials:
+    """The Trials of one worker process. Every moment carries the worker's CPU counter."""
+
+    def __init__(self, job: Job, component: str, events: EventWriter, started: list[int]):
+        self._job, self._component, self._events = job, component, events
+        self.started = frozenset(started)
+        self._count = len(started)
+        self._best: float | None = None
+
+    def run(
+        self, phi: Phi, number: int, report: Callable[[int, float], bool] | None = None
+    ) -> TrialResult:
+        """Run one φ to its end, whatever that is; see trialwatt.suts.base.Trials."""
+        trial, seed = f"{self._component}/{self._count}", trial_seed(self._job.seed, phi)
+        self._count += 1
+        first = "load" if "torch" in sys.modules else "import"
+        self._write(trial, status="start", step=first, phi=phi, number=number, seed=seed)
+        watch = _Watch(self._job, self._events, trial, first, report)
+        try:
+            if not contains(self._job.workload.space, phi):
+                raise ValueError(f"φ is not in the search space: {phi}")
+            trained = _train(self._job, phi, seed, watch)
+            if not trained.stopped:
+                self._keep(trial, phi, trained)
+        except Exception as error:  # whatever a trial dies of, the job goes on and the record says
+            reason = getattr(error, "reason", None) or _reason(error)
+            if reason == "error":
+                traceback.print_exc()
+            detail = f"{type(error).__name__}: {error}"[:500]
+            self._end(trial, "failed", reason, detail, {}, watch.epochs)
+            return TrialResult(trial, "failed", None, reason)
+        outcome = "pruned" if trained.stopped else "completed"
+        self._end(trial, outcome, "", "", trained.scores, trained.epochs)
+        return TrialResult(trial, outcome, trained.scores[self._job.workload.goal.score])
+
+    def _keep(self, trial: str, phi: Phi, trained) -> None:
+        """Keep the weights if this is the worker's best so far (or as good as it)."""
+        from safetensors.torch import save_file
+
+        score = trained.scores[self._job.workload.goal.score]
+        if self._best is not None and score < self._best:
+            return
+        folder = self._job.path("weights")
+        folder.mkdir(exist_ok=True)
+        stale = [] if score == self._best else list(folder.glob(f"{self._component}_*"))
+        self._best = score
+        save_file(trained.weights, weights_path(folder, trial))
+        for path in stale:
+            path.unlink()
+
+    def _end(self, trial, outcome, reason, detail, scores, epochs) -> None:
+        self._write(
+            trial,
+            status="end",
+            outcome=outcome,
+            reason=reason,
+            detail=detail,
+            scores=scores,
+            epochs=epochs,
+        )
+
+    def _write(self, trial: str, **keys) -> None:
+        self._events.write("trial", trial=trial, cpu_ns=_cpu_ns(), **keys)
+
+
+class _Watch:
+    """Writes a trial's steps and epochs, and passes its scores to the SUT's pruner."""
+
+    def __init__(self, job: Job, events: EventWriter, trial: str, step: str, report):
+        self._job, self._events, self._trial = job, events, trial
+        self._step, self._report = step, report
+        self.each_epoch = report is not None or job.workload.validate_each_epoch
+        self.epochs = 0
+
+    def step(self, name: str) -> None:
+        if name != self._step:
+            self._step = name
+            self._events.write(
+                "trial", trial=self._trial, status="step", step=name, cpu_ns=_cpu_ns()
+            )
+
+    def epoch(self, epoch: int, scores: dict[str, float]) -> bool:
+        self.epochs = epoch
+        self._events.write("epoch", trial=self._trial, epoch=epoch, scores=scores)
+        if self._report is None:
+            return False
+        return self._report(epoch, scores[self._job.workload.goal.score])
+
+
+def _cpu_ns() -> int:
+    """CPU time of this component so far, that of the processes that it replaces included."""
+    return read_cpu_ns() + int(os.environ.get(CPU_BASE, "0"))
+
+
+def weights_path(folder: Path, trial: str) -> Path:
+    """Where the weights of a trial are kept ("worker-0/3" → worker-0_3.safetensors)."""
+    return folder / f"{trial.replace('/', '_')}.safetensors"
+
+
+def _train(job: Job, phi: Phi, seed: int, watch: _Watch):
+    from trialwatt.workload.trial import pin_threads, run_trial
+
+    pin_threads(job.threads)
+    return run_trial(job.workload, phi, seed, job.data, job.seed, watch)
+
+
+def _reason(error: Exception) -> str:
+    """ "memory" where torch or Python could not allocate, else "error"."""
+    if isinstance(error, MemoryError) or "not enough memory" in str(error):
+        return "memory"
+    return "memory" if type(error).__name__ == "OutOfMemoryError" else "error"

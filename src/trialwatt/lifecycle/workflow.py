@@ -1,0 +1,101 @@
+"""What surrounds all runs of one workflow call: the results lock, signals, the closing list."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from trialwatt.errors import TrialwattError
+from trialwatt.lifecycle.announce import write_planned
+from trialwatt.lifecycle.locks import hold_results
+
+WORKFLOW_PID = "TRIALWATT_WORKFLOW_PID"
+"""Environment variable of the rules' scripts: the process whose end ends them too."""
+
+
+def started(plan) -> None:
+    """Called once before the first rule: lock the results, watch for signals, note the plan.
+
+    Ends the process with a message if another workflow writes to the same results.
+    """
+    try:
+        hold_results(plan.settings.results)
+    except TrialwattError as error:
+        print(error, file=sys.stderr)
+        os._exit(1)  # Snakemake would wrap an exception into its own traceback
+    os.environ[WORKFLOW_PID] = str(os.getpid())
+    logging.getLogger("snakemake.logging").addFilter(_tells_something)
+    write_planned(Path(plan.settings.results), plan.repetition_folders())
+    _hand_signals_on()
+
+
+def ended(results: str, targets: list[str], began: float) -> None:
+    """Called at the end: name the figures, tables and reports that this call has written."""
+    written = [path for path in targets if _written_since(path, began)]
+    if written:
+        print(f"\nWritten to {results}/:", file=sys.stderr)
+        for path in written:
+            print(f"  {path}", file=sys.stderr)
+
+
+def _tells_something(record: logging.LogRecord) -> bool:
+    """Leaves out Snakemake's two lines per job: our own line per run says more."""
+    text = str(record.msg)
+    return not (text.startswith("Select jobs to execute") or text.startswith("Execute "))
+
+
+def workflow_is_gone() -> bool:
+    """In a rule's script: whether the workflow that started it was killed."""
+    pid = os.environ.get(WORKFLOW_PID)
+    if pid is None:
+        return False
+    try:
+        return psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _written_since(path: str, began: float) -> bool:
+    return Path(path).exists() and Path(path).stat().st_mtime >= began
+
+
+def _hand_signals_on() -> None:
+    """Pass SIGTERM and SIGINT to the running scripts, so that they undeploy at once.
+
+    Snakemake itself lets running jobs finish on SIGTERM; then it goes on as it would.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = signal.getsignal(number)
+
+        def handler(number, frame, before=before):
+            for script in _running_scripts():
+                script.send_signal(signal.SIGTERM)
+            if callable(before):
+                before(number, frame)
+
+        signal.signal(number, handler)
+
+
+def _running_scripts() -> list[psutil.Process]:
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            command = process.cmdline()
+        except psutil.Error:  # it has just ended
+            continue
+        if "python" in Path(command[0] if command else "").name and any(
+            ".snakemake/scripts" in part for part in command[1:]
+        ):
+            found.append(process)
+    return found
+
+
+def began() -> float:
+    """Now, for `ended`: files written later are this call's."""
+    return time.time()

@@ -1,0 +1,23 @@
+"""The systems under test: one module each, found through the entry points "trialwatt.suts"."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from trialwatt.errors import TrialwattError
+from trialwatt.suts.base import Sut
+
+GROUP = "trialwatt.suts"
+
+
+def names() -> list[str]:
+    """Names of all registered SUTs, this package's and others'."""
+    return sorted(point.name for point in entry_points(group=GROUP))
+
+
+def get(name: str) -> type[Sut]:
+    """The class of a SUT. Raises TrialwattError for a name that nobody registered."""
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            return point.load()
+    raise TrialwattError(f"no SUT {name!r}; there are: {', '.join(names())}")

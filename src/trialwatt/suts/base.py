@@ -1,0 +1,156 @@
+"""The seam between a run and an HPO framework. A SUT never learns the platform's name."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from trialwatt.config.models import Limits, RunConfig
+from trialwatt.config.space import Phi
+from trialwatt.platforms.base import Role
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run as every process of it sees it."""
+
+    run_id: str
+    config: RunConfig
+    repetition: int
+    seed: int  # of this repetition: the same for every SUT and treatment
+    folder: str  # where the run's files are, as this process sees it
+    data: str  # the prepared dataset
+    threads: int  # per worker
+    worker_cpu: float  # physical cores
+    service: Limits = field(default_factory=Limits)
+
+    @property
+    def workload(self):
+        return self.config.workload
+
+    @property
+    def budget(self) -> int:
+        """Number of trials: the search's budget, or pS."""
+        from trialwatt.config.space import size
+
+        budget = self.workload.search.budget or size(self.workload.space)
+        assert budget, "validated with the configuration"
+        return budget
+
+    def path(self, *parts: str) -> Path:
+        return Path(self.folder, *parts)
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How a trial ended, for the SUT to tell its framework."""
+
+    trial: str  # our id, "worker-0/3"
+    outcome: str  # "completed", "pruned", "failed"
+    score: float | None  # the goal's score on the validation split
+    reason: str = ""
+
+
+class Trials(Protocol):
+    """What runs and records a trial; given to Sut.work.
+
+    `number` is the framework's own number of the trial. `report(epoch, score)` is called after
+    each epoch if given, and stops the trial (outcome "pruned") by returning True.
+    """
+
+    started: frozenset[int]
+    """Numbers of the trials that this worker's predecessors, if it replaces one, had started."""
+
+    def run(
+        self, phi: Phi, number: int, report: Callable[[int, float], bool] | None = None
+    ) -> TrialResult: ...
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best trial that the SUT itself names."""
+
+    phi: Phi
+    score: float
+    number: int
+
+
+class Infeasible(Exception):
+    """Raised by a SUT where its infrastructure cannot work under this treatment, with the reason.
+
+    The run then ends as infeasible: a valid observation, not an error.
+    """
+
+
+class Sut(ABC):
+    """An HPO framework under test: a handful of answers."""
+
+    name: str
+    samplers: dict[str, object]
+    pruners: dict[str, object] = {"none": None}
+
+    @classmethod
+    def available(cls) -> str:
+        """Empty if it can run here, else what is missing and how to get it."""
+        return ""
+
+    def roles(self, job: Job) -> list[Role]:
+        """What the platform must start, in this order. Default: wn speaking workers, no service."""
+        return [self.worker(job, index) for index in range(job.workload.workers.count)]
+
+    def planned_roles(self, config: RunConfig) -> list[Role]:
+        """The roles of a run that does not exist yet, to ask whether a platform can serve them."""
+        return self.roles(
+            Job(
+                run_id="plan",
+                config=config,
+                repetition=1,
+                seed=0,
+                folder="",
+                data="",
+                threads=config.threads,
+                worker_cpu=config.worker_cpu,
+                service=config.testbed.service,
+            )
+        )
+
+    def worker(self, job: Job, index: int) -> Role:
+        """A worker that runs trialwatt.lifecycle.worker, in the worker's limits."""
+        return Role(
+            name="worker",
+            kind="worker",
+            index=index,
+            command=(sys.executable, "-m", "trialwatt.lifecycle.worker"),
+            cpu=job.worker_cpu,
+            memory_mb=job.workload.workers.memory_mb,
+        )
+
+    def prepare(self, job: Job) -> None:
+        """In every speaking role, as part of deploy: import the framework, reach its services."""
+
+    def confirm(self, job: Job, component: str) -> None:
+        """In the leading role: return when this component has joined (roles with `confirmed`)."""
+
+    def setup(self, job: Job) -> None:
+        """In the leading role: hand over the search space; after it the search can start."""
+
+    @abstractmethod
+    def work(self, job: Job, index: int, trials: Trials) -> None:
+        """In a worker (in the driver, where the SUT has one): until the budget is spent."""
+
+    def recover(self, job: Job, lost: list[int]) -> None:
+        """In the leading role: tell the framework of trials whose worker died (their numbers)."""
+
+    @abstractmethod
+    def best(self, job: Job) -> Best | None:
+        """In the leading role, after the last trial: the best that the framework knows."""
+
+
+def missing_program(name: str, hint: str) -> str:
+    """The sentence for a program that is not on the machine; empty if it is."""
+    return "" if shutil.which(name) else f"{name} is not installed: {hint}"

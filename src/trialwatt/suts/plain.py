@@ -1,0 +1,54 @@
+"""plain: the same trials with no framework at all, the control.
+
+The trials are split among the workers before the first one starts: worker i takes every wn-th.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+
+from trialwatt.config.space import Phi, draw, grid
+from trialwatt.suts.base import Best, Job, Sut, Trials
+
+
+def _grid(job: Job) -> list[Phi]:
+    # Shuffled, so that no worker gets all the large networks: neighbours on the grid are alike.
+    phis = grid(job.workload.space)
+    random.Random(job.seed).shuffle(phis)
+    return phis[: job.budget]
+
+
+def _random(job: Job) -> list[Phi]:
+    rng = random.Random(job.seed)
+    return [draw(job.workload.space, rng) for _ in range(job.budget)]
+
+
+class Plain(Sut):
+    name = "plain"
+    samplers = {"grid": _grid, "random": _random}
+
+    def work(self, job: Job, index: int, trials: Trials) -> None:
+        phis = self.samplers[job.workload.search.sampler](job)
+        for number in range(index, len(phis), job.workload.workers.count):
+            if number not in trials.started:
+                result = trials.run(phis[number], number)
+                self._note(job, index, phis[number], number, result.score)
+
+    def best(self, job: Job) -> Best | None:
+        notes = [
+            json.loads(line)
+            for path in sorted(job.path("sut").glob("*.jsonl"))
+            for line in path.read_text().splitlines()
+        ]
+        scored = [note for note in notes if note["score"] is not None]
+        if not scored:
+            return None
+        top = max(scored, key=lambda note: (note["score"], -note["number"]))
+        return Best(top["phi"], top["score"], top["number"])
+
+    def _note(self, job: Job, index: int, phi: Phi, number: int, score: float | None) -> None:
+        folder = job.path("sut")
+        folder.mkdir(exist_ok=True)
+        with (folder / f"worker-{index}.jsonl").open("a") as file:
+            file.write(json.dumps({"phi": phi, "score": score, "number": number}) + "\n")

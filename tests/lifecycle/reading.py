@@ -1,0 +1,27 @@
+"""Read what a run wrote, in the plainest way: independent of the package's own readers."""
+
+import json
+from pathlib import Path
+
+
+def manifest(folder: Path) -> dict:
+    return json.loads((folder / "run.json").read_text())
+
+
+def events(folder: Path) -> list[dict]:
+    """All events of a run, by the monotonic clock."""
+    lines = [
+        json.loads(line)
+        for path in (folder / "records").glob("*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    return sorted(lines, key=lambda event: event["m"])
+
+
+def trials(folder: Path) -> dict[str, dict]:
+    """Trial id → its start and end events merged."""
+    found: dict[str, dict] = {}
+    for event in events(folder):
+        if event["kind"] == "trial" and event["status"] != "step":
+            found.setdefault(event["trial"], {}).update(event)
+    return found
