@@ -1,0 +1,112 @@
+"""What turns reservations into money and energy into carbon: prices, intensity, PUE, target."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from trialwatt.errors import TrialwattError
+
+
+@dataclass(frozen=True)
+class IntensitySeries:
+    """Carbon intensity over time: g_per_kwh[i] holds from utc_ns[i] to utc_ns[i + 1].
+
+    The last value holds for as long as the one before it.
+    """
+
+    utc_ns: np.ndarray
+    g_per_kwh: np.ndarray
+    source: str
+
+    @property
+    def end_utc_ns(self) -> int:
+        return int(2 * self.utc_ns[-1] - self.utc_ns[-2])
+
+    def require(self, start_utc_ns: int, end_utc_ns: int) -> None:
+        """Raises TrialwattError unless the series covers this time."""
+        if start_utc_ns < self.utc_ns[0] or end_utc_ns > self.end_utc_ns:
+            raise TrialwattError(
+                f"{self.source}: covers {_utc(self.utc_ns[0])} to {_utc(self.end_utc_ns)}, but the "
+                f"run lasted from {_utc(start_utc_ns)} to {_utc(end_utc_ns)}; add the missing rows"
+            )
+
+
+@dataclass(frozen=True)
+class MetricsContext:
+    """Plain values of the price and carbon tables. Raises TrialwattError where one cannot be.
+
+    price_per_cpu_h: of a physical vCPU-hour; price_per_gb_h: of 2**30 bytes for an hour;
+    intensity: g/kWh, a number or a series. targets: goal's target per dataset, used where the
+    workload sets none.
+    """
+
+    price_per_cpu_h: float
+    price_per_gb_h: float
+    currency: str
+    price_date: str
+    intensity: float | IntensitySeries
+    region: str
+    carbon_year: int
+    pue: float = 1.0
+    targets: Mapping[str, float] = field(default_factory=dict)
+    price_per_accelerator_h: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self):
+        amounts = {
+            "price_per_cpu_h": self.price_per_cpu_h,
+            "price_per_gb_h": self.price_per_gb_h,
+            **{f"price_per_accelerator_h.{k}": v for k, v in self.price_per_accelerator_h.items()},
+        }
+        if not isinstance(self.intensity, IntensitySeries):
+            amounts["intensity"] = self.intensity
+        for name, value in amounts.items():
+            if value is None or not math.isfinite(value) or value < 0:
+                raise TrialwattError(f"{name}: must be a number of at least 0 (got {value})")
+        if not math.isfinite(self.pue) or self.pue < 1:
+            raise TrialwattError(f"pue: must be at least 1 (got {self.pue})")
+
+
+def read_intensity(path: Path) -> IntensitySeries:
+    """A user's carbon intensity: a CSV with the columns utc_start (ISO 8601) and g_per_kwh.
+
+    A time without an offset is taken as UTC. Raises TrialwattError where rows are missing, out of
+    order, doubled or no numbers.
+    """
+    path = Path(path)
+    times, values = [], []
+    with path.open(newline="") as file:
+        rows = csv.DictReader(file)
+        if rows.fieldnames is None or not {"utc_start", "g_per_kwh"} <= set(rows.fieldnames):
+            raise TrialwattError(f"{path}: must have the columns utc_start and g_per_kwh")
+        for number, row in enumerate(rows, start=2):
+            try:
+                moment = datetime.datetime.fromisoformat(row["utc_start"])
+                value = float(row["g_per_kwh"])
+            except (TypeError, ValueError) as error:
+                raise TrialwattError(f"{path}: line {number}: {error}") from error
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=datetime.UTC)
+            if not math.isfinite(value) or value < 0:
+                raise TrialwattError(f"{path}: line {number}: g_per_kwh must be at least 0")
+            times.append(round(moment.timestamp()) * 1_000_000_000)
+            values.append(value)
+    if len(times) < 2:
+        raise TrialwattError(
+            f"{path}: needs two rows at least; the last holds as long as its neighbour"
+        )
+    if any(b <= a for a, b in itertools.pairwise(times)):
+        raise TrialwattError(f"{path}: utc_start must rise from row to row")
+    return IntensitySeries(np.array(times, np.int64), np.array(values), path.name)
+
+
+def _utc(ns: int) -> str:
+    moment = datetime.datetime.fromtimestamp(int(ns) / 1e9, datetime.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

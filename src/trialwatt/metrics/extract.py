@@ -1,0 +1,430 @@
+"""One run's records → its metrics: a row of the runs table and the rows of its trials."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trialwatt.config.identity import run_label
+from trialwatt.config.space import size
+from trialwatt.errors import TrialwattError
+from trialwatt.metrics import formulas
+from trialwatt.metrics.context import IntensitySeries, MetricsContext
+from trialwatt.metrics.energy import KINDS, EnergyAccount, account
+from trialwatt.metrics.formulas import DUPLICATE, FAILED, J_PER_KWH, NAN, PRUNED
+from trialwatt.records.events import OUTCOMES, STEPS
+from trialwatt.records.reader import IDLE, LIFECYCLE, Component, RunRecords, Trials, read_run
+
+_NS_PER_MS = 1e6
+_BYTES_PER_MB = 2**20
+
+
+@dataclass(frozen=True)
+class RunMetrics:
+    """The metrics of one run. run: column → value, without the columns that the plan gives."""
+
+    run: dict
+    trials_table: pa.Table
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """One row per started trial, by start."""
+        plain = [
+            pc.cast(c, pa.string()) if pa.types.is_dictionary(c.type) else c
+            for c in self.trials_table.columns
+        ]
+        return pa.table(plain, names=self.trials_table.column_names).to_pandas()
+
+
+def extract_run(folder: Path, context: MetricsContext, processes: int = 1) -> RunMetrics:
+    """Read a repetition's folder and compute all its metrics.
+
+    Raises TrialwattError where the records cannot be trusted or where the intensity does not
+    cover the run; the message begins with the folder.
+    """
+    try:
+        return compute(read_run(folder, processes), context)
+    except TrialwattError as error:
+        raise TrialwattError(f"{folder}: {error}") from error
+
+
+def compute(records: RunRecords, context: MetricsContext) -> RunMetrics:
+    """The metrics of records that were read already."""
+    trials = records.trials
+    completed = trials.outcome == OUTCOMES.index("completed")
+    failed = trials.outcome == OUTCOMES.index("failed")
+    pruned = trials.outcome == OUTCOMES.index("pruned")
+    waste = formulas.waste_classes(trials.start_ns, trials.phi, failed, pruned)
+
+    target = _target(records, context)
+    goal = -1
+    if target is not None:
+        goal = formulas.goal_index(trials.end_ns, trials.score, completed, target)
+    goal_ns = int(trials.end_ns[goal]) if goal >= 0 else None
+    marks, weights = _marks(records, context, goal_ns)
+    energy = account(records, marks, weights)
+    costs = _Costs(records, context)
+
+    run = _identity(records)
+    run |= _counts(completed, failed, pruned, waste)
+    run |= _times(records, run["trials_completed"])
+    run |= _energies(energy, completed)
+    run["cint_g_per_kwh"] = formulas.carbon_intensity_g_per_kwh(
+        float(energy.trial_weighted.sum()), float(_trial_j(energy).sum())
+    )
+    run["carbon_g"] = energy.job_weighted / J_PER_KWH * context.pue
+    run["oc"] = costs.job
+    run |= _waste(records, energy, costs, waste)
+    run |= _goal(records, energy, costs, marks, target, goal_ns)
+    run |= _pruning(records, energy, pruned)
+    run |= _resources(records)
+    run |= _quality(records, energy, context, costs)
+    return RunMetrics(run, _trials_table(records, energy, costs, waste, context))
+
+
+# --- inputs -------------------------------------------------------------------------------------
+
+
+def _target(records: RunRecords, context: MetricsContext) -> float | None:
+    workload = records.config.workload
+    if workload.goal.target is not None:
+        return workload.goal.target
+    return context.targets.get(workload.dataset)
+
+
+def _marks(
+    records: RunRecords, context: MetricsContext, goal_ns: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Moments that split sums (new intensities, the goal), and the intensity of each slot."""
+    start, end = records.window
+    marks = [] if goal_ns is None else [goal_ns]
+    if not isinstance(context.intensity, IntensitySeries):
+        marks = np.array(marks, np.int64)
+        return marks, np.full(len(marks) + 1, float(context.intensity))
+    series, shift = context.intensity, records.utc_minus_mono_ns
+    series.require(start + shift, end + shift)
+    changes = series.utc_ns - shift
+    changes = changes[(changes > start) & (changes < end)]
+    marks = np.unique(np.concatenate([np.array(marks, np.int64), changes]))
+    slot_starts = np.concatenate([[start], marks]) + shift
+    return marks, series.g_per_kwh[np.searchsorted(series.utc_ns, slot_starts, side="right") - 1]
+
+
+class _Costs:
+    """What reserved resources cost."""
+
+    def __init__(self, records: RunRecords, context: MetricsContext):
+        self._records, self._context = records, context
+        accelerator = records.config.workload.workers.accelerator
+        self._accelerator = 0.0
+        self.unpriced = ""
+        if accelerator != "cpu":
+            self._accelerator = context.price_per_accelerator_h.get(accelerator, NAN)
+            if math.isnan(self._accelerator):
+                self.unpriced = f"no price of accelerator {accelerator}"
+        self.job = self.until(records.window[1])
+
+    def until(self, moment_ns: int) -> float:
+        """Cost of all components from their start to this moment."""
+        return float(sum(self.of(c, _reserved_ns(c, moment_ns)) for c in self._records.components))
+
+    def of(self, component: Component, duration_ns) -> np.ndarray:
+        extra = self._accelerator if component.type == "worker" else 0.0
+        context = self._context
+        return formulas.cost(
+            component.cpu,
+            component.memory_mb,
+            duration_ns,
+            context.price_per_cpu_h,
+            context.price_per_gb_h,
+            extra,
+        )
+
+    def of_trials(self) -> np.ndarray:
+        """(n,) cost of each trial: its worker's reserved resources for its duration."""
+        trials = self._records.trials
+        by_name = {c.name: c for c in self._records.components}
+        result = np.full(len(trials), NAN)
+        for index, name in enumerate(trials.workers):
+            mine = trials.worker == index
+            if name in by_name:
+                duration = trials.end_ns[mine] - trials.start_ns[mine]
+                result[mine] = self.of(by_name[name], duration)
+        return result
+
+
+def _reserved_ns(component: Component, until_ns: float = math.inf) -> float:
+    return float(sum(max(0, min(end, until_ns) - start) for start, end in component.lives))
+
+
+def _trial_j(energy: EnergyAccount) -> np.ndarray:
+    return energy.trial_static_j + energy.trial_dynamic_j
+
+
+def _workers(records: RunRecords) -> list[Component]:
+    return [c for c in records.components if c.type == "worker"]
+
+
+# --- groups of columns --------------------------------------------------------------------------
+
+
+def _identity(records: RunRecords) -> dict:
+    manifest, config = records.manifest, records.config
+    load = config.workload
+    workers = _workers(records)
+    space_size = size(load.space)
+    return {
+        "hash": manifest["hash"],
+        "repetition": manifest["repetition"],
+        "sut": config.sut,
+        "testbed": config.testbed_name,
+        "folder": repetition_folder(manifest),
+        "label": run_label(config),
+        "status": manifest.get("status", ""),
+        "reason": manifest.get("reason", ""),
+        "wn": load.workers.count,
+        "wcpu": load.workers.cpu,
+        "cpu_physical": workers[0].cpu if workers else config.worker_cpu,
+        "wmem_mb": load.workers.memory_mb,
+        "accelerator": load.workers.accelerator,
+        "sampler": load.search.sampler,
+        "pruner": load.search.pruner,
+        "budget": load.search.budget or space_size,
+        "pS": space_size,
+        "dataset": load.dataset,
+        "model": load.model,
+        "epochs": load.epochs,
+        "seed": manifest.get("seed"),
+    }
+
+
+def repetition_folder(manifest: dict) -> str:
+    """The repetition's folder below the results folder."""
+    folder = manifest.get("folder", "")
+    name = f"rep{manifest['repetition']}"
+    return folder if folder.rsplit("/", 1)[-1] == name else f"{folder}/{name}"
+
+
+def _counts(completed, failed, pruned, waste) -> dict:
+    return {
+        "trials_started": len(completed),
+        "trials_completed": int(completed.sum()),
+        "trials_failed": int(failed.sum()),
+        "trials_pruned": int(pruned.sum()),
+        "trials_duplicate": int((waste == DUPLICATE).sum()),
+    }
+
+
+def _times(records: RunRecords, completed: int) -> dict:
+    steps = records.steps
+    times = {
+        f"{name}_ms": (steps[name][1] - steps[name][0]) / _NS_PER_MS if name in steps else NAN
+        for name in LIFECYCLE
+    }
+    jct = NAN
+    if "setup" in steps and "collect" in steps:
+        jct = formulas.job_completion_time_ms(steps["setup"][0], steps["collect"][1])
+    return times | {"jct_ms": jct, "throughput_per_h": formulas.throughput_per_h(completed, jct)}
+
+
+def _energies(energy: EnergyAccount, completed: np.ndarray) -> dict:
+    """All energies in kWh: the job's, its parts, and those of steps."""
+    cells = energy.cells_j.sum(axis=2) / J_PER_KWH
+    job, each = energy.job_j / J_PER_KWH, _trial_j(energy) / J_PER_KWH
+    by_step = dict(zip(energy.steps, cells.sum(axis=0), strict=True))
+    within = dict.fromkeys(KINDS, NAN)
+    if "trials" in energy.steps:
+        within = dict(zip(KINDS, cells[:, energy.steps.index("trials")], strict=True))
+    other = energy.other_j / J_PER_KWH
+    return {
+        "job_energy_kwh": job,
+        "ept_kwh": formulas.energy_per_trial_kwh(job, int(completed.sum())),
+        "twh_kwh": formulas.trial_energy_kwh(each),
+        "twh_completed_kwh": formulas.trial_energy_kwh(each[completed]),
+        "trials_energy_kwh": energy.of_kinds(*STEPS) / J_PER_KWH,
+        "idle_energy_kwh": energy.of_kinds("idle") / J_PER_KWH,
+        "services_energy_kwh": energy.of_kinds("services") / J_PER_KWH,
+        "harness_energy_kwh": energy.of_kinds("harness") / J_PER_KWH,
+        "other_energy_kwh": other,
+        **{f"step_{step}_energy_kwh": by_step.get(step, NAN) for step in LIFECYCLE},
+        "load_energy_kwh": within["load"] + within["import"],
+        "import_energy_kwh": within["import"],
+        "train_energy_kwh": within["train"],
+        "validate_energy_kwh": within["validate"],
+        "between_energy_kwh": within["idle"],
+        "wr": formulas.idle_share(energy.of_kinds("idle") / J_PER_KWH, job),
+    }
+
+
+def _waste(records: RunRecords, energy: EnergyAccount, costs: _Costs, waste: np.ndarray) -> dict:
+    trials = records.trials
+    time_ms = (trials.end_ns - trials.start_ns) / _NS_PER_MS
+    kwh, money = _trial_j(energy) / J_PER_KWH, costs.of_trials()
+    reserved_ms = sum(_reserved_ns(c) for c in _workers(records)) / _NS_PER_MS
+    job = energy.job_j / J_PER_KWH
+    wasted = waste != ""
+    result = {
+        "wtt_ms": float(time_ms[wasted].sum()),
+        "wte_kwh": float(kwh[wasted].sum()) if wasted.any() else 0.0 * job,
+        "wtc": float(money[wasted].sum()) if wasted.any() else 0.0 * costs.job,
+    }
+    result |= {
+        "wtt_share": formulas.ratio(result["wtt_ms"], reserved_ms),
+        "wte_share": formulas.ratio(result["wte_kwh"], job),
+        "wtc_share": formulas.ratio(result["wtc"], costs.job),
+    }
+    for kind in (FAILED, PRUNED, DUPLICATE):
+        mine = waste == kind
+        result[f"waste_{kind}_time_share"] = formulas.ratio(float(time_ms[mine].sum()), reserved_ms)
+        result[f"waste_{kind}_energy_share"] = formulas.ratio(float(kwh[mine].sum()), job)
+        result[f"waste_{kind}_cost_share"] = formulas.ratio(float(money[mine].sum()), costs.job)
+    return result
+
+
+def _goal(records, energy: EnergyAccount, costs: _Costs, marks, target, goal_ns) -> dict:
+    result = {
+        "goal_target": NAN if target is None else target,
+        "goal_reached": None if target is None else goal_ns is not None,
+        "goal_censored": None if target is None else goal_ns is None,
+        "surplus_energy_kwh": NAN if target is None else 0.0 * energy.job_j,
+        "energy_to_goal_kwh": NAN,
+        "cost_to_goal": NAN,
+        "time_to_goal_ms": NAN,
+    }
+    if goal_ns is not None:
+        slots = int(np.searchsorted(marks, goal_ns, side="right"))
+        before = float(energy.cells_j[:, :, :slots].sum())
+        start = records.steps.get("setup", records.window)[0]
+        result |= {
+            "surplus_energy_kwh": float(energy.cells_j[:, :, slots:].sum()) / J_PER_KWH,
+            "energy_to_goal_kwh": before / J_PER_KWH,
+            "cost_to_goal": costs.until(goal_ns),
+            "time_to_goal_ms": (goal_ns - start) / _NS_PER_MS,
+        }
+    return result
+
+
+def _pruning(records: RunRecords, energy: EnergyAccount, pruned: np.ndarray) -> dict:
+    avoided = formulas.avoided_energy(
+        energy.trial_train_j[pruned],
+        records.trials.epochs[pruned],
+        records.config.workload.epochs,
+    )
+    known = 0.0 * energy.job_j  # NaN where no energy is known, even if no trial was pruned
+    return {"avoided_energy_kwh": known + float(avoided.sum()) / J_PER_KWH}
+
+
+def _resources(records: RunRecords) -> dict:
+    workers, peaks, used_s = _workers(records), [], 0.0
+    for worker in workers:
+        track = records.usage.get(worker.name)
+        memory, cpu = (track.memory_bytes, track.cpu_ns) if track else (np.empty(0), np.empty(0))
+        peaks.append(max(worker.peak_memory_bytes or 0, _greatest(memory)))
+        used_s += max(worker.cpu_ns or 0, _greatest(cpu)) / 1e9
+    best, test = records.manifest.get("best") or {}, records.manifest.get("test") or {}
+    core_s = sum(w.cpu * _reserved_ns(w) for w in workers) / 1e9
+    return {
+        "peak_memory_mb": (max(peaks, default=0) or NAN) / _BYTES_PER_MB,
+        "utilisation": formulas.utilisation(used_s, core_s),
+        "best_score": _number(best.get("score")),
+        "test_macro_f1": _number(test.get("macro_f1")),
+        "test_accuracy": _number(test.get("accuracy")),
+    }
+
+
+def _quality(records: RunRecords, energy: EnergyAccount, context: MetricsContext, costs) -> dict:
+    flags = [*energy.flags, *([costs.unpriced] if costs.unpriced else [])]
+    return {
+        "energy_method": "+".join(energy.methods),
+        "energy_meter": records.manifest.get("headline_meter") or "",
+        "energy_domains": "+".join(energy.domains),
+        "sample_hz": records.config.testbed.sample_hz,
+        "samples": energy.samples,
+        "gap_share": energy.gap_share,
+        "flags": "; ".join(flags),
+        "enforcement": (records.manifest.get("enforcement") or {}).get("kind", ""),
+        "currency": context.currency,
+        "price_date": context.price_date,
+        "region": context.region,
+        "carbon_year": context.carbon_year,
+        "pue": context.pue,
+        "notes": "; ".join(dict.fromkeys([*records.notes, *energy.notes])),
+    }
+
+
+def _greatest(values: np.ndarray) -> float:
+    """The greatest reading; 0 where there is none."""
+    return float(np.max(values, initial=0.0, where=~np.isnan(values)))
+
+
+def _number(value) -> float:
+    return NAN if value is None else float(value)
+
+
+# --- trials -------------------------------------------------------------------------------------
+
+
+def step_ms(trials: Trials) -> np.ndarray:
+    """(steps, n): ms that each trial spent in each of STEPS."""
+    spans = np.diff(trials.knot_ns, append=trials.knot_ns[-1:])
+    step = trials.knot_step.astype(np.int64)
+    busy = step != IDLE
+    cell = step[busy] * len(trials) + trials.knot_trial[busy]
+    total = np.bincount(cell, spans[busy], len(STEPS) * len(trials))
+    return total.reshape(len(STEPS), len(trials)) / _NS_PER_MS
+
+
+def _trials_table(records, energy: EnergyAccount, costs: _Costs, waste, context) -> pa.Table:
+    trials, manifest = records.trials, records.manifest
+    spent = dict(zip(STEPS, step_ms(trials), strict=True))
+    same = {
+        "hash": manifest["hash"],
+        "sut": records.config.sut,
+        "testbed": records.config.testbed_name,
+        "folder": repetition_folder(manifest),
+        "energy_method": "+".join(energy.methods),
+    }
+    count = len(trials)
+    columns = {
+        **{name: _repeated(text, count) for name, text in same.items()},
+        "repetition": np.full(count, manifest["repetition"], np.int64),
+        "worker": _coded(trials.worker, trials.workers),
+        "trial": trials.ids,
+        "number": pa.array(trials.number, mask=trials.number < 0),
+        "phi": _coded(trials.phi, trials.phis),
+        "start_utc_ns": trials.start_ns + records.utc_minus_mono_ns,
+        "duration_ms": (trials.end_ns - trials.start_ns) / _NS_PER_MS,
+        "load_ms": spent["load"] + spent["import"],
+        "import_ms": spent["import"],
+        "train_ms": spent["train"],
+        "validate_ms": spent["validate"],
+        "epochs": trials.epochs,
+        "outcome": _coded(trials.outcome, list(OUTCOMES)),
+        "reason": trials.reason,
+        "waste_class": pa.array(waste, pa.string()).dictionary_encode(),
+        "score": trials.score,
+        "energy_kwh": _trial_j(energy) / J_PER_KWH,
+        "static_energy_kwh": energy.trial_static_j / J_PER_KWH,
+        "dynamic_energy_kwh": energy.trial_dynamic_j / J_PER_KWH,
+        "train_energy_kwh": energy.trial_train_j / J_PER_KWH,
+        "cpu_s": energy.trial_cpu_ns / 1e9,
+        "carbon_g": energy.trial_weighted / J_PER_KWH * context.pue,
+        "cost": costs.of_trials(),
+    }
+    table = pa.table(columns)
+    return table.take(np.argsort(trials.start_ns, kind="stable"))
+
+
+def _repeated(text: str, count: int) -> pa.DictionaryArray:
+    return _coded(np.zeros(count, np.int32), [text])
+
+
+def _coded(codes: np.ndarray, names) -> pa.DictionaryArray:
+    names = names if isinstance(names, pa.Array) else pa.array(names, pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pc.cast(names, pa.string()))

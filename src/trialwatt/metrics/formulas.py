@@ -1,0 +1,121 @@
+"""The metrics, each a formula with its source. NaN where a formula has no answer.
+
+Sources: "design" is the table of metrics in docs/methodology; the symbols are those of the HPO
+benchmarking literature (JCT, EPT, TWH, CINT, OC, WTT, WTE, WTC, WR).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+NAN = math.nan
+J_PER_KWH = 3.6e6
+NS_PER_H = 3.6e12
+MB_PER_GB = 1024
+
+FAILED, PRUNED, DUPLICATE = "failed", "pruned", "duplicate"
+
+
+def ratio(part: float, whole: float) -> float:
+    """part ÷ whole; NaN where the whole is 0 or unknown."""
+    return part / whole if whole else NAN
+
+
+def job_completion_time_ms(setup_start_ns: float, collect_end_ns: float) -> float:
+    """JCT: start of setup to end of result collection, ms (design)."""
+    return (collect_end_ns - setup_start_ns) / 1e6
+
+
+def energy_per_trial_kwh(job_kwh: float, completed: int) -> float:
+    """EPT: job energy ÷ completed trials, idle included, kWh (design). NaN if none completed."""
+    return ratio(job_kwh, completed)
+
+
+def trial_energy_kwh(trials_kwh: np.ndarray) -> float:
+    """TWH: mean energy attributed to a trial, kWh (design); trials_kwh: (n,)."""
+    return float(np.mean(trials_kwh)) if len(trials_kwh) else NAN
+
+
+def carbon_g(kwh: float, g_per_kwh: float, pue: float) -> float:
+    """Carbon: energy × intensity × PUE, gCO2eq (location-based; GHG Protocol scope 2, design)."""
+    return kwh * g_per_kwh * pue
+
+
+def carbon_intensity_g_per_kwh(grams: float, kwh: float) -> float:
+    """CINT: energy-weighted mean intensity, Σ(e·g) ÷ Σe; grams without PUE (design)."""
+    return ratio(grams, kwh)
+
+
+def cost(
+    cpu: np.ndarray,
+    memory_mb: np.ndarray,
+    duration_ns: np.ndarray,
+    price_per_cpu_h: float,
+    price_per_gb_h: float,
+    extra_per_h: np.ndarray | float = 0.0,
+) -> np.ndarray:
+    """Reserved resources × time × price (OC and WTC are sums of it; design).
+
+    cpu in physical cores, memory_mb in 2**20 bytes, arrays that broadcast. extra_per_h: price of
+    the accelerators that are held.
+    """
+    per_h = cpu * price_per_cpu_h + memory_mb / MB_PER_GB * price_per_gb_h + extra_per_h
+    return per_h * (duration_ns / NS_PER_H)
+
+
+def idle_share(idle_kwh: float, job_kwh: float) -> float:
+    """WR: energy of reserved workers while they hold no trial ÷ job energy; a fraction (design)."""
+    return ratio(idle_kwh, job_kwh)
+
+
+def waste_classes(
+    start_ns: np.ndarray, phi: np.ndarray, failed: np.ndarray, pruned: np.ndarray
+) -> np.ndarray:
+    """The waste class of each trial: "failed", "pruned", "duplicate" or "" (design, WT*).
+
+    Exclusive, in the precedence failed > pruned > duplicate. A duplicate completed, and a trial of
+    the same φ and fidelity that started earlier completed too. start_ns, phi (an index; trials of
+    equal index have the same φ and fidelity), failed, pruned: arrays (n,). Trials that start at
+    the same moment count as started in the order of the arrays.
+    """
+    classes = np.full(len(phi), "", dtype="<U9")
+    completed = np.flatnonzero(~(failed | pruned))
+    order = completed[np.argsort(start_ns[completed], kind="stable")]
+    _, first = np.unique(phi[order], return_index=True)
+    again = np.ones(len(order), bool)
+    again[first] = False
+    classes[order[again]] = DUPLICATE
+    classes[pruned] = PRUNED
+    classes[failed] = FAILED
+    return classes
+
+
+def avoided_energy(train: np.ndarray, epochs: np.ndarray, budget: int) -> np.ndarray:
+    """Avoided energy of pruned trials: mean train energy per epoch × epochs not run (design).
+
+    train, epochs: (n,), energy in the train step and epochs run. NaN for a trial without an epoch:
+    nothing can be extrapolated from it.
+    """
+    per_epoch = np.divide(train, epochs, out=np.full(len(train), NAN), where=epochs > 0)
+    return per_epoch * np.maximum(budget - epochs, 0)
+
+
+def utilisation(cpu_s: float, reserved_core_s: float) -> float:
+    """CPU time of the workers ÷ their reserved cores × time; a fraction (design)."""
+    return ratio(cpu_s, reserved_core_s)
+
+
+def throughput_per_h(completed: int, jct_ms: float) -> float:
+    """Completed trials per hour of job completion time."""
+    return ratio(completed, jct_ms / 3.6e6)
+
+
+def goal_index(end_ns: np.ndarray, score: np.ndarray, completed: np.ndarray, target: float) -> int:
+    """The trial that is the first to end with the goal reached; −1 if none (design, tg).
+
+    Only completed trials count: the score of a pruned one is not that of a trained model.
+    """
+    reached = np.flatnonzero(completed & (score >= target))
+    return int(reached[np.argmin(end_ns[reached])]) if len(reached) else -1

@@ -1,0 +1,153 @@
+"""All runs → the two tidy tables and their data dictionary, the same bytes for the same records."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pcsv
+import pyarrow.parquet as pq
+
+from trialwatt.metrics.context import MetricsContext
+from trialwatt.metrics.dictionary import RUNS, TRIALS, entries, schema
+from trialwatt.metrics.extract import RunMetrics, extract_run
+from trialwatt.metrics.schema import validate
+
+PROCESSES = 2
+_WORTH_A_PROCESS = 8
+
+
+@dataclass(frozen=True)
+class ExperimentRow:
+    """Where a run stands in an experiment; a run that several experiments share has several."""
+
+    experiment: str
+    hash: str
+    treatment: str = ""
+    treatment_value: float | None = None
+    is_baseline: bool = False
+
+
+def build_tables(
+    folders: Iterable[Path],
+    rows: Sequence[ExperimentRow],
+    context: MetricsContext,
+    output_folder: Path,
+    processes: int = PROCESSES,
+) -> list[Path]:
+    """Write runs and trials (Parquet and CSV) and dictionary.json; returns the files.
+
+    A run is in the runs table once per experiment row with its hash, or once with no experiment;
+    its trials are in the trials table once. Each file appears whole or not at all.
+    """
+    placed: dict[str, list[ExperimentRow]] = {}
+    for row in rows:
+        placed.setdefault(row.hash, []).append(row)
+    runs, trials = [], []
+    for metrics in _extract_all(sorted({Path(folder) for folder in folders}), context, processes):
+        for row in placed.get(metrics.run["hash"], [None]):
+            runs.append((asdict(row) if row else {}) | metrics.run)
+        trials.append(metrics.trials_table)
+    return write_tables(_runs_table(runs), _trials_table(trials), output_folder)
+
+
+def write_tables(runs: pa.Table, trials: pa.Table, output_folder: Path) -> list[Path]:
+    """Validate the tables against the dictionary and write all files."""
+    output_folder = Path(output_folder)
+    output_folder.mkdir(parents=True, exist_ok=True)
+    validate(runs, RUNS, "runs")
+    validate(trials, TRIALS, "trials")
+    written = []
+    for name, table in (("runs", runs), ("trials", trials)):
+        written.append(_whole(output_folder / f"{name}.parquet", partial(_parquet, table)))
+        written.append(_whole(output_folder / f"{name}.csv", partial(_csv, table)))
+    dictionary = {"runs": entries(RUNS), "trials": entries(TRIALS)}
+    text = json.dumps(dictionary, indent=1, ensure_ascii=False) + "\n"
+    path = output_folder / "dictionary.json"
+    written.append(_whole(path, lambda partial: partial.write_text(text, encoding="utf-8")))
+    return written
+
+
+def _extract_all(
+    folders: list[Path], context: MetricsContext, processes: int
+) -> Iterator[RunMetrics]:
+    if processes == 1 or len(folders) < _WORTH_A_PROCESS:
+        for folder in folders:
+            yield extract_run(folder, context, processes=processes)
+        return
+    # fork: the script that called us is no module, so that a spawned process could not import it.
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
+        yield from pool.map(partial(extract_run, context=context), folders, chunksize=8)
+
+
+def _runs_table(runs: list[dict]) -> pa.Table:
+    expected = schema(RUNS)
+    runs = [
+        dict.fromkeys(("experiment", "treatment", "treatment_value", "is_baseline")) | r
+        for r in runs
+    ]
+    for run in runs:
+        assert run.keys() == set(expected.names), run.keys() ^ set(expected.names)
+    runs.sort(
+        key=lambda r: (
+            r["experiment"] or "",
+            r["testbed"],
+            r["sut"],
+            r["treatment_value"] if r["treatment_value"] is not None else float("inf"),
+            r["treatment"] or "",
+            r["hash"],
+            r["repetition"],
+        )
+    )
+    return pa.Table.from_pylist(runs, schema=expected)
+
+
+def _trials_table(tables: list[pa.Table]) -> pa.Table:
+    names = schema(TRIALS).names
+    if not tables:
+        return schema(TRIALS).empty_table()
+    return pa.concat_tables([table.select(names) for table in tables]).unify_dictionaries()
+
+
+def _parquet(table: pa.Table, path: Path) -> None:
+    pq.write_table(
+        table.replace_schema_metadata(None), path, compression="zstd", store_schema=False
+    )
+
+
+def _csv(table: pa.Table, path: Path) -> None:
+    """Floats in the shortest text that reads back to the same number; NaN and null are empty."""
+    with path.open("wb") as file:
+        options = pcsv.WriteOptions(include_header=True, quoting_style="needed")
+        plain = schema(RUNS if "experiment" in table.column_names else TRIALS)
+        with pcsv.CSVWriter(file, plain, write_options=options) as writer:
+            for batch in table.to_batches(max_chunksize=65536):
+                writer.write_batch(_plain(batch, plain))
+
+
+def _plain(batch: pa.RecordBatch, plain: pa.Schema) -> pa.RecordBatch:
+    columns = []
+    for field, column in zip(plain, batch.columns, strict=True):
+        column = pc.cast(column, field.type)
+        if pa.types.is_floating(field.type):
+            column = pc.if_else(pc.is_nan(column), pa.scalar(None, field.type), column)
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, schema=plain)
+
+
+def _whole(path: Path, write) -> Path:
+    """Write under a temporary name in the same folder, then rename."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,336 @@
+"""A run's metrics: they add up, say what they are, and are never silently wrong."""
+
+import dataclasses
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+
+from trialwatt.errors import TrialwattError
+from trialwatt.metrics.context import IntensitySeries, MetricsContext
+from trialwatt.metrics.dictionary import RUNS, TRIALS
+from trialwatt.metrics.extract import extract_run
+from trialwatt.metrics.series import energy_by_step, timeline
+from trialwatt.records.reader import read_run
+
+CONTEXT = MetricsContext(
+    price_per_cpu_h=0.03,
+    price_per_gb_h=0.004,
+    currency="USD",
+    price_date="2026-01-01",
+    intensity=400.0,
+    region="world",
+    carbon_year=2023,
+    pue=1.2,
+    targets={"digits": 0.9},
+)
+STEPS = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
+
+
+def change(path, edit):
+    path.write_text("".join(edit(path.read_text().splitlines(keepends=True))))
+
+
+def edit_trials(folder, **by_number):
+    """Replace keys of the end of worker-0's trials, by their number."""
+
+    def edit(lines):
+        for line in lines:
+            event = json.loads(line)
+            number = event.get("trial", "").rpartition("/")[2]
+            if event.get("status") == "end" and f"n{number}" in by_number:
+                line = json.dumps(event | by_number[f"n{number}"]) + "\n"
+            yield line
+
+    change(folder / "records" / "worker-0.jsonl", edit)
+
+
+def test_it_has_every_column_but_the_plans(run_folder):
+    metrics = extract_run(run_folder, CONTEXT)
+    plan = {"experiment", "treatment", "treatment_value", "is_baseline"}
+    assert metrics.run.keys() == {c.name for c in RUNS} - plan
+    assert set(metrics.trials.columns) == {c.name for c in TRIALS}
+
+
+def test_energy_adds_up(run_folder):
+    metrics = extract_run(run_folder, CONTEXT)
+    run, trials = metrics.run, metrics.trials
+    job = run["job_energy_kwh"]
+    assert job > 0
+    parts = [run[f"{p}_energy_kwh"] for p in ("trials", "idle", "services", "harness")]
+    assert sum(parts) == pytest.approx(job, rel=1e-9)
+    assert trials["energy_kwh"].sum() == pytest.approx(run["trials_energy_kwh"], rel=1e-9)
+    assert sum(run[f"step_{s}_energy_kwh"] for s in STEPS) == pytest.approx(job, rel=1e-9)
+    both = trials["static_energy_kwh"] + trials["dynamic_energy_kwh"]
+    assert both.to_numpy() == pytest.approx(trials["energy_kwh"].to_numpy())
+    within = sum(run[f"{p}_energy_kwh"] for p in ("load", "train", "validate", "between"))
+    assert within < run["step_trials_energy_kwh"]  # services and harness are the rest
+    assert run["train_energy_kwh"] == pytest.approx(trials["train_energy_kwh"].sum(), rel=1e-9)
+    steps = energy_by_step(run_folder)
+    assert steps["energy_kwh"].sum() == pytest.approx(job, rel=1e-9)
+    assert run["ept_kwh"] == pytest.approx(job / 20)
+    assert run["wr"] == pytest.approx(run["idle_energy_kwh"] / job)
+    assert run["carbon_g"] == pytest.approx(job * 400 * 1.2)
+    assert run["cint_g_per_kwh"] == pytest.approx(400)
+
+
+def test_machine_energy_is_that_of_the_samples(run_folder):
+    run = extract_run(run_folder, CONTEXT).run
+    rows = (run_folder / "samples" / "power-model.csv").read_text().splitlines()[1:]
+    table = np.array([[float(x) for x in row.split(",")] for row in rows])
+    start, end = read_run(run_folder).window
+    joules = 0.0
+    for (_, before, _), (_, now, watts) in itertools.pairwise(table):
+        joules += watts * max(0, min(now, end) - max(before, start)) / 1e9
+    machine = run["job_energy_kwh"] + run["other_energy_kwh"]
+    assert machine == pytest.approx(joules / 3.6e6, rel=1e-9)
+
+
+def test_times_and_cost(run_folder):
+    metrics = extract_run(run_folder, CONTEXT)
+    run, trials = metrics.run, metrics.trials
+    assert run["jct_ms"] == pytest.approx(20_000 + 200 + 100)
+    assert run["deploy_ms"] == 1000
+    split = trials["load_ms"] + trials["train_ms"] + trials["validate_ms"]
+    assert split.to_numpy() == pytest.approx(trials["duration_ms"].to_numpy())
+    per_hour = 2 * 0.03 + 2 * 0.004
+    held_h = sum(e - s for c in read_run(run_folder).components for s, e in c.lives) / 3.6e12
+    assert run["oc"] == pytest.approx(held_h * per_hour)
+    assert trials["cost"].to_numpy() == pytest.approx(trials["duration_ms"] / 3.6e6 * per_hour)
+    assert run["throughput_per_h"] == pytest.approx(20 / (run["jct_ms"] / 3.6e6))
+    assert run["utilisation"] == pytest.approx(trials["cpu_s"].sum() / (2 * 2 * 21.3), rel=0.05)
+
+
+def test_waste_is_exclusive_and_its_shares_add_up(run_folder):
+    edit_trials(
+        run_folder,
+        n1={"outcome": "failed", "reason": "memory", "epochs": 0, "scores": {}},
+        n2={"outcome": "pruned", "epochs": 1},
+    )
+    metrics = extract_run(run_folder, CONTEXT)
+    run, trials = metrics.run, metrics.trials
+    classes = trials.set_index("trial")["waste_class"]
+    assert classes["worker-0/1"] == "failed"
+    assert classes["worker-0/2"] == "pruned"
+    assert (run["trials_failed"], run["trials_pruned"], run["trials_completed"]) == (1, 1, 18)
+    wasted = trials[trials["waste_class"] != ""]
+    assert run["trials_duplicate"] == len(wasted) - 2 > 0
+    assert run["wte_kwh"] == pytest.approx(wasted["energy_kwh"].sum())
+    assert run["wtt_ms"] == pytest.approx(wasted["duration_ms"].sum())
+    assert run["wtc"] == pytest.approx(wasted["cost"].sum())
+    for what, total in (("time", "wtt"), ("energy", "wte"), ("cost", "wtc")):
+        parts = [run[f"waste_{kind}_{what}_share"] for kind in ("failed", "pruned", "duplicate")]
+        assert all(part > 0 for part in parts)
+        assert sum(parts) == pytest.approx(run[f"{total}_share"])
+    assert run["avoided_energy_kwh"] == 0  # its one epoch was the whole budget
+
+
+def test_the_goal_splits_the_jobs_energy(run_folder):
+    metrics = extract_run(run_folder, CONTEXT)
+    run, trials = metrics.run, metrics.trials
+    reached = trials[trials["score"] >= 0.9]
+    ends = reached["start_utc_ns"] + reached["duration_ms"] * 1e6
+    setup = read_run(run_folder).steps["setup"][0] + read_run(run_folder).utc_minus_mono_ns
+    assert run["goal_reached"] is True and run["goal_censored"] is False
+    assert run["time_to_goal_ms"] == pytest.approx((ends.min() - setup) / 1e6, rel=1e-6)
+    split = run["energy_to_goal_kwh"] + run["surplus_energy_kwh"]
+    assert split == pytest.approx(run["job_energy_kwh"], rel=1e-9)
+    assert 0 < run["cost_to_goal"] < run["oc"]
+
+
+@pytest.mark.parametrize(("targets", "censored"), [({"digits": 1.0}, True), ({}, None)])
+def test_a_goal_that_is_not_reached_or_not_known(run_folder, targets, censored):
+    run = extract_run(run_folder, dataclasses.replace(CONTEXT, targets=targets)).run
+    assert run["goal_censored"] is censored
+    for name in ("energy_to_goal_kwh", "cost_to_goal", "time_to_goal_ms"):
+        assert math.isnan(run[name])
+    assert math.isnan(run["goal_target"]) == (censored is None)
+    assert run["surplus_energy_kwh"] == 0 if censored else math.isnan(run["surplus_energy_kwh"])
+
+
+def test_the_target_changes_no_energy(run_folder):
+    plain = extract_run(run_folder, dataclasses.replace(CONTEXT, targets={})).trials
+    aimed = extract_run(run_folder, CONTEXT).trials
+    assert aimed["energy_kwh"].to_numpy() == pytest.approx(plain["energy_kwh"].to_numpy(), rel=1e-9)
+
+
+def series_of(folder, values, lead_s=1.0):
+    """An intensity that changes every 5 s, from before the run on."""
+    records = read_run(folder)
+    first = records.window[0] + records.utc_minus_mono_ns - int(lead_s * 1e9)
+    starts = first + np.arange(len(values)) * 5_000_000_000
+    return IntensitySeries(starts.astype(np.int64), np.array(values, float), "mine.csv")
+
+
+def test_a_constant_series_is_the_static_intensity(run_folder):
+    static = extract_run(run_folder, CONTEXT)
+    context = dataclasses.replace(CONTEXT, intensity=series_of(run_folder, [400] * 6))
+    found = extract_run(run_folder, context)
+    assert found.run["carbon_g"] == pytest.approx(static.run["carbon_g"], rel=1e-9)
+    assert found.run["cint_g_per_kwh"] == pytest.approx(400)
+    same = static.trials["carbon_g"].to_numpy()
+    assert found.trials["carbon_g"].to_numpy() == pytest.approx(same, rel=1e-9)
+
+
+def test_a_series_weighs_energy_by_when_it_was_drawn(run_folder):
+    values = [100, 100, 100, 700, 700, 700]
+    found = extract_run(
+        run_folder, dataclasses.replace(CONTEXT, intensity=series_of(run_folder, values))
+    )
+    trials, records = found.trials, read_run(run_folder)
+    change_ns = records.window[0] + records.utc_minus_mono_ns + 14_000_000_000
+    early = trials["start_utc_ns"] + trials["duration_ms"] * 1e6 < change_ns
+    late = trials["start_utc_ns"] > change_ns
+    for mine, grams in ((early, 100), (late, 700)):
+        each = trials[mine]
+        assert len(each) > 3
+        assert each["carbon_g"].to_numpy() == pytest.approx(each["energy_kwh"] * grams * 1.2)
+    cint = trials["carbon_g"].sum() / trials["energy_kwh"].sum() / 1.2
+    assert found.run["cint_g_per_kwh"] == pytest.approx(cint)
+
+
+@pytest.mark.parametrize(("values", "lead_s"), [([400] * 3, 1.0), ([400] * 6, -3.0)])
+def test_a_series_that_does_not_cover_the_run_is_refused(run_folder, values, lead_s):
+    series = series_of(run_folder, values, lead_s)
+    with pytest.raises(TrialwattError, match=r"mine\.csv: covers .* add the missing rows"):
+        extract_run(run_folder, dataclasses.replace(CONTEXT, intensity=series))
+
+
+@pytest.mark.parametrize("name", ["power-model.csv", "usage.csv"])
+def test_no_sample_is_no_energy_and_never_zero(run_folder, name):
+    change(run_folder / "samples" / name, lambda lines: lines[:1])
+    metrics = extract_run(run_folder, CONTEXT)
+    for column, value in metrics.run.items():
+        if ("energy" in column and isinstance(value, float)) or column in ("carbon_g", "wr"):
+            assert math.isnan(value), column
+    assert metrics.trials["energy_kwh"].isna().all()
+    assert "energy unknown" in metrics.run["flags"]
+    assert "no sample" in metrics.run["notes"]
+    assert metrics.run["jct_ms"] > 0 and metrics.run["oc"] > 0
+
+
+def test_few_samples_and_gaps_are_flagged(run_folder):
+    path = run_folder / "samples" / "power-model.csv"
+    change(path, lambda lines: [*lines[:20], *lines[45:]])
+    run = extract_run(run_folder, CONTEXT).run
+    assert run["gap_share"] == pytest.approx(5.2 / 21.65, abs=0.02)
+    assert run["flags"] == "gaps over 5%"
+    change(path, lambda lines: lines[:50])
+    assert extract_run(run_folder, CONTEXT).run["flags"] == "fewer than 60 samples; gaps over 5%"
+
+
+def test_energy_of_a_gap_in_a_counter_is_not_lost(synthetic, tmp_path):
+    size = synthetic.Synthetic(trials=20, workers=2, seconds=20, unit="uj", wraps_at=400_000_000)
+    folder = synthetic.write_run(tmp_path, size)
+    whole = extract_run(folder, CONTEXT).run
+    change(folder / "samples" / "power-model.csv", lambda lines: [*lines[:40], *lines[48:]])
+    run = extract_run(folder, CONTEXT).run
+    machine = run["job_energy_kwh"] + run["other_energy_kwh"]
+    assert machine == pytest.approx(whole["job_energy_kwh"] + whole["other_energy_kwh"], rel=1e-6)
+    assert run["energy_method"] == whole["energy_method"] == "counter"
+    assert run["gap_share"] > 0
+
+
+def test_a_missing_idle_power_is_noted(run_folder):
+    manifest = json.loads((run_folder / "run.json").read_text())
+    (run_folder / "run.json").write_text(json.dumps(manifest | {"idle": None}))
+    metrics = extract_run(run_folder, CONTEXT)
+    assert "no idle power of cpu" in metrics.run["notes"]
+    assert metrics.trials["static_energy_kwh"].sum() == 0
+    assert metrics.run["job_energy_kwh"] > 0
+
+
+def test_a_domain_that_does_not_count_is_not_added(run_folder):
+    before = extract_run(run_folder, CONTEXT).run["job_energy_kwh"]
+    path = run_folder / "samples" / "power-model.csv"
+    change(
+        path,
+        lambda lines: [f"{x.rstrip()},{'psys' if i == 0 else 99}\n" for i, x in enumerate(lines)],
+    )
+    manifest = json.loads((run_folder / "run.json").read_text())
+    domains = manifest["meters"]["model"]["domains"]
+    domains.append(domains[0] | {"name": "psys", "counts": False})
+    (run_folder / "run.json").write_text(json.dumps(manifest))
+    run = extract_run(run_folder, CONTEXT).run
+    assert run["job_energy_kwh"] == before
+    assert run["energy_domains"] == "cpu"
+
+
+def test_an_accelerator_goes_to_who_holds_it(run_folder):
+    before = extract_run(run_folder, CONTEXT).run
+    path = run_folder / "samples" / "power-model.csv"
+    change(
+        path,
+        lambda lines: [f"{x.rstrip()},{'gpu0' if i == 0 else 100}\n" for i, x in enumerate(lines)],
+    )
+    manifest = json.loads((run_folder / "run.json").read_text())
+    domain = {"name": "gpu0", "resource": "accelerator", "unit": "w", "method": "polled"}
+    manifest["meters"]["model"]["domains"].append(domain)
+    (run_folder / "run.json").write_text(json.dumps(manifest))
+
+    def give(lines):
+        for line in lines:
+            event = json.loads(line)
+            if event.get("component") == "worker-1" and event["status"] == "start":
+                line = json.dumps(event | {"devices": ["gpu0"]}) + "\n"
+            yield line
+
+    change(run_folder / "records" / "harness.jsonl", give)
+    run = extract_run(run_folder, CONTEXT).run
+    start, end = next(c.lives[0] for c in read_run(run_folder).components if c.devices)
+    held_kwh = 100 * (end - start) / 1e9 / 3.6e6
+    assert run["job_energy_kwh"] - before["job_energy_kwh"] == pytest.approx(held_kwh, rel=1e-9)
+    assert run["services_energy_kwh"] == pytest.approx(before["services_energy_kwh"], rel=1e-9)
+    assert run["energy_method"] == "modelled+polled"
+
+
+def test_counters_of_another_origin_are_moved_with_a_note(run_folder):
+    expected = extract_run(run_folder, CONTEXT).trials
+
+    def shift(lines):
+        return [
+            json.dumps(
+                (e := json.loads(x)) | ({"cpu_ns": e["cpu_ns"] + 10**11} if "cpu_ns" in e else {})
+            )
+            + "\n"
+            for x in lines
+        ]
+
+    change(run_folder / "records" / "worker-0.jsonl", shift)
+    found = extract_run(run_folder, CONTEXT)
+    assert (
+        "worker-0: the CPU counters of its trials and of its samples differ" in found.run["notes"]
+    )
+    assert found.trials["energy_kwh"].to_numpy() == pytest.approx(
+        expected["energy_kwh"].to_numpy(), rel=0.15
+    )
+
+
+def test_a_run_without_a_trial(run_folder):
+    for path in (run_folder / "records").glob("worker-*"):
+        path.unlink()
+    metrics = extract_run(run_folder, CONTEXT)
+    run = metrics.run
+    assert run["trials_started"] == 0 and len(metrics.trials) == 0
+    assert math.isnan(run["ept_kwh"]) and math.isnan(run["twh_kwh"])
+    assert run["trials_energy_kwh"] == 0 and run["idle_energy_kwh"] > 0
+    assert len(timeline(run_folder)) == 0
+
+
+def test_an_error_names_the_folder(run_folder):
+    (run_folder / "run.json").unlink()
+    with pytest.raises(TrialwattError, match=str(run_folder)):
+        extract_run(run_folder, CONTEXT)
+
+
+def test_the_timeline_has_every_step_of_every_trial(run_folder):
+    found = timeline(run_folder)
+    assert list(found.columns) == ["worker", "trial", "step", "start_s", "end_s", "outcome"]
+    assert len(found) == 20 * 3
+    assert found["start_s"].min() >= 0 and found["end_s"].max() <= 20
+    assert set(found["step"]) == {"load", "train", "validate"}
+    trials = extract_run(run_folder, CONTEXT).trials.set_index("trial")
+    spans = found.assign(ms=(found["end_s"] - found["start_s"]) * 1e3).groupby("trial")["ms"].sum()
+    assert spans.to_numpy() == pytest.approx(trials.loc[spans.index, "duration_ms"].to_numpy())
