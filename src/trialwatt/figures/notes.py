@@ -1,0 +1,59 @@
+"""The sentences that every energy figure owes its reader: method, meter, place."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from trialwatt.figures import quantity
+
+
+def energy_statement(runs: pd.DataFrame) -> str:
+    """How the energy of these runs came about; says "not measured" where it is modelled."""
+    words = quantity.methods(runs["energy_method"])
+    said = "Energy: modelled, not measured" if words == "modelled" else f"Energy method: {words}"
+    facts = [
+        f"{name} {text}"
+        for name, key in (("meter", "energy_meter"), ("domains", "energy_domains"))
+        if (text := _words(runs, key))
+    ]
+    rates = quantity.column(runs, "sample_hz").dropna()
+    if len(rates):
+        facts.append(f"{quantity.spread(rates)} Hz")
+    return f"{said} ({', '.join(facts)})." if facts else f"{said}."
+
+
+def conditions(runs: pd.DataFrame) -> str:
+    """Energy method, testbed, enforcement of limits, and how many runs were flagged."""
+    said = [energy_statement(runs), place(runs)]
+    flagged = count_flagged(runs)
+    if flagged:
+        said.append(f"Flagged: {flagged} of {len(runs)} runs (listed in the report).")
+    return " ".join(said)
+
+
+def place(runs: pd.DataFrame) -> str:
+    """Testbed, and how the limits of the workers were enforced."""
+    limits = _words(runs, "enforcement")
+    enforced = f"; limits: {limits}" if limits else ""
+    return f"Testbed: {_words(runs, 'testbed') or 'unknown'}{enforced}."
+
+
+def texts(value: object) -> list[str]:
+    """A cell that holds a text or several, as texts."""
+    if value is None or (isinstance(value, float) and pd.isna(value)) or value is pd.NA:
+        return []
+    if isinstance(value, str):
+        return [value] if value else []
+    return [str(part) for part in value]
+
+
+def count_flagged(runs: pd.DataFrame) -> int:
+    """Runs with at least one flag."""
+    return sum(bool(texts(flags)) for flags in runs["flags"]) if "flags" in runs else 0
+
+
+def _words(runs: pd.DataFrame, name: str) -> str:
+    """The distinct texts of a column."""
+    if name not in runs:
+        return ""
+    return ", ".join(sorted({str(v) for v in runs[name].dropna() if str(v)}))

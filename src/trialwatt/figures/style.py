@@ -1,0 +1,227 @@
+"""One look for all figures, and one way to save them: same input, same bytes.
+
+Figures are made of `matplotlib.figure.Figure` alone, never through pyplot, so that nothing of
+them is left behind. Colours are Okabe and Ito's and Paul Tol's "muted" set, which colour-blind
+readers can tell apart; a SUT has its colour and marker everywhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import textwrap
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib.style
+import seaborn
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from trialwatt.provenance.embed import PNG_KEY, encode, write_sidecar
+from trialwatt.provenance.files import write_whole
+
+COLUMN_IN = 3.35
+"""Width of one column of a two-column paper, inches."""
+PAGE_IN = 7.0
+"""Width of both columns, inches."""
+SUFFIXES = (".svg", ".pdf", ".png")
+
+
+class Mark(NamedTuple):
+    """How a SUT looks."""
+
+    colour: str
+    marker: str
+
+
+SUTS = {
+    "plain": Mark("#4D4D4D", "s"),
+    "optuna": Mark("#0072B2", "o"),
+    "ray": Mark("#D55E00", "^"),
+    "hyperopt": Mark("#009E73", "D"),
+}
+_OTHER_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9", "#882255")
+_OTHER_MARKERS = ("v", "P", "X", "p", "h", "<", ">")
+
+OUTCOMES = {
+    "completed": "#0072B2",
+    "pruned": "#E69F00",
+    "failed": "#D55E00",
+    "duplicate": "#CC79A7",
+}
+STEPS = {
+    "deploy": "#332288",
+    "setup": "#88CCEE",
+    "load": "#DDCC77",
+    "train": "#117733",
+    "validate": "#44AA99",
+    "between": "#DDDDDD",
+    "collect": "#CC6677",
+    "test": "#AA4499",
+    "metrics": "#999933",
+    "undeploy": "#882255",
+}
+MUTED = "#666666"
+
+_LOOK = {
+    **seaborn.axes_style("ticks"),
+    **seaborn.plotting_context("paper", font_scale=0.85),
+    "font.family": ["DejaVu Sans"],  # shipped with matplotlib, so it is the same everywhere
+    "font.sans-serif": ["DejaVu Sans"],
+    "mathtext.fontset": "dejavusans",
+    "axes.grid": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.5,
+    "axes.axisbelow": True,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": "#333333",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 8,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "hatch.linewidth": 0.4,
+    "text.hinting": "none",  # so that text is as wide at any resolution
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "savefig.bbox": None,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "trialwatt",
+    "pdf.fonttype": 42,
+    "pdf.compression": 6,
+}
+
+
+def look():
+    """The look as a context; settings of the user's own matplotlib have no say in it."""
+    return matplotlib.style.context(["default", _LOOK])
+
+
+def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Decorator: draw in our look, whatever the caller's settings are."""
+
+    @functools.wraps(function)
+    def draw(*args, **kwargs) -> Figure:
+        with look():
+            return function(*args, **kwargs)
+
+    return draw
+
+
+def mark(sut: str) -> Mark:
+    """Colour and marker of a SUT; one that we do not know gets its own by its name's hash."""
+    if sut in SUTS:
+        return SUTS[sut]
+    number = int.from_bytes(hashlib.sha256(sut.encode()).digest()[:4], "big")
+    colour = _OTHER_COLOURS[number % len(_OTHER_COLOURS)]
+    return Mark(colour, _OTHER_MARKERS[number // len(_OTHER_COLOURS) % len(_OTHER_MARKERS)])
+
+
+def in_order(suts: Iterable[str]) -> list[str]:
+    """SUTs as they are listed everywhere: the known ones first, then the others by name."""
+    known = list(SUTS)
+    return sorted(set(suts), key=lambda sut: (known.index(sut) if sut in SUTS else 99, sut))
+
+
+def blank(width_in: float, height_in: float) -> Figure:
+    """An empty figure with a canvas of its own."""
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+@styled
+def nothing(title: str, reason: str) -> Figure:
+    """A figure that says why there is nothing to see."""
+    figure = blank(PAGE_IN, 1.6)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.text(0.5, 0.68, title, ha="center", va="center", weight="bold", fontsize=9)
+    text = textwrap.fill(f"No data: {reason}", 90)
+    axes.text(0.5, 0.3, text, ha="center", va="center", color=MUTED, fontsize=8)
+    return figure
+
+
+def heading(figure: Figure, title: str, handles: list, columns: int) -> None:
+    """Title and legend above all panels, left aligned, so that neither lies over data.
+
+    At most `columns` entries in a row, fewer where they would not fit the figure's width.
+    """
+    least = -(-len(handles) // columns)
+    for count in dict.fromkeys(-(-len(handles) // r) for r in range(least, len(handles) + 1)):
+        legend = figure.legend(
+            handles=handles,
+            title=title or None,
+            title_fontproperties={"weight": "bold", "size": 9},
+            alignment="left",
+            loc="outside upper left",
+            ncols=count,
+            columnspacing=1.3,
+            handlelength=1.6,
+            borderaxespad=0.2,
+            borderpad=0.2,
+        )
+        width = legend.get_window_extent(figure.canvas.get_renderer()).width
+        if width <= 0.97 * figure.bbox.width or count == 1:
+            return
+        legend.remove()
+
+
+def footnote(figure: Figure, text: str) -> None:
+    """What a reader must know, under the panels, within the figure's width."""
+    width = int(figure.get_size_inches()[0] * 21)
+    figure.supxlabel(
+        "\n".join(textwrap.fill(line, width) for line in text.split("\n")),
+        x=0.012,
+        ha="left",
+        fontsize=6.5,
+        color=MUTED,
+    )
+
+
+def render(figure: Figure, suffix: str, provenance: dict) -> bytes:
+    """A figure as the bytes of one file, with its provenance inside and no date."""
+    text = encode(provenance)
+    title = f"{provenance.get('experiment', {}).get('id', '')} {provenance.get('kind', '')}"
+    metadata: dict[str, dict[str, str | None]] = {
+        ".svg": {"Title": title.strip(), "Description": text, "Creator": "trialwatt", "Date": None},
+        ".pdf": {
+            "Title": title.strip(),
+            "Keywords": text,
+            "Creator": "trialwatt",
+            "CreationDate": None,
+        },
+        ".png": {"Title": title.strip(), PNG_KEY: text},
+    }
+    buffer = io.BytesIO()
+    with look():
+        figure.savefig(buffer, format=suffix.removeprefix("."), metadata=metadata[suffix])
+    return buffer.getvalue()
+
+
+def save(figure: Figure, stem: Path, provenance: dict) -> list[Path]:
+    """Write `<stem>.svg`, `.pdf`, `.png` and the sidecar `<stem>.json`; returns their paths.
+
+    provenance: of provenance.chain.chain. Equal figures and provenance give equal bytes.
+    """
+    with look():  # lay it out once, not once per format
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+    outputs = [stem.with_name(f"{stem.name}{suffix}") for suffix in SUFFIXES]
+    for output in outputs:
+        write_whole(output, render(figure, output.suffix, provenance))
+    return [*outputs, write_sidecar(stem, provenance, outputs)]

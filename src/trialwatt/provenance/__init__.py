@@ -1,0 +1,1 @@
+"""Where a figure or table comes from: write it down, embed it, read it back, check it."""

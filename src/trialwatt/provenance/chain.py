@@ -1,0 +1,209 @@
+"""The chain from a figure or table back to records and configuration, as data.
+
+All paths in a chain are relative: `experiment.file` and `config` to the project's root, the rest
+to the results folder. A chain read from a file may come from a stranger, so it is validated, and
+a path that leaves its folder is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from trialwatt.errors import TrialwattError
+from trialwatt.provenance.files import sha256
+
+
+def _stays_inside(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    windows = "\\" in path or ":" in path.split("/")[0]
+    if not parts or path.startswith("/") or ".." in parts or windows:
+        raise ValueError(f"not a path inside the project: {path!r}")
+    return path
+
+
+RelativePath = Annotated[str, AfterValidator(_stays_inside)]
+Sha256 = str
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Code(_Part):
+    """Version, and commit where there was a git checkout."""
+
+    version: str
+    commit: str | None = None
+    dirty: bool | None = None
+
+
+class ExperimentLink(_Part):
+    """The experiment's identifier and the file that describes it."""
+
+    id: str
+    file: RelativePath | None = None
+    sha256: Sha256 | None = None
+
+
+class RunLink(_Part):
+    """One repetition: its folder, manifest and record files. `hash` finds its configuration."""
+
+    folder: RelativePath
+    hash: str
+    repetition: int
+    status: str
+    run_json_sha256: Sha256
+    records: dict[RelativePath, Sha256]
+
+
+class EnergyNote(_Part):
+    """How the energy came about; `methods` holds "modelled" wherever any of it is modelled."""
+
+    methods: list[str]
+    meters: list[str]
+
+
+class CodeNote(_Part):
+    """The code that made this file, and the versions that made the runs."""
+
+    this: Code
+    runs: list[Code]
+
+
+class Chain(_Part):
+    """Everything between a file and its records; `kind` is "figure/…", "table/…" or "run"."""
+
+    generator: Literal["trialwatt"] = "trialwatt"
+    format: Literal[1] = 1
+    kind: str
+    experiment: ExperimentLink
+    config: dict[RelativePath, Sha256]
+    tables: dict[RelativePath, Sha256]
+    runs: list[RunLink]
+    configurations: dict[str, dict]
+    energy: EnergyNote
+    hosts: list[dict]
+    packages: list[dict]
+    code: CodeNote
+
+
+def chain(
+    *,
+    kind: str,
+    experiment: Mapping,
+    folders: Iterable[str],
+    tables: Iterable[Path],
+    results: Path,
+    root: Path,
+    config_files: Iterable[Path] = (),
+    energy_methods: Iterable[str] = (),
+    code: Mapping | None = None,
+) -> dict:
+    """Describe where a figure or table comes from; reads the manifests of its runs.
+
+    experiment: `id`, and `file` (a path) with, if known, its `sha256`.
+    folders: repetition folders relative to `results` (runs/<testbed>/…/rep<n>).
+    tables: the metrics tables that were read. config_files: settings, workload, space, testbed.
+    energy_methods: those of the metrics tables; without them, those of the runs' meters.
+    code: of the program that makes the figure (see provenance.code.code_version).
+
+    The same disk gives the same dict. Raises TrialwattError where a run's manifest or a file
+    that is named here is missing.
+    """
+    manifests = [_manifest(results, folder) for folder in sorted(set(folders))]
+    meters = sorted({m.get("headline_meter") for _, _, m in manifests} - {None})
+    methods = sorted(set(energy_methods)) or sorted(
+        {method for _, _, manifest in manifests for method in _methods(manifest)}
+    )
+    link = {"id": experiment["id"]}
+    if experiment.get("file"):
+        file = Path(experiment["file"])
+        file = file if file.is_absolute() else root / file
+        link["file"] = _relative(file, root)
+        link["sha256"] = experiment.get("sha256") or _checksum(file)
+    described = {
+        "kind": kind,
+        "experiment": link,
+        "config": {_relative(root / f, root): _checksum(root / f) for f in config_files},
+        "tables": {_relative(Path(t), results): _checksum(Path(t)) for t in tables},
+        "runs": [
+            {
+                "folder": folder,
+                "hash": manifest["hash"],
+                "repetition": manifest["repetition"],
+                "status": manifest["status"],
+                "run_json_sha256": checksum,
+                "records": manifest["files"],
+            }
+            for folder, checksum, manifest in manifests
+        ],
+        "configurations": {m["hash"]: m["config"] for _, _, m in manifests},
+        "energy": {"methods": methods, "meters": meters},
+        "hosts": _distinct(m.get("host", {}) for _, _, m in manifests),
+        "packages": _distinct(m.get("packages", {}) for _, _, m in manifests),
+        "code": {
+            "this": dict(code or {"version": "unknown"}),
+            "runs": _distinct(m["code"] for _, _, m in manifests if m.get("code")),
+        },
+    }
+    return validated(described, where=kind).model_dump(mode="json", exclude_unset=False)
+
+
+def validated(value: object, where: str) -> Chain:
+    """`value` as a Chain. Raises TrialwattError naming `where` and what is wrong with it."""
+    try:
+        return Chain.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise TrialwattError(
+            f"{where}: its provenance cannot be used: {key}: {first['msg']}"
+        ) from error
+
+
+def read_manifest(file: Path) -> dict:
+    """A run's run.json. Raises TrialwattError where it is missing, damaged or incomplete."""
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TrialwattError(f"{file}: missing; the records of this run are gone") from error
+    except ValueError as error:
+        raise TrialwattError(f"{file}: damaged, not JSON ({error})") from error
+    wanted = {"hash", "repetition", "status", "config", "files"}
+    if not isinstance(manifest, dict) or not wanted <= manifest.keys():
+        raise TrialwattError(f"{file}: not a run's manifest, it needs {', '.join(sorted(wanted))}")
+    return manifest
+
+
+def _manifest(results: Path, folder: str) -> tuple[str, str, dict]:
+    file = results / folder / "run.json"
+    manifest = read_manifest(file)
+    return folder, sha256(file), manifest
+
+
+def _methods(manifest: dict) -> set[str]:
+    meter = manifest.get("meters", {}).get(manifest.get("headline_meter"), {})
+    return {domain["method"] for domain in meter.get("domains", []) if "method" in domain}
+
+
+def _checksum(file: Path) -> str:
+    try:
+        return sha256(file)
+    except FileNotFoundError as error:
+        raise TrialwattError(f"{file}: missing, so that what uses it cannot be traced") from error
+
+
+def _relative(file: Path, base: Path) -> str:
+    """Path under `base`; the bare name for a file elsewhere, as absolute paths mean nothing."""
+    file, base = file.resolve(), base.resolve()
+    return file.relative_to(base).as_posix() if file.is_relative_to(base) else file.name
+
+
+def _distinct(values: Iterable[dict]) -> list[dict]:
+    by_text = {json.dumps(value, sort_keys=True): value for value in values}
+    return [by_text[text] for text in sorted(by_text)]

@@ -1,0 +1,116 @@
+import json
+import sys
+import types
+
+import pandas as pd
+import pytest
+
+from trialwatt.errors import TrialwattError
+from trialwatt.figures import FIGURES, figures_of
+from trialwatt.figures.make import make_figure, make_table, one_run_each
+from trialwatt.provenance.trace import trace
+
+
+@pytest.fixture
+def source(make_synthetic, make_project):
+    return make_project(*make_synthetic(values=(2, 4), repetitions=2))
+
+
+@pytest.fixture
+def timelines(monkeypatch, make_events):
+    """The timeline of any run, without records of a real one; remembers which were asked for."""
+    asked = []
+
+    def timeline(folder):
+        asked.append(folder)
+        return make_events(workers=4)
+
+    module = types.ModuleType("trialwatt.metrics.series")
+    module.timeline = timeline
+    monkeypatch.setitem(sys.modules, "trialwatt.metrics.series", module)
+    return asked
+
+
+def test_which_experiment_has_which_figures():
+    assert figures_of("r-node") == ["resource", "lifecycle", "timeline"]
+    assert figures_of("baseline") == ["lifecycle", "timeline"]
+    assert "resource" in figures_of("mine", ["workers.memory_mb"])
+    assert "resource" not in figures_of("mine", ["epochs"])
+
+
+def test_every_figure_of_the_list_exists_and_has_a_caption():
+    for entry in FIGURES.values():
+        assert callable(entry.load()) and entry.caption.endswith(".")
+
+
+@pytest.mark.parametrize("name", ["resource", "lifecycle", "timeline"])
+def test_a_figure_is_made_and_traces(source, timelines, name):
+    files = make_figure(name, source)
+    stem = source.results / "figures" / "r-node" / name
+    assert files == [stem.with_suffix(end) for end in (".svg", ".pdf", ".png", ".json")]
+    for file in files[:3]:
+        found = trace(file)
+        assert found.ok and not found.warnings
+    assert found.chain.experiment.file == "config/experiments/r-node.yaml"
+    assert found.chain.energy.methods == ["modelled"]
+    assert len(found.chain.runs) == (2 if name == "timeline" else 8)
+
+
+def test_the_table_is_made_and_traces(source):
+    csv, text, _ = make_table(source)
+    assert trace(csv).ok and trace(text).ok
+    assert csv == source.results / "tables" / "r-node.csv"
+
+
+def test_the_timeline_shows_the_baseline_and_its_duplicates(source, timelines, make_events):
+    trials = pd.read_parquet(source.tables[1])
+    trials["waste_class"] = "duplicate"
+    trials.to_parquet(source.tables[1])
+    make_figure("timeline", source)
+    runs = pd.read_parquet(source.tables[0]).set_index("folder")
+    asked = [folder.relative_to(source.results).as_posix() for folder in timelines]
+    assert [runs.loc[folder, "sut"] for folder in asked] == ["plain", "optuna"]
+    assert all(runs.loc[folder, "is_baseline"] for folder in asked)
+
+
+def test_one_run_each_prefers_completed_baselines(make_synthetic):
+    runs, _ = make_synthetic(values=(2, 4))
+    base = runs[runs["is_baseline"] & (runs["sut"] == "plain")].index
+    runs.loc[base[0], "status"] = "deadline"
+    chosen = one_run_each(runs)
+    assert list(chosen["repetition"]) == [2, 1] and chosen["is_baseline"].all()
+    runs.loc[base, "status"] = "infeasible"
+    assert list(one_run_each(runs)["wn"]) == [2, 4]
+    assert one_run_each(runs.assign(status="infeasible")).empty
+
+
+def test_tables_without_rows_make_figures_that_say_so(source, timelines):
+    for file in source.tables:
+        pd.read_parquet(file).iloc[:0].to_parquet(file)
+    for name in FIGURES:
+        assert len(make_figure(name, source)) == 4
+    make_table(source)
+    found = trace(source.results / "figures" / "r-node" / "resource.svg")
+    assert not found.ok and "names no run" in found.problems[0]
+
+
+def test_what_is_missing_is_named(source):
+    with pytest.raises(TrialwattError, match="there is no figure 'x'"):
+        make_figure("x", source)
+    run = pd.read_parquet(source.tables[0]).loc[0, "folder"]
+    (source.results / run / "run.json").unlink()
+    with pytest.raises(TrialwattError, match=r"run\.json: missing"):
+        make_figure("resource", source)
+    source.tables[0].unlink()
+    with pytest.raises(TrialwattError, match="make the metrics of r-node first"):
+        make_table(source)
+
+
+def test_sidecars_hold_no_path_of_this_machine(source, tmp_path):
+    *_, sidecar = make_figure("resource", source)
+    text = sidecar.read_text()
+    assert str(tmp_path) not in text and json.loads(text)["outputs"].keys() == {
+        "resource.svg",
+        "resource.pdf",
+        "resource.png",
+    }

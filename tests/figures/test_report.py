@@ -1,0 +1,118 @@
+import html.parser
+import re
+
+import pandas as pd
+import pytest
+
+from trialwatt.figures.make import make_figure, make_table
+from trialwatt.figures.report import write_report
+
+EXPERIMENT = {
+    "id": "r-node",
+    "title": "R-Node: how many workers",
+    "sentence": "The number of workers varies over <a list>.",
+    "varied": ["workers.count"],
+}
+
+
+class Page(html.parser.HTMLParser):
+    """Collects links and sources, and checks that tags are closed in order."""
+
+    VOID = frozenset({"meta", "img", "br", "!doctype"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.links, self.sources, self.ids = [], [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.links += [found["href"]] if "href" in found else []
+        self.sources += [found["src"]] if "src" in found else []
+        self.ids += [found["id"]] if "id" in found else []
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def source(make_synthetic, make_project):
+    runs, trials = make_synthetic(values=(2, 4))
+    runs.loc[0, "flags"] = "fewer than 60 samples"
+    runs.loc[1, "notes"] = "worker-0 was replaced & went on"
+    runs.loc[2, ["status", "reason"]] = ["infeasible", "memory"]
+    return make_project(runs, trials)
+
+
+def written(source, experiments=(EXPERIMENT,)) -> str:
+    output = write_report(source.results, experiments, source.results / "report.html")
+    return output.read_text(encoding="utf-8")
+
+
+def test_the_whole_page(source):
+    make_figure("resource", source)
+    make_figure("lifecycle", source)
+    make_table(source)
+    text = written(source)
+    page = Page(text)
+    for part in (
+        "R-Node: how many workers",
+        "varies over &lt;a list&gt;.",
+        "modelled, not measured",
+        "Testbed: local",
+        "12 runs, 11 of them completed; n = 2–3",
+        "Host: Synthetic CPU, 2 cores, 8000 MB, Linux 6.1.",
+        "EPT (mWh, modelled)",
+        "fewer than 60 samples",
+        "worker-0 was replaced &amp; went on",
+        "infeasible: memory",
+        "The figure “timeline” has not been made.",
+        "trialwatt trace figures/r-node/resource.svg",
+        "prefers-color-scheme: dark",
+        'name="viewport"',
+    ):
+        assert part in text, part
+    assert len(page.sources) == 2
+    assert all(src.startswith("data:image/svg+xml;base64,") for src in page.sources)
+    for link in page.links:
+        if link.startswith("#"):
+            assert link[1:] in page.ids
+        else:
+            assert (source.results / link).is_file(), link
+    assert "tables/r-node.csv" in page.links and "figures/r-node/lifecycle.pdf" in page.links
+
+
+def test_nothing_is_loaded_from_elsewhere(source):
+    make_figure("resource", source)
+    text = written(source)
+    assert not re.search(r'(src|href)="(https?:)?//', text) and "@import" not in text
+    assert "<script" not in text and str(source.results) not in text
+
+
+def test_the_same_results_give_the_same_bytes(source):
+    make_figure("resource", source)
+    make_table(source)
+    assert written(source) == written(source)
+
+
+def test_what_is_not_there_yet_is_said(source):
+    text = written(source, [EXPERIMENT, {"id": "r-mem"}])
+    Page(text)
+    assert "R-MEM: memory per worker" in text
+    assert "No data: this experiment has no runs yet." in text
+    assert text.count("has not been made") == 6
+
+
+def test_an_unremarkable_experiment_says_so(make_synthetic, make_project):
+    source = make_project(*make_synthetic(values=(4,)))
+    assert "None: no run was flagged" in written(source)
+
+
+def test_flags_may_be_a_list(source):
+    runs = pd.read_parquet(source.tables[0])
+    runs["flags"] = [["gap of 7 %", "few samples"]] + [[]] * (len(runs) - 1)
+    runs.to_parquet(source.tables[0])
+    assert "gap of 7 %; few samples" in written(source)

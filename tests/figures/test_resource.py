@@ -1,0 +1,144 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from trialwatt.figures.resource import resource
+from trialwatt.figures.style import look, mark
+
+
+def words(figure) -> str:
+    """All text of a figure, after it was laid out."""
+    from matplotlib.text import Text
+
+    with look():
+        figure.draw_without_rendering()
+
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+def drawn(axes, sut, size) -> set:
+    """(x, y) of the marks of a SUT of a given marker size."""
+    return {
+        (float(x), float(y))
+        for line in axes.lines
+        if line.get_marker() == mark(sut).marker and line.get_markersize() == size
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+    }
+
+
+def test_every_repetition_and_the_median_stand_where_they_should(make_synthetic):
+    runs, _ = make_synthetic()
+    figure = resource(runs, "r-node")
+    for axes, column, factor in zip(
+        figure.axes, ["ept_kwh", "twh_kwh", "oc", "jct_ms"], [1e6, 1e6, 1e6, 1e-3], strict=True
+    ):
+        for sut, rows in runs.groupby("sut"):
+            points = drawn(axes, sut, 2.6)
+            assert points == set(zip(rows["wn"].astype(float), rows[column] * factor, strict=True))
+            medians = (rows.groupby("wn")[column].median() * factor).items()
+            assert drawn(axes, sut, 4) == {(float(wn), value) for wn, value in medians}
+    text = words(figure)
+    assert "workers (0.5 core each)" in text and "n = 3" in text
+    for unit in ("(mWh, modelled)", "(10⁻⁶ USD)", "(s)"):
+        assert unit in text
+
+
+def test_below_six_repetitions_nothing_is_called_95_percent(make_synthetic):
+    few = words(resource(make_synthetic(repetitions=5)[0], "r-node"))
+    assert "95" not in few and "smallest to largest" in few and "n = 5" in few
+    many = words(resource(make_synthetic(repetitions=6)[0], "r-node"))
+    assert "95 % bootstrap" in many and "smallest to largest" not in many
+
+
+def test_modelled_is_said_whenever_it_is(make_synthetic):
+    assert "modelled, not measured" in words(resource(make_synthetic()[0], "r-node"))
+    measured, _ = make_synthetic(method="counter")
+    assert "modelled" not in words(resource(measured, "r-node"))
+    measured.loc[0, "energy_method"] = "counter+modelled"
+    assert "mWh, modelled" in words(resource(measured, "r-node"))
+
+
+def test_infeasible_and_censored_runs_are_shown_and_not_averaged(make_synthetic):
+    runs, _ = make_synthetic()
+    first = (runs["sut"] == "plain") & (runs["wn"] == 1)
+    runs.loc[first, "status"] = "infeasible"
+    runs.loc[first, ["ept_kwh", "twh_kwh", "oc", "jct_ms"]] = np.nan
+    late = runs.index[(runs["sut"] == "optuna") & (runs["wn"] == 8)][:1]
+    runs.loc[late, "status"] = "deadline"
+    runs.loc[late, "jct_ms"] = 1e5
+    figure = resource(runs, "r-node")
+    jct = figure.axes[3]
+    assert any(line.get_marker() == "x" for line in jct.lines)
+    assert (8.0, 100.0) in drawn(jct, "optuna", 2.6)
+    kept = runs[(runs["sut"] == "optuna") & (runs["wn"] == 8) & (runs["status"] == "completed")]
+    assert (8.0, kept["jct_ms"].median() * 1e-3) in drawn(jct, "optuna", 4)
+    assert jct.get_ylim()[1] > 100
+    text = words(figure)
+    assert "infeasible" in text and "ended by deadline" in text and "n = 2–3" in text
+
+
+def test_physical_cores_are_on_the_axis_of_r_cpu(make_synthetic):
+    runs, _ = make_synthetic("r-cpu", "wcpu", (1.0, 2.0, 4.0))
+    assert "2\n(0.5)" in words(resource(runs, "r-cpu"))
+
+
+def test_words_as_treatments(make_synthetic):
+    runs, _ = make_synthetic("r-acl", "accelerator", ("cpu", "gpu"))
+    ticks = [t.get_text() for t in resource(runs, "r-acl").axes[0].get_xticklabels()]
+    assert ticks == ["cpu", "gpu"]
+
+
+def test_an_experiment_of_the_users_own_is_labelled_by_what_varies(make_synthetic):
+    runs, _ = make_synthetic("my-memory", "wmem_mb", (512, 1024))
+    text = words(resource(runs, "my-memory"))
+    assert "my-memory" in text and "memory per worker (MB; 4 workers" in text
+
+
+def test_samplers_and_testbeds_are_named_where_they_differ(make_synthetic):
+    runs, _ = make_synthetic(suts=("plain", "hyperopt"))
+    runs.loc[runs["sut"] == "hyperopt", "sampler"] = "random"
+    assert "hyperopt (random)" in words(resource(runs, "r-node"))
+    both = pd.concat([runs, runs.assign(testbed="cluster")], ignore_index=True)
+    assert "hyperopt (random; cluster)" in words(resource(both, "r-node"))
+
+
+@pytest.mark.parametrize("treatments", [(4,), (1, 2, 4, 8, 16, 32, 64), tuple(range(1, 40))])
+def test_few_and_many_treatments(make_synthetic, treatments):
+    runs, _ = make_synthetic(values=treatments, repetitions=1)
+    figure = resource(runs, "r-node")
+    assert "n = 1" in words(figure)
+    assert len(figure.axes[0].get_xticks()) <= 9
+
+
+def test_unknown_energy_says_so_and_is_not_zero(make_synthetic):
+    runs, _ = make_synthetic()
+    runs[["ept_kwh", "twh_kwh"]] = np.nan
+    runs["energy_method"] = ""
+    figure = resource(runs, "r-node")
+    text = words(figure)
+    assert text.count("not on record") == 2 and "method unknown" in text
+    assert drawn(figure.axes[0], "plain", 4) == set()
+
+
+def test_no_data(make_synthetic):
+    runs, _ = make_synthetic()
+    assert "No data" in words(resource(runs.iloc[:0], "r-node"))
+    runs["status"] = "infeasible"
+    runs[["ept_kwh", "twh_kwh", "oc", "jct_ms"]] = np.nan
+    assert "not on record" in words(resource(runs, "r-node"))
+
+
+def test_legend_and_labels_lie_inside_the_figure_and_not_over_panels(make_synthetic):
+    runs, _ = make_synthetic(
+        "r-mem", "wmem_mb", (256, 384, 512), ("plain", "optuna", "ray", "hyperopt"), 2
+    )
+    runs.loc[runs["sut"] == "hyperopt", "sampler"] = "random"
+    runs.loc[runs.index[0], "status"] = "deadline"
+    figure = resource(runs, "r-mem")
+    words(figure)
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+    for axes in figure.axes:
+        assert axes.get_tightbbox().y1 <= box.y0 + 1
+        assert axes.get_tightbbox().x0 >= 0
