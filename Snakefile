@@ -1,0 +1,38 @@
+from trialwatt.config import handover, load_plan
+from trialwatt.figures import figures_of
+from trialwatt.lifecycle.workflow import began, ended, started
+
+
+configfile: "config/config.yaml"
+
+
+# validated here, all errors at once; nothing runs on a bad file
+plan = load_plan(config, files=workflow.configfiles)
+RESULTS, BEGAN = plan.settings.results, began()
+workflow.global_resources["testbed"] = 1  # one measuring run at a time
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"  # datasets → one memory-mapped file
+include: "rules/testbed.smk"  # what this machine is, and its idle power
+include: "rules/runs.smk"  # one HPO job per folder
+include: "rules/metrics.smk"  # records → tidy tables
+include: "rules/figures.smk"  # tables → pictures, tables for people, the report
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/report.html",
+
+
+onstart:
+    started(plan)
+
+
+onsuccess:
+    ended(RESULTS, rules.report.input + rules.report.output, BEGAN)
+
+
+onerror:
+    ended(RESULTS, rules.report.input + rules.report.output, BEGAN)

@@ -1,0 +1,161 @@
+"""The house rules that a machine can hold: style, import directions, what loads when."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "trialwatt"
+HEAVY = {"torch", "torchvision", "optuna", "hyperopt", "ray", "pyspark", "kubernetes", "snakemake"}
+
+STAGES = {
+    "clock": 0,
+    "errors": 0,
+    "config": 1,
+    "platforms": 2,
+    "meters": 2,
+    "workload": 2,
+    "records": 3,
+    "suts": 3,
+    "provenance": 3,
+    "lifecycle": 4,
+    "metrics": 5,
+    "analysis": 6,
+    "figures": 7,
+    "cli": 9,
+}
+"""A package may import from its own stage or an earlier one."""
+
+
+def modules():
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path, top_level_only: bool) -> set[str]:
+    """Modules that a file imports; those below `if TYPE_CHECKING` do not count."""
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def run(*command: str):
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def program(name: str) -> str:
+    return shutil.which(name, path=str(Path(sys.executable).parent)) or name
+
+
+def test_ruff_check():
+    run(program("ruff"), "check", ".")
+
+
+def test_ruff_format():
+    run(program("ruff"), "format", "--check", ".")
+
+
+def test_snakefmt():
+    run(program("snakefmt"), "--check", "Snakefile", "rules")
+
+
+def test_snakemake_lint():
+    run(program("snakemake"), "--lint")
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_nothing_heavy_is_imported_before_it_is_needed(path):
+    package = path.relative_to(SOURCE).parts[0]
+    allowed = {"torch"} if package == "workload" else set()
+    loaded = {name.split(".")[0] for name in imports(path, top_level_only=True)}
+    assert not (loaded & HEAVY) - allowed
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_stages_import_only_from_earlier_ones(path):
+    own = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+    if own == "__init__":
+        return
+    for name in imports(path, top_level_only=False):
+        parts = name.split(".")
+        if parts[0] == "trialwatt" and len(parts) > 1 and parts[1] in STAGES:
+            assert STAGES[parts[1]] <= STAGES[own], f"{name_of(path)} imports {name}"
+
+
+def test_there_are_no_import_cycles():
+    graph = {}
+    names = {name_of(path) for path in modules()}
+    for path in modules():
+        found = imports(path, top_level_only=True) & names
+        graph[name_of(path)] = {
+            name for name in found if name != name_of(path) and not is_parent(name, path)
+        }
+    done, trail = set(), []
+
+    def visit(name):
+        assert name not in trail, " → ".join([*trail[trail.index(name) :], name])
+        if name in done:
+            return
+        trail.append(name)
+        for other in sorted(graph[name]):
+            visit(other)
+        trail.pop()
+        done.add(name)
+
+    for name in sorted(graph):
+        visit(name)
+
+
+def is_parent(name: str, path: Path) -> bool:
+    return name_of(path).startswith(f"{name}.")
+
+
+def test_the_records_side_works_without_torch_and_the_suts():
+    code = (
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] in {sorted(HEAVY)!r}:\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "import trialwatt.metrics.tables, trialwatt.figures.make, trialwatt.figures.report\n"
+        "import trialwatt.provenance.trace, trialwatt.config\n"
+        "from trialwatt.figures import FIGURES\n"
+        "[entry.load() for entry in FIGURES.values()]\n"
+    )
+    run(sys.executable, "-c", code)
+
+
+def test_there_are_no_utils():
+    assert not [p for p in modules() if re.search(r"util|helper|misc|common", p.name)]
+
+
+def test_the_lock_pins_every_dependency():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["test"]
+    lines = (ROOT / "envs" / "requirements.lock").read_text().splitlines()
+    pinned = {line.split("==")[0] for line in lines if "==" in line}
+    for requirement in wanted:
+        name = re.match(r"[A-Za-z0-9_-]+", requirement)[0].lower().replace("_", "-")
+        assert name in pinned, f"{name} is not in envs/requirements.lock; run `make lock`"
+    for line in lines:
+        assert line.startswith("#") or re.fullmatch(r"[a-z0-9.-]+==[^=+]+", line), line

@@ -1,0 +1,169 @@
+"""The workflow as a user calls it: from the configuration to the report, and its interruptions."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = """
+experiments: [baseline]
+base: digits-ff
+set: {workers.count: 2, epochs: 1, space: tiny}
+suts: [plain, optuna]
+repetitions: 1
+"""
+SPACE = "{lr: {choices: [0.001, 0.01]}, decay: {choices: [1.0e-6]}, ls: {choices: [16]}, ln: {choices: [1]}}"
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A copy of the project without results, with a small configuration in config.yaml."""
+    for name in ("config", "envs", "local", "rules", "scripts"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    (tmp_path / "config" / "config.yaml").write_text(f"testbed: local\n{SMALL}")
+    (tmp_path / "config" / "spaces" / "tiny.yaml").write_text(SPACE)
+    return tmp_path
+
+
+def slow(project: Path) -> Path:
+    """The same project with trials of some seconds, to be interrupted in them."""
+    file = project / "config" / "config.yaml"
+    file.write_text(file.read_text().replace("epochs: 1,", "epochs: 150,"))
+    return project
+
+
+def start(project: Path, *arguments: str, profile: str = "local") -> subprocess.Popen:
+    program = Path(sys.executable).parent / "snakemake"
+    return subprocess.Popen(
+        [program, "--profile", profile, *arguments],
+        cwd=project,
+        env=os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def snakemake(project: Path, *arguments: str) -> tuple[int, str]:
+    process = start(project, *arguments)
+    said, _ = process.communicate(timeout=400)
+    return process.returncode, said
+
+
+def workers(project: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            job = process.environ().get("TRIALWATT_JOB", "")
+            if job.startswith(str(project)) and "trialwatt.lifecycle.worker" in process.cmdline():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def until(condition, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+def run_folders(project: Path) -> list[Path]:
+    return sorted((project / "results" / "runs").glob("*/*/rep*"))
+
+
+def test_from_nothing_to_a_report_that_can_be_traced(project):
+    code, said = snakemake(project)
+    assert code == 0, said
+    assert re.search(r"\[2/2\] .*repetition 1; about .* left", said), said
+    assert "results/report.html" in said
+    assert "results/figures/baseline/lifecycle.svg" in said
+    assert "results/tables/baseline.csv" in said
+    assert len(run_folders(project)) == 2
+    for folder in run_folders(project):
+        assert json.loads((folder / "run.json").read_text())["status"] == "completed"
+        assert str(project) not in (folder / "job.json").read_text()
+
+    code, said = snakemake(project)
+    assert code == 0
+    assert "Nothing to be done" in said
+
+    trialwatt = Path(sys.executable).parent / "trialwatt"
+    figure = "results/figures/baseline/lifecycle.png"
+    trace = subprocess.run(
+        [trialwatt, "trace", figure], cwd=project, capture_output=True, text=True, check=True
+    ).stdout
+    for part in ("config/experiments/baseline.yaml", "records/worker-0.jsonl", "modelled"):
+        assert part in trace
+    record = run_folders(project)[0] / "records" / "worker-0.jsonl"
+    record.write_text(record.read_text().replace('"seed":', '"seed": ', 1))
+    changed = subprocess.run(
+        [trialwatt, "trace", figure], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert changed.returncode != 0
+    assert "changed" in changed.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_workflow_leaves_nothing_and_goes_on_at_the_next_call(project, number):
+    process = start(slow(project))
+    try:
+        until(lambda: len(workers(project)) == 2, 120)
+        os.kill(process.pid, number)  # as `kill` does: the workflow alone, not its children
+        began = time.monotonic()
+        until(lambda: not workers(project), 10)
+        said, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode != 0, said
+    assert time.monotonic() - began < 30
+    assert not run_folders(project)
+
+    code, said = snakemake(project)
+    assert code == 0, said
+    assert len(run_folders(project)) == 2
+    assert not list((project / "results" / ".partial").iterdir())
+
+
+def test_a_second_workflow_on_the_same_results_is_refused(project):
+    first = start(slow(project))
+    try:
+        until(lambda: workers(project), 120)
+        code, said = snakemake(project)
+        assert code != 0
+        assert "another workflow is writing here" in said
+        assert workers(project)
+    finally:
+        first.terminate()
+        first.communicate(timeout=60)
+
+
+def test_a_bad_configuration_is_refused_with_every_error_at_once(project):
+    (project / "config" / "config.yaml").write_text(
+        "testbed: local\nexperiments: [baseline, r-nod]\nrepetition: 3\nbase: digits-ff\n"
+    )
+    code, said = snakemake(project)
+    assert code != 0
+    assert "config/config.yaml: repetition: unknown key" in said
+    assert "r-nod" in said
+    assert "2 errors; nothing was started." in said
+    assert not (project / "results" / "runs").exists()
+
+
+def test_a_results_folder_that_cannot_be_written_is_refused(project):
+    (project / "results").write_text("a file where the folder should be")
+    code, said = snakemake(project)
+    assert code != 0
+    assert "results" in said
