@@ -21,7 +21,12 @@ set: {workers.count: 2, epochs: 1, space: tiny}
 suts: [plain, optuna]
 repetitions: 1
 """
-SPACE = "{lr: {choices: [0.001, 0.01]}, decay: {choices: [1.0e-6]}, ls: {choices: [16]}, ln: {choices: [1]}}"
+SPACE = """
+lr: {choices: [0.001, 0.01]}
+decay: {choices: [0.000001]}
+ls: {choices: [16]}
+ln: {choices: [1]}
+"""
 
 
 @pytest.fixture

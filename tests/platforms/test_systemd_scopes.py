@@ -37,9 +37,9 @@ echo 4096 > "$scope/memory.current"
 printf 'oom 0\\noom_kill 0\\n' > "$scope/memory.events"
 echo $$ > "$scope/cgroup.procs"
 echo "0::/app.slice/$unit" > "{top}/proc/self/cgroup"
+{extra}
 cp "{top}/proc/self/cgroup" "{top}/proc/$$/new"
 mv "{top}/proc/$$/new" "{top}/proc/$$/cgroup"
-{extra}
 exec "$@"
 """
 CTL = """#!/bin/sh

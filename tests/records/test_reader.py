@@ -10,7 +10,8 @@ import pytest
 from trialwatt.errors import TrialwattError
 from trialwatt.records import events
 from trialwatt.records.events import OUTCOMES, STEPS
-from trialwatt.records.reader import IDLE, LIFECYCLE, read_run
+from trialwatt.records.reader import LIFECYCLE, read_run
+from trialwatt.records.trials import IDLE
 
 TRIAL_ARRAYS = (
     *("worker", "number", "start_ns", "end_ns", "outcome", "epochs", "score"),
@@ -335,6 +336,34 @@ def test_a_run_without_a_beginning_is_refused(run_folder):
     path = run_folder / "records" / "harness.jsonl"
     rewrite(path, lambda lines: [x for x in lines if '"deploy"' not in x])
     assert "no start of the deploy step" in refused(run_folder)
+
+
+def test_an_empty_harness_file_is_refused(run_folder):
+    (run_folder / "records" / "harness.jsonl").write_text("")
+    assert "no start of the deploy step" in refused(run_folder)
+
+
+@pytest.mark.parametrize(("kind", "key"), [("step", "step"), ("component", "status")])
+def test_a_harness_line_that_lacks_a_value_is_refused(run_folder, kind, key):
+    path = run_folder / "records" / "harness.jsonl"
+
+    def without(lines):
+        for line in lines:
+            event = json.loads(line)
+            if event["kind"] == kind:
+                del event[key]
+            yield json.dumps(event) + "\n"
+
+    rewrite(path, without)
+    assert "harness.jsonl" in refused(run_folder)
+
+
+@pytest.mark.parametrize("key", ["cores", "memory_mb"])
+def test_a_machine_of_unknown_size_is_refused(run_folder, key):
+    manifest = json.loads((run_folder / "run.json").read_text())
+    del manifest["host"][key]
+    (run_folder / "run.json").write_text(json.dumps(manifest))
+    assert f"lacks host.{key}" in refused(run_folder)
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", '{"format": 2}', '{"format": 1}'])

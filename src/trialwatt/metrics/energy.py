@@ -18,7 +18,8 @@ from trialwatt.metrics.attribution import (
 )
 from trialwatt.metrics.readings import DomainEnergy, covered, domain_energy
 from trialwatt.records.events import STEPS
-from trialwatt.records.reader import IDLE, Component, RunRecords
+from trialwatt.records.reader import Component, RunRecords
+from trialwatt.records.trials import IDLE
 
 KINDS = (*STEPS, "idle", "services", "harness")
 """Kinds of segments: a trial's steps, a worker that holds no trial, services, the coordinator."""

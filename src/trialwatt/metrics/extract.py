@@ -19,7 +19,8 @@ from trialwatt.metrics.context import IntensitySeries, MetricsContext
 from trialwatt.metrics.energy import KINDS, EnergyAccount, account
 from trialwatt.metrics.formulas import DUPLICATE, FAILED, J_PER_KWH, NAN, PRUNED
 from trialwatt.records.events import OUTCOMES, STEPS
-from trialwatt.records.reader import IDLE, LIFECYCLE, Component, RunRecords, Trials, read_run
+from trialwatt.records.reader import LIFECYCLE, Component, RunRecords, read_run
+from trialwatt.records.trials import IDLE, Trials
 
 _NS_PER_MS = 1e6
 _BYTES_PER_MB = 2**20

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from trialwatt.metrics.energy import KINDS, account
 from trialwatt.metrics.formulas import J_PER_KWH
 from trialwatt.records.events import OUTCOMES, STEPS
-from trialwatt.records.reader import IDLE, read_run
+from trialwatt.records.reader import read_run
+from trialwatt.records.trials import IDLE
 
 
 def timeline(folder: Path) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from trialwatt.metrics.schema import validate
 
 PROCESSES = 2
 _WORTH_A_PROCESS = 8
+_CSV_ROWS = 65536
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ def _trials_table(tables: list[pa.Table]) -> pa.Table:
     names = schema(TRIALS).names
     if not tables:
         return schema(TRIALS).empty_table()
-    return pa.concat_tables([table.select(names) for table in tables]).unify_dictionaries()
+    whole = pa.concat_tables([table.select(names) for table in tables])
+    return whole.unify_dictionaries().combine_chunks()
 
 
 def _parquet(table: pa.Table, path: Path) -> None:
@@ -124,22 +126,28 @@ def _parquet(table: pa.Table, path: Path) -> None:
 
 def _csv(table: pa.Table, path: Path) -> None:
     """Floats in the shortest text that reads back to the same number; NaN and null are empty."""
-    with path.open("wb") as file:
-        options = pcsv.WriteOptions(include_header=True, quoting_style="needed")
-        plain = schema(RUNS if "experiment" in table.column_names else TRIALS)
-        with pcsv.CSVWriter(file, plain, write_options=options) as writer:
-            for batch in table.to_batches(max_chunksize=65536):
-                writer.write_batch(_plain(batch, plain))
+    plain = schema(RUNS if "experiment" in table.column_names else TRIALS)
+    batches = table.to_batches(max_chunksize=_CSV_ROWS)
+    with path.open("wb") as file, ThreadPoolExecutor(PROCESSES) as pool:
+        file.write(_csv_text(plain.empty_table(), plain, header=True))
+        # A few at a time: the texts of all batches need not be in memory at once.
+        for first in range(0, len(batches), 2 * PROCESSES):
+            few = batches[first : first + 2 * PROCESSES]
+            for text in pool.map(partial(_csv_text, plain=plain), few):
+                file.write(text)
 
 
-def _plain(batch: pa.RecordBatch, plain: pa.Schema) -> pa.RecordBatch:
+def _csv_text(rows: pa.RecordBatch | pa.Table, plain: pa.Schema, header: bool = False) -> pa.Buffer:
     columns = []
-    for field, column in zip(plain, batch.columns, strict=True):
+    for field, column in zip(plain, rows.columns, strict=True):
         column = pc.cast(column, field.type)
         if pa.types.is_floating(field.type):
             column = pc.if_else(pc.is_nan(column), pa.scalar(None, field.type), column)
         columns.append(column)
-    return pa.RecordBatch.from_arrays(columns, schema=plain)
+    sink = pa.BufferOutputStream()
+    options = pcsv.WriteOptions(include_header=header, quoting_style="needed")
+    pcsv.write_csv(pa.table(columns, schema=plain), sink, options)
+    return sink.getvalue()
 
 
 def _whole(path: Path, write) -> Path:

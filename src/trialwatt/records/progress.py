@@ -9,9 +9,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Progress:
-    """Trials of one component, by its own records: all that it started, and the unfinished one."""
+    """Trials of one component, by its own records: start and end lines, the unfinished one."""
 
     started: list[dict]
+    ended: list[dict]
     open: dict | None
     completed: int
     cpu_ns: int
@@ -20,7 +21,7 @@ class Progress:
 def progress(folder: Path, component: str) -> Progress:
     """Read records/<component>.jsonl; a line that was cut off is passed over."""
     path = Path(folder) / "records" / f"{component}.jsonl"
-    started, ended, completed, cpu_ns = [], set(), 0, 0
+    started, ended, cpu_ns = [], [], 0
     for line in path.read_text().splitlines() if path.exists() else []:
         try:
             event = json.loads(line)
@@ -32,7 +33,8 @@ def progress(folder: Path, component: str) -> Progress:
         if event["status"] == "start":
             started.append(event)
         elif event["status"] == "end":
-            ended.add(event["trial"])
-            completed += event["outcome"] == "completed"
-    unfinished = [event for event in started if event["trial"] not in ended]
-    return Progress(started, unfinished[-1] if unfinished else None, completed, cpu_ns)
+            ended.append(event)
+    over = {event["trial"] for event in ended}
+    unfinished = [event for event in started if event["trial"] not in over]
+    completed = sum(event["outcome"] == "completed" for event in ended)
+    return Progress(started, ended, unfinished[-1] if unfinished else None, completed, cpu_ns)
