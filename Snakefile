@@ -26,6 +26,12 @@ rule all:
         f"{RESULTS}/report.html",
 
 
+rule runs:
+    # only the measuring: snakemake --profile local runs
+    input:
+        plan.repetition_folders(),
+
+
 onstart:
     started(plan)
 
