@@ -92,8 +92,10 @@ def test_the_table_has_the_testbeds_meters_first(more_meters):
     rows = choose.meters_table(Testbed(meters=["works", "model"]), POWER)
     assert [row.meter for row in rows][:2] == ["works", "model"]
     table = {row.meter: row for row in rows}
-    assert table["works"] == ("works", True, "", ("package-0",))
-    assert table["missing"] == ("missing", False, "there is no such chip", ())
+    assert table["works"] == ("works", "headline", "", ("package-0",))
+    assert table["missing"] == ("missing", "missing", "there is no such chip", ())
+    assert table["model"].use == "recorded" and table["liar"].use == "not named"
+    assert table["broken"].use == "missing"
     assert table["model"].domains == ("cpu", "memory")
     assert "no_such_package_at_all" in table["broken"].reason
 
@@ -102,6 +104,7 @@ def test_the_first_available_one_is_the_headline(more_meters):
     testbed = Testbed(meters=["missing", "works", "model"])
     with choose.open_available(testbed, POWER) as chosen:
         assert chosen.headline == "works"
+        assert chosen.headline_domains == {"works": ["package-0"]}
         assert list(chosen.meters) == ["works", "model"]
         assert Works.opened == 1
         facts = json.loads(json.dumps(chosen.facts()))
@@ -124,6 +127,24 @@ def test_the_first_available_one_is_the_headline(more_meters):
         }
     ]
     assert facts["model"]["parameters"]["source"] == "a table"
+
+
+def test_accelerators_add_a_meter_to_the_headline(more_meters):
+    boards = {"kind": "gpu", "devices": 2, "watts": 300, "source": "data sheet"}
+    testbed = Testbed(meters=["works", "model"], accelerator_board_w=boards)
+    with choose.open_available(testbed, POWER, accelerators=True) as chosen:
+        assert chosen.headline == "works+model"
+        assert chosen.headline_domains == {"works": ["package-0"], "model": ["gpu-0", "gpu-1"]}
+    with choose.open_available(testbed, POWER) as chosen:
+        assert chosen.headline == "works"
+
+
+def test_meters_without_processors_are_refused_and_closed(more_meters, monkeypatch):
+    board = (Domain("gpu-0", "accelerator", "w", "polled"),)
+    monkeypatch.setattr(Works, "domains", property(lambda self: board))
+    with pytest.raises(MeterError, match="measure no processors"):
+        choose.open_available(Testbed(meters=["works"]), POWER)
+    assert Works.opened == 0
 
 
 def test_only_unavailable_meters_is_an_error_with_each_reason(more_meters):

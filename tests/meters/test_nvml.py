@@ -11,6 +11,7 @@ import pytest
 from trialwatt.config.models import Testbed
 from trialwatt.meters.base import MachineLoad, MeterError
 from trialwatt.meters.nvml import Nvml
+from trialwatt.meters.sampler import Sampler
 
 TESTBED = Testbed()
 LOAD = MachineLoad(2, 0, 8)
@@ -24,6 +25,8 @@ class Device:
     power_mw: int | None = None
     mig: int | None = None
     lost: bool = False
+    memory: int | None = 1 << 30
+    busy: int | None = 40
 
 
 @dataclass
@@ -65,6 +68,8 @@ def nvml(monkeypatch) -> State:
     module.nvmlDeviceGetHandleByIndex = lambda index: state.devices[index]
     module.nvmlDeviceGetTotalEnergyConsumption = lambda device: value(device, "energy_mj")
     module.nvmlDeviceGetPowerUsage = lambda device: value(device, "power_mw")
+    module.nvmlDeviceGetMemoryInfo = lambda d: types.SimpleNamespace(used=value(d, "memory"))
+    module.nvmlDeviceGetUtilizationRates = lambda d: types.SimpleNamespace(gpu=value(d, "busy"))
     module.nvmlDeviceGetMigMode = lambda device: (value(device, "mig"), 0)
     monkeypatch.setitem(sys.modules, "pynvml", module)
     return state
@@ -132,6 +137,36 @@ def test_a_device_that_is_lost_is_missing_not_zero(nvml):
     nvml.devices[0].lost = True
     assert meter.read(LOAD) == {"gpu-1": 2000}
     meter.close()
+
+
+def test_memory_and_utilisation_of_each_device(nvml, tmp_path):
+    nvml.devices = [Device(1, memory=7, busy=55), Device(1, mig=1, busy=None), Device(1)]
+    probe = Nvml.probe(TESTBED)
+    assert "gpu-1 does not tell its utilisation" in probe.reason
+    assert "gpu-0" not in probe.reason and "gpu-2" not in probe.reason
+    with Sampler({"nvml": Nvml.open(TESTBED)}, tmp_path, 5) as sampler:
+        nvml.devices[2].lost = True
+        sampler.tick()
+    lines = (tmp_path / "samples" / "gpu.csv").read_text().splitlines()
+    assert lines[0] == "t,m,device,memory_bytes,utilisation_percent"
+    rows = [line.split(",")[2:] for line in lines[1:]]
+    assert rows[:3] == [["gpu-0", "7", "55"], ["gpu-1", str(1 << 30), ""],
+                        ["gpu-2", str(1 << 30), "40"]]  # fmt: skip
+    assert rows[-1] == ["gpu-2", "", ""]
+    power = (tmp_path / "samples" / "power-nvml.csv").read_text().splitlines()
+    assert power[0] == "t,m,gpu-0,gpu-1,gpu-2" and power[-1].endswith(",1000,1000,")
+    stamps = [line.split(",")[:2] for line in power[1:]]
+    assert [line.split(",")[:2] for line in lines[1::3]] == stamps
+
+
+def test_a_device_use_that_fails_costs_no_sample(nvml, tmp_path):
+    nvml.devices = [Device(1)]
+    meter = Nvml.open(TESTBED)
+    meter.device_use = lambda: 1 / 0
+    with Sampler({"nvml": meter}, tmp_path, 5) as sampler:
+        pass
+    assert sampler.errors == ["meter nvml: use of devices: ZeroDivisionError: division by zero"]
+    assert (tmp_path / "samples" / "gpu.csv").read_text().splitlines()[1].endswith(",gpu-0,,")
 
 
 @pytest.mark.gpu

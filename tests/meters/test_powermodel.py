@@ -64,6 +64,25 @@ def test_without_coefficients_it_is_not_available():
         PowerModel.open(Testbed(power_model="no-such"))
 
 
+def test_accelerators_draw_the_power_of_their_boards_all_the_time():
+    boards = {"kind": "tpu", "devices": 2, "watts": 170.5, "source": "chip data sheet"}
+    testbed = Testbed(accelerator_board_w=boards)
+    meter = PowerModel.open(testbed, POWER)
+    devices = [d for d in meter.domains if d.resource == "accelerator"]
+    assert [(d.name, d.unit, d.method) for d in devices] == [
+        ("tpu-0", "w", "modelled"),
+        ("tpu-1", "w", "modelled"),
+    ]
+    for busy in (0, 4):
+        reading = meter.read(MachineLoad(4, busy, 10))
+        assert (reading["tpu-0"], reading["tpu-1"]) == (170.5, 170.5)
+    assert meter.idle_watts(4, 10)["tpu-1"] == 170.5
+    assert meter.parameters["accelerator_board_w"]["source"] == "chip data sheet"
+    probe = PowerModel.probe(testbed, POWER)
+    assert "170.5 W per tpu, all the time (chip data sheet)" in probe.reason
+    assert probe.domains == meter.domains
+
+
 @pytest.mark.parametrize(
     "change", [{"min_w": -1}, {"max_w": 0.1}, {"source": ""}, {"min_w": float("nan")}, {"tdp": 5}]
 )

@@ -127,11 +127,11 @@ def test_no_window_is_said_and_is_no_zero():
 
 def test_the_manifests_entry():
     idle = measure_idle({"socket": Socket(), "model": PowerModel(POWER)}, seconds=0.2, hz=50)
-    entry = idle_of(idle, "model")
+    entry = idle_of(idle, {"model": ["cpu", "memory"]})
     assert (entry["meter"], entry["by"], entry["busy_share"]) == ("model", "definition", None)
     assert entry["watts"].keys() == {"cpu", "memory"}
-    assert idle_of(idle, "socket")["busy_share"] == idle["busy_share"]
-    assert idle_of(idle, "rapl") == {
+    assert idle_of(idle, {"socket": ["package-0"]})["busy_share"] == idle["busy_share"]
+    assert idle_of(idle, {"rapl": ["package-0"]}) == {
         "meter": "rapl",
         "by": "none",
         "busy_share": None,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from trialwatt.clock import Stamp
 from trialwatt.errors import TrialwattError
 
 if TYPE_CHECKING:
@@ -60,13 +61,40 @@ class MachineLoad:
     memory_gb: float
 
 
+@dataclass(frozen=True)
+class DeviceUse:
+    """What an accelerator is doing at this moment; None where it does not tell."""
+
+    memory_bytes: int | None
+    utilisation_percent: float | None
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What a meter that is asked after the run has to say of it, in order of time.
+
+    rows: the raw value per domain at a moment, missing where there is none; a moment without any
+    value is a reading that failed. usage: cumulative CPU time and memory of components, where
+    the meter knows of such. notes: what a reader of its figures should know.
+    """
+
+    rows: list[tuple[Stamp, dict[str, float]]]
+    usage: list[tuple[Stamp, str, int | None, int | None]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
 class Meter(ABC):
     """Made once per run (or idle measurement).
 
     `power` holds the coefficients that the testbed names; only meters that model power want it.
+    Most meters are read at each sample. One with `sampled` False is asked with collect() instead,
+    when the run is over; settle_s is how long after a moment its reading of that moment can be
+    had.
     """
 
     name: str
+    sampled: bool = True
+    settle_s: float = 0.0
 
     @classmethod
     @abstractmethod
@@ -88,6 +116,22 @@ class Meter(ABC):
 
         A modelled watt value is the mean since the last reading; a polled one is momentary.
         """
+
+    def collect(self, start: Stamp, end: Stamp) -> Collected:
+        """Everything from a bit before `start` to `end`; may be asked again for a later end.
+
+        Raises MeterError where nothing can be had.
+        """
+        raise NotImplementedError(f"{self.name} is read at each sample")
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Domains of accelerators whose memory and utilisation device_use() tells."""
+        return ()
+
+    def device_use(self) -> dict[str, DeviceUse]:
+        """Memory and utilisation by domain. Missing where it could not be read."""
+        return {}
 
     @property
     def parameters(self) -> dict:

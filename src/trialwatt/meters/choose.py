@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import NamedTuple
 
+from trialwatt.clock import Stamp
 from trialwatt.config.models import Testbed
 from trialwatt.meters.base import Meter, MeterError, Probe
+from trialwatt.meters.collecting import write_collected
+from trialwatt.meters.headline import headline_domains
 from trialwatt.meters.model import PowerParameters
 
 GROUP = "trialwatt.meters"
@@ -16,21 +21,57 @@ GROUP = "trialwatt.meters"
 
 
 class Row(NamedTuple):
-    """One meter in the table of `trialwatt meters`."""
+    """One meter in the table of `trialwatt meters`.
+
+    use: "headline" (the figures use it), "recorded" (beside it), "not named" by the testbed, or
+    "missing" here; reason: why, or what a reader of its figures should know.
+    """
 
     meter: str
-    available: bool
+    use: str
     reason: str
     domains: tuple[str, ...]
 
 
 @dataclass
 class Chosen:
-    """The opened meters of a testbed. `headline` names the one that the figures use."""
+    """The opened meters of a testbed.
+
+    headline_domains: meter → the domains that the figures use.
+    """
 
     meters: dict[str, Meter]
-    headline: str
+    headline_domains: dict[str, list[str]]
     probes: dict[str, Probe]
+    _said: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def headline(self) -> str:
+        """The meters that the figures use, joined by +: one, or one more for accelerators."""
+        return "+".join(self.headline_domains)
+
+    @property
+    def errors(self) -> list[str]:
+        """Of meters that are asked afterwards: what could not be had, and what is worth knowing."""
+        return [text for said in self._said.values() for text in said]
+
+    def collect(self, folder: Path, start: Stamp, end: Stamp, settle: bool = False) -> None:
+        """Have the meters that are not sampled write their samples of this time.
+
+        May be called again for a later end; a call that fails leaves what an earlier one wrote,
+        and is remembered in `errors`. settle: wait until the readings of `end` are there.
+        """
+        later = {name: meter for name, meter in self.meters.items() if not meter.sampled}
+        for name, meter in later.items():
+            if settle:
+                passed_s = (time.monotonic_ns() - end.mono_ns) / 1e9
+                time.sleep(max(0.0, meter.settle_s - passed_s))
+            try:
+                collected = meter.collect(start, end)
+                write_collected(folder, name, meter, collected)
+                self._said[name] = collected.notes
+            except MeterError as error:
+                self._said[name] = [*self._said.get(name, []), str(error)]
 
     def facts(self) -> dict:
         """For the manifest (`meters`): every meter that the testbed names, available or not."""
@@ -38,10 +79,11 @@ class Chosen:
             name: {
                 "available": probe.available,
                 "reason": probe.reason,
-                "domains": [asdict(domain) for domain in probe.domains],
-                "parameters": self.meters[name].parameters if name in self.meters else {},
+                "domains": [asdict(d) for d in (meter.domains if meter else probe.domains)],
+                "parameters": meter.parameters if meter else {},
             }
             for name, probe in self.probes.items()
+            for meter in [self.meters.get(name)]
         }
 
     def close(self) -> None:
@@ -68,19 +110,32 @@ def probe_all(testbed: Testbed, power=None) -> dict[str, Probe]:
 def meters_table(testbed: Testbed, power=None) -> list[Row]:
     """The rows of `trialwatt meters`: the testbed's meters in its order, then the others."""
     probes = probe_all(testbed, power)
-    order = [name for name in testbed.meters if name in probes]
-    order += [name for name in probes if name not in order]
+    named = [name for name in testbed.meters if name in probes]
+    there = {name: probes[name].domains for name in named if probes[name].available}
+    try:
+        headline = headline_domains(there, accelerators=True)
+    except MeterError:  # said again, with the reason, by whoever wants to measure
+        headline = {}
+
+    def use(name: str) -> str:
+        if not probes[name].available:
+            return "missing"
+        if name not in named:
+            return "not named"
+        return "headline" if name in headline else "recorded"
+
+    order = named + [name for name in probes if name not in named]
     return [
-        Row(name, probe.available, probe.reason, tuple(d.name for d in probe.domains))
+        Row(name, use(name), probes[name].reason, tuple(d.name for d in probes[name].domains))
         for name in order
-        for probe in [probes[name]]
     ]
 
 
-def open_available(testbed: Testbed, power=None) -> Chosen:
-    """Open every available meter that the testbed names; the first of them is the headline.
+def open_available(testbed: Testbed, power=None, accelerators: bool = False) -> Chosen:
+    """Open every available meter that the testbed names, and say which give the headline.
 
-    Raises MeterError if the testbed names an unknown meter, or only unavailable ones.
+    accelerators: whether the run's workers hold some (see headline.headline_domains). Raises
+    MeterError if the testbed names an unknown meter, or none that works and measures processors.
     """
     known = _registered()
     unknown = [name for name in testbed.meters if name not in known]
@@ -102,8 +157,10 @@ def open_available(testbed: Testbed, power=None) -> Chosen:
             if probe.available:
                 meters[name] = known[name].load().open(testbed, PowerParameters.of(power))
                 stack.callback(meters[name].close)
+        domains = {name: meter.domains for name, meter in meters.items()}
+        chosen = Chosen(meters, headline_domains(domains, accelerators), probes)
         stack.pop_all()  # all are open: the caller closes them
-    return Chosen(meters, next(iter(meters)), probes)
+    return chosen
 
 
 def _registered() -> dict:

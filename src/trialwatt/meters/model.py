@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from trialwatt.config.models import Model
+from trialwatt.config.models import BoardPower, Model
 from trialwatt.meters.base import Domain, MachineLoad, Meter, MeterError, Probe
 
 Watts = Annotated[float, Field(ge=0)]
@@ -57,7 +57,9 @@ def machine_watts(parameters: PowerParameters, cores, busy_cores, memory_gb) -> 
 
 
 class PowerModel(Meter):
-    """Modelled watts of the machine's vCPUs and memory."""
+    """Modelled watts of the machine's vCPUs and memory, and of its accelerators where the testbed
+    gives the power of their boards: one domain per device, that power all the time.
+    """
 
     name = "model"
 
@@ -66,8 +68,8 @@ class PowerModel(Meter):
         Domain("memory", "memory", "w", "modelled"),
     )
 
-    def __init__(self, power: PowerParameters):
-        self.power = power
+    def __init__(self, power: PowerParameters, boards: BoardPower | None = None):
+        self.power, self.boards = power, boards
 
     @classmethod
     def probe(cls, testbed, power=None) -> Probe:
@@ -76,26 +78,38 @@ class PowerModel(Meter):
             name = getattr(testbed, "power_model", None)
             return Probe(False, f"no coefficients: the testbed's power_model is {name!r}")
         reason = f"modelled, not measured: {power.min_w:g}-{power.max_w:g} W per vCPU"
-        return Probe(True, f"{reason} ({power.source})", cls._DOMAINS)
+        reason += f" ({power.source})"
+        boards = getattr(testbed, "accelerator_board_w", None)
+        if boards:
+            reason += f"; {boards.watts:g} W per {boards.kind}, all the time ({boards.source})"
+        return Probe(True, reason, cls(power, boards).domains)
 
     @classmethod
     def open(cls, testbed, power=None) -> PowerModel:
         probe = cls.probe(testbed, power)
         if not probe.available:
             raise MeterError(f"model: {probe.reason}")
-        return cls(power)
+        return cls(power, getattr(testbed, "accelerator_board_w", None))
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        return self._DOMAINS
+        boards = (Domain(name, "accelerator", "w", "modelled") for name in self._board_watts())
+        return (*self._DOMAINS, *boards)
 
     @property
     def parameters(self) -> dict:
-        """The coefficients, for the manifest."""
-        return self.power.model_dump()
+        """The coefficients and the boards' power, for the manifest."""
+        boards = {"accelerator_board_w": self.boards.model_dump()} if self.boards else {}
+        return self.power.model_dump() | boards
 
     def read(self, load: MachineLoad) -> dict[str, float]:
-        return machine_watts(self.power, load.cores, load.busy_cores, load.memory_gb)
+        machine = machine_watts(self.power, load.cores, load.busy_cores, load.memory_gb)
+        return machine | self._board_watts()
+
+    def _board_watts(self) -> dict[str, float]:
+        if self.boards is None:
+            return {}
+        return {f"{self.boards.kind}-{i}": self.boards.watts for i in range(self.boards.devices)}
 
     def idle_watts(self, cores: int, memory_gb: float) -> dict[str, float]:
         """What the model says of a machine with no core busy."""

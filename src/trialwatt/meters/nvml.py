@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trialwatt.meters.base import Domain, MachineLoad, Meter, MeterError, Probe
+from trialwatt.meters.base import DeviceUse, Domain, MachineLoad, Meter, MeterError, Probe
 
 INSTALL = "pip install nvidia-ml-py"
 
@@ -19,6 +19,7 @@ class Nvml(Meter):
     """One domain per device: its energy counter, or its polled power where it has no counter.
 
     The counter is preferred because a power reading covers only part of the time on some devices.
+    Memory and utilisation of each device are recorded beside it.
     """
 
     name = "nvml"
@@ -57,6 +58,20 @@ class Nvml(Meter):
             except self._nvml.NVMLError:
                 continue  # a device that is lost: a missing reading, which the records show
         return readings
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return tuple(device.domain.name for device in self._devices)
+
+    def device_use(self) -> dict[str, DeviceUse]:
+        nvml = self._nvml
+        return {
+            device.domain.name: DeviceUse(
+                _or_none(nvml, _memory_bytes, device.handle),
+                _or_none(nvml, _utilisation, device.handle),
+            )
+            for device in self._devices
+        }
 
     def close(self) -> None:
         self._nvml.nvmlShutdown()
@@ -100,6 +115,9 @@ def _find(nvml) -> tuple[list[_Device], list[str]]:
             notes.append(f"{name} has no energy counter: its power is polled")
         if _mig(nvml, handle):
             notes.append(f"{name} is in MIG mode: all its instances are measured together")
+        for what, read in (("memory in use", _memory_bytes), ("utilisation", _utilisation)):
+            if _or_none(nvml, read, handle) is None:
+                notes.append(f"{name} does not tell its {what}")
         devices.append(device)
     return devices, notes
 
@@ -119,6 +137,22 @@ def _value(nvml, device: _Device) -> float:
     if device.domain.unit == "uj":
         return nvml.nvmlDeviceGetTotalEnergyConsumption(device.handle) * 1000  # mJ, 64 bits
     return nvml.nvmlDeviceGetPowerUsage(device.handle) / 1000  # mW
+
+
+def _memory_bytes(nvml, handle) -> int:
+    return nvml.nvmlDeviceGetMemoryInfo(handle).used
+
+
+def _utilisation(nvml, handle) -> int:
+    """Per cent of the driver's own last period in which the device was busy."""
+    return nvml.nvmlDeviceGetUtilizationRates(handle).gpu
+
+
+def _or_none(nvml, read, handle):
+    try:
+        return read(nvml, handle)
+    except nvml.NVMLError:
+        return None
 
 
 def _mig(nvml, handle) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 import time
@@ -10,8 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trialwatt.clock import Stamp, now
-from trialwatt.meters.base import Domain, Meter, MeterError
+from trialwatt.meters.base import Meter, MeterError
 from trialwatt.meters.machine import Machine
+from trialwatt.meters.rows import (
+    DEVICES,
+    USAGE,
+    device_fields,
+    heading,
+    power_field,
+    stamped,
+    usage_fields,
+)
 from trialwatt.meters.schedule import Beats
 from trialwatt.platforms.base import Usage
 
@@ -19,16 +27,18 @@ _FIRST_INTERVAL_S = 0.05  # what the first reading of a model is the mean of
 
 
 class Sampler:
-    """Writes samples/usage.csv and samples/power-<meter>.csv of a run (see docs/records.md).
+    """Writes samples/usage.csv, power-<meter>.csv and gpu.csv of a run (see docs/records.md).
 
-    folder: the run's folder. All rows of one sample carry the same stamp, taken before it.
-    A reading that fails leaves an empty field and its reason in `errors`, once. A write that fails
-    ends the sampling, and the next tick() or stop() raises MeterError.
+    Meters that are not read at each sample are left alone. folder: the run's folder. All rows of
+    one sample carry the same stamp, taken before it. A reading that fails leaves an empty field
+    and its reason in `errors`, once. A write that fails ends the sampling, and the next tick() or
+    stop() raises MeterError.
     """
 
     def __init__(self, meters: dict[str, Meter], folder: Path, hz: float):
         self.errors: list[str] = []
-        self._meters = dict(meters)
+        self._meters = {name: meter for name, meter in meters.items() if meter.sampled}
+        self._with_devices = {n: meter for n, meter in self._meters.items() if meter.devices}
         self._folder = Path(folder) / "samples"
         self._hz = hz
         self._watched: dict[str, Callable[[], Usage]] = {}
@@ -71,7 +81,7 @@ class Sampler:
 
     def watch(self, component: str, usage: Callable[[], Usage]) -> None:
         """From now on this component is in every sample; writes its first row."""
-        line = _head(now()) + self._usage_fields(component, usage)
+        line = stamped(now()) + self._usage_fields(component, usage)
         with self._writing:
             self._watched[component] = usage
             self._write("usage", line)
@@ -80,8 +90,8 @@ class Sampler:
         """Its last row. Nothing that was read before comes after it."""
         with self._writing:
             if self._watched.pop(component, None) is not None:
-                fields = f"{component},{final.cpu_ns},{final.memory_bytes}"
-                self._write("usage", _head(now()) + fields)
+                fields = usage_fields(component, final.cpu_ns, final.memory_bytes)
+                self._write("usage", stamped(now()) + fields)
 
     def tick(self) -> Stamp:
         """An extra sample now, from any thread; returns its stamp.
@@ -142,16 +152,19 @@ class Sampler:
             self._last_mono, self._last_busy = stamp.mono_ns, busy
 
             power = {name: self._power_fields(name, load) for name in self._meters}
+            devices = self._device_lines()
             own_cpu, own_memory = self._machine.own_usage()
             used = self._machine.used_bytes()
             components = [
                 (component, usage, self._usage_fields(component, usage))
                 for component, usage in list(self._watched.items())
             ]
-            head = _head(stamp)
+            head = stamped(stamp)
             with self._writing:
                 for name, fields in power.items():
-                    self._write(name, head + fields)
+                    self._write(_power(name), head + fields)
+                for fields in devices:
+                    self._write("gpu", head + fields)
                 self._write("usage", f"{head}machine,{busy},{used}")
                 self._write("usage", f"{head}harness,{own_cpu},{own_memory}")
                 for component, usage, fields in components:
@@ -168,21 +181,29 @@ class Sampler:
             return "," * (len(meter.domains) - 1)
         fields = []
         for domain in meter.domains:
-            value = readings.get(domain.name)
-            if value is None or not math.isfinite(value):
+            fields.append(power_field(domain, readings.get(domain.name)))
+            if not fields[-1]:
                 self._remember(f"meter {name}: no reading of {domain.name}")
-                fields.append("")
-            else:
-                fields.append(_text(domain, value))
         return ",".join(fields)
+
+    def _device_lines(self) -> list[str]:
+        lines = []
+        for name, meter in self._with_devices.items():
+            try:
+                uses = meter.device_use()
+            except Exception as error:  # as of its power
+                self._remember(f"meter {name}: use of devices: {type(error).__name__}: {error}")
+                uses = {}
+            lines += [device_fields(device, uses.get(device)) for device in meter.devices]
+        return lines
 
     def _usage_fields(self, component: str, usage: Callable[[], Usage]) -> str:
         try:
             used = usage()
         except Exception as error:  # the component may be gone, or its platform may fail
             self._remember(f"usage of {component}: {type(error).__name__}: {error}")
-            return f"{component},,"
-        return f"{component},{used.cpu_ns},{used.memory_bytes}"
+            return usage_fields(component, None, None)
+        return usage_fields(component, used.cpu_ns, used.memory_bytes)
 
     def _remember(self, text: str) -> None:
         if text not in self.errors:
@@ -192,11 +213,12 @@ class Sampler:
 
     def _open_files(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        columns = ["component", "cpu_ns", "memory_bytes"]
-        self._files["usage"] = _Table(self._folder / "usage.csv", columns)
-        for name, meter in self._meters.items():
-            columns = [domain.name for domain in meter.domains]
-            self._files[name] = _Table(self._folder / f"power-{name}.csv", columns)
+        tables = {"usage": USAGE}
+        tables |= {_power(n): [d.name for d in m.domains] for n, m in self._meters.items()}
+        if self._with_devices:
+            tables["gpu"] = DEVICES
+        for name, columns in tables.items():
+            self._files[name] = _Table(self._folder / f"{name}.csv", heading(columns))
 
     def _write(self, table: str, line: str) -> None:
         """One line; the caller holds the writing lock."""
@@ -219,11 +241,11 @@ class Sampler:
 class _Table:
     """A CSV file that is only appended to, one write per line."""
 
-    def __init__(self, path: Path, columns: list[str]):
+    def __init__(self, path: Path, first: str):
         self._path = path
         # O_EXCL: samples of two runs must never end up in one file.
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
-        self.append(",".join(["t", "m", *columns]))
+        self.append(first)
 
     def append(self, line: str) -> None:
         rest = f"{line}\n".encode()
@@ -237,12 +259,8 @@ class _Table:
         os.close(self._descriptor)
 
 
-def _head(stamp: Stamp) -> str:
-    return f"{stamp.utc_ns},{stamp.mono_ns},"
-
-
-def _text(domain: Domain, value: float) -> str:
-    return str(int(value)) if domain.unit == "uj" else repr(round(value, 6))
+def _power(meter: str) -> str:
+    return f"power-{meter}"
 
 
 def _cannot_write(error: Exception) -> MeterError:

@@ -1,4 +1,4 @@
-"""Who drew the energy: the attribution rule of docs/methodology, over plain arrays.
+"""Who drew the energy: docs/methodology, rule 2, over plain arrays.
 
 In each interval between two readings the machine drew E. Static energy, min(P_idle·dt, E), is
 shared by reservation × time; dynamic energy, E − static, by CPU time. What nobody of the run has

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
-import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trialwatt.config.carbon_series import read_series
 from trialwatt.errors import TrialwattError
 
 
@@ -75,36 +74,9 @@ class MetricsContext:
 
 
 def read_intensity(path: Path) -> IntensitySeries:
-    """A user's carbon intensity: a CSV with the columns utc_start (ISO 8601) and g_per_kwh.
-
-    A time without an offset is taken as UTC. Raises TrialwattError where rows are missing, out of
-    order, doubled or no numbers.
-    """
-    path = Path(path)
-    times, values = [], []
-    with path.open(newline="") as file:
-        rows = csv.DictReader(file)
-        if rows.fieldnames is None or not {"utc_start", "g_per_kwh"} <= set(rows.fieldnames):
-            raise TrialwattError(f"{path}: must have the columns utc_start and g_per_kwh")
-        for number, row in enumerate(rows, start=2):
-            try:
-                moment = datetime.datetime.fromisoformat(row["utc_start"])
-                value = float(row["g_per_kwh"])
-            except (TypeError, ValueError) as error:
-                raise TrialwattError(f"{path}: line {number}: {error}") from error
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=datetime.UTC)
-            if not math.isfinite(value) or value < 0:
-                raise TrialwattError(f"{path}: line {number}: g_per_kwh must be at least 0")
-            times.append(round(moment.timestamp()) * 1_000_000_000)
-            values.append(value)
-    if len(times) < 2:
-        raise TrialwattError(
-            f"{path}: needs two rows at least; the last holds as long as its neighbour"
-        )
-    if any(b <= a for a, b in itertools.pairwise(times)):
-        raise TrialwattError(f"{path}: utc_start must rise from row to row")
-    return IntensitySeries(np.array(times, np.int64), np.array(values), path.name)
+    """A user's carbon intensity (see config.carbon_series). Raises TrialwattError as that does."""
+    times, values = read_series(path)
+    return IntensitySeries(np.array(times, np.int64), np.array(values), Path(path).name)
 
 
 def _utc(ns: int) -> str:

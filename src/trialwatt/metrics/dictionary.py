@@ -85,9 +85,13 @@ _QUALITY = [
     _text(
         "energy_method", "counter, polled, attributed, modelled or several, joined by +", _MANIFEST
     ),
-    _text("energy_meter", "the headline meter, from which all energy comes", _MANIFEST),
+    _text(
+        "energy_meter",
+        "the headline meter, from which all energy comes; + the one of accelerators",
+        _MANIFEST,
+    ),
     _text("energy_domains", "the meter's domains that were added up, joined by +", _MANIFEST),
-    _real("sample_hz", "Hz", "configured sampling rate", _CONFIG),
+    _real("sample_hz", "Hz", "readings per second of the headline meter", _MANIFEST),
     _whole("samples", "", "power samples within the run", "rows of the headline meter's samples"),
     Column(
         "gap_share",

@@ -274,18 +274,18 @@ def _trial_cpu(part: Part, kind: np.ndarray, owner: np.ndarray | None, count: in
 
 
 def _domains(records: RunRecords, origin: int, end: int, flags, notes) -> dict[str, DomainEnergy]:
-    period_ns = 1e9 / records.config.testbed.sample_hz
     energies = {}
     for domain in records.domains:
         name = domain["name"]
+        times, values = records.power.of(name)
         energy = domain_energy(
-            records.power.times_ns - origin,
-            records.power.values[name],
+            times - origin,
+            values,
             domain["unit"],
             domain["method"],
             domain.get("wraps_at"),
             (0.0, float(end - origin)),
-            period_ns,
+            domain.get("period_s", 1 / records.config.testbed.sample_hz) * 1e9,
         )
         if energy is None:
             flags.append(f"domain {name} has no readings")
@@ -298,6 +298,9 @@ def _domains(records: RunRecords, origin: int, end: int, flags, notes) -> dict[s
         energies[name] = energy
     if not energies:
         flags.append("no power samples: energy unknown")
+    held = records.config.workload.workers.accelerator
+    if held != "cpu" and not any(d["resource"] == "accelerator" for d in records.domains):
+        flags.append(f"no meter of accelerators: the energy of {held}s is not counted")
     return energies
 
 
@@ -346,9 +349,11 @@ def _idle_watts(records: RunRecords, notes: list[str]) -> dict[str, float]:
 def _quality(result: EnergyAccount, records: RunRecords, energies, origin: int, end: int) -> None:
     spans = np.concatenate([energy.gaps for energy in energies.values()])
     result.gap_share = covered(spans) / (end - origin)
-    whole = np.all([~np.isnan(records.power.values[name]) for name in energies], axis=0)
-    times = records.power.times_ns
-    result.samples = int(np.count_nonzero(whole & (times >= origin) & (times <= end)))
+    readings = (records.power.of(name) for name in energies)
+    result.samples = min(
+        int(np.count_nonzero(~np.isnan(values) & (times >= origin) & (times <= end)))
+        for times, values in readings
+    )
     if result.samples < FEW_SAMPLES:
         result.flags.append(f"fewer than {FEW_SAMPLES} samples")
     if result.gap_share > GAPS_TOO_MANY:

@@ -345,7 +345,7 @@ def _quality(records: RunRecords, energy: EnergyAccount, context: MetricsContext
         "energy_method": "+".join(energy.methods),
         "energy_meter": records.manifest.get("headline_meter") or "",
         "energy_domains": "+".join(energy.domains),
-        "sample_hz": records.config.testbed.sample_hz,
+        "sample_hz": records.sample_hz,
         "samples": energy.samples,
         "gap_share": energy.gap_share,
         "flags": "; ".join(flags),

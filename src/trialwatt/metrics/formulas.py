@@ -39,7 +39,7 @@ def trial_energy_kwh(trials_kwh: np.ndarray) -> float:
 
 
 def carbon_g(kwh: float, g_per_kwh: float, pue: float) -> float:
-    """Carbon: energy × intensity × PUE, gCO2eq (location-based; GHG Protocol scope 2, design)."""
+    """Carbon: energy × intensity × PUE, gCO2eq (location-based; docs/methodology, rule 9)."""
     return kwh * g_per_kwh * pue
 
 
@@ -56,7 +56,7 @@ def cost(
     price_per_gb_h: float,
     extra_per_h: np.ndarray | float = 0.0,
 ) -> np.ndarray:
-    """Reserved resources × time × price (OC and WTC are sums of it; design).
+    """Reserved resources × time × price (OC and WTC are sums of it; docs/methodology, rule 10).
 
     cpu in physical cores, memory_mb in 2**20 bytes, arrays that broadcast. extra_per_h: price of
     the accelerators that are held.
@@ -66,15 +66,19 @@ def cost(
 
 
 def idle_share(idle_kwh: float, job_kwh: float) -> float:
-    """WR: energy of reserved workers while they hold no trial ÷ job energy; a fraction (design)."""
+    """WR: energy of reserved workers while they hold no trial ÷ job energy; a fraction.
+
+    Definition: docs/methodology, rule 2.
+    """
     return ratio(idle_kwh, job_kwh)
 
 
 def waste_classes(
     start_ns: np.ndarray, phi: np.ndarray, failed: np.ndarray, pruned: np.ndarray
 ) -> np.ndarray:
-    """The waste class of each trial: "failed", "pruned", "duplicate" or "" (design, WT*).
+    """The waste class of each trial: "failed", "pruned", "duplicate" or "".
 
+    Definition: docs/methodology, rule 7.
     Exclusive, in the precedence failed > pruned > duplicate. A duplicate completed, and a trial of
     the same φ and fidelity that started earlier completed too. start_ns, phi (an index; trials of
     equal index have the same φ and fidelity), failed, pruned: arrays (n,). Trials that start at
@@ -113,9 +117,10 @@ def throughput_per_h(completed: int, jct_ms: float) -> float:
 
 
 def goal_index(end_ns: np.ndarray, score: np.ndarray, completed: np.ndarray, target: float) -> int:
-    """The trial that is the first to end with the goal reached; −1 if none (design, tg).
+    """The trial that is the first to end with the goal reached; −1 if none.
 
     Only completed trials count: the score of a pruned one is not that of a trained model.
+    Definition: docs/methodology, rule 8.
     """
     reached = np.flatnonzero(completed & (score >= target))
     return int(reached[np.argmin(end_ns[reached])]) if len(reached) else -1

@@ -10,7 +10,7 @@ from trialwatt.meters.counters import increments
 from trialwatt.metrics.attribution import S_PER_NS, Curve
 
 GAP_PERIODS = 2.5
-"""An interval longer than this many sampling periods is a gap."""
+"""An interval longer than this many sampling periods is a gap (docs/methodology, rule 6)."""
 
 SAFE_SHARE = 0.5
 """A gap in which a counter would use up more of its range than this may hide a wrap."""
@@ -38,7 +38,7 @@ def domain_energy(
     window: tuple[float, float],
     period_ns: float,
 ) -> DomainEnergy | None:
-    """Integrate one domain; None where fewer than two readings are known.
+    """Integrate one domain (docs/methodology, rule 4); None where less than two readings are known.
 
     times (n,) in ns, sorted; values (n,) raw, NaN where missing. A counter ("uj") gives the
     energy between two readings as their difference, over gaps too. Watts that are modelled are

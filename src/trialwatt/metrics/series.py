@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from trialwatt.metrics.energy import KINDS, account
 from trialwatt.metrics.formulas import J_PER_KWH
 from trialwatt.records.events import OUTCOMES, STEPS
-from trialwatt.records.reader import read_run
+from trialwatt.records.reader import Component, read_run
 from trialwatt.records.trials import IDLE
 
 
@@ -54,3 +54,49 @@ def energy_by_step(folder: Path) -> pd.DataFrame:
             for i, part in enumerate(KINDS)
         ]
     )
+
+
+def anytime(folder: Path) -> pd.DataFrame:
+    """A row each time that a completed trial scored better than all before it, and one at the end.
+
+    score: best so far; time_ms: since the start of setup; job_energy_kwh: of the job since deploy;
+    workers_ms, services_ms: reserved time of all workers and of all services until then;
+    workers_ms_of_job, services_ms_of_job: the same of the whole job. The last row is the end of
+    result collection (of the last trial, should that be missing). Empty if nothing was scored.
+    """
+    records = read_run(folder)
+    trials = records.trials
+    scored = (trials.outcome == OUTCOMES.index("completed")) & np.isfinite(trials.score)
+    order = np.flatnonzero(scored)[np.argsort(trials.end_ns[scored], kind="stable")]
+    best = np.maximum.accumulate(trials.score[order])
+    rises = np.append(True, np.diff(best) > 0)[: len(best)]
+    moments, score = trials.end_ns[order][rises], best[rises]
+    if len(moments):
+        last = records.steps.get("collect", (0, int(trials.end_ns.max())))[1]
+        moments = np.append(moments, max(last, moments[-1]))
+        score = np.append(score, score[-1])
+    marks = np.unique(moments)
+    energy = account(records, marks, np.zeros(len(marks) + 1))
+    until = np.cumsum(energy.cells_j.sum(axis=(0, 1)))[np.searchsorted(marks, moments)]
+    frame = pd.DataFrame(
+        {
+            "time_ms": (moments - records.steps.get("setup", records.window)[0]) / 1e6,
+            "job_energy_kwh": until / J_PER_KWH,
+            "score": score,
+        }
+    )
+    for kind, chosen in (
+        ("workers", [c for c in records.components if c.type == "worker"]),
+        ("services", [c for c in records.components if c.type != "worker"]),
+    ):
+        frame[f"{kind}_ms"] = _reserved_ns(chosen, moments) / 1e6
+        frame[f"{kind}_ms_of_job"] = float(_reserved_ns(chosen, records.window[1:])[0]) / 1e6
+    return frame
+
+
+def _reserved_ns(components: list[Component], moments: np.ndarray) -> np.ndarray:
+    """Time for which these components had been reserved, added up, at each moment."""
+    total = np.zeros(len(moments))
+    for start, end in (life for component in components for life in component.lives):
+        total += np.clip(np.asarray(moments, float), start, end) - start
+    return total

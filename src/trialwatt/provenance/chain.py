@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance.files import sha256
+from trialwatt.records.manifest import headline_domains
 
 
 def _stays_inside(path: str) -> str:
@@ -187,8 +188,8 @@ def _manifest(results: Path, folder: str) -> tuple[str, str, dict]:
 
 
 def _methods(manifest: dict) -> set[str]:
-    meter = manifest.get("meters", {}).get(manifest.get("headline_meter"), {})
-    return {domain["method"] for domain in meter.get("domains", []) if "method" in domain}
+    used = [domain for own in headline_domains(manifest).values() for domain in own]
+    return {domain["method"] for domain in used if "method" in domain}
 
 
 def _checksum(file: Path) -> str:

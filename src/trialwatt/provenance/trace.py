@@ -13,6 +13,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.provenance.chain import Chain, read_manifest, validated
 from trialwatt.provenance.embed import FIGURES, NoProvenance, embedded, read_sidecar, sidecar_of
 from trialwatt.provenance.files import sha256
+from trialwatt.records.manifest import headline_domains
 
 State = Literal["intact", "missing", "changed"]
 
@@ -99,7 +100,7 @@ def _trace_run(folder: Path) -> Trace:
     name, repetition = PurePosixPath(manifest.get("folder", "")), f"rep{manifest['repetition']}"
     name = name if name.name == repetition else name / repetition
     headline = manifest.get("headline_meter")
-    meter = manifest.get("meters", {}).get(headline, {})
+    used = [domain for own in headline_domains(manifest).values() for domain in own]
     known = validated(
         {
             "kind": "run",
@@ -118,7 +119,7 @@ def _trace_run(folder: Path) -> Trace:
             ],
             "configurations": {manifest["hash"]: manifest["config"]},
             "energy": {
-                "methods": sorted({d.get("method", "?") for d in meter.get("domains", [])}),
+                "methods": sorted({domain.get("method", "?") for domain in used}),
                 "meters": [headline] if headline else [],
             },
             "hosts": [manifest.get("host", {})],

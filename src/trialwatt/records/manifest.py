@@ -38,6 +38,22 @@ def packages() -> dict[str, str]:
     return found
 
 
+def headline_domains(manifest: dict) -> dict[str, list[dict]]:
+    """Meter → the domains of it that are added up: those that the manifest names, else all that
+    count of its one headline meter.
+    """
+    meters = manifest.get("meters") or {}
+    headline = manifest.get("headline_meter") or ""
+    named = manifest.get("headline_domains") or dict.fromkeys([headline] if headline else [])
+    found = {}
+    for meter, names in named.items():
+        domains = (meters.get(meter) or {}).get("domains", [])
+        found[meter] = [
+            d for d in domains if (d.get("counts", True) if names is None else d["name"] in names)
+        ]
+    return found
+
+
 def checksums(folder: Path) -> dict[str, str]:
     """SHA-256 of each file below `folder` but the manifest, by its relative path, sorted."""
     return {

@@ -9,13 +9,20 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Progress:
-    """Trials of one component, by its own records: start and end lines, the unfinished one."""
+    """Trials of one component, by its own records: their start and end lines.
+
+    unfinished: start lines of those without an end; open: the last of them, the one that runs.
+    """
 
     started: list[dict]
     ended: list[dict]
-    open: dict | None
+    unfinished: list[dict]
     completed: int
     cpu_ns: int
+
+    @property
+    def open(self) -> dict | None:
+        return self.unfinished[-1] if self.unfinished else None
 
 
 def progress(folder: Path, component: str) -> Progress:
@@ -29,7 +36,7 @@ def progress(folder: Path, component: str) -> Progress:
             continue
         if event["kind"] != "trial":
             continue
-        cpu_ns = event["cpu_ns"]
+        cpu_ns = event.get("cpu_ns", cpu_ns)
         if event["status"] == "start":
             started.append(event)
         elif event["status"] == "end":
@@ -37,4 +44,4 @@ def progress(folder: Path, component: str) -> Progress:
     over = {event["trial"] for event in ended}
     unfinished = [event for event in started if event["trial"] not in over]
     completed = sum(event["outcome"] == "completed" for event in ended)
-    return Progress(started, ended, unfinished[-1] if unfinished else None, completed, cpu_ns)
+    return Progress(started, ended, unfinished, completed, cpu_ns)

@@ -17,7 +17,8 @@ from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.records import repair
 from trialwatt.records.events import Events, Reading, read_events
-from trialwatt.records.samples import Power, Track, read_power, read_usage
+from trialwatt.records.manifest import headline_domains
+from trialwatt.records.samples import Power, Track, merged, read_power, read_usage
 from trialwatt.records.trial_keys import TrialKeys
 from trialwatt.records.trials import Trials, assemble
 
@@ -51,9 +52,16 @@ class RunRecords:
     trials: Trials
     usage: dict[str, Track]
     power: Power
-    domains: list[dict]  # of the headline meter, those that count
+    domains: list[dict]  # those of the headline, with `period_s` between readings
     utc_minus_mono_ns: int
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def sample_hz(self) -> float:
+        """Readings per second of the headline; of its slowest meter, where it has several."""
+        configured = 1 / self.config.testbed.sample_hz
+        periods = (domain.get("period_s", configured) for domain in self.domains)
+        return round(1 / max(periods, default=configured), 6)
 
     @cached_property
     def window(self) -> tuple[int, int]:
@@ -126,13 +134,15 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
 
     usage, found = read_usage(folder / "samples" / "usage.csv")
     notes += found
-    meter = manifest.get("headline_meter") or ""
-    facts = manifest.get("meters", {}).get(meter, {})
-    domains = [d for d in facts.get("domains", []) if d.get("counts", True)]
-    power, found = read_power(
-        folder / "samples" / f"power-{meter}.csv", {d["name"]: d["unit"] for d in domains}
-    )
-    notes += found
+    domains, power = [], []
+    for meter, own in headline_domains(manifest).items():
+        parameters = (manifest.get("meters") or {}).get(meter, {}).get("parameters") or {}
+        period_s = parameters.get("period_s") or 1 / config.testbed.sample_hz
+        domains += [domain | {"period_s": period_s} for domain in own]
+        path = folder / "samples" / f"power-{meter}.csv"
+        readings, found = read_power(path, {d["name"]: d["unit"] for d in own})
+        power.append(readings)
+        notes += found
     return RunRecords(
         folder=folder,
         manifest=manifest,
@@ -141,7 +151,7 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
         components=components,
         trials=trials,
         usage=usage,
-        power=power,
+        power=merged(power),
         domains=domains,
         utc_minus_mono_ns=utc_minus_mono,
         notes=notes,

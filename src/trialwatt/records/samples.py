@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +25,20 @@ class Track:
 
 @dataclass(frozen=True)
 class Power:
-    """Raw readings of one meter: times (n,), and one array (n,) per domain, NaN where missing."""
+    """Raw readings: times (n,), and one array (n,) per domain, NaN where missing.
+
+    rows: (n,) masks of the moments at which a domain's own meter was read, where several meters
+    were read at different ones.
+    """
 
     times_ns: np.ndarray
     values: dict[str, np.ndarray]
+    rows: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def of(self, domain: str) -> tuple[np.ndarray, np.ndarray]:
+        """Times and readings of one domain, at the moments of its own meter."""
+        own = self.rows.get(domain, slice(None))
+        return self.times_ns[own], self.values[domain][own]
 
 
 def read_usage(path: Path) -> tuple[dict[str, Track], list[str]]:
@@ -77,6 +87,23 @@ def read_power(path: Path, domains: dict[str, str]) -> tuple[Power, list[str]]:
             )
         values[name] = value[keep]
     return Power(times, values), notes
+
+
+def merged(parts: list[Power]) -> Power:
+    """The readings of several meters, whose domains have different names, on one axis."""
+    if len(parts) == 1:
+        return parts[0]
+    times = np.unique(np.concatenate([part.times_ns for part in parts] or [np.empty(0)]))
+    values, rows = {}, {}
+    for part in parts:
+        at = np.searchsorted(times, part.times_ns)
+        own = np.zeros(len(times), bool)
+        own[at] = True
+        for name, readings in part.values.items():
+            values[name] = np.full(len(times), np.nan)
+            values[name][at] = readings
+            rows[name] = own
+    return Power(times, values, rows)
 
 
 def _read(

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from trialwatt.clock import now
+from trialwatt.clock import Stamp, now
 from trialwatt.config.models import Testbed
-from trialwatt.meters.base import Domain, Meter
+from trialwatt.meters.base import Domain, Meter, MeterError
 from trialwatt.meters.counters import increments
 from trialwatt.meters.machine import Machine
 from trialwatt.meters.model import PowerParameters
@@ -70,9 +70,16 @@ def measure_idle(meters: dict[str, Meter], seconds: float, hz: float) -> dict:
     try:
         defined = {n: m.idle_watts(machine.cores, machine.memory_gb) for n, m in meters.items()}
         measured = {n: m for n, m in meters.items() if defined[n] is None}
-        samples, busy_share = {}, None
+        samples, faults, busy_share = {}, {}, None
         if measured and seconds > 0:
-            samples, busy_share = _sample(machine, measured, seconds, hz)
+            sampled = {name: meter for name, meter in measured.items() if meter.sampled}
+            start = now()
+            samples, busy_share = _sample(machine, sampled, seconds, hz)
+            end = now()
+            for name, meter in measured.items():
+                if not meter.sampled:
+                    time.sleep(meter.settle_s)
+                    samples[name], faults[name] = _collected(meter, start, end)
     finally:
         machine.close()
 
@@ -87,6 +94,8 @@ def measure_idle(meters: dict[str, Meter], seconds: float, hz: float) -> dict:
             result[name] = {"by": "none", "reason": reason, "domains": domains}
         else:
             result[name] = _summary(meter, *samples[name])
+            if faults.get(name) and result[name]["by"] == "none":
+                result[name]["reason"] = faults[name]
     return {
         "seconds": seconds if measured else 0,
         "hz": hz,
@@ -95,18 +104,24 @@ def measure_idle(meters: dict[str, Meter], seconds: float, hz: float) -> dict:
     }
 
 
-def idle_of(idle: dict, meter: str) -> dict:
-    """The entry `idle` of a manifest: one meter's idle watts per domain, and where they are from.
+def idle_of(idle: dict, headline: dict[str, list[str]]) -> dict:
+    """The entry `idle` of a manifest: the headline's idle watts per domain, and where from.
 
-    Returns {"meter", "by", "busy_share", "watts": {domain: watts or None}}. A meter that was not
-    there when the testbed was measured has by "none" and no domains.
+    headline: meter → domains that count. Returns {"meter", "by", "busy_share", "watts": {domain:
+    watts or None}}, meters and ways joined by +. A meter that was not there when the testbed was
+    measured has by "none" and no domains.
     """
-    facts = idle["meters"].get(meter, {"by": "none", "domains": {}})
+    ways, watts = [], {}
+    for meter, names in headline.items():
+        facts = idle["meters"].get(meter, {"by": "none", "domains": {}})
+        ways.append(facts["by"])
+        domains = facts["domains"].items()
+        watts |= {name: domain["watts"] for name, domain in domains if name in names}
     return {
-        "meter": meter,
-        "by": facts["by"],
-        "busy_share": idle["busy_share"] if facts["by"] == "measurement" else None,
-        "watts": {name: domain["watts"] for name, domain in facts["domains"].items()},
+        "meter": "+".join(headline),
+        "by": "+".join(dict.fromkeys(ways)),
+        "busy_share": idle["busy_share"] if "measurement" in ways else None,
+        "watts": watts,
     }
 
 
@@ -147,6 +162,19 @@ def _sample(machine: Machine, meters: dict[str, Meter], seconds: float, hz: floa
     elapsed = time.monotonic() - start
     share = (machine.busy_ns() - first) / 1e9 / (machine.cores * elapsed)
     return {name: (np.array(times[name]), values[name]) for name in meters}, round(share, 4)
+
+
+def _collected(meter: Meter, start: Stamp, end: Stamp):
+    """Readings within the window of a meter that is asked afterwards, and why there are none."""
+    names = [domain.name for domain in meter.domains]
+    try:
+        rows = meter.collect(start, end).rows
+    except MeterError as error:
+        return (np.empty(0), {name: [] for name in names}), str(error)
+    rows = [(at, read) for at, read in rows if start.mono_ns <= at.mono_ns <= end.mono_ns and read]
+    times = np.array([at.mono_ns / 1e9 for at, _ in rows])
+    values = {name: [read.get(name, np.nan) for _, read in rows] for name in names}
+    return (times, values), f"{len(rows)} readings in the window are too few: raise idle_s"
 
 
 def _summary(meter: Meter, times: np.ndarray, values: dict[str, list]) -> dict:

@@ -101,7 +101,8 @@ class Scope(V2Group):
                     "it needs a user session with a D-Bus (`loginctl enable-linger`)"
                 )
             time.sleep(0.01)
-        self._main, self._folder = pid, self._mount / path.lstrip("/")
+        self._main = pid
+        self._place(self._mount / path.lstrip("/"))
         missing = [name for name in ("cpu.max", "memory.max") if not (self._folder / name).exists()]
         if missing:
             raise EnforcementError(
@@ -135,6 +136,7 @@ class Scope(V2Group):
             return
         os.close(self._hold)
         self._hold = None
+        self._close()
         super().kill()
         deadline = time.monotonic() + VANISH_S
         while self._folder.exists():

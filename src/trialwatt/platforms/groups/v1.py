@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from trialwatt.platforms.groups.base import (
     cause,
     quota_us,
 )
+from trialwatt.platforms.groups.counterfile import CounterFile
 from trialwatt.platforms.groups.mounts import v1_hierarchies
 
 NEEDED = ("cpu", "cpuacct", "memory")
@@ -69,8 +69,12 @@ class V1Group(Group):
         self._folders = folders
         self._all = list(dict.fromkeys(folders.values()))
         self._memory = folders["memory"]
-        self._usage = folders["cpuacct"] / "cpuacct.usage"
-        self.cpu_counter = f"cpuacct:{self._usage}"
+        usage = folders["cpuacct"] / "cpuacct.usage"
+        self.cpu_counter = f"cpuacct:{usage}"
+        self._cpu_ns = CounterFile(usage)
+        self._memory_bytes = CounterFile(self._memory / "memory.usage_in_bytes")
+        self._peak_bytes = CounterFile(self._memory / "memory.max_usage_in_bytes")
+        self._oom = CounterFile(self._memory / "memory.oom_control")
 
     def admit(self, pid: int) -> None:
         try:
@@ -104,20 +108,20 @@ class V1Group(Group):
         tree.signal_all(self.pids(), signal.SIGKILL)
 
     def cpu_ns(self) -> int:
-        return _number(self._usage)
+        return self._cpu_ns.number()
 
     def memory_bytes(self) -> int:
-        return _number(self._memory / "memory.usage_in_bytes")
+        return self._memory_bytes.number()
 
     def peak_bytes(self) -> int:
-        return _number(self._memory / "memory.max_usage_in_bytes")
+        return self._peak_bytes.number()
 
     def oom_kills(self) -> int:
-        text = (self._memory / "memory.oom_control").read_text()
-        found = re.search(r"^oom_kill (\d+)$", text, re.MULTILINE)
-        return int(found[1]) if found else 0
+        return self._oom.field(b"oom_kill")
 
     def remove(self) -> None:
+        for file in (self._cpu_ns, self._memory_bytes, self._peak_bytes, self._oom):
+            file.close()
         for folder in self._all:
             tree.remove(folder)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from trialwatt.platforms.groups.base import (
     cause,
     quota_us,
 )
+from trialwatt.platforms.groups.counterfile import CounterFile
 from trialwatt.platforms.groups.mounts import Hierarchy, v2_hierarchy
 
 CONTROLLERS = ("cpu", "memory")
@@ -108,8 +108,16 @@ class V2Groups(Groups):
 
 class V2Group(Group):
     def __init__(self, folder: Path):
-        self._folder = folder
         self.cpu_counter = f"cpustat:{folder / 'cpu.stat'}"
+        self._place(folder)
+
+    def _place(self, folder: Path) -> None:
+        """Where the group is; nothing is opened yet."""
+        self._folder = folder
+        self._cpu_stat = CounterFile(folder / "cpu.stat")
+        self._memory_current = CounterFile(folder / "memory.current")
+        self._memory_peak = CounterFile(folder / "memory.peak")
+        self._memory_events = CounterFile(folder / "memory.events")
 
     def admit(self, pid: int) -> None:
         try:
@@ -140,20 +148,32 @@ class V2Group(Group):
             tree.signal_all(self.pids(), signal.SIGKILL)
 
     def cpu_ns(self) -> int:
-        return _field(self._folder / "cpu.stat", "usage_usec") * 1000
+        return self._cpu_stat.field(b"usage_usec") * 1000
 
     def memory_bytes(self) -> int:
-        return int((self._folder / "memory.current").read_text())
+        return self._memory_current.number()
 
     def peak_bytes(self) -> int:
-        peak = self._folder / "memory.peak"  # since Linux 5.19
-        return int(peak.read_text()) if peak.exists() else 0
+        try:
+            return self._memory_peak.number()
+        except FileNotFoundError:  # before Linux 5.19
+            return 0
 
     def oom_kills(self) -> int:
-        return _field(self._folder / "memory.events", "oom_kill")
+        return self._memory_events.field(b"oom_kill")
 
     def remove(self) -> None:
+        self._close()
         tree.remove(self._folder)
+
+    def _close(self) -> None:
+        for file in (
+            self._cpu_stat,
+            self._memory_current,
+            self._memory_peak,
+            self._memory_events,
+        ):
+            file.close()
 
 
 def _is_delegated(group: Path) -> bool:
@@ -172,8 +192,3 @@ def _marked(group: Path) -> bool:
         return os.getxattr(group, "user.delegate") == b"1"
     except OSError:  # no such attribute, or no attributes at all
         return False
-
-
-def _field(path: Path, name: str) -> int:
-    found = re.search(rf"^{name} (\d+)$", path.read_text(), re.MULTILINE)
-    return int(found[1]) if found else 0

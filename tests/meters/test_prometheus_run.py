@@ -1,0 +1,89 @@
+"""A whole run whose energy comes from a Prometheus that is asked when it is over."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import pytest
+from tests.meters.promserver import PromServer, failing
+
+from trialwatt.metrics.context import MetricsContext
+from trialwatt.metrics.extract import extract_run
+
+PACKAGE = 'kepler_node_cpu_joules_total{zone="package"}'
+WATTS = 42.0
+CONTEXT = MetricsContext(
+    price_per_cpu_h=0.03,
+    price_per_gb_h=0.004,
+    currency="USD",
+    price_date="2026-01-01",
+    intensity=400.0,
+    region="world",
+    carbon_year=2023,
+)
+
+
+@pytest.fixture
+def kepler():
+    """A server that scrapes a counter at 42 W, each second, until the test is over."""
+    server, over = PromServer(), threading.Event()
+    points: list[tuple[float, float]] = []
+    server.samples[PACKAGE] = [({"node_name": "a"}, points)]
+
+    def scrape():
+        while True:
+            now = time.time()
+            points.append((round(now, 3), 1000 + WATTS * (now % 10**6)))
+            if over.wait(1 - now % 1):
+                return
+
+    thread = threading.Thread(target=scrape)
+    thread.start()
+    yield server
+    over.set()
+    thread.join()
+    server.close()
+
+
+def bed(server) -> dict:
+    section = {"url": server.url, "preset": "kepler", "step_s": 1, "retries": 0}
+    return {"meters": ["prometheus", "model"], "prometheus": section}
+
+
+def test_the_energy_of_the_whole_run_undeploy_included(kepler, run_job, tmp_path):
+    folder = run_job(tmp_path, testbed=bed(kepler))
+    manifest = json.loads((folder / "run.json").read_text())
+    assert manifest["headline_meter"] == "prometheus"
+    assert manifest["headline_domains"] == {"prometheus": ["package"]}
+    assert manifest["meter_errors"] == []
+    parameters = manifest["meters"]["prometheus"]["parameters"]
+    assert parameters["period_s"] == pytest.approx(1, abs=0.2)
+    assert abs(parameters["clock_offset_s"]) < 1
+    assert manifest["meters"]["model"]["available"]  # recorded beside it
+    assert {"samples/power-prometheus.csv", "samples/power-model.csv"} <= manifest["files"].keys()
+    run = extract_run(folder, CONTEXT).run
+    assert run["energy_method"] == "counter" and run["energy_meter"] == "prometheus"
+    steps = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
+    seconds = sum(run[f"{step}_ms"] for step in steps) / 1000
+    machine = (run["job_energy_kwh"] + run["other_energy_kwh"]) * 3.6e6
+    assert machine == pytest.approx(WATTS * seconds, rel=0.02)
+    assert run["gap_share"] < 0.05
+
+
+def test_a_server_that_goes_down_meanwhile_leaves_no_number(kepler, run_job, tmp_path):
+    """It answers while the run begins, and never again."""
+
+    def down_later(handler):
+        if "query_range" not in handler.path and not any("range" in a for a, *_ in kepler.asked):
+            return False
+        return failing(503)(handler)
+
+    kepler.always = down_later
+    folder = run_job(tmp_path, testbed=bed(kepler))
+    manifest = json.loads((folder / "run.json").read_text())
+    assert any("HTTP 503" in error for error in manifest["meter_errors"])
+    run = extract_run(folder, CONTEXT).run
+    assert run["job_energy_kwh"] != run["job_energy_kwh"]  # NaN
+    assert "energy unknown" in run["flags"] and "HTTP 503" in run["notes"]
