@@ -1,0 +1,202 @@
+"""Answers to the hypotheses: verdict, sentence, the tests behind them, and how to print them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import pandas as pd
+
+SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
+DEMONSTRATION = "demonstration only"
+RECORDED = "as recorded"
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One test or effect. p is NaN for what is an effect only.
+
+    p_adjusted: after Holm's correction over all tests of the hypothesis (of the primary outcomes,
+    or of the secondary ones). effect with its interval low-high is what effect_name says.
+    n: observations. coefficients: the set of power coefficients under which energy was taken.
+    """
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    name: str
+    statistic: float
+    p: float
+    p_adjusted: float
+    effect: float
+    low: float
+    high: float
+    n: int
+    effect_name: str = ""
+    interval: str = ""
+    primary: bool = True
+    coefficients: str = RECORDED
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the data say to a hypothesis within a scope ("all" or a SUT within an experiment).
+
+    verdict: "supported", "not supported" or "undecided: why", after "demonstration only: " where
+    there were fewer than five repetitions.
+    """
+
+    hypothesis: str
+    scope: str
+    verdict: str
+    sentence: str
+    tests: tuple[TestResult, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """The verdict without the mark of a demonstration and without the reason."""
+        return self.verdict.removeprefix(f"{DEMONSTRATION}: ").split(":")[0]
+
+    @property
+    def demonstration(self) -> bool:
+        return self.verdict.startswith(DEMONSTRATION)
+
+    def under(self, coefficients: str) -> tuple[TestResult, ...]:
+        """Its tests, marked with the set of coefficients that they were made under."""
+        return tuple(replace(test, coefficients=coefficients) for test in self.tests)
+
+
+_ANSWER_COLUMNS = ["hypothesis", "scope", "verdict", "sentence"]
+_TEST_COLUMNS = [
+    "hypothesis",
+    "scope",
+    "coefficients",
+    "test",
+    "primary",
+    "statistic",
+    "p",
+    "p_adjusted",
+    "effect_name",
+    "effect",
+    "low",
+    "high",
+    "interval",
+    "n",
+]
+
+
+def answers_table(answers: Sequence[Answer]) -> pd.DataFrame:
+    """A row per answer: hypothesis, scope, verdict, sentence."""
+    rows = [[getattr(a, name) for name in _ANSWER_COLUMNS] for a in answers]
+    return pd.DataFrame(rows, columns=_ANSWER_COLUMNS)
+
+
+def evidence_table(answers: Sequence[Answer]) -> pd.DataFrame:
+    """A row per test behind the answers, unrounded."""
+    rows = [
+        {"hypothesis": a.hypothesis, "scope": a.scope, "test": test.name, **asdict(test)}
+        for a in answers
+        for test in a.tests
+    ]
+    return pd.DataFrame(rows, columns=_TEST_COLUMNS)
+
+
+def answers_markdown(answers: Sequence[Answer]) -> str:
+    """The answers, and the tests behind them, as two Markdown tables."""
+    parts = ["# Answers to the hypotheses", "", *_markdown(answers_table(answers))]
+    tests = _readable(evidence_table(answers))
+    if len(tests):
+        parts += ["", "## Tests", "", *_markdown(tests), "", _NOTE]
+    return "\n".join([*parts, ""])
+
+
+def answers_latex(answers: Sequence[Answer]) -> str:
+    """The answers as a LaTeX tabular (needs booktabs)."""
+    table = answers_table(answers)
+    head = " & ".join(f"\\textbf{{{_tex(name)}}}" for name in ("hypothesis", "scope", "answer"))
+    rows = [
+        " & ".join(map(_tex, (row.hypothesis, row.scope, row.sentence))) + r" \\"
+        for row in table.itertuples()
+    ]
+    return "\n".join(
+        [
+            r"\begin{tabular}{llp{0.6\linewidth}}",
+            r"\toprule",
+            head + r" \\",
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def answers_dictionary(answers: Sequence[Answer]) -> dict:
+    """Plain data for JSON; a number that is not finite is null, an infinite one is in words."""
+    return {
+        "answers": [
+            {
+                **{name: getattr(a, name) for name in _ANSWER_COLUMNS},
+                "tests": [{k: _plain(v) for k, v in asdict(t).items()} for t in a.tests],
+            }
+            for a in answers
+        ]
+    }
+
+
+_NOTE = (
+    "p: permutation test; adjusted after Holm over the primary (or the secondary) tests of the "
+    "hypothesis. Effects with the 2.5 % and 97.5 % percentile of the bootstrap within groups."
+)
+
+
+def _readable(tests: pd.DataFrame) -> pd.DataFrame:
+    shown = tests[["hypothesis", "scope", "coefficients", "test"]].copy()
+    for name in ("statistic", "p", "p_adjusted"):
+        shown[name.replace("_", " ")] = [text(value) for value in tests[name]]
+    shown["effect"] = [
+        f"{row.effect_name} {text(row.effect)} ({text(row.low)}–{text(row.high)}; {row.interval})"
+        if row.effect_name
+        else "–"
+        for row in tests.itertuples()
+    ]
+    shown["n"] = tests["n"]
+    return shown
+
+
+def _markdown(table: pd.DataFrame) -> list[str]:
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).values.tolist()]
+    return ["| " + " | ".join(str(c).replace("|", "\\|") for c in row) + " |" for row in rows]
+
+
+def text(value: float) -> str:
+    """A number for people: three significant digits."""
+    if math.isnan(value):
+        return "–"
+    return "∞" if math.isinf(value) else f"{value:.3g}"
+
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "²": r"\textsuperscript{2}",
+    "×": r"$\times$",
+    "÷": r"$\div$",
+    "ω": r"$\omega$",
+    "ε": r"$\varepsilon$",
+    "∞": r"$\infty$",
+    "–": "--",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
+
+
+def _tex(words: str) -> str:
+    return "".join(_TEX.get(sign, sign) for sign in words)
+
+
+def _plain(value):
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "infinite"
+    return value

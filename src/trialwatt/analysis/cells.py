@@ -1,0 +1,67 @@
+"""What the analyses read from the runs table: treatments, numbers and flags, or what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+
+def number(runs: pd.DataFrame, name: str) -> pd.Series:
+    """A column as floats; NaN where a value, or the whole column, is missing."""
+    if name not in runs:
+        return pd.Series(np.nan, runs.index, dtype=float)
+    return pd.to_numeric(runs[name], errors="coerce").astype(float)
+
+
+def flag(runs: pd.DataFrame, name: str) -> pd.Series:
+    """A flag as 1, 0 or NaN where it is missing."""
+    if name not in runs:
+        return pd.Series(np.nan, runs.index, dtype=float)
+    known = {True: 1.0, False: 0.0, "true": 1.0, "false": 0.0, "True": 1.0, "False": 0.0}
+    return runs[name].map(lambda value: known.get(value, np.nan) if pd.notna(value) else np.nan)
+
+
+def treatment_value(runs: pd.DataFrame) -> pd.Series:
+    return number(runs, "treatment_value")
+
+
+def treatment(runs: pd.DataFrame) -> pd.Series:
+    """What a treatment is known by: its value as text if it is a number, else its label."""
+    values = treatment_value(runs)
+    labels = runs["treatment"].astype(object) if "treatment" in runs else values.astype(object)
+    return pd.Series(
+        [
+            f"{value:g}" if np.isfinite(value) else str(label)
+            for value, label in zip(values, labels, strict=True)
+        ],
+        runs.index,
+        dtype=object,
+    )
+
+
+def in_order(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Treatments by value where all are numbers, else by name."""
+    values = dict(zip(names, treatment_value(runs), strict=True))
+    if all(np.isfinite(value) for value in values.values()):
+        return sorted(values, key=values.__getitem__)
+    return sorted(values)
+
+
+def groups(runs: pd.DataFrame, names: list[str]) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
+    """The rows of each combination of these columns (which may be missing), in sorted order."""
+    runs = runs.reset_index(drop=True)
+    filled = pd.DataFrame(
+        {n: runs[n].fillna("").astype(str) if n in runs else "" for n in names}, runs.index
+    )
+    for key, places in sorted(filled.groupby(names, sort=False).indices.items()):
+        key = key if isinstance(key, tuple) else (key,)
+        yield dict(zip(names, key, strict=True)), runs.iloc[places]
+
+
+def is_modelled(runs: pd.DataFrame) -> bool:
+    """Whether any of these runs' energy came from a power model."""
+    if "energy_method" not in runs:
+        return False
+    return bool(runs["energy_method"].fillna("").astype(str).str.contains("modelled").any())

@@ -1,0 +1,127 @@
+"""Rank correlations between configuration, lifecycle steps and impacts, without the made ones."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from trialwatt.analysis.cells import groups, is_modelled, number
+from trialwatt.analysis.multiple import holm
+
+_STEPS = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
+VARIABLES = {
+    "configuration": ("wn", "cpu_physical", "wmem_mb", "budget", "pS", "epochs"),
+    "lifecycle": (
+        *(f"{step}_ms" for step in _STEPS),
+        *(f"step_{step}_energy_kwh" for step in _STEPS),
+        "load_energy_kwh",
+        "train_energy_kwh",
+        "validate_energy_kwh",
+        "between_energy_kwh",
+    ),
+    "impact": (
+        "jct_ms",
+        "job_energy_kwh",
+        "ept_kwh",
+        "twh_kwh",
+        "energy_to_goal_kwh",
+        "time_to_goal_ms",
+        "carbon_g",
+        "oc",
+        "wtt_share",
+        "wte_share",
+        "wtc_share",
+        "wr",
+        "utilisation",
+        "best_score",
+    ),
+}
+"""Group → columns of the runs table, in the order of the heat map."""
+
+MODELLED = "a power model makes energy from CPU time and wall time"
+STATIC = "carbon is energy × a static intensity"
+LEAST_N = 5
+
+_FROM_ENERGY = ("carbon_g", "wte_share", "wr")
+_TIME_LIKE = ("utilisation", "wtt_share", "throughput_per_h", "cpu_s")
+
+
+def excluded(x: str, y: str, modelled: bool, static_intensity: bool) -> str:
+    """Why this pair is no finding, whatever the data are; empty if it may be one.
+
+    modelled: energies come from a power model. static_intensity: one carbon intensity for all.
+    """
+    for a, b in ((x, y), (y, x)):
+        if static_intensity and a == "carbon_g" and _is_energy(b):
+            return STATIC
+        if modelled and (_is_energy(a) or a in _FROM_ENERGY) and _is_time(b):
+            return MODELLED
+    return ""
+
+
+def rank_correlations(
+    runs: pd.DataFrame,
+    by: Sequence[str] = ("experiment", "sut", "testbed"),
+    variables: dict[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
+    """Spearman's ρ of every pair of variables, a row each (x before y in their order).
+
+    Columns: those of `by`, x, x_group, y, y_group, rho, p, p_adjusted (Holm, within a group of
+    `by`), significant (below 5 %), n, excluded (the reason, then rho is NaN). Only completed
+    runs count; pairs with fewer than five runs, or in which one side never changes, are NaN.
+    """
+    variables = VARIABLES if variables is None else variables
+    named = [(name, group) for group, names in variables.items() for name in names]
+    parts = []
+    for key, here in groups(runs, list(by)):
+        done = here[here["status"] == "completed"]
+        columns = {name: number(done, name).to_numpy() for name, _ in named}
+        modelled, static = is_modelled(done), _static(done)
+        rows = []
+        for (x, x_group), (y, y_group) in itertools.combinations(named, 2):
+            why = excluded(x, y, modelled, static)
+            rho, p, n = (math.nan, math.nan, 0) if why else _spearman(columns[x], columns[y])
+            rows.append(
+                {"x": x, "x_group": x_group, "y": y, "y_group": y_group}
+                | {"rho": rho, "p": p, "n": n, "excluded": why}
+            )
+        part = pd.DataFrame(rows)
+        part.insert(6, "p_adjusted", holm(part["p"]))
+        part.insert(7, "significant", part["p_adjusted"] < 0.05)
+        for place, (name, value) in enumerate(key.items()):
+            part.insert(place, name, value)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> tuple[float, float, int]:
+    both = np.isfinite(x) & np.isfinite(y)
+    n = int(both.sum())
+    x, y = x[both], y[both]
+    if n < LEAST_N or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return math.nan, math.nan, n
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # ρ of exactly ±1
+        rho, p = spearmanr(x, y)
+    # The t approximation gives 0 for a perfect order; of n! orders two are perfect.
+    least = math.exp(math.log(2) - math.lgamma(n + 1))
+    return float(rho), float(min(1.0, max(p, least))), n
+
+
+def _is_energy(name: str) -> bool:
+    return name.endswith("_kwh")
+
+
+def _is_time(name: str) -> bool:
+    return name.endswith("_ms") or name in _TIME_LIKE
+
+
+def _static(runs: pd.DataFrame) -> bool:
+    intensity = number(runs, "cint_g_per_kwh").dropna()
+    return intensity.empty or bool(np.isclose(intensity, intensity.iloc[0], rtol=1e-9).all())

@@ -1,0 +1,100 @@
+"""H1 and H2: their answers, over all sets of power coefficients where energy is modelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+import pandas as pd
+
+from trialwatt.analysis import platform_effect, search_effect
+from trialwatt.analysis.answers import DEMONSTRATION, RECORDED, UNDECIDED, Answer
+from trialwatt.analysis.cells import is_modelled
+from trialwatt.analysis.evidence import Evidence, judge, overall
+
+RESAMPLES = 4999
+_BY_MODEL = f"{UNDECIDED}: depends on the power model"
+
+Tables = pd.DataFrame | Mapping[str, pd.DataFrame]
+
+
+def h1(
+    tables: Tables, *, platforms: Mapping[str, str] | None = None, resamples: int = RESAMPLES
+) -> list[Answer]:
+    """H1: the platform strongly influences which scaling is best in energy efficiency.
+
+    tables: the runs table of one or several experiments, or one per set of power coefficients
+    (`recompute.tables_under`). platforms: testbed → machine, for testbeds that are scalings of
+    the same one. An answer per SUT and resource experiment, then the one over "all".
+    """
+    return _answers(
+        "H1",
+        tables,
+        partial(platform_effect.evidence, platforms=platforms or {}, resamples=resamples),
+        lambda runs: runs["experiment"].fillna("").map(platform_effect.is_resource_experiment),
+    )
+
+
+def h2(tables: Tables, *, resamples: int = RESAMPLES) -> list[Answer]:
+    """H2: space, sampling and pruning strongly influence waste and so energy efficiency.
+
+    An answer per SUT, search experiment and testbed, then the one over "all". See `h1`.
+    """
+    return _answers(
+        "H2",
+        tables,
+        partial(search_effect.evidence, resamples=resamples),
+        lambda runs: runs["experiment"].fillna("").map(search_effect.factor_of).notna(),
+    )
+
+
+def answers(
+    tables: Tables, *, platforms: Mapping[str, str] | None = None, resamples: int = RESAMPLES
+) -> list[Answer]:
+    """The answers to both hypotheses."""
+    found = h1(tables, platforms=platforms, resamples=resamples)
+    return found + h2(tables, resamples=resamples)
+
+
+def _answers(
+    hypothesis: str,
+    tables: Tables,
+    evidence: Callable[[pd.DataFrame], list[Evidence]],
+    concerns: Callable[[pd.DataFrame], pd.Series],
+) -> list[Answer]:
+    if isinstance(tables, pd.DataFrame):
+        tables = {RECORDED: tables}
+    if not tables:
+        raise ValueError("no table of runs was given")
+    tables = {name: table.reset_index(drop=True) for name, table in tables.items()}
+    first, *others = tables
+    modelled = is_modelled(tables[first][concerns(tables[first]).astype(bool)])
+    names = [first, *others] if modelled else [first]
+    by_name = {name: judge(hypothesis, evidence(tables[name])) for name in names}
+    found = [
+        _agreed(answer, {name: _of(by_name[name], answer.scope) for name in names}, modelled)
+        for answer in by_name[first]
+    ]
+    return [*found, overall(hypothesis, found)]
+
+
+def _of(answers: list[Answer], scope: str) -> Answer | None:
+    return next((answer for answer in answers if answer.scope == scope), None)
+
+
+def _agreed(answer: Answer, under: Mapping[str, Answer | None], modelled: bool) -> Answer:
+    """The answer if it is the same under all sets of coefficients."""
+    tests = tuple(t for name, other in under.items() if other for t in other.under(name))
+    if not modelled:
+        return replace(answer, tests=tests)
+    outcomes = {name: other.outcome if other else "no data" for name, other in under.items()}
+    if len(set(outcomes.values())) == 1:
+        sets = "one set" if len(under) == 1 else f"each of {len(under)} sets"
+        sentence = f"{answer.sentence} Energy is modelled; so under {sets} of coefficients."
+        return replace(answer, tests=tests, sentence=sentence)
+    mark = f"{DEMONSTRATION}: " if answer.demonstration else ""
+    verdict = f"{mark}{_BY_MODEL}"
+    each = "; ".join(f"{name}: {outcome}" for name, outcome in outcomes.items())
+    sentence = f"{answer.hypothesis} for {answer.scope}: {verdict} ({each})."
+    return replace(answer, verdict=verdict, sentence=sentence, tests=tests)

@@ -1,0 +1,62 @@
+"""The metrics of runs that are done, under other coefficients of the linear power model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from trialwatt.analysis.answers import RECORDED
+from trialwatt.errors import TrialwattError
+from trialwatt.meters.model import PowerParameters
+from trialwatt.metrics.context import MetricsContext
+from trialwatt.metrics.extract import compute
+from trialwatt.metrics.remodel import remodelled
+from trialwatt.records.reader import read_run
+
+
+def recompute_run(
+    folder: Path, context: MetricsContext, sets: Mapping[str, PowerParameters]
+) -> dict[str, dict]:
+    """Set name → the run's row of the runs table (without the plan's columns) under that set.
+
+    The records are read once. Raises TrialwattError as `metrics.extract.extract_run` does.
+    """
+    try:
+        records = read_run(folder)
+        return {
+            name: compute(remodelled(records, power), context).run for name, power in sets.items()
+        }
+    except TrialwattError as error:
+        raise TrialwattError(f"{folder}: {error}") from error
+
+
+def tables_under(
+    runs: pd.DataFrame,
+    results: Path,
+    context: MetricsContext,
+    sets: Mapping[str, PowerParameters],
+    recompute=recompute_run,
+) -> dict[str, pd.DataFrame]:
+    """The runs table as recorded, and again under each set of coefficients, for the hypotheses.
+
+    runs: the runs table. results: the folder below which its `folder` column counts. context: the
+    one that the table was made with. Only rows with modelled energy change. A run that stands in
+    several experiments is read once.
+    """
+    found: dict[str, dict[str, dict]] = {}
+    methods = runs["energy_method"].fillna("").astype(str)
+    for folder in sorted(set(runs.loc[methods.str.contains("modelled"), "folder"])):
+        found[folder] = recompute(Path(results) / folder, context, sets)
+    return {RECORDED: runs} | {name: _under(runs, partial(_row, found, name)) for name in sets}
+
+
+def _row(found: dict[str, dict[str, dict]], name: str, folder: str) -> dict:
+    return found.get(folder, {}).get(name, {})
+
+
+def _under(runs: pd.DataFrame, row_of) -> pd.DataFrame:
+    rows = [row | row_of(row["folder"]) for row in runs.to_dict("records")]
+    return pd.DataFrame(rows, columns=runs.columns)

@@ -1,0 +1,197 @@
+"""H2: do space, sampler and pruner change the energy of a search? (docs/analysis.md, "H2")."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from trialwatt.analysis import bootstrap
+from trialwatt.analysis.answers import TestResult, text
+from trialwatt.analysis.cells import flag, groups, number
+from trialwatt.analysis.censoring import gehan_scores, median
+from trialwatt.analysis.evidence import ALPHA, Evidence, Outcome
+from trialwatt.analysis.intervals import SEED
+from trialwatt.analysis.permutation import epsilon_squared, k_sample
+
+FACTORS = {"s-sam": "sampler", "s-pru": "pruner", "s-phi": "pS"}
+"""Search experiment (the beginning of its name) → the column that it varies."""
+_COLUMNS = (
+    *("experiment", "sut", "testbed", *FACTORS.values(), "budget", "status"),
+    *("job_energy_kwh", "energy_to_goal_kwh", "goal_censored", "wte_share"),
+)
+_SAID = {"sampler": "sampler", "pruner": "pruner", "pS": "space size"}
+
+
+def factor_of(experiment: str) -> str | None:
+    """The column that this experiment varies, or None where it says nothing to H2."""
+    return next((c for name, c in FACTORS.items() if experiment.startswith(name)), None)
+
+
+def evidence(runs: pd.DataFrame, resamples: int) -> list[Evidence]:
+    """One per search experiment, SUT and testbed; within it the other two factors are equal."""
+    found = []
+    runs = runs.loc[:, runs.columns.isin(_COLUMNS)]
+    experiments = runs["experiment"].fillna("").astype(str)
+    for name in sorted(experiments.unique()):
+        factor = factor_of(name)
+        if factor is None:
+            continue
+        same = [column for column in FACTORS.values() if column != factor]
+        keys = ["sut", "testbed", *same]
+        scopes = list(groups(runs[experiments == name], keys))
+        # One level of the factor is no comparison, unless there is nothing else for this SUT.
+        telling = [s for s in scopes if _levels(s[1], factor).nunique() > 1]
+        told = {key["sut"] for key, _ in telling}
+        silent = {key["sut"]: (key, rows) for key, rows in scopes if key["sut"] not in told}
+        for key, rows in [*telling, *silent.values()]:
+            here = (key["sut"], key["testbed"])
+            mine = [other for other, _ in telling if (other["sut"], other["testbed"]) == here]
+            differs = [c for c in same if len({k[c] for k in mine}) > 1]
+            notes = [key["testbed"], *(f"{_SAID[c]} {key[c]}" for c in differs)]
+            scope = f"{key['sut']} in {name} ({', '.join(notes)})"
+            found.append(_scope(scope, rows, factor, resamples))
+    return found
+
+
+def _scope(scope: str, runs: pd.DataFrame, factor: str, resamples: int) -> Evidence:
+    levels = _levels(runs, factor)
+    energy = number(runs, "job_energy_kwh")
+    energy = energy.where(np.isfinite(energy) & (energy > 0))
+    remarks = []
+    if energy.isna().any():
+        remarks.append(f"{int(energy.isna().sum())} of {len(runs)} runs have no energy.")
+    infeasible = int((runs["status"] == "infeasible").sum())
+    if infeasible:
+        remarks.append(f"{infeasible} runs are infeasible: they end the search without a result.")
+
+    def outcome(name, values, censored, unit="kWh", primary=True):
+        return _outcome(scope, name, values, censored, levels, factor, unit, primary, resamples)
+
+    to_goal = number(runs, "energy_to_goal_kwh")
+    is_censored = flag(runs, "goal_censored")
+    to_goal = to_goal.where(is_censored == 0, energy).where(is_censored.notna())
+    if is_censored.isna().all():
+        goal = Outcome("energy to tg", undecided="no goal target is known")
+    elif not (is_censored == 0).any():
+        goal = Outcome("energy to tg", undecided="no run reached the goal")
+    else:
+        goal = outcome("energy to tg", to_goal, is_censored == 1)
+
+    counted = runs["status"] != "infeasible"
+    primary = [goal]
+    if number(runs, "budget")[counted].nunique() > 1:
+        # No lack of evidence: where budgets differ, this outcome is not one of the experiment.
+        remarks.append("Job energies are not compared, for the budgets differ.")
+    else:
+        cut_off = runs["status"] == "deadline"
+        primary.append(outcome("job energy at equal budget", energy.where(counted), cut_off))
+    share = number(runs, "wte_share").where(runs["status"] == "completed")
+    never = pd.Series(False, runs.index)
+    waste = outcome("waste as a share of job energy", share, never, "", primary=False)
+    repetitions = levels[counted].value_counts() if counted.any() else levels.value_counts()
+    return Evidence(
+        scope,
+        tuple(primary),
+        int(repetitions.min()),
+        (waste,) if waste.test else (),
+        tuple(remarks),
+    )
+
+
+def _outcome(scope, name, values, censored, levels, factor, unit, primary, resamples) -> Outcome:
+    """Compare one outcome between the levels; values and censored are aligned with them."""
+    known = values.notna()
+    values, censored = values[known].to_numpy(float), censored[known].to_numpy(bool)
+    names, code = np.unique(levels[known].to_numpy(str), return_inverse=True)
+    if len(names) < 2:
+        return Outcome(name, undecided=f"only one {_SAID[factor]} has values")
+    sizes = np.bincount(code)
+    if sizes.max() < 2:
+        return Outcome(name, undecided="one repetition, so that noise is not known")
+    how, scores = _scores(values, censored)
+    tested = k_sample(scores, code, resamples)
+    if math.isnan(tested.p):
+        return Outcome(name, undecided="all values are equal")
+    by_level = [values[code == i] for i in range(len(names))]
+    cut = [censored[code == i] for i in range(len(names))]
+    low, high = _epsilon_interval(values, censored, code, resamples)
+    test = TestResult(
+        f"{scope}: {name} between {_SAID[factor]}s, {how}",
+        tested.statistic,
+        tested.p,
+        math.nan,
+        float(epsilon_squared(scores[None], code)[0]),
+        low,
+        high,
+        len(values),
+        "ε²",
+        bootstrap.kind(sizes.min()),
+        primary,
+    )
+    middles = np.array([float(median(v, c)) for v, c in zip(by_level, cut, strict=True)])
+    drawn = bootstrap.medians(by_level, cut, resamples)
+    most, least = int(np.argmax(middles)), int(np.argmin(middles))
+    ratio, low, high = _ratio(middles, drawn, most, least)
+    extra = TestResult(
+        f"{scope}: {name}, {names[most]} ÷ {names[least]}",
+        math.nan,
+        math.nan,
+        math.nan,
+        ratio,
+        low,
+        high,
+        int(sizes[most] + sizes[least]),
+        "ratio of medians",
+        bootstrap.kind(min(sizes[most], sizes[least])),
+        primary,
+    )
+    of = f" {unit}" if unit else ""
+    words = f"Least with {names[least]} (median {text(middles[least])}{of}), most with "
+    words += f"{names[most]} ({text(middles[most])}{of})"
+    words += "." if math.isnan(ratio) else f", ratio {text(ratio)} ({text(low)}–{text(high)})."
+    if censored.any():
+        words += f" {int(censored.sum())} of {len(values)} runs are right-censored."
+    undecided = ""
+    if tested.least_p >= ALPHA:
+        undecided = f"too few repetitions: p cannot be below {text(tested.least_p)}"
+    elif math.isnan(ratio):
+        undecided = "no level has a median, since most runs are right-censored"
+    return Outcome(name, undecided, test, ratio, low, high, words, (extra,))
+
+
+def _ratio(middles, drawn, most, least) -> tuple[float, float, float]:
+    """Ratio of two medians; NaN where both are infinite, or the lesser is 0."""
+    if math.isinf(middles[least]) or middles[least] == 0:
+        return math.nan, math.nan, math.nan
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sample = drawn[most] / drawn[least]
+    return (float(middles[most] / middles[least]), *bootstrap.interval(sample))
+
+
+def _scores(values: np.ndarray, censored: np.ndarray) -> tuple[str, np.ndarray]:
+    """The name of the test, and its scores: those of Gehan are ranks where nothing is censored."""
+    if censored.any():
+        return "Gehan's Wilcoxon by permutation", gehan_scores(values, censored)
+    return "Kruskal-Wallis by permutation", rankdata(values, axis=-1)
+
+
+def _epsilon_interval(values, censored, code, resamples: int) -> tuple[float, float]:
+    """Bootstrap within the levels; ranks of each sample are taken anew."""
+    rng = np.random.default_rng(SEED)
+    order = np.lexsort((censored, values, code))
+    values, censored, code = values[order], censored[order], code[order]
+    drawn = np.empty((min(resamples, 999), len(values)), int)
+    for level in np.unique(code):
+        at = np.flatnonzero(code == level)
+        drawn[:, at] = at[rng.integers(len(at), size=(len(drawn), len(at)))]
+    _, scores = _scores(values[drawn], censored[drawn])
+    return bootstrap.interval(epsilon_squared(scores, code))
+
+
+def _levels(runs: pd.DataFrame, factor: str) -> pd.Series:
+    if factor == "pS":
+        return number(runs, factor).map(lambda size: f"{size:g}")
+    return runs[factor].fillna("").astype(str)

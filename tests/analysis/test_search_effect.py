@@ -1,0 +1,187 @@
+"""H2: null effects are not found, planted ones are; a censored job is never dropped."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from trialwatt.analysis.evidence import judge
+from trialwatt.analysis.hypotheses import h2
+from trialwatt.analysis.search_effect import evidence
+
+FEW = 299
+SAMPLERS = ("grid", "random", "tpe", "cmaes")
+EQUAL = dict.fromkeys(SAMPLERS, 5.0)
+PLANTED = {"grid": 6.0, "random": 5.0, "tpe": 3.0, "cmaes": 4.0}
+
+
+def one(runs, **how):
+    first, *_ = h2(runs, resamples=FEW, **how)
+    return first
+
+
+def many(search, seeds, means, **how):
+    """The evidence of independent data sets, each judged alone."""
+    runs = [search(np.random.default_rng(s), means, sut=f"sut{s:03}", **how) for s in range(seeds)]
+    found = evidence(pd.concat(runs), FEW)
+    assert len(found) == seeds
+    return [judge("H2", [one])[0] for one in found]
+
+
+def test_no_effect_is_rarely_found(search, false_positives):
+    """400 data sets of four equal samplers; a third of the jobs does not reach the goal."""
+    answers = many(search, 400, EQUAL, reach=0.67, noise=0.3, repetitions=5)
+    assert sum(answer.outcome == "supported" for answer in answers) <= 0.05 * 400
+    p = [test.p for answer in answers for test in answer.tests if not np.isnan(test.p)]
+    assert len(p) > 1100 and false_positives(sum(value < 0.05 for value in p), len(p))
+
+
+SLOW_ONES_FAIL = {"grid": 0.7, "random": 0.85, "tpe": 1.0, "cmaes": 1.0}
+
+
+@pytest.mark.parametrize(("reach", "repetitions"), [(1.0, 6), (SLOW_ONES_FAIL, 8)])
+def test_a_planted_effect_is_found(search, reach, repetitions):
+    """Power at least 0.9 where tpe needs half of grid's energy, with noise of 20 %."""
+    answers = many(search, 60, PLANTED, noise=0.2, reach=reach, repetitions=repetitions)
+    assert sum(answer.outcome == "supported" for answer in answers) >= 54
+
+
+def test_a_difference_only_in_reaching_the_goal_is_found(search):
+    """Dropping the jobs that did not reach it would hide the whole effect."""
+    reach = {"grid": 0.0, "random": 0.0, "tpe": 1.0, "cmaes": 1.0}
+    runs = search(np.random.default_rng(1), EQUAL, reach=reach, noise=0.1, repetitions=8)
+    answer = one(runs)
+    to_goal = next(t for t in answer.tests if "energy to tg" in t.name)
+    assert answer.verdict == "supported" and to_goal.p_adjusted < 0.05 and to_goal.n == 32
+    assert "16 of 32 runs are right-censored" in answer.sentence and "Gehan" in to_goal.name
+    ratio = next(t for t in answer.tests if "÷" in t.name)
+    assert ratio.effect == np.inf
+
+
+def test_job_energy_alone_can_support(search):
+    job = {"none": 10.0, "median": 6.0, "hyperband": 5.0}
+    runs = search(
+        np.random.default_rng(1),
+        dict.fromkeys(job, 3.0),
+        job,
+        experiment="s-pru",
+        factor="pruner",
+    )
+    answer = one(runs)
+    assert answer.verdict == "supported" and answer.scope == "optuna in s-pru (local)"
+    assert "Job energy at equal budget" in answer.sentence
+    assert "Least with hyperband" in answer.sentence and "most with none" in answer.sentence
+
+
+def test_waste_is_a_share_and_never_decides(search):
+    runs = search(np.random.default_rng(1), EQUAL, noise=0.3)
+    runs["wte_share"] = runs["sampler"].map({"grid": 0.0, "random": 0.1, "tpe": 0.4, "cmaes": 0.5})
+    runs["wte_share"] += np.random.default_rng(2).uniform(0, 0.01, len(runs))
+    answer = one(runs)
+    waste = [t for t in answer.tests if not t.primary]
+    assert waste[0].p_adjusted < 0.05 and answer.verdict == "not supported"
+
+
+def test_space_sizes_compare_within_a_sampler_and_only_at_equal_budget(search):
+    rng = np.random.default_rng(1)
+    sizes = {12: 2.0, 24: 4.0, 48: 8.0}
+    job = {size: 20.0 for size in sizes}
+    grid = search(rng, sizes, job, experiment="s-phi", factor="pS", sampler="grid")
+    grid["budget"] = grid["pS"]
+    tpe = search(rng, sizes, job, experiment="s-phi", factor="pS", sampler="tpe")
+    found = {a.scope: a for a in h2(pd.concat([grid, tpe]), resamples=FEW)}
+    by_grid = found["optuna in s-phi (local, sampler grid)"]
+    by_tpe = found["optuna in s-phi (local, sampler tpe)"]
+    assert by_grid.verdict == by_tpe.verdict == "supported"
+    assert "budgets differ" in by_grid.sentence
+    assert not any("job energy at" in t.name for t in by_grid.tests)
+    assert any("job energy at" in t.name for t in by_tpe.tests)
+    assert "Least with 12" in by_grid.sentence
+
+
+def test_testbeds_and_suts_are_never_mixed(search):
+    parts = [
+        search(np.random.default_rng(i), EQUAL, sut=sut, testbed=testbed)
+        for i, (sut, testbed) in enumerate([("optuna", "a"), ("optuna", "b"), ("ray", "a")])
+    ]
+    parts[1]["job_energy_kwh"] *= 100
+    *scopes, every = h2(pd.concat(parts), resamples=FEW)
+    assert [a.scope for a in scopes] == [
+        "optuna in s-sam (a)",
+        "optuna in s-sam (b)",
+        "ray in s-sam (a)",
+    ]
+    assert every.verdict == "not supported"
+
+
+def test_only_one_sampler(search):
+    answer = one(search(np.random.default_rng(1), {"grid": 5.0}))
+    assert answer.verdict == "undecided: only one sampler has values"
+
+
+@pytest.mark.parametrize(("change", "reason"), [(None, "no goal target"), (True, "no run reached")])
+def test_without_a_goal_job_energy_still_counts(search, change, reason):
+    runs = search(np.random.default_rng(1), EQUAL, dict(zip(SAMPLERS, (9, 7, 5, 3), strict=True)))
+    runs["goal_censored"], runs["energy_to_goal_kwh"] = change, np.nan
+    answer = one(runs)
+    assert answer.verdict == "supported" and reason in answer.sentence
+
+
+def test_few_repetitions(search):
+    answer = one(search(np.random.default_rng(1), PLANTED, repetitions=2))
+    assert answer.verdict.startswith("demonstration only: ")
+    two = {k: PLANTED[k] for k in ("grid", "tpe")}
+    answer = one(search(np.random.default_rng(1), two, repetitions=2))
+    assert "undecided: too few repetitions: p cannot be below 0.333" in answer.verdict
+    answer = one(search(np.random.default_rng(1), PLANTED, repetitions=1))
+    assert answer.verdict.startswith("demonstration only: undecided: one repetition")
+
+
+def test_missing_energies_are_counted(search):
+    runs = search(np.random.default_rng(1), PLANTED, noise=0.02)
+    lost = runs.index[::5]
+    runs.loc[lost, ["job_energy_kwh", "energy_to_goal_kwh"]] = np.nan
+    answer = one(runs)
+    assert answer.verdict == "supported"
+    assert f"{len(lost)} of {len(runs)} runs have no energy" in answer.sentence
+    runs[["job_energy_kwh", "energy_to_goal_kwh"]] = np.nan
+    assert one(runs).outcome == "undecided"
+
+
+def test_a_job_ended_by_its_deadline_is_censored(search):
+    runs = search(np.random.default_rng(1), EQUAL, repetitions=8)
+    runs.loc[runs["sampler"] == "grid", "status"] = "deadline"
+    answer = one(runs)
+    job = next(t for t in answer.tests if "job energy at equal budget between" in t.name)
+    assert "Gehan" in job.name and job.n == 32 and job.p < 0.05
+
+
+def test_infeasible_jobs_are_censored_for_the_goal_and_no_job_of_equal_budget(search):
+    runs = search(np.random.default_rng(1), EQUAL, repetitions=8)
+    cannot = runs["sampler"] == "grid"
+    runs.loc[cannot, "status"] = "infeasible"
+    runs.loc[cannot, "goal_censored"], runs.loc[cannot, "energy_to_goal_kwh"] = True, np.nan
+    answer = one(runs)
+    sizes = {
+        t.name.split(": ")[1].split(" between")[0]: t.n for t in answer.tests if "between" in t.name
+    }
+    assert sizes["energy to tg"] == 32 and sizes["job energy at equal budget"] == 24
+    assert "8 runs are infeasible" in answer.sentence
+
+
+def test_ties(search):
+    runs = search(np.random.default_rng(1), PLANTED, noise=0)
+    answer = one(runs)
+    assert answer.verdict == "supported"
+    runs["energy_to_goal_kwh"] = 5.0
+    assert "all values are equal" in one(runs).sentence
+
+
+def test_flags_may_come_from_a_csv(search, tmp_path):
+    runs = search(np.random.default_rng(1), PLANTED, reach=0.7)
+    path = tmp_path / "runs.csv"
+    runs.replace({"goal_censored": {True: "true", False: "false"}}).to_csv(path, index=False)
+    runs["goal_censored"] = runs["goal_censored"].astype(object)
+    runs.loc[0, "goal_censored"] = None
+    again = pd.read_csv(path, dtype={"goal_censored": str})
+    again.loc[0, "goal_censored"] = None
+    assert one(again).tests == one(runs).tests
