@@ -8,18 +8,42 @@ import yaml
 
 SUTS = """
     from trialwatt.suts.base import Sut
+    from trialwatt.suts.strategies import Strategy
+
+    PLAIN = Strategy(make=print)
 
     class Alpha(Sut):
         name = "alpha"
-        samplers = {"grid": 1, "random": 1}
-        pruners = {"none": None, "median": 1}
+        samplers = {"grid": PLAIN, "random": PLAIN}
+        pruners = {"none": PLAIN, "median": PLAIN}
 
         def work(self, job, index, trials): ...
         def best(self, job): ...
 
     class Beta(Alpha):
         name = "beta"
-        samplers = {"random": 1, "tpe": 1}
+        samplers = {"random": PLAIN, "tpe": PLAIN}
+
+    class Gamma(Alpha):
+        name = "gamma"
+        samplers = {
+            "grid": PLAIN,
+            "random": PLAIN,
+            "gp": Strategy(make=print, needs=("pyyaml", "no-such-package", "nor-this-one")),
+            "tpe": Strategy(make=print, excludes=("asha",)),
+        }
+        pruners = {
+            "none": PLAIN,
+            "asha": PLAIN,
+            "pbt": Strategy(make=print, excludes=("grid", "tpe")),
+        }
+
+        @classmethod
+        def search_problems(cls, workload):
+            return [
+                (f"search.sampler_options.{key}", f"no option {key}")
+                for key in workload.search.sampler_options
+            ] + [(f"space.{key}", "too long") for key in workload.space if len(key) > 5]
 
     class Absent(Alpha):
         name = "absent"
@@ -40,6 +64,7 @@ ENTRY_POINTS = """
     [trialwatt.suts]
     alpha = other_suts:Alpha
     beta = other_suts:Beta
+    gamma = other_suts:Gamma
     absent = other_suts:Absent
     broken = no_such_module:Broken
 
@@ -64,6 +89,12 @@ FILES = {
         "lr": {"choices": [0.001, 0.01]},
         "decay": {"choices": [0.0]},
         "ls": {"choices": [8, 16]},
+        "ln": {"choices": [1]},
+    },
+    "spaces/spot.yaml": {
+        "lr": {"choices": [0.001]},
+        "decay": {"choices": [0.0]},
+        "ls": {"choices": [8]},
         "ln": {"choices": [1]},
     },
     "testbeds/bench.yaml": {"platform": "bench", "cpu_per_vcpu": 0.25, "meters": ["model"]},

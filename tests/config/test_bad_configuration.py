@@ -88,6 +88,28 @@ CASES = [
         "search.budget: is more than the 4 points of the grid (got 5)",
     ),
     (WORKLOAD, ["search"], {"budget": -1}, "search.budget: must be at least 1 (got -1)"),
+    # --- searches that cannot be meant
+    (
+        WORKLOAD,
+        ["workers"],
+        {"count": 5, "cpu": 1},
+        "workers.count: more workers than trials: 5 for 4 (the points of the grid)",
+    ),
+    # --- the storage of the SUTs
+    (
+        TESTBED,
+        ["storage"],
+        {"postgres_env": "postgresql://me:secret@host/db"},
+        "storage.postgres_env: must be the name of an environment variable that holds the URL",
+    ),
+    (
+        TESTBED,
+        ["storage"],
+        {"postgres_env": "NO_SUCH_VARIABLE"},
+        "storage.postgres_env: the environment variable NO_SUCH_VARIABLE is not set;"
+        " it must hold the URL",
+    ),
+    (TESTBED, ["storage"], {}, "storage.postgres_env: is missing"),
     # --- treatments
     (
         NODE,
@@ -146,7 +168,7 @@ CASES = [
         "config.yaml",
         ["set"],
         {"space": "none"},
-        "set.space: there is no config/spaces/none.yaml; there are: four",
+        "set.space: there is no config/spaces/none.yaml; there are: four, spot",
     ),
     (
         "config.yaml",
@@ -364,6 +386,177 @@ def test_a_varied_sampler_is_reported_at_the_sut_that_lacks_it(project):
     )
 
 
+def test_more_workers_than_trials_are_reported_where_they_were_asked_for(project):
+    project.edit(TESTBED, "allow_oversubscription", to=True)
+    project.edit(NODE, "vary", "workers.count", to=[1, 6])
+    assert said(project) == [
+        "config/experiments/r-node.yaml: vary.workers.count[1]:"
+        " more workers than trials: 6 for 4 (the points of the grid)"
+    ]
+    project.edit(NODE, "vary", "workers.count", to=[1, 2])
+    project.edit("config.yaml", "set", to={"search.budget": 1})
+    assert said(project) == [
+        "config/workloads/small.yaml: workers.count:"
+        " more workers than trials: 2 for 1 (search.budget)",
+        "config/experiments/r-node.yaml: vary.workers.count[1]:"
+        " more workers than trials: 2 for 1 (search.budget)",
+    ]
+
+
+def test_a_space_of_a_single_point(project):
+    project.edit("config.yaml", "set", to={"space": "spot"})
+    assert said(project) == [
+        "config/spaces/spot.yaml: holds a single point: there is nothing to search"
+    ]
+
+
+def gamma(project, **search):
+    project.edit("config.yaml", "suts", to=["gamma"])
+    project.edit(WORKLOAD, "search", to=search)
+    return said(project)
+
+
+def test_a_strategy_whose_package_is_missing_names_it(project):
+    assert gamma(project, sampler="gp", pruner="pbt") == [
+        'config/workloads/small.yaml: search.sampler: gamma\'s sampler "gp" needs what is not'
+        " installed: pip install no-such-package nor-this-one"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "pruner", "possible"),
+    [
+        ("grid", "pbt", False),
+        ("tpe", "pbt", False),
+        ("tpe", "asha", False),
+        ("random", "pbt", True),
+        ("grid", "asha", True),
+    ],
+)
+def test_a_pruner_and_a_sampler_that_exclude_each_other(project, sampler, pruner, possible):
+    if possible:
+        project.edit("config.yaml", "suts", to=["gamma"])
+        project.edit(WORKLOAD, "search", to={"sampler": sampler, "pruner": pruner})
+        assert project.plan()
+        return
+    assert gamma(project, sampler=sampler, pruner=pruner) == [
+        "config/workloads/small.yaml: search.pruner: gamma cannot combine"
+        f' pruner "{pruner}" with sampler "{sampler}"'
+    ]
+
+
+def test_what_only_the_sut_can_know_is_reported_at_its_key(project):
+    assert gamma(project, sampler_options={"speed": 3}) == [
+        "config/workloads/small.yaml: search.sampler_options.speed: gamma: no option speed"
+    ]
+    project.edit("config.yaml", "set", to={"search.sampler_options.speed": 4})
+    assert gamma(project) == [
+        "config/config.yaml: set.search.sampler_options.speed: gamma: no option speed"
+    ]
+
+
+def test_a_varied_pruner_is_reported_at_the_sut_that_cannot_combine_it(project):
+    project.edit(NODE, "vary", to={"search.pruner": ["none", "pbt"]})
+    project.edit(NODE, "suts", to=["gamma"])
+    assert said(project) == [
+        "config/experiments/r-node.yaml: suts[0]: gamma cannot combine"
+        ' pruner "pbt" with sampler "grid"'
+    ]
+
+
+def test_options_that_optuna_refuses_are_reported_in_its_own_words(project):
+    project.edit("config.yaml", "suts", to=["optuna"])
+    options = {"n_startup_trials": 3, "n_startup": 3}
+    project.edit(WORKLOAD, "search", to={"sampler": "tpe", "sampler_options": options})
+    (sentence,) = said(project)
+    assert sentence.startswith("config/workloads/small.yaml: search.sampler_options: optuna: ")
+    assert "n_startup" in sentence
+    search = {"pruner": "percentile", "pruner_options": {"percentile": 120.0}}
+    project.edit(WORKLOAD, "search", to=search)
+    (sentence,) = said(project)
+    assert sentence.startswith("config/workloads/small.yaml: search.pruner_options: optuna: ")
+    assert "0 and 100" in sentence
+    search = {"pruner": "patient", "pruner_options": {"wrapped": "sleepy"}}
+    project.edit(WORKLOAD, "search", to=search)
+    (sentence,) = said(project)
+    assert 'no "sleepy" to wrap; there are: none, median' in sentence
+    project.edit(WORKLOAD, "search", to={"sampler": "tpe", "sampler_options": {"seed": 3}})
+    assert said(project) == [
+        "config/workloads/small.yaml: search.sampler_options.seed:"
+        " optuna: the run sets it, from its own seed"
+    ]
+
+
+def test_brute_force_needs_something_to_enumerate(project):
+    project.edit("config.yaml", "suts", to=["optuna"])
+    project.edit(WORKLOAD, "search", to={"sampler": "bruteforce"})
+    project.edit(SPACE, "lr", to={"low": 0.001, "high": 0.1, "log": True, "levels": 3})
+    assert said(project) == [
+        "config/spaces/four.yaml: lr:"
+        " optuna: bruteforce needs choices, whole numbers or a `step` here"
+    ]
+
+
+def test_plain_has_no_options(project):
+    project.edit("config.yaml", "suts", to=["plain"])
+    project.edit(WORKLOAD, "search", to={"sampler_options": {"speed": 3}})
+    assert said(project) == [
+        "config/workloads/small.yaml: search.sampler_options.speed:"
+        " plain: plain's samplers have no options"
+    ]
+    project.edit(WORKLOAD, "search", to={"pruner": "median"})
+    assert said(project) == [
+        'config/workloads/small.yaml: search.pruner: plain offers no pruner "median"; it has: none'
+    ]
+
+
+def test_the_url_of_a_database_is_never_shown(project, monkeypatch):
+    project.edit(TESTBED, "storage", to={"postgres_env": "SOME_URL"})
+    for url in ("mysql://me:secret@host/db", "postgresql:me:secret", "secret"):
+        monkeypatch.setenv("SOME_URL", url)
+        (sentence,) = said(project)
+        assert sentence.startswith("config/testbeds/bench.yaml: storage.postgres_env: ")
+        assert "secret" not in sentence
+    monkeypatch.setenv("SOME_URL", "postgresql://me:secret@host/db")
+    assert "secret" not in project.plan().as_json()
+
+
+# --- optional SUTs ----------------------------------------------------------------------------
+
+
+def test_an_optional_sut_that_cannot_run_is_left_out_and_listed(project):
+    project.edit(NODE, "optional_suts", to=["absent", "beta", "broken"])
+    project.edit(WORKLOAD, "search", to={"sampler": "random"})
+    plan = project.plan()
+    assert {run.sut for run in plan.experiments["r-node"].runs} == {"alpha", "beta"}
+    assert plan.unavailable == plan.experiments["r-node"].unavailable == {
+        "absent": "absent cannot run here: java is not installed: install Java 17",
+        "broken": "no_such_module:Broken cannot be loaded: No module named 'no_such_module'",
+    }  # fmt: skip
+    assert plan.experiments["baseline"].unavailable == {}
+    assert "install Java 17" in plan.as_json()
+
+
+def test_the_settings_replace_optional_suts_too(project):
+    project.edit(NODE, "optional_suts", to=["absent"])
+    project.edit("config.yaml", "suts", to=["alpha"])
+    assert project.plan().unavailable == {}
+    project.edit("config.yaml", "suts", to=["absent"])
+    assert said(project) == [
+        "config/config.yaml: suts[0]: absent cannot run here:"
+        " java is not installed: install Java 17"
+    ]
+
+
+def test_an_optional_sut_must_be_known_and_stand_in_one_list(project):
+    project.edit(NODE, "optional_suts", to=["alpha", "beta-", "absent", "absent"])
+    repeated, again, unknown = said(project)
+    place = "config/experiments/r-node.yaml: optional_suts"
+    assert repeated == f"{place}[0]: alpha stands in the list already"
+    assert again == f"{place}[3]: absent stands in the list already"
+    assert unknown.startswith(f'{place}[1]: there is no SUT "beta-"; there are: absent, alpha')
+
+
 def test_a_sut_list_of_the_settings_is_reported_there(project):
     project.edit("config.yaml", "suts", to=["nobody"])
     assert all(s.startswith("config/config.yaml: suts[0]: there is no SUT") for s in said(project))
@@ -381,6 +574,7 @@ def test_a_random_search_of_a_continuous_range_needs_a_budget(project):
 
 
 def test_more_than_the_machine_has_is_refused_unless_allowed(project):
+    project.edit(WORKLOAD, "search", to={"sampler": "random", "budget": 30})
     project.edit(NODE, "vary", "workers.count", to=[1, 2, 8])
     assert said(project) == [
         "config/experiments/r-node.yaml: vary.workers.count[2]:"
@@ -391,6 +585,7 @@ def test_more_than_the_machine_has_is_refused_unless_allowed(project):
 
 
 def test_too_much_is_reported_where_it_was_asked_for(project):
+    project.edit(WORKLOAD, "search", to={"sampler": "random", "budget": 30})
     project.edit(WORKLOAD, "workers", to={"count": 16})
     assert said(project)[0] == (
         "config/workloads/small.yaml: workers:"

@@ -196,7 +196,7 @@ def test_a_thousand_runs_are_planned_in_about_a_second(project):
         NODE, "vary", to={"workers.count": list(range(1, 26)), "epochs": list(range(1, 21))}
     )
     project.edit(NODE, "suts", to=["alpha", "beta"])
-    project.edit("workloads/small.yaml", "search", to={"sampler": "random"})
+    project.edit("workloads/small.yaml", "search", to={"sampler": "random", "budget": 25})
     start = time.process_time()
     plan = project.plan()
     spent = time.process_time() - start

@@ -46,12 +46,14 @@ class Hyperparameter:
 LEARNING_RATE = Hyperparameter("learning rate", "number", 0, above=True)
 WEIGHT_DECAY = Hyperparameter("weight decay", "number", 0)
 LAYER_SIZE = Hyperparameter("units per hidden layer", "integer", 1)
+CHANNELS = Hyperparameter("channels of the first convolution", "integer", 1)
 LAYERS = Hyperparameter("number of hidden layers", "integer", 1)
 
 DATASETS: tuple[str, ...] = ("digits", "mnist", "fashion-mnist")
 
 MODELS: dict[str, dict[str, Hyperparameter]] = {
     "ff": {"ls": LAYER_SIZE, "ln": LAYERS},
+    "cnn": {"channels": CHANNELS, "ls": LAYER_SIZE},
 }
 
 ALGORITHMS: dict[str, dict[str, Hyperparameter]] = {

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from trialwatt.config.carbon_series import read_series
 from trialwatt.config.catalogue import ALGORITHMS, DATASETS, MODELS
 from trialwatt.config.expansion import Resolved
 from trialwatt.config.keys import dotted, one_of, suggestion
@@ -17,7 +18,7 @@ from trialwatt.config.origins import Origins
 from trialwatt.config.rawfiles import raw_file_problems
 from trialwatt.config.registry import Registry
 from trialwatt.config.space import levels, size
-from trialwatt.errors import Problem
+from trialwatt.errors import Problem, TrialwattError
 
 SPARE_BYTES = 50 * 2**20
 """Free space without which nothing starts."""
@@ -34,6 +35,7 @@ def check_workload(resolved: Resolved, problems: Problems) -> None:
         _check_hyperparameters(workload, origins, problems)
     if not faulty & {"space", "search"}:
         _check_budget(workload, origins, problems)
+    _check_worker_count(resolved, problems)
 
 
 def _known(key: str, name: str, there, origins: Origins, problems: Problems) -> bool:
@@ -83,37 +85,57 @@ def _check_budget(workload: Workload, origins: Origins, problems: Problems) -> N
             except ValueError:
                 message = f"a continuous range needs `levels` (or a `step`) to be {why}"
                 problems.add(origins.problem(("space", name), message))
+    elif points == 1:
+        problems.add(
+            origins.problem(("space",), "holds a single point: there is nothing to search")
+        )
     elif search.sampler == "grid" and search.budget and search.budget > points:
         message = f"is more than the {points} points of the grid (got {search.budget})"
         problems.add(origins.problem(("search", "budget"), message))
 
 
+def _check_worker_count(resolved: Resolved, problems: Problems) -> None:
+    """A worker that never gets a trial would be measured for nothing."""
+    workload, faulty = resolved.workload, resolved.faulty
+    points = size(workload.space)
+    trials = workload.search.budget or points
+    if faulty & {"space", "search", "workers"} or trials is None or points == 1:
+        return  # reported already
+    if workload.workers.count > trials:
+        what = "search.budget" if workload.search.budget else "the points of the grid"
+        message = f"more workers than trials: {workload.workers.count} for {trials} ({what})"
+        problems.add(resolved.origins.problem(("workers", "count"), message))
+
+
 class SutChecks:
-    """The questions to the SUTs; each class is loaded once."""
+    """The questions to the SUTs; each class is loaded once, each question asked once."""
 
     def __init__(self):
         self._registry = Registry("trialwatt.suts")
         self._available: dict[str, str] = {}
+        self._answers: dict[tuple[str, str], list[tuple[tuple, str]]] = {}
 
     def check_name(self, name: str, origins: Origins, path: tuple, problems: Problems) -> bool:
-        """Whether there is such a SUT and it can run here."""
-        if name not in self._registry.names:
-            there = self._registry.names
+        """Whether there is such a SUT."""
+        there = self._registry.names
+        if name not in there:
             hint = suggestion(name, there)
             message = f'there is no SUT "{name}"; there are: {one_of(there)}{hint}'
             problems.add(origins.problem(path, message))
-            return False
+        return name in there
+
+    def why_unavailable(self, name: str) -> str:
+        """Empty if the SUT can run here, else the sentence that says why not."""
         sut, fault = self._registry.load(name)
-        if sut is not None and name not in self._available:
+        if sut is None:
+            return fault
+        if name not in self._available:
             self._available[name] = sut.available()
-        if fault or self._available[name]:
-            reason = fault or f"cannot run here: {self._available[name]}"
-            problems.add(origins.problem(path, f"{name} {reason}" if not fault else reason))
-            return False
-        return True
+        reason = self._available[name]
+        return f"{name} cannot run here: {reason}" if reason else ""
 
     def check_search(self, name: str, resolved: Resolved, at: Problem, problems: Problems) -> None:
-        """Whether the SUT offers the sampler and the pruner.
+        """Whether the SUT offers the sampler and the pruner, together and with their options.
 
         `at` is the SUT's place in a list. It is named where the experiment itself varies the
         strategy; else the place where the strategy was chosen.
@@ -121,17 +143,39 @@ class SutChecks:
         if "search" in resolved.faulty:
             return
         workload, origins = resolved.workload, resolved.origins
-        sut, _ = self._registry.load(name)
-        for kind, offered in (("sampler", sut.samplers), ("pruner", sut.pruners)):
-            chosen = getattr(workload.search, kind)
-            if chosen in offered:
-                continue
-            message = f'{name} offers no {kind} "{chosen}"; it has: {one_of(offered)}'
-            _, key = origins.of(("search", kind))
-            if key[:1] == ("vary",):
+        question = (name, workload.model_dump_json(include={"search", "space", "epochs"}))
+        if question not in self._answers:
+            self._answers[question] = self._search_problems(name, resolved)
+        for path, message in self._answers[question]:
+            _, key = origins.of(path[:2])
+            if path[0] == "search" and key[:1] == ("vary",):
                 problems.add(Problem(at.file, at.key, message))
             else:
-                problems.add(origins.problem(("search", kind), message))
+                problems.add(origins.problem(path, message))
+
+    def _search_problems(self, name: str, resolved: Resolved) -> list[tuple[tuple, str]]:
+        sut, _ = self._registry.load(name)
+        search, found = resolved.workload.search, []
+        for kind, offered in (("sampler", sut.samplers), ("pruner", sut.pruners)):
+            chosen = getattr(search, kind)
+            if chosen not in offered:
+                message = f'{name} offers no {kind} "{chosen}"; it has: {one_of(offered)}'
+                found.append((("search", kind), message))
+            elif missing := offered[chosen].missing():
+                needs = f"needs what is not installed: pip install {' '.join(missing)}"
+                found.append((("search", kind), f'{name}\'s {kind} "{chosen}" {needs}'))
+        if found:
+            return found
+        sampler, pruner = sut.samplers[search.sampler], sut.pruners[search.pruner]
+        if search.pruner in sampler.excludes or search.sampler in pruner.excludes:
+            both = f'pruner "{search.pruner}" with sampler "{search.sampler}"'
+            return [(("search", "pruner"), f"{name} cannot combine {both}")]
+        if "space" in resolved.faulty:
+            return []
+        return [
+            (tuple(key.split(".")), f"{name}: {message}")
+            for key, message in sut.search_problems(resolved.workload)
+        ]
 
     def roles(self, run: RunConfig) -> list:
         sut, _ = self._registry.load(run.sut)
@@ -183,6 +227,25 @@ def check_meters(testbed: Testbed, origins: Origins, problems: Problems) -> None
             hint = suggestion(name, there)
             message = f'there is no meter "{name}"; there are: {one_of(there)}{hint}'
             problems.add(origins.problem(("meters", index), message))
+        elif name == "prometheus" and testbed.prometheus is None:
+            message = "prometheus needs the section `prometheus`, which says which server to ask"
+            problems.add(origins.problem(("meters", index), message))
+        elif name in testbed.meters[:index]:
+            problems.add(origins.problem(("meters", index), f'"{name}" is there twice'))
+
+
+def check_storage(testbed: Testbed, origins: Origins, problems: Problems) -> None:
+    """Whether the variable that the testbed names holds a URL of PostgreSQL; it is never shown."""
+    if testbed.storage is None:
+        return
+    variable, path = testbed.storage.postgres_env, ("storage", "postgres_env")
+    scheme, found, _ = os.environ.get(variable, "").partition("://")
+    if not scheme:
+        message = f"the environment variable {variable} is not set; it must hold the URL"
+        problems.add(origins.problem(path, message))
+    elif not found or scheme.partition("+")[0] not in ("postgresql", "postgres"):
+        message = f"{variable} must be as postgresql://user:password@host:port/database"
+        problems.add(origins.problem(path, message))
 
 
 def check_in_table(
@@ -193,6 +256,17 @@ def check_in_table(
         hint = suggestion(name, entries)
         message = f'"{name}" is not in {file}; there are: {one_of(entries)}{hint}'
         problems.add(origins.problem((key,), message))
+
+
+def check_carbon_series(testbed: Testbed, root: Path, origins: Origins, problems: Problems) -> None:
+    """The user's series of intensities: there and readable. What it covers, the metrics check."""
+    if testbed.carbon_series is None:
+        return
+    try:
+        read_series(root / testbed.carbon_series)
+    except TrialwattError as error:
+        message = str(error).removeprefix(f"{root}{os.sep}")
+        problems.add(origins.problem(("carbon_series",), message))
 
 
 def check_data(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,9 +112,11 @@ def value_at(draft: Draft, workload: Workload, key: str) -> Value | None:
     return found
 
 
-def repeated(values: list, origins: Origins, path: tuple, problems: Problems) -> None:
-    """Report every value of a list that stands in it for the second time."""
-    seen = []
+def repeated(
+    values: list, origins: Origins, path: tuple, problems: Problems, before: Sequence = ()
+) -> None:
+    """Report every value of a list that stands in it, or in the one `before`, already."""
+    seen = [(isinstance(value, bool), value) for value in before]
     for index, value in enumerate(values):
         mark = (isinstance(value, bool), value)
         if mark in seen:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+from pathlib import Path
+
+from trialwatt.config.carbon_series import read_series
+from trialwatt.config.goals import reference_file, targets
 from trialwatt.config.plan import Plan
 
 
@@ -23,10 +28,22 @@ def experiment_rows(plan: Plan, experiment: str) -> list[dict]:
     return rows
 
 
+def carbon_series(plan: Plan) -> list[str]:
+    """The testbed's series of carbon intensities, as the input of a rule: one file or none."""
+    return [plan.testbed.carbon_series] if plan.testbed.carbon_series else []
+
+
 def metrics_values(plan: Plan) -> dict:
-    """Prices, intensity and PUE of the testbed: keywords of metrics.context.MetricsContext."""
+    """Prices, intensity, PUE and goals: keywords of metrics.context.MetricsContext.
+
+    The goals' targets are read from config/goals of the current folder, in which rules run; a
+    dataset that has none has no goal metrics, unless a workload names its own target.
+
+    A series of intensities goes before the testbed's region: then `intensity` is None, to be read
+    from the file by who has it as an input, and the file's name stands for the region.
+    """
     prices, carbon = plan.tables.prices, plan.tables.carbon
-    return {
+    values = {
         "price_per_cpu_h": prices.per_vcpu_h,
         "price_per_gb_h": prices.per_gb_h,
         "price_per_accelerator_h": dict(prices.accelerators_per_h),
@@ -36,18 +53,28 @@ def metrics_values(plan: Plan) -> dict:
         "region": plan.testbed.region,
         "carbon_year": carbon.year,
         "pue": plan.testbed.pue,
+        "targets": targets(Path.cwd()),
     }
+    for file in carbon_series(plan):
+        first = datetime.datetime.fromtimestamp(read_series(Path(file))[0][0] / 1e9, datetime.UTC)
+        name = f"series {Path(file).name}"
+        values |= {"intensity": None, "region": name, "carbon_year": first.year}
+    return values
 
 
 def source(plan: Plan, experiment: str) -> dict:
     """Where an experiment comes from: values for figures.make.source_of."""
     planned = plan.experiments[experiment]
     others = {other.file for name, other in plan.experiments.items() if name != experiment}
+    goals = [reference_file(dataset) for dataset in plan.datasets]
     return {
         "experiment": experiment,
         "results": plan.settings.results,
         "file": planned.file,
-        "config_files": [file for file in plan.files if file not in others],
+        "config_files": [
+            *(file for file in plan.files if file not in others),
+            *(file for file in goals if Path(file).is_file()),
+        ],
     }
 
 

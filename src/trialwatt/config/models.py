@@ -5,10 +5,13 @@ Units stand in the names. Unknown keys are errors everywhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -16,6 +19,7 @@ from pydantic import (
     Tag,
     ValidationError,
     WrapValidator,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -168,8 +172,123 @@ class Limits(Model):
     memory_mb: Annotated[int, Field(ge=64)] = 1024
 
 
+_VARIABLE = "[A-Z_][A-Z0-9_]*"
+
+
+class Storage(Model):
+    """A database that the SUTs which want one share their search through, instead of a file.
+
+    Its URL may hold a password, so it is read from the environment variable that `postgres_env`
+    names, and stands in no file, record or hash.
+    """
+
+    postgres_env: Annotated[str, Field(json_schema_extra={"pattern": f"^{_VARIABLE}$"})]
+
+    @field_validator("postgres_env")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        if not re.fullmatch(_VARIABLE, value):  # shows no value: it may well be the URL itself
+            raise ValueError("must be the name of an environment variable that holds the URL")
+        return value
+
+
+def _variable(value: str) -> str:
+    if not re.fullmatch(_VARIABLE, value):  # not shown: it may well be the secret itself
+        raise ValueError("must be the name of an environment variable that holds it")
+    return value
+
+
+Variable = Annotated[
+    str, AfterValidator(_variable), Field(json_schema_extra={"pattern": f"^{_VARIABLE}$"})
+]
+"""What is secret stands in no file and no record, only the name of its variable."""
+Label = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class PrometheusQuery(Model):
+    """A domain of the prometheus meter: a PromQL expression that gives one series.
+
+    With `by`, the name of a label, each of its values is a domain of its own, <domain>-<value>.
+    joules and their parts are counters, watts and their parts momentary power; `method` says
+    otherwise where the exporter attributes or models.
+    """
+
+    query: Annotated[str, Field(min_length=1)]
+    unit: Literal["joules", "millijoules", "microjoules", "watts", "milliwatts", "microwatts"]
+    resource: Literal["cpu", "memory", "accelerator"] = "cpu"
+    method: Literal["counter", "polled", "attributed", "modelled"] | None = None
+    by: Label | None = None
+
+
+class Cadvisor(Model):
+    """CPU time and memory of containers as cAdvisor has them, recorded beside our own.
+
+    `component` is the label that names a component; `match` narrows the containers.
+    """
+
+    component: Label = "pod"
+    match: dict[Label, str] = {}
+
+
+class Prometheus(Model):
+    """The server that the prometheus meter asks after a run, and what it asks.
+
+    `match` narrows the preset's series: {node_name: worker-1}. `queries` adds domains of your
+    own to those of the preset. Credentials are read from the environment variables that are
+    named here.
+    """
+
+    url: Annotated[str, Field(min_length=1)]
+    preset: Literal["kepler", "scaphandre", "dcgm", "custom"] = "custom"
+    match: dict[Label, str] = {}
+    queries: dict[Name, PrometheusQuery] = {}
+    cadvisor: Cadvisor | None = None
+    token_env: Variable | None = None
+    user_env: Variable | None = None
+    password_env: Variable | None = None
+    step_s: Annotated[float, Field(ge=1, le=300)] = 5
+    timeout_s: Annotated[float, Field(gt=0, le=300)] = 10
+    retries: Annotated[int, Field(ge=0, le=10)] = 3
+
+    @field_validator("url")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be an address such as http://localhost:9090")
+        if "@" in parts.netloc or parts.query or parts.fragment:  # may be secret: not shown
+            raise ValueError(
+                "must hold no credentials and no parameters: name the environment variables that "
+                "hold them in token_env, or in user_env and password_env"
+            )
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _complete(self):
+        if self.preset == "custom" and not self.queries:
+            raise ValueError("a custom preset needs `queries`")
+        if (self.user_env is None) != (self.password_env is None):
+            raise ValueError("user_env and password_env go together")
+        if self.token_env and self.user_env:
+            raise ValueError("token_env and user_env exclude each other")
+        return self
+
+
+class BoardPower(Model):
+    """What the model meter takes for each accelerator, all the time: the power of its board."""
+
+    kind: Literal["gpu", "tpu"] = "gpu"
+    devices: Annotated[int, Field(ge=1)]
+    watts: Annotated[float, Field(gt=0)]
+    source: Annotated[str, Field(min_length=1)]
+
+
 class Testbed(Model):
-    """Where runs happen and how they are metered. Prices and carbon only matter to the metrics."""
+    """Where runs happen and how they are metered. Prices and carbon only matter to the metrics.
+
+    `carbon_series` is a CSV file (utc_start, g_per_kwh), relative to the project; where it is
+    given it is used instead of the region's yearly mean.
+    """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
@@ -178,12 +297,16 @@ class Testbed(Model):
     allow_oversubscription: bool = False
     enforcement: Literal["auto", "cgroup-v2", "systemd", "cgroup-v1", "soft"] = "auto"
     service: Limits = Limits()
+    storage: Storage | None = None
     meters: Annotated[list[Name], Field(min_length=1)] = ["rapl", "model"]
     sample_hz: Annotated[float, Field(ge=1, le=50)] = 5
     idle_s: Annotated[float, Field(ge=0)] = 10
+    prometheus: Prometheus | None = None
     power_model: Name = "gcp-median"
+    accelerator_board_w: BoardPower | None = None
     prices: Name = "gcp-n2"
     region: TableKey = "world"
+    carbon_series: Annotated[str, Field(min_length=1)] | None = None
     pue: Annotated[float, Field(ge=1)] = 1.0
 
 
@@ -191,19 +314,24 @@ class Testbed(Model):
 
 
 class Experiment(Model):
-    """A base workload and what varies: dotted workload keys to the list of treatments."""
+    """A base workload and what varies: dotted workload keys to the list of treatments.
+
+    Every one of `suts` must be able to run here; those of `optional_suts` that cannot are left
+    out, and the plan says why.
+    """
 
     title: str
     base: Name
     vary: dict[str, Annotated[list[Value], Field(min_length=1)]] = {}
     suts: Annotated[list[Name], Field(min_length=1)]
+    optional_suts: list[Name] = []
 
 
 class Settings(Model):
     """config/config.yaml: which experiments run, where, how often and on which data.
 
     `base` replaces the base workload of every experiment, `set` replaces single workload keys
-    (dotted) of the base, `suts` replaces the experiments' lists.
+    (dotted) of the base, `suts` replaces the experiments' lists (the optional ones too).
     """
 
     testbed: Name = "local"
@@ -219,7 +347,7 @@ class Settings(Model):
 
 # --- one run ----------------------------------------------------------------------------------
 
-TESTBED_KEYS_OF_METRICS = {"prices", "region", "pue"}
+TESTBED_KEYS_OF_METRICS = {"prices", "region", "carbon_series", "pue"}
 """Testbed keys that only the metrics read: a new price must not redo a measurement."""
 
 

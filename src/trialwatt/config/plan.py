@@ -32,7 +32,7 @@ from trialwatt.config.tables import (
     PriceSet,
     PriceTable,
 )
-from trialwatt.errors import ConfigError, TrialwattError
+from trialwatt.errors import ConfigError, Problem, TrialwattError
 
 TABLE_FILES = {
     "prices": "config/prices.yaml",
@@ -68,13 +68,17 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class PlannedExperiment:
-    """An experiment and its runs, in the order of its treatments, then of its SUTs."""
+    """An experiment and its runs, in the order of its treatments, then of its SUTs.
+
+    unavailable: its optional SUTs that cannot run here, and why.
+    """
 
     id: str
     title: str
     file: str
     varies: tuple[str, ...]
     runs: tuple[PlannedRun, ...]
+    unavailable: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,15 @@ class Plan:
     runs: dict[str, RunConfig]
     files: tuple[str, ...]
     _order: dict[str, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def unavailable(self) -> dict[str, str]:
+        """The optional SUTs that cannot run here, and why."""
+        return {
+            name: reason
+            for experiment in self.experiments.values()
+            for name, reason in sorted(experiment.unavailable.items())
+        }
 
     @property
     def datasets(self) -> list[str]:
@@ -158,6 +171,7 @@ class Plan:
                         "title": experiment.title,
                         "file": experiment.file,
                         "varies": list(experiment.varies),
+                        "unavailable": experiment.unavailable,
                         "runs": [
                             {
                                 "sut": run.sut,
@@ -263,7 +277,8 @@ class _Planner:
             power=tables["power"].models[testbed.power_model],
             all_power=dict(tables["power"].models),
         )
-        files = tuple(sorted({*self._settings_files, *self._files.names}))
+        series = [testbed.carbon_series] if testbed.carbon_series else []
+        files = tuple(sorted({*self._settings_files, *self._files.names, *series}))
         return Plan(settings, testbed, chosen, planned, runs, files, _shuffled(runs, settings))
 
     def _tables(self) -> dict:
@@ -291,6 +306,8 @@ class _Planner:
                 name = getattr(testbed, key)
                 checks.check_in_table(key, name, entries, TABLE_FILES[table], origins, problems)
         checks.check_meters(testbed, origins, problems)
+        checks.check_carbon_series(testbed, self._root, origins, problems)
+        checks.check_storage(testbed, origins, problems)
         usable = not faulty or faulty.isdisjoint(Testbed.model_fields)
         return testbed, checks.PlatformChecks(testbed, origins, problems) if usable else None
 
@@ -307,15 +324,7 @@ class _Planner:
         if experiment is None:
             return None
         origins = Origins(file)
-        repeated(experiment.suts, origins, ("suts",), problems)
-        suts, suts_origins = experiment.suts, origins
-        if settings.suts:
-            suts, suts_origins = settings.suts, self._origins
-        usable = [
-            (sut, suts_origins.problem(("suts", place), ""))
-            for place, sut in enumerate(suts)
-            if self._suts.check_name(sut, suts_origins, ("suts", place), problems)
-        ]
+        usable, unavailable = self._usable_suts(experiment, origins)
         base = self._base(experiment, origins)
         if base is None:
             return None
@@ -336,7 +345,35 @@ class _Planner:
                 )
                 platform.check(run, self._suts, resolved, problems)
                 runs.append(PlannedRun(sut, treatment, is_baseline, run_folder(run), run))
-        return PlannedExperiment(name, experiment.title, file, tuple(experiment.vary), tuple(runs))
+        vary = tuple(experiment.vary)
+        return PlannedExperiment(name, experiment.title, file, vary, tuple(runs), unavailable)
+
+    def _usable_suts(
+        self, experiment: Experiment, origins: Origins
+    ) -> tuple[list[tuple[str, Problem]], dict[str, str]]:
+        """The SUTs that can run here, each with its place; optional ones that cannot, and why."""
+        lists = [("suts", experiment.suts, origins)]
+        if self._settings.suts:
+            lists = [("suts", self._settings.suts, self._origins)]
+        else:
+            lists.append(("optional_suts", experiment.optional_suts, origins))
+        repeated(experiment.suts, origins, ("suts",), self._problems)
+        repeated(
+            experiment.optional_suts, origins, ("optional_suts",), self._problems, experiment.suts
+        )
+        usable, unavailable = [], {}
+        for key, names, from_ in lists:
+            for place, name in enumerate(names):
+                if not self._suts.check_name(name, from_, (key, place), self._problems):
+                    continue
+                reason = self._suts.why_unavailable(name)
+                if not reason:
+                    usable.append((name, from_.problem((key, place), "")))
+                elif key == "optional_suts":
+                    unavailable[name] = reason
+                else:
+                    self._problems.add(from_.problem((key, place), reason))
+        return usable, unavailable
 
     def _base(self, experiment: Experiment, origins: Origins) -> Draft | None:
         """The base workload with the settings' `base` and `set` applied."""

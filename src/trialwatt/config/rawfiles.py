@@ -52,6 +52,25 @@ def raw_file_problems(dataset: str, folder: str | Path) -> list[str]:
     return [problem for problem in problems if problem]
 
 
+def published(dataset: str) -> str:
+    """What the data folder must hold, a line for each file."""
+    return "\n".join(
+        f"  {FOLDERS[dataset]}/{name} (or .gz): {SIZES[name]:,} bytes, MD5 {md5}"
+        for name, md5 in MD5[dataset].items()
+    )
+
+
+def unpack_raw_files(dataset: str, folder: Path, target: Path) -> None:
+    """Put the raw files below `target` as torchvision expects them: links, or unpacked `.gz`."""
+    raw, made = folder / FOLDERS[dataset], target / FOLDERS[dataset]
+    made.mkdir(parents=True)
+    for name in MD5[dataset]:
+        if (raw / name).is_file():
+            (made / name).symlink_to((raw / name).resolve())
+        else:
+            (made / name).write_bytes(gzip.decompress((raw / f"{name}.gz").read_bytes()))
+
+
 def _problem(path: Path, size: int, md5: str) -> str:
     packed = path.with_name(path.name + ".gz")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from decimal import Decimal
 
 from trialwatt.config.models import Choices, Range, Space
 
@@ -19,9 +20,7 @@ def levels(axis: Choices | Range) -> list:
     if axis.levels is None:
         if axis.log or not (whole or axis.step):
             raise ValueError("a continuous range needs `levels` to be on a grid")
-        step = axis.step or 1
-        count = math.floor((axis.high - axis.low) / step + 1e-9) + 1
-        values = [axis.low + i * step for i in range(count)]
+        values = [value_at(axis, i) for i in range(last_step(axis) + 1)]
     elif axis.levels == 1:
         values = [axis.low]
     elif axis.log:
@@ -70,9 +69,27 @@ def is_whole(axis: Range) -> bool:
     return isinstance(axis.low, int) and isinstance(axis.high, int) and step_whole
 
 
+def top(axis: Range) -> float:
+    """The largest value of a stepped range: `high`, or the last step below it."""
+    return value_at(axis, last_step(axis))
+
+
+def last_step(axis: Range) -> int:
+    """How many steps above `low` the range holds; the number of its last value, from 0."""
+    return math.floor((axis.high - axis.low) / (axis.step or 1) + 1e-9)
+
+
+def value_at(axis: Range, number: int) -> float:
+    """The value so many steps above `low` (a whole range has steps of 1 without a `step`).
+
+    Decimal, as people write ranges: 0.1 + 2 · 0.1 is 0.3, and no more than `high`.
+    """
+    value = Decimal(str(axis.low)) + number * Decimal(str(axis.step or 1))
+    return round(value) if is_whole(axis) else float(value)
+
+
 def _snap(axis: Range, value: float) -> float:
-    top = math.floor((axis.high - axis.low) / axis.step + 1e-9)
-    return axis.low + min(top, round((value - axis.low) / axis.step)) * axis.step
+    return value_at(axis, min(last_step(axis), round((value - axis.low) / axis.step)))
 
 
 def _draw_one(axis: Choices | Range, rng: random.Random):
@@ -81,8 +98,7 @@ def _draw_one(axis: Choices | Range, rng: random.Random):
     if is_whole(axis) and not axis.log:
         return rng.randrange(axis.low, axis.high + 1, int(axis.step or 1))
     if axis.step:
-        count = math.floor((axis.high - axis.low) / axis.step + 1e-9)
-        return axis.low + rng.randint(0, count) * axis.step
+        return value_at(axis, rng.randint(0, last_step(axis)))
     if axis.log:
         value = math.exp(rng.uniform(math.log(axis.low), math.log(axis.high)))
         value = min(max(value, axis.low), axis.high)
@@ -95,7 +111,8 @@ def _holds(axis: Choices | Range, value) -> bool:
         return any(type(value) is type(c) and value == c for c in axis.choices)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    if not axis.low <= value <= axis.high:
+    rounding = 1e-9 * (axis.step or 0)
+    if not axis.low - rounding <= value <= axis.high + rounding:
         return False
     if is_whole(axis) and value != round(value):
         return False
