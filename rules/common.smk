@@ -15,4 +15,8 @@ def figure_files(experiment):
 
 
 def table_files(experiment):
-    return multiext(f"{RESULTS}/tables/{experiment}", ".csv", ".md", ".json")
+    return expand(
+        f"{RESULTS}/tables/{{folder}}{experiment}{{ending}}",
+        folder=["", "best/"],
+        ending=[".csv", ".md", ".tex", ".json"],
+    )

@@ -26,9 +26,14 @@ rule table:
     input:
         rules.metrics.output,
     output:
-        multiext(f"{RESULTS}/tables/{{experiment}}", ".csv", ".md", ".json"),
+        multiext(f"{RESULTS}/tables/{{experiment}}", ".csv", ".md", ".tex", ".json"),
+        multiext(
+            f"{RESULTS}/tables/best/{{experiment}}", ".csv", ".md", ".tex", ".json"
+        ),
     log:
         f"{RESULTS}/logs/table/{{experiment}}.log",
+    wildcard_constraints:
+        experiment="[^/]+",
     conda:
         "../envs/trialwatt.yaml"
     params:

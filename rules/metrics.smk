@@ -3,7 +3,8 @@
 
 rule metrics:
     input:
-        lambda wc: plan.repetition_folders(wc.experiment),
+        folders=lambda wc: plan.repetition_folders(wc.experiment),
+        carbon=handover.carbon_series(plan),
     output:
         multiext(
             f"{RESULTS}/metrics/{{experiment}}/",

@@ -70,6 +70,9 @@ def synthetic(
                         "carbon_g": job * 475,
                         "oc": sum(ms.values()) / 3.6e6 * wn * cpu * 0.0316,
                         "currency": "USD",
+                        "wtt_ms": 2000 * slow,
+                        "wte_kwh": 0.05 * job,
+                        "wtc": 2e-6 * slow,
                         "wr": 0.1 + 0.02 * wn,
                         **{f"step_{step}_energy_kwh": value for step, value in kwh.items()},
                         **energies,
@@ -179,6 +182,13 @@ def write_project(root: Path, runs: pd.DataFrame, trials: pd.DataFrame) -> Sourc
 @pytest.fixture
 def make_synthetic():
     return synthetic
+
+
+@pytest.fixture
+def make_search():
+    from tests.figures.synthetic_search import search_tables
+
+    return search_tables
 
 
 @pytest.fixture

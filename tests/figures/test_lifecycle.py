@@ -59,7 +59,11 @@ def test_bars_are_means_and_dots_are_repetitions(make_synthetic):
     runs, trials = make_synthetic(values=(2, 4))
     figure = lifecycle(runs, trials, "r-node")
     time, energy = figure.axes
-    ends = sorted(round(p.get_x() + p.get_width(), 6) for p in energy.patches)
+    ends = sorted(
+        round(float(path.vertices[:, 0].max()), 6)
+        for bars in energy.collections
+        for path in bars.get_paths()
+    )
     means = runs.groupby(["sut", "wn"])["job_energy_kwh"].mean() * 1e6
     assert all(round(value, 6) in ends for value in means)
     dots = sorted(x for line in energy.lines for x in line.get_xdata())

@@ -1,6 +1,7 @@
 import json
 import sys
 import types
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -27,15 +28,30 @@ def timelines(monkeypatch, make_events):
 
     module = types.ModuleType("trialwatt.metrics.series")
     module.timeline = timeline
+    module.anytime = lambda folder: pd.DataFrame(
+        {
+            "time_ms": [100.0, 900.0],
+            "job_energy_kwh": [1e-6, 2e-6],
+            "score": [0.9, 0.9],
+            "workers_ms": [400.0, 3600.0],
+            "workers_ms_of_job": 4000.0,
+            "services_ms": 0.0,
+            "services_ms_of_job": 0.0,
+        }
+    )
     monkeypatch.setitem(sys.modules, "trialwatt.metrics.series", module)
     return asked
 
 
 def test_which_experiment_has_which_figures():
-    assert figures_of("r-node") == ["resource", "lifecycle", "timeline"]
-    assert figures_of("baseline") == ["lifecycle", "timeline"]
+    always = ["lifecycle", "overhead", "wr", "timeline", "carbon"]
+    assert figures_of("r-node") == ["resource", *always, "correlations"]
+    assert figures_of("baseline") == ["anytime", "pareto", *always]
+    search = ["waste", "search", "anytime", "pareto", *always, "correlations"]
+    assert figures_of("s-sam") == figures_of("mine", ["search.sampler"]) == search
+    assert figures_of("mine", ["epochs"]) == figures_of("mine", ["space"]) == search
     assert "resource" in figures_of("mine", ["workers.memory_mb"])
-    assert "resource" not in figures_of("mine", ["epochs"])
+    assert "waste" not in figures_of("mine", ["workers.memory_mb"])
 
 
 def test_every_figure_of_the_list_exists_and_has_a_caption():
@@ -43,7 +59,7 @@ def test_every_figure_of_the_list_exists_and_has_a_caption():
         assert callable(entry.load()) and entry.caption.endswith(".")
 
 
-@pytest.mark.parametrize("name", ["resource", "lifecycle", "timeline"])
+@pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_made_and_traces(source, timelines, name):
     files = make_figure(name, source)
     stem = source.results / "figures" / "r-node" / name
@@ -57,9 +73,27 @@ def test_a_figure_is_made_and_traces(source, timelines, name):
 
 
 def test_the_table_is_made_and_traces(source):
-    csv, text, _ = make_table(source)
-    assert trace(csv).ok and trace(text).ok
-    assert csv == source.results / "tables" / "r-node.csv"
+    files = make_table(source)
+    tables = source.results / "tables"
+    ends = (".csv", ".md", ".tex", ".json")
+    stems = (tables / "r-node", tables / "best" / "r-node")
+    assert files == [stem.with_suffix(end) for stem in stems for end in ends]
+    assert all(trace(file).ok for file in files if file.suffix != ".json")
+
+
+def test_what_is_known_beside_the_runs_is_used_and_in_the_chain(source):
+    beside = source.tables[0]
+    beside.with_name("convergence.json").write_text(
+        json.dumps({"plain": {"state": "converged", "converged_value": 2.0, "reason": ""}})
+    )
+    beside.with_name("unavailable.json").write_text(json.dumps({"ray": "it is not installed"}))
+    svg, *_, sidecar = make_figure("resource", source)
+    read = json.loads(sidecar.read_text())["provenance"]["tables"]
+    names = {Path(file).name for file in read}
+    assert names == {"runs.parquet", "convergence.json", "unavailable.json"}
+    assert trace(svg).ok
+    beside.with_name("unavailable.json").write_text(json.dumps({}))
+    assert not trace(svg).ok
 
 
 def test_the_timeline_shows_the_baseline_and_its_duplicates(source, timelines, make_events):

@@ -4,6 +4,7 @@ import re
 import pandas as pd
 import pytest
 
+from trialwatt.figures import figures_of
 from trialwatt.figures.make import make_figure, make_table
 from trialwatt.figures.report import write_report
 
@@ -66,6 +67,7 @@ def test_the_whole_page(source):
         "12 runs, 11 of them completed; n = 2–3",
         "Host: Synthetic CPU, 2 cores, 8000 MB, Linux 6.1.",
         "EPT (mWh, modelled)",
+        "Best treatment by energy",
         "fewer than 60 samples",
         "worker-0 was replaced &amp; went on",
         "infeasible: memory",
@@ -82,7 +84,8 @@ def test_the_whole_page(source):
             assert link[1:] in page.ids
         else:
             assert (source.results / link).is_file(), link
-    assert "tables/r-node.csv" in page.links and "figures/r-node/lifecycle.pdf" in page.links
+    assert {"tables/r-node.csv", "tables/r-node.tex", "tables/best/r-node.md"} <= set(page.links)
+    assert "figures/r-node/lifecycle.pdf" in page.links
 
 
 def test_nothing_is_loaded_from_elsewhere(source):
@@ -103,7 +106,8 @@ def test_what_is_not_there_yet_is_said(source):
     Page(text)
     assert "R-MEM: memory per worker" in text
     assert "No data: this experiment has no runs yet." in text
-    assert text.count("has not been made") == 6
+    names = [*figures_of("r-node", EXPERIMENT["varied"]), *figures_of("r-mem")]
+    assert text.count("has not been made") == len(names)
 
 
 def test_an_unremarkable_experiment_says_so(make_synthetic, make_project):

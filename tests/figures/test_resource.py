@@ -79,13 +79,61 @@ def test_infeasible_and_censored_runs_are_shown_and_not_averaged(make_synthetic)
 
 def test_physical_cores_are_on_the_axis_of_r_cpu(make_synthetic):
     runs, _ = make_synthetic("r-cpu", "wcpu", (1.0, 2.0, 4.0))
-    assert "2\n(0.5)" in words(resource(runs, "r-cpu"))
+    assert "0.5\n(2)" in words(resource(runs, "r-cpu"))
 
 
 def test_words_as_treatments(make_synthetic):
     runs, _ = make_synthetic("r-acl", "accelerator", ("cpu", "gpu"))
     ticks = [t.get_text() for t in resource(runs, "r-acl").axes[0].get_xticklabels()]
     assert ticks == ["cpu", "gpu"]
+
+
+def rings(axes) -> set:
+    return {
+        (line.get_color(), float(line.get_xdata()[0]), float(line.get_ydata()[0]))
+        for line in axes.lines
+        if line.get_markersize() == 9
+    }
+
+
+def test_the_converged_step_is_ringed_and_others_say_why_not(make_synthetic):
+    runs, _ = make_synthetic("r-mem", "wmem_mb", (256, 384, 512))
+    converged = {
+        "plain": {"state": "converged", "converged_value": 384, "reason": ""},
+        "optuna": {"state": "not converged", "converged_value": None, "reason": "maximum reached"},
+    }
+    figure = resource(runs, "r-mem", converged)
+    here = runs[(runs["sut"] == "plain") & (runs["wmem_mb"] == 384)]
+    median = here["jct_ms"].median() / 1e3
+    assert rings(figure.axes[3]) == {(mark("plain").colour, 384.0, median)}
+    text = words(figure)
+    assert "converged step" in text and "optuna: not converged (maximum reached)" in text
+    assert "converged step" not in words(resource(runs, "r-mem"))
+    elsewhere = {"plain": {"state": "converged", "converged_value": 999}}
+    assert rings(resource(runs, "r-mem", elsewhere).axes[3]) == set()
+
+
+def test_what_could_not_be_run_has_a_place_and_a_reason(make_synthetic):
+    runs, _ = make_synthetic("r-acl", "accelerator", ("cpu", "gpu"))
+    runs["treatment"] = "workers.accelerator=" + runs["treatment"]
+    figure = resource(runs, "r-acl", {}, {"tpu": "there is no TPU here", "plain": "no"})
+    ticks = [t.get_text() for t in figure.axes[0].get_xticklabels()]
+    assert ticks == ["cpu", "gpu", "tpu\n(not available)"]
+    assert "tpu: there is no TPU here" in words(figure)
+    assert all(line.get_linestyle() == "None" for line in figure.axes[0].lines[:6])
+    numbers, _ = make_synthetic()
+    assert "ray: no Java" in words(resource(numbers, "r-node", {}, {"ray": "no Java"}))
+    assert "no Java" in words(resource(numbers.iloc[:0], "r-node", {}, {"ray": "no Java"}))
+
+
+def test_a_control_with_two_samplers_is_two_lines(make_synthetic):
+    runs, _ = make_synthetic()
+    again = runs[runs["sut"] == "plain"].assign(sampler="random", jct_ms=9e4)
+    figure = resource(pd.concat([runs, again], ignore_index=True), "r-node")
+    text = words(figure)
+    assert "plain (grid)" in text and "plain (random)" in text
+    medians = {y for _, y in drawn(figure.axes[3], "plain", 4)}
+    assert 90.0 in medians and len(medians) == 5
 
 
 def test_an_experiment_of_the_users_own_is_labelled_by_what_varies(make_synthetic):

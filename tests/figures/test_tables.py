@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from trialwatt.figures.tables import markdown, readable, results_table, write_results_table
+from trialwatt.figures.tables import readable, results_table, write_results_table
 from trialwatt.provenance.embed import read_sidecar
 
 FACTS = {"generator": "trialwatt", "kind": "table/results", "experiment": {"id": "r-node"}}
@@ -48,6 +48,9 @@ def test_units_and_modelled_are_in_the_heads(make_synthetic):
         "CINT (gCO₂eq/kWh)",
         "carbon (mgCO₂eq, modelled)",
         "OC (10⁻⁶ USD)",
+        "WTT (s)",
+        "WTE (mWh, modelled)",
+        "WTC (10⁻⁶ USD)",
         "WR (%, modelled)",
         "score",
         "n",
@@ -63,7 +66,7 @@ def test_samplers_stand_in_the_table_where_they_differ(make_synthetic):
 
 def test_files(make_synthetic, tmp_path):
     runs, _ = make_synthetic(repetitions=6, values=(2, 4))
-    csv, text, sidecar = write_results_table(runs, "r-node", tmp_path / "r-node", FACTS)
+    csv, text, tex, sidecar = write_results_table(runs, "r-node", tmp_path / "r-node", FACTS)
     back = pd.read_csv(csv)
     pd.testing.assert_frame_equal(
         back, results_table(runs, "r-node"), check_dtype=False, check_exact=True
@@ -72,13 +75,25 @@ def test_files(make_synthetic, tmp_path):
     assert lines[0] == "# R-Node: number of workers"
     assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
     assert "95 % bootstrap interval" in lines[-1] and "modelled, not measured" in lines[-1]
-    assert read_sidecar(csv)[0] == FACTS and set(read_sidecar(text)[1]) == {csv.name, text.name}
-    before = {file: file.read_bytes() for file in (csv, text, sidecar)}
+    assert read_sidecar(csv)[0] == FACTS and set(read_sidecar(text)[1]) == {
+        csv.name,
+        text.name,
+        tex.name,
+    }
+    before = {file: file.read_bytes() for file in (csv, text, tex, sidecar)}
     write_results_table(runs, "r-node", tmp_path / "r-node", FACTS)
     assert {file: file.read_bytes() for file in before} == before
 
 
-def test_no_data(make_synthetic):
+def test_no_data(make_synthetic, tmp_path):
     runs = make_synthetic()[0].iloc[:0]
-    table = results_table(runs, "r-node")
-    assert table.empty and "No data" in markdown(table, "r-node", runs)
+    assert results_table(runs, "r-node").empty
+    _, text, tex, _ = write_results_table(runs, "r-node", tmp_path / "r-node", FACTS)
+    assert "No data" in text.read_text() and "No data" in tex.read_text()
+
+
+def test_a_control_with_two_samplers_has_rows_for_both(make_synthetic):
+    runs, _ = make_synthetic(values=(2,), suts=("plain",))
+    both = pd.concat([runs, runs.assign(sampler="random")], ignore_index=True)
+    table = results_table(both, "r-node")
+    assert list(table["sampler"]) == ["grid", "random"] and list(table["n"]) == [3, 3]

@@ -9,14 +9,13 @@ from matplotlib.patches import Patch
 
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.notes import conditions
+from trialwatt.figures.rows import DOT, bars, canvas, rows
 from trialwatt.figures.style import (
     MUTED,
     PAGE_IN,
     STEPS,
-    blank,
     footnote,
     heading,
-    in_order,
     nothing,
     styled,
 )
@@ -47,11 +46,11 @@ def lifecycle(runs: pd.DataFrame, trials: pd.DataFrame, experiment: str) -> Figu
     if done.empty:
         return nothing("Lifecycle", "no run of this experiment was completed.")
     axis = treatments.axis(done, experiment)
-    rows = _rows(done, axis)
+    found = rows(done, axis)
     tables = {"time": time_by_step(done, trials), "energy": energy_by_step(done)}
 
-    figure = blank(PAGE_IN, 1.75 + 0.17 * len(rows) + 0.08 * done["sut"].nunique())
-    panels = dict(zip(tables, figure.subplots(1, 2, sharey=True), strict=True))
+    figure, both = canvas(PAGE_IN, found, 2)
+    panels = dict(zip(tables, both, strict=True))
     shown: list[str] = []
     for what, table in tables.items():
         axes = panels[what]
@@ -63,7 +62,8 @@ def lifecycle(runs: pd.DataFrame, trials: pd.DataFrame, experiment: str) -> Figu
             scale = quantity.energy(totals)
             modelled = ", modelled" if quantity.is_modelled(done["energy_method"]) else ""
             axes.set_xlabel(f"energy per run ({scale.unit}{modelled})")
-        for place, members in rows.values():
+        pieces: dict[str, list[tuple[float, float, float]]] = {}
+        for place, _, _, members in found:
             parts = table.loc[members].mean() * scale.factor
             if parts.isna().all():
                 axes.text(0, place, " not on record", va="center", fontsize=6.5, color=MUTED)
@@ -72,36 +72,20 @@ def lifecycle(runs: pd.DataFrame, trials: pd.DataFrame, experiment: str) -> Figu
             for name, width in parts.items():
                 if not width > 0:
                     continue
-                axes.barh(place, width, left=left, height=0.78, linewidth=0, **_LOOKS[name])
+                pieces.setdefault(name, []).append((place, left, width))
                 left += width
-                if name not in shown:
-                    shown.append(name)
-            axes.plot(
-                totals[members] * scale.factor,
-                [place] * len(members),
-                linestyle="none",
-                marker="o",
-                markersize=2.2,
-                markerfacecolor="white",
-                markeredgecolor="black",
-                markeredgewidth=0.5,
-                zorder=4,
-            )
-        axes.grid(visible=False, axis="y")
+        for name, where in pieces.items():
+            bars(axes, where, **_LOOKS[name])
+        shown += [name for name in pieces if name not in shown]
+        places = {index: row.place for row in found for index in row.runs}
+        axes.plot(totals * scale.factor, [places[i] for i in totals.index], zorder=4, **DOT)
         axes.set_xlim(left=0)
-        axes.tick_params(axis="y", length=0)
-    first = panels["time"]
-    first.set_yticks([place for place, _ in rows.values()], list(rows))
-    first.set_ylim(max(place for place, _ in rows.values()) + 0.7, -0.7)
     order = [name for name in _LOOKS if name in shown]
     order.sort(key=list(tables["energy"].columns).index)
     handles = [Patch(label=_WORDS.get(name, name), linewidth=0, **_LOOKS[name]) for name in order]
-    dot = {"marker": "o", "markersize": 3, "markerfacecolor": "white", "markeredgecolor": "black"}
-    handles.append(
-        Line2D([], [], linestyle="none", markeredgewidth=0.5, label="one repetition", **dot)
-    )
-    heading(figure, f"{axis.title}: time and energy by lifecycle step", handles, columns=6)
-    counts = [len(members) for _, members in rows.values()]
+    handles.append(Line2D([], [], label="one repetition", **DOT))
+    heading(figure, f"{axis.title}, time and energy by lifecycle step", handles, columns=6)
+    counts = [len(row.runs) for row in found]
     footnote(
         figure,
         f"Bars: mean of the completed repetitions ({treatments.sentence_of_n(counts)}). Time of "
@@ -161,22 +145,3 @@ def _worker_time(trials: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=names, index=pd.Index([], name="folder"), dtype=float)
     spent = pd.DataFrame({name: quantity.column(trials, f"{name}_ms") for name in names})
     return spent.groupby(trials["folder"].astype(str)).sum(min_count=1)
-
-
-def _rows(runs: pd.DataFrame, axis: treatments.Axis) -> dict[str, tuple[float, pd.Index]]:
-    """Label → (place, the runs of the bar), SUT by SUT with a gap between them."""
-    rows: dict[str, tuple[float, pd.Index]] = {}
-    keys = treatments.key(runs)
-    several = runs["testbed"].nunique() > 1
-    place = 0.0
-    for sut in in_order(runs["sut"]):
-        for testbed in sorted(runs["testbed"].unique()):
-            for key in axis.keys:
-                here = (runs["sut"] == sut) & (runs["testbed"] == testbed) & (keys == key)
-                if not here.any():
-                    continue
-                name = f"{sut}, {axis.names[key]}" + (f", {testbed}" if several else "")
-                rows[name] = (place, runs.index[here])
-                place += 1
-        place += 0.5
-    return rows

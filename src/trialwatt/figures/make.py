@@ -3,11 +3,14 @@
 | file | path in the results folder |
 |---|---|
 | figures | `figures/<experiment>/<name>.svg`, `.pdf`, `.png`, sidecar `.json` |
-| results table | `tables/<experiment>.csv`, `.md`, sidecar `.json` |
+| results table | `tables/<experiment>.csv`, `.md`, `.tex`, sidecar `.json` |
+| best treatments | `tables/best/<experiment>.csv`, `.md`, `.tex`, sidecar `.json` |
 """
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +19,7 @@ import pandas as pd
 
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import FIGURES, treatments
+from trialwatt.figures.best import write_best_table
 from trialwatt.figures.notes import place
 from trialwatt.figures.style import in_order, save
 from trialwatt.figures.tables import write_results_table
@@ -50,38 +54,121 @@ class Source:
     def table_stem(self) -> Path:
         return self.results / "tables" / self.experiment
 
+    @property
+    def best_stem(self) -> Path:
+        return self.results / "tables" / "best" / self.experiment
+
 
 def make_figure(name: str, source: Source) -> list[Path]:
     """Draw one figure of an experiment and save it with its provenance; returns its files."""
     if name not in FIGURES:
         raise TrialwattError(f"there is no figure {name!r}; there are: {', '.join(FIGURES)}")
-    runs, trials = _read(source)
-    draw, read = FIGURES[name].load(), source.tables
-    used = runs
-    if name == "timeline":
+    draw, inputs = FIGURES[name].load(), Inputs(source)
+    wanted = inspect.signature(draw).parameters
+    figure = draw(**{argument: getattr(inputs, argument) for argument in wanted})
+    provenance = _chain(f"figure/{name}", source, inputs.used, inputs.read)
+    return save(figure, source.figure_stem(name), provenance)
+
+
+class Inputs:
+    """What a figure may ask for, by the names of its arguments; each is read when it is asked for.
+
+    used: the rows of the runs table that the figure shows; read: the files that it was made from.
+    """
+
+    def __init__(self, source: Source):
+        self._source = source
+        self.experiment = source.experiment
+        self.runs, self._trials = _read(source)
+        self.used = self.runs
+        self.read = [source.tables[0]]
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """The trials table."""
+        if self._source.tables[1] not in self.read:
+            self.read.append(self._source.tables[1])
+        return self._trials
+
+    @property
+    def converged(self) -> dict[str, dict]:
+        """How the sweep of each SUT ended; empty where the experiment is no sweep."""
+        return self._beside("convergence")
+
+    @property
+    def unavailable(self) -> dict[str, str]:
+        """What could not be run here, and why."""
+        return self._beside("unavailable")
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """The anytime curve of each run that was completed or ended by its deadline."""
+        from trialwatt.figures.anytime import priced
+        from trialwatt.metrics.series import anytime
+
+        trials = self.trials
+        of_run = dict(tuple(trials.groupby("folder"))) if len(trials) else {}
+        shown = self.runs[self.runs["status"].isin(["completed", "deadline"])]
+        curves = [
+            priced(
+                anytime(self._source.results / run["folder"]),
+                run,
+                of_run.get(run["folder"], trials.iloc[:0]),
+            )
+            for run in shown.drop_duplicates("folder").to_dict("records")
+        ]
+        curves = [curve for curve in curves if len(curve)]
+        return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Rank correlations."""
+        from trialwatt.analysis.correlations import rank_correlations
+
+        return rank_correlations(self.runs) if len(self.runs) else pd.DataFrame()
+
+    @property
+    def panels(self) -> dict[str, pd.DataFrame]:
+        """The timeline of one run of each SUT."""
         from trialwatt.metrics.series import timeline
 
-        used = one_run_each(runs)
-        axis = treatments.axis(runs, source.experiment) if len(runs) else None
-        panels = {
+        self.used = one_run_each(self.runs)
+        if self.used.empty:
+            return {}
+        axis, trials = treatments.axis(self.runs, self.experiment), self.trials
+        return {
             f"{run.sut}, {axis.names[key]}, repetition {run.repetition}": _with_duplicates(
-                timeline(source.results / run.folder), trials[trials["folder"] == run.folder]
+                timeline(self._source.results / run.folder), trials[trials["folder"] == run.folder]
             )
-            for run, key in zip(used.itertuples(), treatments.key(used), strict=True)
+            for run, key in zip(
+                self.used.itertuples(), treatments.key(self.runs)[self.used.index], strict=True
+            )
         }
-        figure = draw(panels, place(used) if len(used) else "")
-    elif name == "lifecycle":
-        figure = draw(runs, trials, source.experiment)
-    else:
-        figure, read = draw(runs, source.experiment), read[:1]
-    return save(figure, source.figure_stem(name), _chain(f"figure/{name}", source, used, read))
+
+    @property
+    def note(self) -> str:
+        """Where the runs that are shown were made."""
+        return place(self.used) if len(self.used) else ""
+
+    def _beside(self, name: str) -> dict:
+        file = self._source.tables[0].with_name(f"{name}.json")
+        if not file.is_file():
+            return {}
+        self.read.append(file)
+        return json.loads(file.read_text(encoding="utf-8"))
 
 
 def make_table(source: Source) -> list[Path]:
-    """Write the results table of an experiment with its sidecar; returns its files."""
+    """Write the results table and the best treatments of an experiment, each with its sidecar."""
     runs, _ = _read(source)
-    provenance = _chain("table/results", source, runs, source.tables[:1])
-    return write_results_table(runs, source.experiment, source.table_stem, provenance)
+    written = []
+    for kind, stem, write in (
+        ("results", source.table_stem, write_results_table),
+        ("best", source.best_stem, write_best_table),
+    ):
+        provenance = _chain(f"table/{kind}", source, runs, source.tables[:1])
+        written += write(runs, source.experiment, stem, provenance)
+    return written
 
 
 def one_run_each(runs: pd.DataFrame) -> pd.DataFrame:

@@ -25,6 +25,11 @@ _CARBON_G = (
     Scale(1e6, "µgCO₂eq"),
 )
 
+MONEY = ("oc", "wtc", "cost_to_goal")
+"""Columns of the runs table that hold money."""
+FROM_ENERGY = ("ept_kwh", "twh_kwh", "wte_kwh", "energy_to_goal_kwh", "carbon_g", "wr", "wte_share")
+"""Columns, beside those of names that end in `_energy_kwh`, that are as good as their energy."""
+
 
 def energy(kwh: Iterable[float]) -> Scale:
     """For energies given in kWh."""
@@ -45,6 +50,37 @@ def money(amounts: Iterable[float], currency: str) -> Scale:
     """For amounts given in `currency`; small ones in thousandths or millionths of it."""
     scales = (Scale(1, currency), Scale(1e3, f"10⁻³ {currency}"), Scale(1e6, f"10⁻⁶ {currency}"))
     return _readable(amounts, scales)
+
+
+def of_column(name: str, values: Iterable[float], runs: pd.DataFrame) -> Scale:
+    """For values of a column of the runs table; its name tells the quantity."""
+    if name == "cint_g_per_kwh":
+        return Scale(1, "gCO₂eq/kWh")
+    if name.endswith("_kwh"):
+        return energy(values)
+    if name.endswith("_ms"):
+        return duration(values)
+    if name == "carbon_g":
+        return carbon(values)
+    if name == "wr" or name.endswith("_share") or name == "utilisation":
+        return Scale(100, "%")
+    if name in MONEY:
+        return money(values, currency(runs))
+    return Scale(1, "")
+
+
+def currency(runs: pd.DataFrame) -> str:
+    """The currency of all costs; several, should tables have been mixed, are all named."""
+    known = runs["currency"].dropna() if "currency" in runs else []
+    return "/".join(sorted({str(c) for c in known if c})) or "currency unknown"
+
+
+def head(name: str, scale: Scale, runs: pd.DataFrame) -> str:
+    """What stands in brackets after a quantity: its unit, and whether it is modelled."""
+    from_energy = name.endswith("_energy_kwh") or name in FROM_ENERGY
+    words = [scale.unit] if scale.unit else []
+    words += ["modelled"] if from_energy and is_modelled(runs["energy_method"]) else []
+    return ", ".join(words)
 
 
 def number(value: float) -> str:

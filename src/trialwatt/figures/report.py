@@ -12,10 +12,13 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trialwatt.figures import FIGURES, figures_of, treatments
+from trialwatt.figures.best import best_table, explained, readable_best
 from trialwatt.figures.notes import conditions, texts
 from trialwatt.figures.style import SUFFIXES
 from trialwatt.figures.tables import explanation, readable, results_table
 from trialwatt.provenance.files import write_whole
+
+TABLE_SUFFIXES = (".csv", ".md", ".tex", ".json")
 
 
 def write_report(results: Path, experiments: Iterable[Mapping], output: Path) -> Path:
@@ -48,6 +51,8 @@ def _section(results: Path, experiment: Mapping, output: Path) -> dict:
     runs = pd.read_parquet(file) if file.is_file() else pd.DataFrame()
     table = results_table(runs, name)
     shown = readable(table) if len(table) else None
+    best = best_table(runs, name)
+    first = readable_best(best) if len(best) else None
     stem = results / "tables" / name
     return {
         "id": name,
@@ -61,8 +66,14 @@ def _section(results: Path, experiment: Mapping, output: Path) -> dict:
         "heads": list(shown.columns) if shown is not None else [],
         "rows": shown.astype(str).values.tolist() if shown is not None else [],
         "explanation": explanation(table, runs) if len(table) else "",
+        "best_heads": list(first.columns) if first is not None else [],
+        "best_rows": first.astype(str).values.tolist() if first is not None else [],
+        "best_explanation": explained(best, runs, name),
+        "best_links": _links(
+            [stem.parent / "best" / f"{name}{end}" for end in TABLE_SUFFIXES], output
+        ),
         "remarks": _remarks(runs),
-        "links": _links([stem.with_name(name + end) for end in (".csv", ".md", ".json")], output)
+        "links": _links([stem.with_name(name + end) for end in TABLE_SUFFIXES], output)
         + _links([file, file.with_name("trials.parquet")], output),
     }
 

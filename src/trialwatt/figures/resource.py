@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,19 +13,29 @@ from matplotlib.transforms import ScaledTranslation, Transform
 
 from trialwatt.analysis.intervals import Summary, summary
 from trialwatt.figures import quantity, treatments
+from trialwatt.figures.groups import Group, groups
 from trialwatt.figures.notes import conditions
+from trialwatt.figures.rows import bars_said
 from trialwatt.figures.style import (
+    BASELINE,
     MUTED,
     PAGE_IN,
     blank,
     footnote,
     heading,
-    in_order,
     mark,
     nothing,
     styled,
 )
 
+DASHES = ("-", "--", "-.", ":")
+RING = {
+    "marker": "o",
+    "markersize": 9,
+    "markerfacecolor": "none",
+    "markeredgewidth": 1.1,
+    "linestyle": "none",
+}
 PANEL_PT = 200
 """Width of a panel's data, in points, roughly."""
 PANELS = (
@@ -37,31 +47,46 @@ PANELS = (
 
 
 @styled
-def resource(runs: pd.DataFrame, experiment: str) -> Figure:
+def resource(
+    runs: pd.DataFrame,
+    experiment: str,
+    converged: Mapping[str, Mapping] | None = None,
+    unavailable: Mapping[str, str] | None = None,
+) -> Figure:
     """Four panels, EPT, TWH, OC and JCT against the treatment, a line per SUT.
 
-    runs: the runs table of this experiment. Medians are over completed runs; a run that ended by
-    its deadline is shown hollow, a treatment without a completed trial as a cross on the axis.
+    runs: the runs table of this experiment. converged: per SUT `state`, `converged_value`,
+    `reason` of its sweep. unavailable: treatment or SUT → why it could not be run. Medians are
+    over completed runs; a run that ended by its deadline is shown hollow, a treatment without a
+    completed trial as a cross on the axis, the converged step in a ring.
     """
+    converged, unavailable = converged or {}, unavailable or {}
     if runs.empty:
-        return nothing(treatments.titled(experiment), "this experiment has no runs yet.")
+        absent = "".join(f" {name}: {why}." for name, why in sorted(unavailable.items()))
+        reason = f"this experiment has no runs yet.{absent}"
+        return nothing(treatments.titled(experiment), reason)
     axis = treatments.axis(runs, experiment)
-    groups = list(_groups(runs))
+    axis = _with_unavailable(axis, runs, unavailable)
+    found = groups(runs)
     figure = blank(PAGE_IN, 5.2)
-    slot = min(9.0, 0.8 * axis.gap / axis.span * PANEL_PT / len(groups))
-    kinds: dict[str, list[int]] = {}
+    slot = min(9.0, 0.8 * axis.gap / axis.span * PANEL_PT / len(found))
+    summaries: list[Summary] = []
+    rings = False
     for axes, (name, title, what) in zip(
         figure.subplots(2, 2, sharex=True).flat, PANELS, strict=True
     ):
-        scale = _scale(runs, name)
+        scale = quantity.of_column(name, quantity.column(runs, name), runs)
         axes.set_title(title)
-        modelled = name.endswith("_kwh") and quantity.is_modelled(runs["energy_method"])
-        axes.set_ylabel(f"{what} ({scale.unit}{', modelled' if modelled else ''})")
-        for index, (sut, testbed, group) in enumerate(groups):
-            shift, style = (index - (len(groups) - 1) / 2) * slot, _line(testbed, runs)
+        axes.set_ylabel(f"{what} ({quantity.head(name, scale, runs)})")
+        for index, group in enumerate(found):
+            shift = (index - (len(found) - 1) / 2) * slot
             beside = _moved(axes, shift), _moved(axes, shift + min(4.5, 0.6 * slot))
-            for found in _curve(axes, group, name, scale.factor, axis, sut, style, beside):
-                kinds.setdefault(found.kind, []).append(found.n)
+            step = _step(converged.get(group.sut), axis)
+            curve = _curve(axes, group, name, scale.factor, axis, beside)
+            summaries += curve.values()
+            if step in curve:
+                rings = True
+                _ring(axes, step, curve[step].median, group.sut, beside[0])
         highest = (quantity.column(runs, name) * scale.factor).max()
         _finish(axes, axis, runs, highest if highest > 0 else 1.0)
         if not math.isfinite(highest):
@@ -70,32 +95,36 @@ def resource(runs: pd.DataFrame, experiment: str) -> Figure:
             axes.text(0.5, 0.5, "not on record", color=MUTED, **middle)
     for axes in figure.axes[2:]:
         axes.set_xlabel(axis.label)
-    heading(figure, axis.title, _handles(runs, groups, axis), columns=7)
-    footnote(figure, _note(runs, kinds))
+    heading(figure, axis.title, _handles(runs, found, axis, rings), columns=7)
+    footnote(figure, _note(runs, axis, summaries, converged, unavailable))
     return figure
 
 
-def _groups(runs: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """(SUT, testbed, its runs) in the order of the legend."""
-    for sut in in_order(runs["sut"]):
-        of_sut = runs[runs["sut"] == sut]
-        for testbed in sorted(of_sut["testbed"].unique()):
-            yield sut, testbed, of_sut[of_sut["testbed"] == testbed]
+def _with_unavailable(
+    axis: treatments.Axis, runs: pd.DataFrame, unavailable: Mapping[str, str]
+) -> treatments.Axis:
+    """Where treatments are words, those that could not be run get a place of their own."""
+    shown = {*axis.ticks.values(), *map(str, axis.keys), *runs["sut"]}
+    more = {name: treatments.short(name) for name in sorted(unavailable)}
+    more = {name: text for name, text in more.items() if not {name, text} & shown}
+    if not axis.is_words or not more:
+        return axis
+    return treatments.with_more(axis, more, {k: f"{v}\n(not available)" for k, v in more.items()})
 
 
-def _line(testbed: str, runs: pd.DataFrame) -> str:
-    names = sorted(runs["testbed"].unique())
-    return ("-", "--", "-.", ":")[names.index(testbed) % 4]
+def _step(state: Mapping | None, axis: treatments.Axis) -> float | None:
+    """Place of the converged step of a SUT, None where there is none."""
+    value = (state or {}).get("converged_value")
+    if value is None:
+        return None
+    if isinstance(value, str):
+        found = [k for k in axis.keys if value in (k, treatments.short(str(k)))]
+        return axis.positions[found[0]] if found else None
+    return axis.positions.get(float(value))
 
 
-def _scale(runs: pd.DataFrame, name: str) -> quantity.Scale:
-    values = quantity.column(runs, name)
-    if name.endswith("_kwh"):
-        return quantity.energy(values)
-    if name.endswith("_ms"):
-        return quantity.duration(values)
-    currency = runs["currency"].dropna() if "currency" in runs else []
-    return quantity.money(values, currency.iloc[0] if len(currency) else "currency unknown")
+def _ring(axes: Axes, place: float, value: float, sut: str, moved: Transform) -> None:
+    axes.plot([place], [value], color=mark(sut).colour, transform=moved, zorder=6, **RING)
 
 
 def _moved(axes: Axes, points: float) -> Transform:
@@ -105,23 +134,22 @@ def _moved(axes: Axes, points: float) -> Transform:
 
 def _curve(
     axes: Axes,
-    group: pd.DataFrame,
+    group: Group,
     name: str,
     factor: float,
     axis: treatments.Axis,
-    sut: str,
-    style: str,
     beside: tuple[Transform, Transform],
-) -> list[Summary]:
-    """Draw one SUT's median line, bars and points; returns the summary of each treatment.
+) -> dict[float, Summary]:
+    """Draw one group's median line, bars and points; returns the summary of each place.
 
     beside: where the line and bars are, and where the points, so that no median hides them.
     """
-    colour, marker = mark(sut)
+    colour, marker = mark(group.sut)
     on_line, aside = beside
-    places = treatments.key(group).map(axis.positions).astype(float)
-    values = quantity.column(group, name) * factor
-    done, late = group["status"] == "completed", group["status"] == "deadline"
+    runs = group.runs
+    places = treatments.key(runs).map(axis.positions).astype(float)
+    values = quantity.column(runs, name) * factor
+    done, late = runs["status"] == "completed", runs["status"] == "deadline"
     for rows, face in ((done, colour), (late, "none")):
         axes.plot(
             places[rows],
@@ -136,7 +164,7 @@ def _curve(
             transform=aside,
         )
     found = {place: summary(values[done & (places == place)]) for place in sorted(places.unique())}
-    never = group["status"].eq("infeasible").groupby(places).any()
+    never = runs["status"].eq("infeasible").groupby(places).any()
     crosses = [place for place in found if never[place] and not done[places == place].any()]
     if crosses:
         cross = {"marker": "x", "markersize": 4.5, "linestyle": "none", "zorder": 5}
@@ -145,7 +173,7 @@ def _curve(
 
     known = {place: each for place, each in found.items() if each.n}
     if not known:
-        return []
+        return {}
     medians = [each.median for each in known.values()]
     axes.errorbar(
         list(known),
@@ -165,7 +193,7 @@ def _curve(
         list(known),
         medians,
         color=colour,
-        linestyle=style,
+        linestyle="none" if axis.is_words else DASHES[group.order % len(DASHES)],
         linewidth=1.2,
         marker=marker,
         markersize=4,
@@ -174,7 +202,7 @@ def _curve(
         zorder=4,
         transform=on_line,
     )
-    return list(known.values())
+    return known
 
 
 def _finish(axes: Axes, axis: treatments.Axis, runs: pd.DataFrame, top: float) -> None:
@@ -186,7 +214,7 @@ def _finish(axes: Axes, axis: treatments.Axis, runs: pd.DataFrame, top: float) -
     axes.grid(visible=False, axis="x")
     axes.set_ylim(0, top * 1.08)
     for place in _baselines(axis, runs):
-        axes.axvline(place, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
+        axes.axvline(place, zorder=0, **BASELINE)
 
 
 def _baselines(axis: treatments.Axis, runs: pd.DataFrame) -> list[float]:
@@ -196,14 +224,12 @@ def _baselines(axis: treatments.Axis, runs: pd.DataFrame) -> list[float]:
     return sorted({axis.positions[key] for key in keys})
 
 
-def _handles(runs: pd.DataFrame, groups: list, axis: treatments.Axis) -> list[Line2D]:
-    several = runs["testbed"].nunique() > 1
-    samplers = runs["sampler"].nunique() > 1 if "sampler" in runs else False
+def _handles(
+    runs: pd.DataFrame, found: list[Group], axis: treatments.Axis, rings: bool
+) -> list[Line2D]:
     handles = []
-    for sut, testbed, group in groups:
-        extra = [", ".join(sorted(group["sampler"].dropna().unique()))] if samplers else []
-        extra += [testbed] if several else []
-        colour, marker = mark(sut)
+    for group in found:
+        colour, marker = mark(group.sut)
         handles.append(
             Line2D(
                 [],
@@ -211,34 +237,47 @@ def _handles(runs: pd.DataFrame, groups: list, axis: treatments.Axis) -> list[Li
                 color=colour,
                 marker=marker,
                 markersize=5,
-                linestyle=_line(testbed, runs),
+                linestyle=DASHES[group.order % len(DASHES)],
                 linewidth=1.2,
-                label=f"{sut} ({'; '.join(extra)})" if extra else sut,
+                label=group.name,
             )
         )
     plain = {"color": MUTED, "linestyle": "none"}
+    if rings:
+        handles.append(Line2D([], [], color=MUTED, label="converged step", **RING))
     if (runs["status"] == "infeasible").any():
         handles.append(Line2D([], [], marker="x", label="infeasible", **plain))
     if (runs["status"] == "deadline").any():
         hollow = {"marker": "o", "markerfacecolor": "none", "markersize": 3}
         handles.append(Line2D([], [], label="ended by deadline", **hollow, **plain))
     if _baselines(axis, runs):
-        handles.append(
-            Line2D([], [], color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)), label="baseline")
-        )
+        handles.append(Line2D([], [], label="baseline", **BASELINE))
     return handles
 
 
-def _note(runs: pd.DataFrame, kinds: dict[str, list[int]]) -> str:
-    words = {
-        "range": "bars: smallest to largest value ({n})",
-        "bootstrap": "bars: 95 % bootstrap interval of the median ({n})",
-    }
-    bars = [
-        words[kind].format(n=treatments.sentence_of_n(counts))
-        for kind, counts in sorted(kinds.items())
+def _note(
+    runs: pd.DataFrame,
+    axis: treatments.Axis,
+    summaries: list[Summary],
+    converged: Mapping[str, Mapping],
+    unavailable: Mapping[str, str],
+) -> str:
+    bars = bars_said(summaries)
+    middle = "Large" if axis.is_words else "Line"
+    lines = [
+        f"{middle}: median; points beside it: every repetition{'; ' + bars if bars else ''}. "
+        "TWH: over all started trials.",
+        conditions(runs),
     ]
-    return (
-        f"Line: median; points beside it: every repetition{''.join('; ' + bar for bar in bars)}. "
-        "TWH: over all started trials.\n" + conditions(runs)
-    )
+    not_converged = [
+        f"{sut}: {state.get('state', 'unknown')}"
+        + (f" ({state['reason']})" if state.get("reason") else "")
+        for sut, state in sorted(converged.items())
+        if state.get("converged_value") is None
+    ]
+    if not_converged:
+        lines.insert(1, f"No converged step. {'; '.join(not_converged)}.")
+    if unavailable:
+        said = "; ".join(f"{name}: {why}" for name, why in sorted(unavailable.items()))
+        lines.insert(1, f"Not available here. {said.rstrip('.')}.")
+    return "\n".join(lines)

@@ -7,16 +7,16 @@ readers can tell apart; a SUT has its colour and marker everywhere.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib.style
-import seaborn
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -64,11 +64,35 @@ STEPS = {
     "metrics": "#999933",
     "undeploy": "#882255",
 }
+WASTE = {name: OUTCOMES[name] for name in ("failed", "pruned", "duplicate")}
 MUTED = "#666666"
+BASELINE = {"color": MUTED, "linewidth": 0.8, "linestyle": (0, (1, 2))}
+"""The line that marks the baseline."""
+_MUTED_SET = (
+    "#332288",
+    "#CC6677",
+    "#117733",
+    "#DDAA33",
+    "#88CCEE",
+    "#882255",
+    "#44AA99",
+    "#AA4499",
+    "#999933",
+)
+_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 
 _LOOK = {
-    **seaborn.axes_style("ticks"),
-    **seaborn.plotting_context("paper", font_scale=0.85),
+    "font.size": 8.16,
+    "text.color": ".15",
+    "axes.labelcolor": ".15",
+    "xtick.color": ".15",
+    "ytick.color": ".15",
+    "lines.solid_capstyle": "round",
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4.8,
+    "patch.edgecolor": "w",
+    "patch.force_edgecolor": True,
+    "patch.linewidth": 0.8,
     "font.family": ["DejaVu Sans"],  # shipped with matplotlib, so it is the same everywhere
     "font.sans-serif": ["DejaVu Sans"],
     "mathtext.fontset": "dejavusans",
@@ -129,6 +153,15 @@ def mark(sut: str) -> Mark:
     number = int.from_bytes(hashlib.sha256(sut.encode()).digest()[:4], "big")
     colour = _OTHER_COLOURS[number % len(_OTHER_COLOURS)]
     return Mark(colour, _OTHER_MARKERS[number // len(_OTHER_COLOURS) % len(_OTHER_MARKERS)])
+
+
+def line_look(index: int) -> dict:
+    """Colour and dashes of the index-th of many lines; those of one colour differ in dashes."""
+    round_ = index // len(_MUTED_SET)
+    return {
+        "color": _MUTED_SET[index % len(_MUTED_SET)],
+        "linestyle": _DASHES[round_ % len(_DASHES)],
+    }
 
 
 def in_order(suts: Iterable[str]) -> list[str]:
@@ -208,9 +241,29 @@ def render(figure: Figure, suffix: str, provenance: dict) -> bytes:
         ".png": {"Title": title.strip(), PNG_KEY: text},
     }
     buffer = io.BytesIO()
-    with look():
+    with look(), _without_shaping_tables():
         figure.savefig(buffer, format=suffix.removeprefix("."), metadata=metadata[suffix])
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _without_shaping_tables() -> Iterator[None]:
+    """Leave the tables that shape text out of the fonts in a PDF: its text is placed already.
+
+    To subset them takes longer than all the rest of a figure, and matplotlib has no option for it.
+    Where fontTools keeps its defaults elsewhere one day, the file is only larger and slower.
+    """
+    from fontTools.subset import Options
+
+    before = getattr(Options, "_drop_tables_default", None)
+    if before is None:
+        yield
+        return
+    Options._drop_tables_default = [*before, "GSUB", "GPOS", "kern"]
+    try:
+        yield
+    finally:
+        Options._drop_tables_default = before
 
 
 def save(figure: Figure, stem: Path, provenance: dict) -> list[Path]:
@@ -220,7 +273,7 @@ def save(figure: Figure, stem: Path, provenance: dict) -> list[Path]:
     """
     with look():  # lay it out once, not once per format
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)
     outputs = [stem.with_name(f"{stem.name}{suffix}") for suffix in SUFFIXES]
     for output in outputs:
         write_whole(output, render(figure, output.suffix, provenance))

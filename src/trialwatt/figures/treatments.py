@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -37,6 +38,11 @@ class Axis:
         return min((b - a for a, b in itertools.pairwise(places)), default=1.0)
 
     @property
+    def is_words(self) -> bool:
+        """Whether treatments are words, between which there is nothing for a line to say."""
+        return not any(isinstance(k, float) for k in self.keys)
+
+    @property
     def span(self) -> float:
         """Distance from the first to the last treatment, with room at the sides."""
         places = self.positions.values()
@@ -46,7 +52,7 @@ class Axis:
     def margin(self) -> float:
         """Room beside the first and the last treatment."""
         places = self.positions.values()
-        return max(0.5 * self.gap, 0.05 * (max(places) - min(places)))
+        return max(0.7 * self.gap, 0.05 * (max(places) - min(places)))
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ _KINDS = {
         "R-CPU: vCPU per worker",
         "wcpu",
         "vCPU",
-        "vCPU per worker, physical cores in brackets ({wn} workers)",
+        "physical cores per worker (in brackets vCPU; {wn} workers)",
     ),
     "r-acl": _Kind(
         "R-ACL: accelerator per worker",
@@ -77,6 +83,10 @@ _KINDS = {
         "",
         "accelerator per worker ({wn} workers, {cores} each)",
     ),
+    "s-sam": _Kind("S-Sam: sampling strategy", "sampler", "", "sampler"),
+    "s-pru": _Kind("S-Pru: pruning strategy", "pruner", "", "pruner"),
+    "s-phi": _Kind("S-Phi: size of the search space", "pS", "points", "points of the search space"),
+    "s-dur": _Kind("S-Dur: trial duration", "epochs", "epochs", "epochs of a trial"),
 }
 
 
@@ -88,9 +98,11 @@ def titled(experiment: str) -> str:
 
 
 def key(runs: pd.DataFrame) -> pd.Series:
-    """What a treatment is known by: its value if it is a number, else its label."""
-    value = column(runs, "treatment_value").astype(object)
-    return value.where(value.notna(), runs["treatment"].astype(str))
+    """What a treatment is known by: its value if that is a number of its own, else its label."""
+    value, label = column(runs, "treatment_value"), runs["treatment"].astype(str)
+    if (label.groupby(value).nunique() > 1).any():
+        return label
+    return value.astype(object).where(value.notna(), label)
 
 
 def axis(runs: pd.DataFrame, experiment: str) -> Axis:
@@ -99,7 +111,13 @@ def axis(runs: pd.DataFrame, experiment: str) -> Axis:
     keys = key(runs)
     numbers = sorted({k for k in keys if isinstance(k, float)})
     words = list(dict.fromkeys(k for k in keys if not isinstance(k, float)))
+    spoken = {k: f"{k:g}" for k in numbers} | {k: short(k) for k in words}
+    if kind.column == "pS" and words:
+        words, spoken = _sizes(runs, keys)
+        numbers = []
     if words:
+        # Whatever stands for "no strategy" goes first, so that the others follow what they change.
+        words.sort(key=lambda k: spoken[k] != "none")
         positions = {k: float(i) for i, k in enumerate([*numbers, *words])}
     elif numbers[0] > 0 and numbers[-1] / numbers[0] >= LOG_FROM:
         positions = {k: math.log2(k) for k in numbers}
@@ -109,13 +127,14 @@ def axis(runs: pd.DataFrame, experiment: str) -> Axis:
     cores = column(runs, "cpu_physical")
     ticks, names = {}, {}
     for k in positions:
-        text = f"{k:g}" if isinstance(k, float) else k
-        ticks[k] = text
-        unit = kind.unit.removesuffix("s") if k == 1 else kind.unit
-        names[k] = f"{text} {unit}" if unit and isinstance(k, float) else text
+        ticks[k] = names[k] = spoken[k]
+        if isinstance(k, float) and kind.unit:
+            unit = kind.unit.removesuffix("s") if k == 1 else kind.unit
+            names[k] = f"{spoken[k]} {unit}"
         if kind.column == "wcpu":
-            ticks[k] = f"{text}\n({spread(cores[keys == k])})"
-            names[k] = f"{text} vCPU ({spread(cores[keys == k])} core)"
+            physical = spread(cores[keys == k])
+            ticks[k] = f"{physical}\n({spoken[k]})"
+            names[k] = f"{spoken[k]} vCPU ({physical} core)"
     each = spread(cores)
     label = kind.label.format(
         cores=f"{each} core" if each in ("1",) or each.startswith("0") else f"{each} cores",
@@ -124,10 +143,56 @@ def axis(runs: pd.DataFrame, experiment: str) -> Axis:
     return Axis(kind.title, label, list(positions), positions, ticks, names)
 
 
+def short(label: str) -> str:
+    """A treatment's label without the key that all of them share: `tpe` of `search.sampler=tpe`.
+
+    Of several keys each keeps its last part: `sampler=tpe, budget=48`.
+    """
+    parts = label.split(", ")
+    if len(parts) == 1:
+        return label.split("=", 1)[-1]
+    return ", ".join(
+        f"{name.rsplit('.', 1)[-1]}={value}" if value else part
+        for part in parts
+        for name, _, value in [part.partition("=")]
+    )
+
+
+def _sizes(runs: pd.DataFrame, keys: pd.Series) -> tuple[list, dict]:
+    """Spaces by sampler, then by size: their keys in that order, and how they are called."""
+    several = runs["sampler"].nunique() > 1 if "sampler" in runs else False
+    found = {}
+    for k in keys.unique():
+        here = runs[keys == k]
+        samplers = sorted(here["sampler"].dropna().unique()) if several else []
+        found[k] = (samplers, column(here, "pS").min(), here)
+    order = sorted(found, key=lambda k: (found[k][0], found[k][1], str(k)))
+    words = {k: f"{spread(column(found[k][2], 'pS'))} points" for k in order}
+    if several:
+        words = {k: f"{word}, {'/'.join(found[k][0])}" for k, word in words.items()}
+    if len(set(words.values())) < len(words):  # what else differs stands in the label
+        words = {k: f"{word} ({short(str(k))})" for k, word in words.items()}
+    return order, words
+
+
 def shown_ticks(these: Axis) -> list:
     """The treatments that get a tick label: all, or an even choice where they are many."""
     every = math.ceil(len(these.keys) / MAX_TICKS)
     return these.keys[::every]
+
+
+def with_more(these: Axis, names: Iterable[str], ticks: dict[str, str]) -> Axis:
+    """The axis with further treatments at its end, for which there are no runs."""
+    last = max(these.positions.values())
+    more = {name: last + index for index, name in enumerate(names, start=1)}
+    return Axis(
+        these.title,
+        these.label,
+        [*these.keys, *more],
+        these.positions | more,
+        these.ticks | {name: ticks[name] for name in more},
+        these.names | {name: ticks[name] for name in more},
+    )
 
 
 def _guess(runs: pd.DataFrame, experiment: str) -> _Kind:

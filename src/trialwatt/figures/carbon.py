@@ -1,0 +1,75 @@
+"""Carbon per job and per trial, and its intensity where that varies."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from trialwatt.figures import quantity, treatments
+from trialwatt.figures.notes import conditions
+from trialwatt.figures.rows import bars_said, canvas, dots, legend_of, rows
+from trialwatt.figures.style import PAGE_IN, footnote, heading, nothing, styled
+
+SAME = 1e-6
+"""Intensities that differ by less than this share are one intensity."""
+
+
+@styled
+def carbon(runs: pd.DataFrame, trials: pd.DataFrame, experiment: str) -> Figure:
+    """Carbon per job and per started trial (mean of a run), and CINT if it varies.
+
+    A row per SUT and treatment: median of the completed runs, its bar, all repetitions.
+    """
+    title = f"{treatments.titled(experiment)}, carbon"
+    if runs.empty:
+        return nothing(title, "this experiment has no runs yet.")
+    per_trial = _per_trial(runs, trials)
+    intensity = quantity.column(runs, "cint_g_per_kwh")
+    panels = [
+        ("carbon per job", quantity.column(runs, "carbon_g"), "per job"),
+        ("carbon per trial", per_trial, "attributed to a started trial"),
+    ]
+    varies = intensity.max() - intensity.min() > SAME * intensity.max()
+    if varies:
+        panels.append(("CINT: carbon intensity", intensity, "energy-weighted over trials"))
+    found = rows(runs, treatments.axis(runs, experiment))
+    figure, drawn = canvas(PAGE_IN, found, len(panels))
+    summaries = []
+    for axes, (head, values, words) in zip(drawn, panels, strict=True):
+        is_intensity = head.startswith("CINT")
+        name = "cint_g_per_kwh" if is_intensity else "carbon_g"
+        scale = quantity.of_column(name, values, runs)
+        summaries += dots(axes, found, runs, values * scale.factor)
+        axes.set_title(head)
+        axes.set_xlabel(f"{words}\n({quantity.head(name, scale, runs)})")
+        if not is_intensity:
+            axes.set_xlim(left=0)
+    heading(figure, title, legend_of(runs, [row.sut for row in found]), columns=7)
+    bars = bars_said(summaries)
+    footnote(
+        figure,
+        f"{_statement(runs, varies)} Large: median; small below it: every repetition"
+        f"{'; ' + bars if bars else ''}.\n{conditions(runs)}",
+    )
+    return figure
+
+
+def _per_trial(runs: pd.DataFrame, trials: pd.DataFrame) -> pd.Series:
+    """gCO2eq of the mean started trial of each run, on the index of runs."""
+    if trials.empty or "carbon_g" not in trials:
+        return pd.Series(float("nan"), index=runs.index)
+    mean = quantity.column(trials, "carbon_g").groupby(trials["folder"].astype(str)).mean()
+    return mean.reindex(runs["folder"]).set_axis(runs.index)
+
+
+def _statement(runs: pd.DataFrame, varies: bool) -> str:
+    """Where the intensity comes from: region, year and PUE."""
+    regions = sorted({str(r) for r in runs["region"].dropna()} - {""}) if "region" in runs else []
+    year = quantity.spread(quantity.column(runs, "carbon_year"))
+    pue = quantity.spread(quantity.column(runs, "pue"))
+    value = quantity.column(runs, "cint_g_per_kwh").median()
+    how = "varies (a panel of its own)" if varies else f"{quantity.number(value)} gCO₂eq/kWh"
+    return (
+        f"Carbon = energy × intensity × PUE, location-based. Intensity: {how}; region "
+        f"{', '.join(regions) or 'unknown'}, year {year}; PUE {pue}."
+    )

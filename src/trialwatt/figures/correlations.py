@@ -1,0 +1,200 @@
+"""Which settings and steps go with which impacts: rank correlations as heat maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from trialwatt.figures import treatments
+from trialwatt.figures.notes import conditions
+from trialwatt.figures.style import (
+    MUTED,
+    PAGE_IN,
+    blank,
+    footnote,
+    heading,
+    in_order,
+    nothing,
+    styled,
+)
+
+ALPHA = 0.05
+EXCLUDED = {"facecolor": "#F2F2F2", "edgecolor": "#BBBBBB", "hatch": "//////", "linewidth": 0}
+_NAMES = {
+    "wn": "workers",
+    "cpu_physical": "cores per worker",
+    "wmem_mb": "memory per worker",
+    "budget": "budget",
+    "pS": "space size",
+    "epochs": "epochs",
+    "jct_ms": "JCT",
+    "job_energy_kwh": "job energy",
+    "ept_kwh": "EPT",
+    "twh_kwh": "TWH",
+    "energy_to_goal_kwh": "energy to goal",
+    "time_to_goal_ms": "time to goal",
+    "carbon_g": "carbon",
+    "oc": "OC",
+    "wtt_share": "WTT share",
+    "wte_share": "WTE share",
+    "wtc_share": "WTC share",
+    "wr": "WR",
+    "utilisation": "utilisation",
+    "best_score": "score",
+}
+
+
+@styled
+def correlations(table: pd.DataFrame, runs: pd.DataFrame, experiment: str) -> Figure:
+    """A heat map per SUT and testbed: settings and steps down, settings and impacts across.
+
+    table: of analysis.correlations.rank_correlations, a row per pair with x, y, their groups, rho,
+    p_adjusted, n, and excluded (the reason, else empty). A pair that is no finding whatever the
+    data are is hatched; one that is not known (nothing varied, too few runs) is blank.
+    """
+    title = f"{treatments.titled(experiment)}, rank correlations"
+    if table is None or table.empty:
+        return nothing(title, "no run of this experiment was completed.")
+    down, across = _variables(table)
+    if not down or not across:
+        why = "too few completed runs, or nothing varied, in each system under test."
+        return nothing(title, why)
+    panels = _panels(table)
+    columns = min(2, len(panels))
+    lines = -(-len(panels) // columns)
+    figure = blank(PAGE_IN, 1.5 + lines * (0.35 + 0.135 * len(down)) + 0.6)
+    grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    for axes, (name, here) in zip(grid.flat, panels.items(), strict=False):
+        mesh = _map(axes, here, down, across)
+        axes.set_title(name)
+    for axes in grid.flat[: len(panels)]:
+        axes.set_xticks(
+            [j + 0.5 for j in range(len(across))], [_name(y) for y in across], rotation=90
+        )
+        axes.set_yticks([i + 0.5 for i in range(len(down))], [_name(x) for x in down])
+        axes.tick_params(length=0, labelsize=6)
+        axes.tick_params(
+            labelbottom=axes in grid[-1] or (len(panels) % columns and axes is grid[-2, -1])
+        )
+        axes.set_ylim(len(down), 0)
+        axes.set_xlim(0, len(across))
+    bar = figure.colorbar(mesh, ax=list(grid.flat), shrink=0.6, pad=0.01, aspect=30)
+    bar.set_label("Spearman's ρ")
+    bar.outline.set_visible(False)
+    heading(figure, title, _handles(table), columns=3)
+    footnote(figure, _note(table, runs))
+    return figure
+
+
+def _panels(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    if "sut" not in table:
+        return {"": table}
+    several = table["testbed"].nunique() > 1 if "testbed" in table else False
+    panels = {}
+    for sut in in_order(table["sut"]):
+        mine = table[table["sut"] == sut]
+        if not several:
+            panels[sut] = mine
+            continue
+        for testbed in sorted(mine["testbed"].unique()):
+            panels[f"{sut}, {testbed}"] = mine[mine["testbed"] == testbed]
+    return panels
+
+
+def _reason(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _variables(table: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Rows (settings, steps) and columns (settings, impacts) of which something is known."""
+    order, known, kind = [], set(), {}
+    for x, y, a, b, rho in table[["x", "y", "x_group", "y_group", "rho"]].itertuples(index=False):
+        kind[x], kind[y] = a, b
+        order += [x, y]
+        if rho == rho:
+            known |= {x, y}
+    order = [name for name in dict.fromkeys(order) if name in known]
+    groups: Sequence[str] = ("configuration", "lifecycle", "impact")
+    by_kind = {group: [name for name in order if kind[name] == group] for group in groups}
+    down = by_kind["configuration"] + by_kind["lifecycle"]
+    across = by_kind["configuration"] + by_kind["impact"]
+    return down, across
+
+
+def _map(axes: Axes, table: pd.DataFrame, down: list[str], across: list[str]):
+    cells = {}
+    for row in table[["x", "y", "rho", "p_adjusted", "excluded"]].itertuples(index=False):
+        cells[row.x, row.y] = cells[row.y, row.x] = row
+    values = np.full((len(down), len(across)), np.nan)
+    sure: list[tuple[float, float, float]] = []
+    left_out: list[tuple[int, int]] = []
+    for i, x in enumerate(down):
+        for j, y in enumerate(across):
+            row = cells.get((x, y))
+            if row is None:
+                continue
+            if _reason(row.excluded):
+                left_out.append((i, j))
+            elif row.rho == row.rho:
+                values[i, j] = row.rho
+                if row.p_adjusted < ALPHA:
+                    sure.append((j + 0.5, i + 0.5, row.rho))
+    mesh = axes.pcolormesh(values, cmap="PuOr_r", vmin=-1, vmax=1, edgecolors="white", linewidth=1)
+    boxes = [((j, i), (j + 1, i), (j + 1, i + 1), (j, i + 1)) for i, j in left_out]
+    axes.add_collection(PolyCollection(boxes, **EXCLUDED))
+    for colour, chosen in (
+        ("white", [s for s in sure if abs(s[2]) > 0.6]),
+        ("black", [s for s in sure if abs(s[2]) <= 0.6]),
+    ):
+        axes.plot(
+            [s[0] for s in chosen],
+            [s[1] for s in chosen],
+            linestyle="none",
+            marker="o",
+            markersize=2.2,
+            color=colour,
+        )
+    axes.grid(visible=False)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    return mesh
+
+
+def _name(column: str) -> str:
+    if column in _NAMES:
+        return _NAMES[column]
+    words = column.removeprefix("step_")
+    for end, what in (("_energy_kwh", "energy"), ("_ms", "time")):
+        if words.endswith(end):
+            return f"{words.removesuffix(end).replace('collect', 'collection')}: {what}"
+    return words
+
+
+def _handles(table: pd.DataFrame) -> list:
+    dot = {"marker": "o", "markersize": 3, "linestyle": "none", "color": MUTED}
+    handles: list = [Line2D([], [], label="p < 0.05 after correction for all pairs", **dot)]
+    if table["excluded"].map(_reason).any():
+        handles.append(Patch(label="left out: no finding", **EXCLUDED))
+    return handles
+
+
+def _note(table: pd.DataFrame, runs: pd.DataFrame) -> str:
+    counts = [int(n) for n in table.loc[table["rho"].notna(), "n"].unique()]
+    said = [
+        f"Spearman's rank correlation over completed runs of a SUT "
+        f"({treatments.sentence_of_n(counts)}). Blank: not known, as nothing varied or too few "
+        "runs have it."
+    ]
+    reasons = sorted({_reason(r) for r in table["excluded"]} - {""})
+    if reasons:
+        said.append(f"Left out by construction: {'; '.join(reasons)}.")
+    return " ".join(said) + "\n" + conditions(runs)

@@ -1,0 +1,119 @@
+"""What a framework itself costs: each SUT against plain under the same treatment and sampler."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from trialwatt.analysis.intervals import ENOUGH, RESAMPLES, SEED, Summary
+from trialwatt.figures import quantity, treatments
+from trialwatt.figures.notes import conditions
+from trialwatt.figures.rows import bars_said, canvas, closed_up, legend_of, medians, rows, small
+from trialwatt.figures.style import (
+    BASELINE,
+    MUTED,
+    PAGE_IN,
+    footnote,
+    heading,
+    nothing,
+    styled,
+)
+
+CONTROL = "plain"
+PANELS = (
+    ("jct_ms", "JCT", "job completion time"),
+    ("job_energy_kwh", "energy", "job energy"),
+    ("wr", "WR", "idle share"),
+)
+
+
+@styled
+def overhead(runs: pd.DataFrame, experiment: str) -> Figure:
+    """Ratios to plain of JCT, job energy and WR, a row per SUT and treatment.
+
+    Compared are completed runs of one testbed, treatment and sampler; a row without a counterpart
+    is left out and counted in the note.
+    """
+    title = f"{treatments.titled(experiment)}, framework overhead against plain"
+    done = runs[runs["status"] == "completed"] if len(runs) else runs
+    if done.empty:
+        return nothing(title, "no run of this experiment was completed.")
+    axis = treatments.axis(done, experiment)
+    others = done[done["sut"] != CONTROL]
+    pairs = [(row, control(done, row.runs)) for row in rows(others, axis)]
+    pairs, all_rows = [(row, plain) for row, plain in pairs if len(plain)], len(pairs)
+    found = closed_up([row for row, _ in pairs])
+    if not found:
+        why = "there is no SUT and treatment that plain ran too, with the same sampler."
+        return nothing(title, why)
+    figure, panels = canvas(PAGE_IN, found, 3)
+    summaries: list[Summary] = []
+    for axes, (name, head, words) in zip(panels, PANELS, strict=True):
+        values = quantity.column(done, name)
+        furthest = 1.0
+        for row, (_, controls) in zip(found, pairs, strict=True):
+            mine, plain = values[row.runs].dropna(), values[controls].dropna()
+            here = ratio(mine, plain)
+            if here.n == 0:
+                axes.text(0, row.place, " not on record", va="center", fontsize=6.5, color=MUTED)
+                continue
+            summaries.append(here)
+            points = mine / plain.median()
+            furthest = max(furthest, here.high, points.max())
+            small(axes, row.sut, [(point, row.place) for point in points], filled=True)
+            medians(axes, row.sut, [(row.place, here)])
+        modelled = name != "jct_ms" and quantity.is_modelled(done["energy_method"])
+        axes.axvline(1, zorder=0, **BASELINE)
+        axes.set_title(f"{head} ÷ plain's")
+        axes.set_xlabel(f"{words}, ratio{' (modelled)' if modelled else ''}")
+        axes.set_xlim(0, 1.06 * furthest)
+    heading(figure, title, legend_of(others, [row.sut for row in found]), columns=7)
+    footnote(figure, _note(done, summaries, all_rows - len(found)))
+    return figure
+
+
+def control(runs: pd.DataFrame, members: pd.Index) -> pd.Index:
+    """The runs of plain with the testbed, treatment and sampler of these (alike) runs."""
+    keys = treatments.key(runs)
+    first = members[0]
+    same = (runs["sut"] == CONTROL) & (runs["testbed"] == runs["testbed"][first])
+    same &= keys == keys[first]
+    if "sampler" in runs:
+        same &= runs["sampler"] == runs["sampler"][first]
+    return runs.index[same]
+
+
+def ratio(values: pd.Series, control: pd.Series) -> Summary:
+    """Ratio of medians and its spread; n is that of the smaller side.
+
+    Below six values on a side the spread is from the smallest to the largest ratio of two runs;
+    from six on the 95 % percentile bootstrap interval, both sides resampled, seeded.
+    """
+    a, b = (np.sort(side.to_numpy(float)) for side in (values.dropna(), control.dropna()))
+    n = min(len(a), len(b))
+    if n == 0 or np.median(b) <= 0:
+        return Summary(np.nan, np.nan, np.nan, "none", 0)
+    middle = float(np.median(a) / np.median(b))
+    if n < ENOUGH:
+        high = float(a[-1] / b[0]) if b[0] > 0 else np.inf
+        return Summary(middle, float(a[0] / b[-1]), high, "range", n)
+    rng = np.random.default_rng(SEED)
+    drawn = [
+        np.median(side[rng.integers(0, len(side), (RESAMPLES, len(side)))], axis=1)
+        for side in (a, b)
+    ]
+    low, high = np.percentile(drawn[0] / drawn[1], [2.5, 97.5])
+    return Summary(middle, float(low), float(high), "bootstrap", n)
+
+
+def _note(runs: pd.DataFrame, summaries: list[Summary], left_out: int) -> str:
+    bars = bars_said(summaries).replace("smallest to largest value", "smallest to largest ratio")
+    bars = bars.replace("interval of the median", "interval of the ratio")
+    said = (
+        "Large: ratio of the medians; small below it: each repetition ÷ plain's median"
+        f"{'; ' + bars if bars else ''}. Plain runs the same trials with no framework."
+    )
+    if left_out:
+        said += f" Not shown: {left_out} without a run of plain with the same sampler."
+    return f"{said}\n{conditions(runs)}"

@@ -1,0 +1,113 @@
+"""A table as files: CSV for programs, Markdown for reading, LaTeX for a paper, and the sidecar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from trialwatt.provenance.embed import write_sidecar
+from trialwatt.provenance.files import write_whole
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"$|$",
+    "–": "--",
+    "−": r"$-$",
+    "÷": r"$\div$",
+    "×": r"$\times$",
+    "≥": r"$\geq$",
+    "µ": r"$\mu$",
+    "φ": r"$\varphi$",
+    "ρ": r"$\rho$",
+    "₂": r"$_2$",
+    "⁻": r"$^{-}$",
+    "³": r"$^{3}$",
+    "⁶": r"$^{6}$",
+    "Σ": r"$\Sigma$",
+    "“": "``",
+    "”": "''",
+    "’": "'",
+}
+
+
+def write_table(
+    stem: Path,
+    tidy: pd.DataFrame,
+    shown: pd.DataFrame | None,
+    title: str,
+    note: str,
+    provenance: dict,
+) -> list[Path]:
+    """Write `<stem>.csv` (tidy), `.md` and `.tex` (shown) and the sidecar; returns their paths.
+
+    shown: the same for people, None where there is no data yet.
+    """
+    texts = {
+        ".csv": tidy.to_csv(index=False, lineterminator="\n"),
+        ".md": markdown(shown, title, note),
+        ".tex": latex(shown, title, note),
+    }
+    outputs = [stem.with_name(f"{stem.name}{end}") for end in texts]
+    for output, text in zip(outputs, texts.values(), strict=True):
+        write_whole(output, text)
+    return [*outputs, write_sidecar(stem, provenance, outputs)]
+
+
+def markdown(shown: pd.DataFrame | None, title: str, note: str) -> str:
+    """The table as Markdown, with its title and what its cells mean."""
+    if shown is None or shown.empty:
+        return f"# {title}\n\nNo data: this experiment has no runs yet.\n"
+    rows = [list(shown.columns), ["---"] * len(shown.columns), *shown.astype(str).values.tolist()]
+    lines = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows]
+    return "\n".join([f"# {title}\n", *lines, "", note.strip(), ""])
+
+
+def latex(shown: pd.DataFrame | None, title: str, note: str) -> str:
+    """The table as a plain `tabular`, to be read with \\input; it needs no package.
+
+    The first line is a comment with the title; what the cells mean stands below the table.
+    """
+    head = f"% {escaped(title)}"
+    if shown is None or shown.empty:
+        return f"{head}\nNo data: this experiment has no runs yet.\n"
+    words = [_are_words(shown[name]) for name in shown.columns]
+    lines = [
+        " & ".join(escaped(cell) for cell in row) + r" \\"
+        for row in [list(shown.columns), *shown.astype(str).values.tolist()]
+    ]
+    return "\n".join(
+        [
+            head,
+            rf"\begin{{tabular}}{{{''.join('l' if word else 'r' for word in words)}}}",
+            r"\hline",
+            lines[0],
+            r"\hline",
+            *lines[1:],
+            r"\hline",
+            r"\end{tabular}",
+            "",
+            rf"\par\smallskip\noindent{{\footnotesize {escaped(note.strip())}\par}}",
+            "",
+        ]
+    )
+
+
+def escaped(text: str) -> str:
+    """Text that LaTeX prints as it is, in any of its engines."""
+    return "".join(_LATEX.get(letter, letter) for letter in text).replace("$^{-}$$^{", "$^{-")
+
+
+def _are_words(column: pd.Series) -> bool:
+    return not column.astype(str).str.fullmatch(r"[\d.e+()–−\- ]+").all()

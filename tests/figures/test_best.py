@@ -1,0 +1,41 @@
+import numpy as np
+
+from trialwatt.figures.best import best_table, readable_best, write_best_table
+
+FACTS = {"generator": "trialwatt", "kind": "table/best", "experiment": {"id": "r-node"}}
+
+
+def test_the_smallest_median_of_completed_runs_wins(make_synthetic):
+    runs, _ = make_synthetic(values=(1, 2, 4))
+    runs["ept_kwh"] = runs["wn"].map({1: 3e-6, 2: 1e-6, 4: 2e-6})
+    free = (runs["sut"] == "optuna") & (runs["wn"] == 2)
+    runs.loc[free, "status"] = "infeasible"
+    table = best_table(runs, "r-node").set_index("sut")
+    assert list(table["best_treatment"]) == ["2 workers", "4 workers"]
+    assert list(table["second_treatment"]) == ["4 workers", "1 worker"]
+    assert list(table["saved_share"]) == [0.5, 0.0] and list(table["treatments"]) == [3, 2]
+    assert not table["overlaps"].any()
+    shown = readable_best(table.reset_index())
+    assert list(shown["EPT (mWh, modelled)"]) == ["1.00", "2.00"]
+    assert list(shown["clear of the second"]) == ["yes", "yes"]
+
+
+def test_searches_are_compared_by_the_energy_of_the_job(make_search):
+    runs, _, _ = make_search(offered={"plain": ("grid", "random"), "optuna": ("tpe",)})
+    table = best_table(runs, "s-sam").set_index("sut")
+    assert set(table["measure"]) == {"job_energy_kwh"}
+    medians = runs.groupby(["sut", "sampler"])["job_energy_kwh"].median()
+    assert table.loc["plain", "median_kwh"] == medians["plain"].min()
+    assert table.loc["plain", "best_treatment"] == medians["plain"].idxmin()
+    assert np.isnan(table.loc["optuna", "baseline_median_kwh"])
+    shown = readable_best(table.reset_index())
+    assert shown["second best"].iloc[1] == shown["saved against baseline (%)"].iloc[1] == "–"
+
+
+def test_files_with_nothing_completed_and_with_nothing_at_all(make_synthetic, tmp_path):
+    runs, _ = make_synthetic(values=(2,))
+    files = write_best_table(runs.assign(status="deadline"), "r-node", tmp_path / "a", FACTS)
+    assert [file.suffix for file in files] == [".csv", ".md", ".tex", ".json"]
+    assert "| plain | – | – | 0 |" in files[1].read_text()
+    empty = write_best_table(runs.iloc[:0], "r-node", tmp_path / "b", FACTS)
+    assert "No data" in empty[1].read_text() and "No data" in empty[2].read_text()

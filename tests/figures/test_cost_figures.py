@@ -1,0 +1,119 @@
+"""Idle shares, carbon, framework overhead and correlations."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from trialwatt.analysis.correlations import rank_correlations
+from trialwatt.figures.carbon import carbon
+from trialwatt.figures.correlations import correlations
+from trialwatt.figures.overhead import overhead, ratio
+from trialwatt.figures.style import look, mark
+from trialwatt.figures.wr import wr
+
+
+def words(figure) -> str:
+    with look():
+        figure.draw_without_rendering()
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+def large(axes, sut) -> list[float]:
+    return [
+        float(x)
+        for line in axes.lines
+        if line.get_marker() == mark(sut).marker and line.get_markersize() == 4
+        for x in line.get_xdata()
+    ]
+
+
+def test_idle_shares_and_when_workers_were_idle(make_search):
+    runs, _, _ = make_search(offered={"plain": ("grid",), "optuna": ("grid", "tpe")})
+    runs.loc[runs["sampler"] == "tpe", "status"] = "infeasible"
+    figure = wr(runs, "s-sam")
+    share, energy, used = figure.axes
+    mine = runs[(runs["sut"] == "optuna") & (runs["sampler"] == "grid")]
+    assert large(share, "optuna") == pytest.approx([100 * mine["wr"].median()])
+    assert large(used, "optuna") == pytest.approx([100 * mine["utilisation"].median()])
+    done = runs[runs["status"] == "completed"]
+    paths = [path for bars in energy.collections for path in bars.get_paths()]
+    widths = [float(np.ptp(path.vertices[:, 0])) for path in paths]
+    means = done.groupby(["sut", "sampler"])["idle_energy_kwh"].mean()
+    assert sum(widths) == pytest.approx(1e6 * means.sum())
+    text = words(figure)
+    assert text.count("infeasible") == 3 and "% of job energy (modelled)" in text
+
+
+def test_carbon_states_region_year_and_pue_and_cint_only_where_it_varies(make_search):
+    runs, trials, _ = make_search(offered={"plain": ("grid",), "optuna": ("grid",)})
+    figure = carbon(runs, trials, "s-sam")
+    assert len(figure.axes) == 2
+    text = words(figure)
+    assert "475 gCO₂eq/kWh; region world, year 2023; PUE 1.1" in text
+    assert "mgCO₂eq, modelled" in text
+    mean = trials.groupby("folder")["carbon_g"].mean()
+    mine = mean[runs.loc[runs["sut"] == "optuna", "folder"]]
+    assert large(figure.axes[1], "optuna") == pytest.approx([1e3 * mine.median()])
+    runs["cint_g_per_kwh"] = np.linspace(300, 500, len(runs))
+    varying = carbon(runs, trials, "s-sam")
+    assert len(varying.axes) == 3 and "CINT" in words(varying)
+    assert "not on record" in words(carbon(runs, trials.iloc[:0], "s-sam"))
+
+
+def test_overhead_compares_equal_samplers_only(make_search):
+    offered = {"plain": ("grid", "random"), "optuna": ("grid", "tpe"), "hyperopt": ("random",)}
+    runs, _, _ = make_search(offered=offered)
+    figure = overhead(runs, "s-sam")
+    medians = runs.groupby(["sut", "sampler"])["jct_ms"].median()
+    jct = figure.axes[0]
+    assert large(jct, "optuna") == pytest.approx(
+        [medians["optuna", "grid"] / medians["plain", "grid"]]
+    )
+    assert large(jct, "hyperopt") == pytest.approx(
+        [medians["hyperopt", "random"] / medians["plain", "random"]]
+    )
+    assert "Not shown: 1 without" in words(figure)
+    alone = overhead(runs[runs["sut"] != "plain"], "s-sam")
+    assert "No data" in words(alone)
+    assert "No data" in words(overhead(runs.assign(status="deadline"), "s-sam"))
+
+
+def test_a_ratio_of_few_runs_has_a_range_and_of_many_an_interval():
+    few = ratio(pd.Series([2.0, 3.0, 4.0]), pd.Series([1.0, 1.0, 2.0]))
+    assert few == (3.0, 1.0, 4.0, "range", 3)
+    rng = np.random.default_rng(3)
+    many = ratio(pd.Series(rng.normal(30, 1, 20)), pd.Series(rng.normal(10, 1, 20)))
+    assert many.kind == "bootstrap" and many.low < 3 < many.high and many.high - many.low < 0.6
+    assert ratio(pd.Series([1.0]), pd.Series([0.0])).n == 0
+    assert ratio(pd.Series([], dtype=float), pd.Series([1.0])).n == 0
+
+
+def test_correlations_leave_out_what_a_model_makes(make_synthetic):
+    runs, _ = make_synthetic(repetitions=4)
+    table = rank_correlations(runs)
+    figure = correlations(table, runs, "r-node")
+    text = words(figure)
+    assert "left out: no finding" in text and "a power model makes energy" in text
+    assert "workers" in text and "deploy: time" in text and "n = 16" in text
+    measured = runs.assign(energy_method="counter", cint_g_per_kwh=np.arange(len(runs)) + 300.0)
+    clean = words(correlations(rank_correlations(measured), measured, "r-node"))
+    assert "left out" not in clean.lower()
+
+
+def test_a_cell_of_the_map_has_the_colour_of_its_rho(make_synthetic):
+    runs, _ = make_synthetic(repetitions=4, suts=("plain",))
+    table = rank_correlations(runs)
+    figure = correlations(table, runs, "r-node")
+    mesh = figure.axes[0].collections[0]
+    rows = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    columns = [t.get_text() for t in figure.axes[0].get_xticklabels()]
+    drawn = np.ma.filled(mesh.get_array(), np.nan).reshape(len(rows), len(columns))
+    expected = table[(table["x"] == "wn") & (table["y"] == "jct_ms")]["rho"].item()
+    assert drawn[rows.index("workers"), columns.index("JCT")] == pytest.approx(expected)
+
+
+def test_too_few_runs_for_a_correlation(make_synthetic):
+    runs, _ = make_synthetic(values=(4,), repetitions=2)
+    assert "No data" in words(correlations(rank_correlations(runs), runs, "r-node"))
+    assert "No data" in words(correlations(pd.DataFrame(), runs, "r-node"))

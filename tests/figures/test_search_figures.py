@@ -1,0 +1,201 @@
+"""The figures of search experiments: waste, time and cost, anytime curves, the Pareto front."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from trialwatt.figures import treatments
+from trialwatt.figures.anytime import anytime, median_curve, priced
+from trialwatt.figures.pareto import front, pareto
+from trialwatt.figures.search import search
+from trialwatt.figures.style import OUTCOMES, look, mark
+from trialwatt.figures.waste import waste
+
+PRUNERS = {"plain": ("none",), "optuna": ("median", "none"), "ray": ("none", "asha")}
+
+
+def words(figure) -> str:
+    with look():
+        figure.draw_without_rendering()
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+@pytest.fixture
+def pruned(make_search):
+    return make_search("s-pru", "search.pruner", "pruner", PRUNERS, repetitions=2)
+
+
+def large(axes, sut) -> list[float]:
+    """The medians that are drawn of a SUT, from the top."""
+    return [
+        float(x)
+        for line in axes.lines
+        if line.get_marker() == mark(sut).marker and line.get_markersize() == 4
+        for x in line.get_xdata()
+    ]
+
+
+def test_waste_adds_up_by_class_and_says_what_it_is(pruned):
+    runs = pruned[0]
+    figure = waste(runs, "s-pru")
+    for axes, what, total in zip(
+        figure.axes, ("time", "energy", "cost"), ("wtt_ms", "wte_kwh", "wtc"), strict=True
+    ):
+        for kind in ("failed", "pruned", "duplicate"):
+            bars = [
+                width
+                for bars in axes.collections
+                if bars.get_facecolor()[0][:3] == pytest.approx(_rgb(OUTCOMES[kind]))
+                for width in _widths(bars)
+            ]
+            means = runs.groupby(["sut", "pruner"])[f"waste_{kind}_{what}_share"].mean()
+            assert sum(bars) == pytest.approx(100 * means.sum())
+        dots = [line for line in axes.lines if line.get_marker() == "o"]
+        assert sum(len(line.get_xdata()) for line in dots) == len(runs)
+        assert (runs[total] > 0).any()
+    text = words(figure)
+    assert "failed (crash, out of memory" in text and "n = 2" in text
+    assert "% of job energy (modelled)" in text and "number: WTE in mWh" in text
+    assert "plain, none" in text and "optuna, median" in text
+
+
+def _widths(bars) -> list[float]:
+    return [float(np.ptp(path.vertices[:, 0])) for path in bars.get_paths()]
+
+
+def _rgb(colour: str) -> tuple:
+    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+
+
+def test_waste_without_data_says_so_and_draws_no_zero(pruned):
+    runs = pruned[0]
+    assert "No data" in words(waste(runs.iloc[:0], "s-pru"))
+    assert "No data" in words(waste(runs.assign(status="infeasible"), "s-pru"))
+    shares = [c for c in runs if c.startswith("waste_")]
+    runs[shares] = np.nan
+    figure = waste(runs, "s-pru")
+    assert words(figure).count("not on record") == 3 * 5
+    assert not figure.axes[0].collections
+    assert figure.axes[0].get_position().y0 > 0.2  # laid out: there is room for the notes
+
+
+def test_no_pruner_goes_before_the_others(pruned):
+    axis = treatments.axis(pruned[0], "s-pru")
+    assert axis.names[axis.keys[0]] == "none"
+
+
+def test_search_shows_medians_and_infeasible_rows(make_search):
+    runs, _, _ = make_search(goal=None)
+    bad = runs["sut"].eq("ray") & runs["sampler"].eq("bayesopt")
+    runs.loc[bad, "status"] = "infeasible"
+    runs.loc[bad, ["jct_ms", "oc", "job_energy_kwh"]] = np.nan
+    figure = search(runs, "s-sam")
+    assert len(figure.axes) == 3
+    medians = runs[runs["sut"] == "hyperopt"].groupby("sampler", sort=False)["jct_ms"].median()
+    assert sorted(large(figure.axes[0], "hyperopt")) == pytest.approx(sorted(medians / 1e3))
+    text = words(figure)
+    assert text.count("infeasible") == 3 and "energy per job\n(mWh, modelled)" in text
+    assert "goal" not in text
+
+
+def test_runs_that_missed_the_goal_are_arrows_and_move_the_median(make_search):
+    runs, _, _ = make_search(offered={"plain": ("grid",), "optuna": ("tpe",)}, repetitions=3)
+    runs["goal_censored"] = [False, False, True, True, True, False]
+    runs["energy_to_goal_kwh"] = [1e-5, 3e-5, np.nan, np.nan, np.nan, 2e-5]
+    figure = search(runs, "s-sam")
+    goal = figure.axes[3]
+    assert large(goal, "plain") == pytest.approx([30.0])  # of 10, 30 and one that is more
+    assert large(goal, "optuna") == []  # two of three are more than can be said
+    arrows = [x for line in goal.lines if line.get_marker() == ">" for x in line.get_xdata()]
+    missed = runs.loc[runs["goal_censored"], "job_energy_kwh"] * 1e6
+    assert sorted(arrows) == pytest.approx(sorted(missed))
+    assert "goal not reached" in words(figure)
+
+
+def test_the_median_curve_begins_where_most_have_a_score():
+    x = [np.array([1.0, 3.0]), np.array([2.0, 4.0]), np.array([5.0, 6.0])]
+    score = [np.array([0.5, 0.9]), np.array([0.6, 0.8]), np.array([0.95, 0.95])]
+    at, middle = median_curve(x, score)
+    assert list(at) == [2, 3, 4, 5, 6]
+    assert list(middle) == [0.5, 0.6, 0.8, 0.9, 0.9]
+    at, middle = median_curve(x[:1], score[:1])
+    assert list(at) == [1, 3] and list(middle) == [0.5, 0.9]
+    assert len(median_curve([], [])[0]) == 0
+
+
+def test_costs_so_far_end_at_the_cost_of_the_job():
+    curve = pd.DataFrame(
+        {
+            "time_ms": [10.0, 20.0],
+            "score": [0.5, 0.5],
+            "workers_ms": [40.0, 80.0],
+            "services_ms": [10.0, 20.0],
+            "workers_ms_of_job": 80.0,
+            "services_ms_of_job": 20.0,
+        }
+    )
+    trials = pd.DataFrame({"duration_ms": [10.0, 30.0], "cost": [1.0, 3.0]})
+    run = pd.Series({"oc": 100.0, "folder": "a"})
+    found = priced(curve, run, trials)
+    assert list(found["oc"]) == pytest.approx([50.0, 100.0]) and set(found["folder"]) == {"a"}
+    unknown = priced(curve, run, trials.assign(cost=np.nan))
+    assert unknown["oc"].isna().all()
+
+
+def test_anytime_has_a_row_per_sut_and_a_panel_per_axis(make_search):
+    runs, _, curves = make_search()
+    figure = anytime(runs, curves, "s-sam")
+    assert len(figure.axes) == 4 * 3
+    for axes in figure.axes:
+        right = axes.get_xlim()[1]
+        assert all(line.get_xdata()[-1] <= right for line in axes.lines if len(line.get_xdata()))
+    text = words(figure)
+    assert "goal tg" in text and "n = 3" in text and "job energy (mWh, modelled)" in text
+
+
+def test_anytime_of_one_treatment_is_one_row_in_the_colours_of_suts(make_search):
+    offered = {"plain": ("grid",), "optuna": ("grid",)}
+    runs, _, curves = make_search("baseline", "x", "sampler", offered)
+    figure = anytime(runs, curves, "baseline")
+    assert len(figure.axes) == 3
+    colours = {line.get_color() for line in figure.axes[0].lines}
+    assert {mark("plain").colour, mark("optuna").colour} <= colours
+    curves["job_energy_kwh"] = np.nan
+    assert "not on record" in words(anytime(runs, curves, "baseline"))
+    assert "No data" in words(anytime(runs, pd.DataFrame(), "baseline"))
+
+
+def test_the_front_holds_what_no_other_beats():
+    energy = pd.Series([1.0, 2.0, 2.0, 3.0, np.nan, 4.0], index=list("abcdef"))
+    score = pd.Series([0.5, 0.4, 0.7, 0.7, 0.99, 0.9], index=list("abcdef"))
+    assert list(front(energy, score)) == ["a", "c", "f"]
+    assert list(front(energy[:0], score[:0])) == []
+
+
+def test_pareto_names_who_is_on_the_front(make_search):
+    runs, trials, _ = make_search(repetitions=2)
+    runs["best_score"] = 0.9
+    winner = runs["job_energy_kwh"].idxmin()
+    figure = pareto(runs, trials, "s-sam")
+    text = words(figure)
+    axis = treatments.axis(runs, "s-sam")
+    name = f"{runs['sut'][winner]}, {axis.names[treatments.key(runs)[winner]]}"
+    assert f"by energy: {name}." in text and f"trials (n = {len(trials)})" in text
+    assert "No data" in words(pareto(runs.assign(best_score=np.nan), trials, "s-sam"))
+    assert words(pareto(runs, trials.iloc[:0], "s-sam"))
+
+
+def test_sizes_of_spaces_are_told_apart_by_sampler(make_search):
+    runs, _, _ = make_search("s-phi", "space", "pS", {"plain": (6, 24, 96)}, repetitions=1)
+    more = runs.assign(sampler="random", treatment=runs["treatment"] + ", search.sampler=random")
+    both = pd.concat([runs, more], ignore_index=True)
+    axis = treatments.axis(both, "s-phi")
+    assert [axis.names[key] for key in axis.keys] == [
+        "6 points, grid",
+        "24 points, grid",
+        "96 points, grid",
+        "6 points, random",
+        "24 points, random",
+        "96 points, random",
+    ]
