@@ -1,31 +1,19 @@
-import dataclasses
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+from tests.workload.watching import Log
 
 from trialwatt.errors import TrialwattError
 from trialwatt.workload import dataset
 from trialwatt.workload.split import split, validation_counts
-from trialwatt.workload.trial import TrialFailed, run_trial, score_on_test, seed_everything
+from trialwatt.workload.trial import TrialFailed, run_trial, score_on_test
 
+HERE = Path(__file__).resolve().parent
 PHI = {"lr": 0.01, "decay": 1e-6, "ls": 32, "ln": 1}
-
-
-class Log:
-    """A watch that remembers, and stops the trial after `stop_after` epochs."""
-
-    def __init__(self, each_epoch=False, stop_after=None):
-        self.each_epoch, self.stop_after = each_epoch, stop_after
-        self.steps, self.epochs = [], []
-
-    def step(self, name):
-        if not self.steps or self.steps[-1] != name:
-            self.steps.append(name)
-
-    def epoch(self, epoch, scores):
-        self.epochs.append((epoch, scores))
-        return epoch == self.stop_after
 
 
 def run(workload, digits, phi=PHI, seed=7, log=None):
@@ -51,15 +39,15 @@ def test_steps_without_a_pruner_validate_once_at_the_end(workload, digits):
     log = Log()
     run(workload(epochs=3), digits, log=log)
     assert log.steps == ["load", "train", "validate"]
-    assert log.epochs == []
+    assert log.reported == []
 
 
 def test_each_epoch_is_validated_when_asked_and_is_not_called_training(workload, digits):
     log = Log(each_epoch=True)
     trained = run(workload(epochs=3), digits, log=log)
     assert log.steps == ["load"] + ["train", "validate"] * 3
-    assert [epoch for epoch, _ in log.epochs] == [1, 2, 3]
-    assert log.epochs[-1][1] == trained.scores
+    assert [epoch for epoch, _ in log.reported] == [1, 2, 3]
+    assert log.reported[-1][1] == trained.scores
 
 
 def test_validating_each_epoch_does_not_change_the_training(workload, digits):
@@ -80,25 +68,78 @@ def test_a_loss_that_is_no_number_fails_the_trial(workload, digits):
     assert failure.value.reason == "nan"
 
 
-def test_gradients_are_fresh_in_every_step(workload, digits):
-    """Two steps of ours equal two steps written out with new gradients each."""
-    from torch.nn.functional import cross_entropy
+def test_a_trial_that_fails_has_said_how_far_it_came(workload, digits):
+    log = Log(each_epoch=True, stop_after=2, fault=MemoryError())
+    with pytest.raises(MemoryError):
+        run(workload(epochs=9), digits, log=log)
+    assert log.epochs == 2
 
-    load = workload(epochs=1, batch=719, algorithm="sgd")
-    trained = run(load, digits, phi=PHI | {"decay": 0.0})
-    data = dataset.load(str(digits), load.validation_share, 1, torch.device("cpu"))
-    seed_everything(7)
-    model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
-    order = torch.randperm(len(data.train_index), generator=torch.Generator().manual_seed(7))
-    for part in data.train_index[order].split(719):
-        images = data.train_images[part].float() / 16
-        loss = cross_entropy(model(images), data.train_labels[part].long())
-        grads = torch.autograd.grad(loss, list(model.parameters()))
-        with torch.no_grad():
-            for parameter, grad in zip(model.parameters(), grads, strict=True):
-                parameter -= 0.01 * grad
-    for ours, theirs in zip(trained.weights.values(), model.state_dict().values(), strict=True):
-        assert torch.allclose(ours, theirs, atol=1e-6)
+
+def test_completed_epochs_are_known_without_validating_them(workload, digits):
+    log = Log()
+    run(workload(epochs=3), digits, log=log)
+    assert log.epochs == 3
+    with pytest.raises(TrialFailed):
+        run(workload(algorithm="sgd"), digits, phi=PHI | {"lr": 1e30}, log=(log := Log()))
+    assert log.epochs == 0
+
+
+@pytest.mark.parametrize("phi", [PHI | {"ls": 0}, {k: PHI[k] for k in ("lr", "decay", "ln")}])
+def test_a_phi_that_cannot_be_trained_is_refused_before_any_training(workload, digits, phi):
+    log = Log()
+    with pytest.raises(ValueError, match="units per hidden layer"):
+        run(workload(), digits, phi=phi, log=log)
+    assert log.steps == ["load"]
+
+
+def test_fixed_hyperparameters_are_trained_with(workload, digits):
+    """What the configuration fixes must have an effect: the same as if φ held it."""
+    fixed = workload(space={"lr": {"choices": [0.01]}}, fixed={"decay": 1e-6, "ls": 8, "ln": 2})
+    trained = run(fixed, digits, phi={"lr": 0.01})
+    assert [tuple(v.shape) for k, v in trained.weights.items() if k.endswith("weight")] == [
+        (8, 64), (8, 8), (10, 8)
+    ]  # fmt: skip
+    whole = run(workload(), digits, phi=PHI | {"ls": 8, "ln": 2})
+    assert whole.scores == trained.scores
+    assert score_on_test(fixed, {"lr": 0.01}, trained.weights, str(digits))["macro_f1"] > 0
+
+
+CNN = {"lr": 0.01, "decay": 1e-6, "channels": 4, "ls": 32}
+
+
+def test_a_convolutional_network_learns_and_repeats_to_the_last_digit(workload, digits):
+    space = {name: {"choices": [value]} for name, value in CNN.items()}
+    load = workload(model="cnn", epochs=10, space=space)
+    trained = run(load, digits, phi=CNN)
+    assert trained.scores["macro_f1"] > 0.93
+    assert run(load, digits, phi=CNN).scores == trained.scores
+    assert score_on_test(load, CNN, trained.weights, str(digits))["macro_f1"] > 0.9
+
+
+@pytest.mark.parametrize(("algorithm", "lr"), [("adamw", 0.01), ("rmsprop", 0.003), ("sgd", 0.1)])
+def test_the_other_algorithms_learn_too(workload, digits, algorithm, lr):
+    trained = run(workload(algorithm=algorithm, epochs=10), digits, phi=PHI | {"lr": lr})
+    assert trained.scores["macro_f1"] > 0.9
+
+
+def test_a_trial_loads_nothing_that_it_does_not_use(workload, digits):
+    """torch's compiler alone would cost a worker 70 MB and 2 CPU seconds."""
+    code = (
+        "import sys\n"
+        "from watching import Log\n"
+        "from trialwatt.config.models import Workload\n"
+        "from trialwatt.workload.trial import run_trial, score_on_test\n"
+        "load = Workload.model_validate_json(sys.argv[1])\n"
+        f"phi = {PHI}\n"
+        "trained = run_trial(load, phi, 7, sys.argv[2], 1, Log())\n"
+        "score_on_test(load, phi, trained.weights, sys.argv[2])\n"
+        "heavy = {'torch._dynamo', 'torch._inductor', 'sympy', 'sklearn', 'pandas', 'scipy',\n"
+        "         'torchvision', 'matplotlib', 'optuna', 'safetensors.numpy'}\n"
+        "print(*sorted(heavy & sys.modules.keys()))\n"
+    )
+    arguments = [sys.executable, "-c", code, workload().model_dump_json(), str(digits)]
+    done = subprocess.run(arguments, cwd=HERE, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 def test_the_test_step_scores_the_same_weights_on_unseen_images(workload, digits):
@@ -156,20 +197,6 @@ def test_a_split_that_leaves_a_class_empty_is_refused():
         validation_counts((100, 3), 0.1)
     with pytest.raises(TrialwattError, match="without a training image"):
         validation_counts((100, 3), 0.9)
-
-
-def test_a_gpu_that_is_not_there_is_named(workload, digits):
-    if torch.cuda.is_available():
-        pytest.skip("this machine has a CUDA device")
-    load = workload(workers={"count": 1, "accelerator": "gpu"})
-    with pytest.raises(TrialwattError, match="torch sees no CUDA device"):
-        run(load, digits)
-
-
-def test_pixels_are_scaled(digits, workload):
-    data = dataset.load(str(digits), 0.2, 1, torch.device("cpu"))
-    assert data.train_images.max() == data.facts.scale
-    assert dataclasses.asdict(data.facts)["scale"] == 16
 
 
 def test_scores_agree_with_scikit_learn():

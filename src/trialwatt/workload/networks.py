@@ -1,4 +1,4 @@
-"""The networks, by the name that the configuration gives them."""
+"""The networks, by the name that the configuration gives them. Input: (N, pixels) in [0, 1]."""
 
 from __future__ import annotations
 
@@ -17,4 +17,27 @@ def feed_forward(phi: Phi, facts: DatasetFacts) -> nn.Module:
     return nn.Sequential(*hidden, nn.Linear(sizes[-1], facts.classes))
 
 
-NETWORKS = {"ff": feed_forward}
+def lenet(phi: Phi, facts: DatasetFacts) -> nn.Module:
+    """A small LeNet: two padded 5 × 5 convolutions with ReLU, each halved by max-pooling.
+
+    They have `channels` and twice as many channels; a hidden linear layer of `ls` units follows.
+    Any image of at least 4 × 4 pixels fits.
+    """
+    channels, units = int(phi["channels"]), int(phi["ls"])
+    features = 2 * channels * (facts.height // 4) * (facts.width // 4)
+    return nn.Sequential(
+        nn.Unflatten(1, (1, facts.height, facts.width)),
+        nn.Conv2d(1, channels, kernel_size=5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(channels, 2 * channels, kernel_size=5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(features, units),
+        nn.ReLU(),
+        nn.Linear(units, facts.classes),
+    )
+
+
+NETWORKS = {"ff": feed_forward, "cnn": lenet}

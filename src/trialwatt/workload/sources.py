@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from trialwatt.config.rawfiles import raw_file_problems
+from trialwatt.config.rawfiles import published, raw_file_problems, unpack_raw_files
 from trialwatt.errors import TrialwattError
 from trialwatt.workload import prepared
+from trialwatt.workload.torchvision_guard import torchvision_datasets
 
 Arrays = dict[str, np.ndarray]
 DOWNLOADS = "data"
@@ -43,31 +45,19 @@ def _digits(_folder: str | None):
     return {key: value.astype(np.uint8) for key, value in arrays.items()}, 8, 8, 10, 16
 
 
-def _torchvision(class_name: str) -> Callable:
+def _torchvision(dataset: str, class_name: str) -> Callable:
     def load(folder: str | None):
-        from trialwatt.workload.torchvision_guard import torchvision_datasets
-
-        dataset = {"MNIST": "mnist", "FashionMNIST": "fashion-mnist"}[class_name]
         given = folder or os.environ.get("TRIALWATT_DATA")
+        if not given:
+            _download(dataset, class_name)
         root = Path(given or DOWNLOADS)
-        if given:
-            problems = raw_file_problems(dataset, root)
-            if problems:
-                raise TrialwattError("\n".join(problems))
-        kind = getattr(torchvision_datasets(), class_name)
-        try:
-            train = kind(root, train=True, download=not given)
-            test = kind(root, train=False, download=not given)
-        except (OSError, RuntimeError) as error:
-            problems = raw_file_problems(dataset, root)
-            raise TrialwattError(
-                f"{dataset} could not be downloaded ({error}); put the raw files into a folder "
-                "and name it in TRIALWATT_DATA or in the configuration (data):\n"
-                + "\n".join(problems)
-            ) from error
         problems = raw_file_problems(dataset, root)
         if problems:
-            raise TrialwattError("\n".join(problems))
+            raise TrialwattError("\n".join([*problems, f"{root} must hold:", published(dataset)]))
+        with tempfile.TemporaryDirectory() as unpacked:
+            unpack_raw_files(dataset, root, Path(unpacked))
+            kind = getattr(torchvision_datasets(), class_name)
+            train, test = kind(unpacked, train=True), kind(unpacked, train=False)
         arrays = {
             "train_images": train.data.numpy(),
             "train_labels": train.targets.numpy(),
@@ -79,8 +69,18 @@ def _torchvision(class_name: str) -> Callable:
     return load
 
 
+def _download(dataset: str, class_name: str) -> None:
+    try:
+        getattr(torchvision_datasets(), class_name)(DOWNLOADS, download=True)
+    except (OSError, RuntimeError) as error:
+        raise TrialwattError(
+            f"{dataset} could not be downloaded ({error}); put these files into a folder and "
+            f"name it in TRIALWATT_DATA or in the configuration (data):\n{published(dataset)}"
+        ) from error
+
+
 SOURCES: dict[str, Callable] = {
     "digits": _digits,
-    "mnist": _torchvision("MNIST"),
-    "fashion-mnist": _torchvision("FashionMNIST"),
+    "mnist": _torchvision("mnist", "MNIST"),
+    "fashion-mnist": _torchvision("fashion-mnist", "FashionMNIST"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,9 +16,13 @@ from trialwatt.config.models import Workload
 from trialwatt.config.space import Phi
 from trialwatt.workload import dataset as datasets
 from trialwatt.workload.algorithms import optimizer
-from trialwatt.workload.devices import device_of
+from trialwatt.workload.devices import device_of, parts, send, wait
+from trialwatt.workload.hyperparameters import hyperparameters
 from trialwatt.workload.networks import NETWORKS
 from trialwatt.workload.scores import confusion, scores
+
+GATHERED = 4
+"""Batches whose images are gathered at once: fewer small operations, still in the CPU's cache."""
 
 
 class Watch(Protocol):
@@ -25,6 +30,8 @@ class Watch(Protocol):
 
     each_epoch: bool
     """Whether every epoch is to be validated and reported."""
+    epochs: int
+    """Epochs completed so far, set by the trial: known even where the trial then fails."""
 
     def step(self, name: str) -> None:
         """The step `name` (load, train, validate) begins now."""
@@ -57,15 +64,18 @@ def run_trial(
     """Train φ on the prepared dataset at `path` and score it on the validation split.
 
     `seed` decides initial weights and batches, `split_seed` the split (the same for all trials
-    of a job). Raises TrialFailed("nan") as soon as an epoch's loss is not a number.
+    of a job). Raises TrialFailed("nan") as soon as an epoch's loss is not a number, and
+    ValueError for a φ that the network or the algorithm cannot take.
     """
     watch.step("load")
+    values = hyperparameters(workload, phi)
     device = device_of(workload.workers.accelerator)
     seed_everything(seed)
     data = datasets.load(path, workload.validation_share, split_seed, device)
-    model = NETWORKS[workload.model](phi, data.facts).to(device)
-    algorithm = optimizer(workload.algorithm, model, phi)
+    model = NETWORKS[workload.model](values, data.facts).to(device)
+    algorithm = optimizer(workload.algorithm, model, values, device)
     batches = torch.Generator(device="cpu").manual_seed(seed)
+    wait(device)
 
     validated, stopped = None, False
     for epoch in range(1, workload.epochs + 1):
@@ -73,6 +83,7 @@ def run_trial(
         loss = train_epoch(model, algorithm, data, workload.batch, batches)
         if not np.isfinite(loss):
             raise TrialFailed("nan", f"the loss is {loss} after epoch {epoch}")
+        watch.epochs = epoch
         validated = None
         if watch.each_epoch:
             watch.step("validate")
@@ -88,30 +99,34 @@ def run_trial(
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch (all devices)."""
+    """Seed Python, NumPy and torch (all devices); convolutions on a GPU must repeat exactly."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
 
 
 def train_epoch(model, algorithm, data: datasets.Dataset, batch: int, generator) -> float:
-    """One pass over the training split in random order; returns the mean loss.
+    """One pass over the training split in random order; returns the mean loss of its batches.
 
-    The loss is summed on the device and fetched once: a step does not wait for the host.
+    The loss is summed on the device and fetched once: a step does not wait for the host. Images
+    are gathered and scaled for a few batches at a time, so the pixels of an epoch never lie in
+    memory as numbers.
     """
     order = torch.randperm(len(data.train_index), generator=generator).to(data.device)
     order = data.train_index[order]
-    labels = data.train_labels[order].long()
     total, white = torch.zeros((), device=data.device), 1 / data.facts.scale
-    steps = list(zip(order.split(batch), labels.split(batch), strict=True))
-    for index, target in steps:
-        images = data.train_images.index_select(0, index).float().mul_(white)
-        loss = cross_entropy(model(images), target)
-        algorithm.zero_grad(set_to_none=True)
-        loss.backward()
-        algorithm.step()
-        total += loss.detach()
-    return float(total) / len(steps)
+    for chunk in parts(order, batch * GATHERED):
+        images = parts(data.train_images.index_select(0, chunk).mul(white), batch)
+        labels = parts(data.train_labels.index_select(0, chunk).long(), batch)
+        for inputs, targets in zip(images, labels, strict=True):
+            loss = cross_entropy(model(inputs), targets)
+            algorithm.zero_grad(set_to_none=True)
+            loss.backward()
+            algorithm.step()
+            total += loss.detach()
+            send(data.device)
+    return float(total) / math.ceil(len(order) / batch)
 
 
 def validate(model, data: datasets.Dataset) -> dict[str, float]:
@@ -128,14 +143,19 @@ def score_on_test(workload: Workload, phi: Phi, weights: dict, path: str) -> dic
 
     device = device_of(workload.workers.accelerator)
     facts = prepared.facts(path)
-    model = NETWORKS[workload.model](phi, facts)
+    model = NETWORKS[workload.model](hyperparameters(workload, phi), facts)
     model.load_state_dict(weights)
     images, labels = datasets.load_test(path, device)
     return scores(confusion(model.to(device), images, labels, None, facts))
 
 
 def pin_threads(threads: int) -> None:
-    """Compute with exactly so many threads in this process."""
+    """Compute with exactly so many threads in this process.
+
+    Numbers below 1e-38 count as zero from now on: Adam's averages of pixels that are never lit
+    become so small, and a CPU computes with them many times slower.
+    """
     torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
     with suppress(RuntimeError):  # fixed already: it can only be set before the first parallel work
         torch.set_num_interop_threads(1)
