@@ -44,7 +44,7 @@ def mnist(tmp_path_factory) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def workload():
     """Make a small workload on digits; keywords replace its keys."""
 
@@ -61,7 +61,7 @@ def workload():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_config(workload):
     """Make the resolved configuration of a small run."""
 
@@ -76,3 +76,34 @@ def run_config(workload):
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def testbed_facts(tmp_path_factory) -> Path:
+    """A description of this machine as the testbed rule writes it, with the power model only."""
+    from trialwatt.meters.choose import open_available
+    from trialwatt.meters.model import PowerParameters
+    from trialwatt.records.testbed_facts import describe, measure_idle, write_testbed
+
+    power = PowerParameters(
+        min_w=0.68, max_w=4.11, memory_w_per_gb=0.392, included_gb_per_vcpu=4, source="a test"
+    )
+    path = tmp_path_factory.mktemp("testbed") / "test.json"
+    bed = Testbed(meters=["model"], idle_s=0)
+    with open_available(bed, power) as chosen:
+        idle = measure_idle(chosen.meters, 0, bed.sample_hz)
+        write_testbed(path, describe("test", bed, power, chosen.facts(), idle))
+    return path
+
+
+@pytest.fixture(scope="session")
+def run_job(digits, testbed_facts, run_config):
+    """Run one repetition of a small job in a results folder; returns the repetition's folder."""
+
+    def run(results: Path, sut: str = "plain", repetition: int = 1, **keys) -> Path:
+        from trialwatt.lifecycle.execute import execute
+
+        config = run_config(sut, **keys)
+        return execute(config, repetition, str(digits), str(testbed_facts), str(results))
+
+    return run

@@ -75,13 +75,31 @@ def trace(
 @app.command()
 def meters(configfile: ConfigFiles = None) -> None:
     """List the energy meters: which work on this machine, and why the others do not."""
+    import shutil
+
     from trialwatt.config.files import plan_of_files
     from trialwatt.meters.choose import meters_table
+    from trialwatt.meters.listing import listed
 
     plan = plan_of_files(configfile or [])
-    for row in meters_table(plan.testbed, plan.tables.power):
-        state = "available" if row.available else "not available"
-        typer.echo(f"{row.meter}: {state}: {row.reason or ', '.join(row.domains)}")
+    rows = meters_table(plan.testbed, plan.tables.power)
+    typer.echo(listed(rows, shutil.get_terminal_size((100, 24)).columns))
+
+
+@app.command()
+def suts(
+    write: Annotated[
+        Path | None,
+        typer.Option("--write", metavar="DOCUMENT", help="Make its strategy table anew instead."),
+    ] = None,
+) -> None:
+    """List the systems under test: versions, samplers and pruners, what is missing for them."""
+    from trialwatt.suts import matrix, names
+
+    if write:
+        matrix.write_table(write)
+    else:
+        typer.echo(matrix.printed(names()))
 
 
 @app.command()
@@ -95,6 +113,31 @@ def reap(configfile: ConfigFiles = None) -> None:
     with measuring():
         said = remove(Path(plan.settings.results), plan.testbed.platform)
     typer.echo("\n".join(said) or "nothing was left behind")
+
+
+@app.command()
+def reference(
+    dataset: Annotated[str, typer.Option(help="digits, mnist or fashion-mnist.")] = "mnist",
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions of the whole grid.")] = 3,
+    data: Annotated[str | None, typer.Option(help="Data folder (or TRIALWATT_DATA).")] = None,
+) -> None:
+    """Train the base grid and write config/goals/<dataset>.json, the value behind the goal."""
+    import tempfile
+
+    from trialwatt.config.goals import base_workload, write_reference
+    from trialwatt.records.manifest import packages
+    from trialwatt.workload.reference import train_grid
+    from trialwatt.workload.sources import prepare
+
+    workload = base_workload(Path.cwd(), dataset)
+    command = f"trialwatt reference --dataset {dataset} --seeds {seeds}"
+    installed = {k: v for k, v in packages().items() if k in ("trialwatt", "torch", "numpy")}
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder, f"{dataset}.safetensors")
+        prepare(dataset, prepared, data)
+        found = train_grid(workload, prepared, seeds, command, installed, typer.echo)
+    path = write_reference(Path.cwd(), found)
+    typer.echo(f"best macro-F1 {found.best():.4f}, target {found.target():.4f}: {path}")
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import signal
 import time
 from dataclasses import dataclass, field, replace
 
+from trialwatt.clock import Stamp
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import environment
 from trialwatt.lifecycle.signals import Interrupted
@@ -126,7 +127,9 @@ class Crew:
     def close_open_trials(self, reason: str) -> None:
         """Write the end of trials that will never write it themselves."""
         for component in self.members:
-            self._close_trial(progress(self._job.path(), component), component, reason)
+            state = progress(self._job.path(), component)
+            for start in state.unfinished:
+                self._close_trial(start, state, component, reason)
 
     # --- messages and endings -----------------------------------------------------------------
 
@@ -156,7 +159,7 @@ class Crew:
         elif "infeasible" in message.body:
             raise Infeasible(message.body["infeasible"])
         elif "lost" in message.body:
-            self._lost(message.body["lost"])
+            self._lost(message.body["lost"], Stamp(*message.body["at"]))
         elif "failed" in message.body:
             raise RunFailed(
                 f"{message.component} failed in step {message.body['failed']}: "
@@ -188,10 +191,10 @@ class Crew:
                 raise Infeasible(f"{component} died {member.losses} times: {why}\n{ending.tail}")
         self._retire(member, ending, grace_s=1.0)
         state = progress(self._job.path(), component)
-        if state.open is not None:
-            if state.open["trial"] not in self._closed:
-                member.lost.append(state.open["number"])
-            self._close_trial(state, component, ending.reason or "lost")
+        for start in state.unfinished:
+            if start["trial"] not in self._closed:
+                member.lost.append(start["number"])
+            self._close_trial(start, state, component, ending.reason or "lost")
         self._give_up_where_no_trial_completes(why)
         self._note(f"{component} ended in step {self._step} ({why}) and is replaced")
         member.done.clear()
@@ -206,14 +209,21 @@ class Crew:
         self._wait(lambda: step in lead.done)
         member.joined = True
 
-    def _lost(self, number: int) -> None:
-        """The framework says that a trial's process died, though its worker lives."""
+    def _lost(self, number: int, at: Stamp) -> None:
+        """The framework says that a trial's process died, though its worker lives.
+
+        at: when it said so, which is before it gave the worker another trial.
+        """
         for component, member in self.members.items():
             state = progress(self._job.path(), component)
-            if state.open is not None and state.open["number"] == number:
-                killed = member.handle.oom_kills()
-                memory, member.oom_kills = killed > member.oom_kills, killed
-                self._close_trial(state, component, "memory" if memory else "lost")
+            # Not only the last one: by now the worker's next trial may have begun.
+            for start in state.unfinished:
+                if start["number"] == number and start["trial"] not in self._closed:
+                    killed = member.handle.oom_kills()
+                    memory, member.oom_kills = killed > member.oom_kills, killed
+                    reason = "memory" if memory else "lost"
+                    counter = _cpu_until_next(start, state, member)
+                    self._close_trial(start, state, component, reason, at, counter)
 
     def _give_up_where_no_trial_completes(self, why: str) -> None:
         workers = [m for m in self.members.values() if m.role.kind == "worker"]
@@ -278,15 +288,24 @@ class Crew:
             **keys,
         )
 
-    def _close_trial(self, state: Progress, component: str, reason: str) -> None:
-        if state.open is None or state.open["trial"] in self._closed:
+    def _close_trial(
+        self,
+        start: dict,
+        state: Progress,
+        component: str,
+        reason: str,
+        at: Stamp | None = None,
+        cpu_ns: int = 0,
+    ) -> None:
+        if start["trial"] in self._closed:
             return
-        self._closed.add(state.open["trial"])
+        self._closed.add(start["trial"])
         self._events.write(
             "trial",
-            trial=state.open["trial"],
+            at=at,
+            trial=start["trial"],
             status="end",
-            cpu_ns=max(state.cpu_ns, self.members[component].cpu_base_ns),
+            cpu_ns=cpu_ns or max(state.cpu_ns, self.members[component].cpu_base_ns),
             outcome="failed",
             reason="lost" if reason in ("signal", "error") else reason,
             detail=f"{component} was lost while it ran the trial" if reason != "deadline" else "",
@@ -296,6 +315,14 @@ class Crew:
 
     def _note(self, text: str) -> None:
         self._events.write("note", text=text)
+
+
+def _cpu_until_next(start: dict, state: Progress, member: Member) -> int:
+    """A living worker's counter where one of its trials died: what it says now, but no more than
+    it said at the start of the trial after it."""
+    after = [each for each in state.started if each["m"] > start["m"]]
+    later = [each["cpu_ns"] for each in after if "cpu_ns" in each]
+    return min([member.handle.usage().cpu_ns + member.cpu_base_ns, *later])
 
 
 def _add(usage: Usage, base_ns: int) -> Usage:

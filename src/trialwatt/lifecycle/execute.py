@@ -105,7 +105,8 @@ class _Run:
         write_job(self.job)
         platform_kind = entry_points(group="trialwatt.platforms")[self.config.testbed.platform]
         platform = platform_kind.load().open(self.run_id, self.config.testbed, self.folder)
-        meters = open_available(self.config.testbed, self.testbed_facts["power"])
+        accelerators = self.config.workload.workers.accelerator != "cpu"
+        meters = open_available(self.config.testbed, self.testbed_facts["power"], accelerators)
         events = EventWriter(self.folder, self.run_id, "harness")
         deadline = time.monotonic() + self.config.workload.deadline_s
         sampler = Sampler(meters.meters, self.folder, self.config.testbed.sample_hz)
@@ -116,6 +117,7 @@ class _Run:
             steps.enter("deploy")
             try:
                 self._job_steps(crew, steps, events)
+                meters.collect(self.folder, started, now())  # its series may go with undeploy
             except Infeasible as error:
                 self.status, self.reason = "infeasible", str(error)
             except DeadlineReached as error:
@@ -127,7 +129,9 @@ class _Run:
                     crew.close_open_trials("deadline" if self.status == "deadline" else "lost")
                 enforcement = platform.facts
                 platform.remove()
+                self.sut.clean(self.job)
                 steps.leave()
+            meters.collect(self.folder, started, now(), settle=True)  # and what undeploy drew
         finally:
             platform.remove()
             meters.close()
@@ -205,9 +209,10 @@ class _Run:
                 "host": self.testbed_facts["host"],
                 "enforcement": enforcement,
                 "meters": meters.facts(),
-                "meter_errors": sampler.errors,
+                "meter_errors": [*sampler.errors, *meters.errors],
                 "headline_meter": meters.headline,
-                "idle": idle_of(self.testbed_facts["idle"], meters.headline),
+                "headline_domains": meters.headline_domains,
+                "idle": idle_of(self.testbed_facts["idle"], meters.headline_domains),
                 "clock": {"source": "CLOCK_MONOTONIC", "offsets_ns": {}},
                 "dataset": {"name": self.dataset.name, "sha256": self.dataset.sha256},
                 "best": self.best,

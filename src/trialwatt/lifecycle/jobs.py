@@ -36,8 +36,12 @@ def environment(job: Job) -> dict[str, str]:
 
 def read_job() -> Job:
     """The job of this process."""
-    file = Path(os.environ[FILE])
+    return job_of(Path(os.environ[FILE]), os.environ[DATASET])
+
+
+def job_of(file: Path, dataset: str = "") -> Job:
+    """The job that a job file describes."""
     data = json.loads(file.read_text())
     data["config"] = RunConfig.model_validate(data["config"])
     data["service"] = Limits.model_validate(data["service"])
-    return Job(**data, folder=str(file.parent), data=os.environ[DATASET])
+    return Job(**data, folder=str(file.parent), data=dataset)

@@ -6,6 +6,10 @@ import shutil
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from trialwatt import suts
+from trialwatt.errors import TrialwattError
+from trialwatt.lifecycle.jobs import job_of
+
 PARTIAL = ".partial"
 """Folder in the results where a run lives until it is whole."""
 
@@ -18,6 +22,22 @@ def reap(results: Path, platform: str) -> list[str]:
     kind = entry_points(group="trialwatt.platforms")[platform].load()
     said = [f"removed the processes of run {run}, which was cut off" for run in kind.reap()]
     for folder in sorted((results / PARTIAL).glob("*")):
+        said += _clean(folder)
         shutil.rmtree(folder)
         said.append(f"removed the half-written records of run {folder.name}")
     return said
+
+
+def _clean(folder: Path) -> list[str]:
+    """Let the SUT remove what a run left outside its folder; says where that was not possible."""
+    try:
+        job = job_of(folder / "job.json")
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return []  # the run was cut off before it had a whole job file, or is of another version
+    if job.config.sut not in suts.names():
+        return []
+    try:
+        suts.get(job.config.sut)().clean(job)
+    except TrialwattError as error:
+        return [f"run {folder.name} may have left something: {error}"]
+    return []

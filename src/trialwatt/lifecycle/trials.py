@@ -8,9 +8,12 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from trialwatt.clock import Stamp, now
 from trialwatt.config.identity import trial_seed
 from trialwatt.config.space import Phi, contains
+from trialwatt.lifecycle.jobs import read_job
 from trialwatt.platforms.cpu_counter import read_cpu_ns
+from trialwatt.records.progress import Progress, progress
 from trialwatt.records.writer import EventWriter
 from trialwatt.suts.base import Job, TrialResult
 
@@ -21,20 +24,45 @@ CPU_BASE = "TRIALWATT_CPU_BASE_NS"
 class RecordedTrials:
     """The Trials of one worker process. Every moment carries the worker's CPU counter."""
 
-    def __init__(self, job: Job, component: str, events: EventWriter, started: list[int]):
+    def __init__(
+        self,
+        job: Job,
+        component: str,
+        events: EventWriter,
+        started: list[int],
+        say: Callable[[dict], None] | None = None,
+        best: float | None = None,
+    ):
+        """started, best: numbers of the trials and best score of the processes before this one.
+
+        say: sends a message to the coordinator, in a speaking role.
+        """
         self._job, self._component, self._events = job, component, events
+        self._say = say
         self.started = frozenset(started)
+        self.here = trials_here
         self._count = len(started)
-        self._best: float | None = None
+        self._best = best
+
+    def lost(self, number: int) -> None:
+        """The framework says that the process of this trial died; see trialwatt.suts.base."""
+        if self._say is None:
+            raise RuntimeError("only the leading role can say that a trial was lost")
+        self._say({"lost": number, "at": now()})
 
     def run(
-        self, phi: Phi, number: int, report: Callable[[int, float], bool] | None = None
+        self,
+        phi: Phi,
+        number: int,
+        report: Callable[[int, float], bool] | None = None,
+        dispatched: Stamp | None = None,
     ) -> TrialResult:
         """Run one φ to its end, whatever that is; see trialwatt.suts.base.Trials."""
         trial, seed = f"{self._component}/{self._count}", trial_seed(self._job.seed, phi)
         self._count += 1
         first = "load" if "torch" in sys.modules else "import"
-        self._write(trial, status="start", step=first, phi=phi, number=number, seed=seed)
+        start = {"status": "start", "step": first, "phi": phi, "number": number, "seed": seed}
+        self._write(trial, at=dispatched, **start)
         watch = _Watch(self._job, self._events, trial, first, report)
         try:
             if not contains(self._job.workload.space, phi):
@@ -79,8 +107,33 @@ class RecordedTrials:
             epochs=epochs,
         )
 
-    def _write(self, trial: str, **keys) -> None:
-        self._events.write("trial", trial=trial, cpu_ns=_cpu_ns(), **keys)
+    def _write(self, trial: str, at: Stamp | None = None, **keys) -> None:
+        # What the counter said at an earlier moment, nobody knows; the usage samples tell it.
+        counter = {} if at else {"cpu_ns": _cpu_ns()}
+        self._events.write("trial", at=at, trial=trial, **counter, **keys)
+
+
+def trials_here() -> RecordedTrials:
+    """The Trials of a process that a worker's daemon has started to run a trial, or a few.
+
+    Such processes follow one another in one component: this one finds its job in the environment
+    that it has inherited, and what its predecessors did in the component's records.
+    """
+    job, component = read_job(), os.environ["TRIALWATT_COMPONENT"]
+    events = EventWriter(job.path(), job.run_id, component)
+    before = progress(job.path(), component)
+    numbers = [start["number"] for start in before.started]
+    return RecordedTrials(job, component, events, numbers, best=best_score(job, before))
+
+
+def best_score(job: Job, before: Progress) -> float | None:
+    """The best score among a component's completed trials: its weights must be kept."""
+    scores = [
+        end["scores"][job.workload.goal.score]
+        for end in before.ended
+        if end["outcome"] == "completed"
+    ]
+    return max(scores, default=None)
 
 
 class _Watch:

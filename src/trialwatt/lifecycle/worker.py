@@ -10,9 +10,9 @@ It takes messages from stdin and answers on stdout, one JSON object a line:
     {"do": "end"}                              → the process ends
 
 It says {"done": "deploy"} once it can take the first one, and {"failed": step, "error": text}
-where a step fails, {"infeasible": reason} where the treatment cannot work, and {"lost": number}
-when the framework tells it of a trial whose process died. It ends by itself when stdin closes:
-the coordinator is gone.
+where a step fails, {"infeasible": reason} where the treatment cannot work, and
+{"lost": number, "at": stamp} when the framework tells it of a trial whose process died
+(Trials.lost). It ends by itself when stdin closes: the coordinator is gone.
 """
 
 from __future__ import annotations
@@ -21,13 +21,27 @@ import json
 import os
 import sys
 import traceback
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 from trialwatt import suts
+from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import read_job
-from trialwatt.lifecycle.trials import RecordedTrials
+from trialwatt.lifecycle.trials import RecordedTrials, best_score
+from trialwatt.records.progress import progress
 from trialwatt.records.writer import EventWriter
 from trialwatt.suts.base import Infeasible, Job, Sut
+
+
+@dataclass(frozen=True)
+class _Process:
+    """What every step needs to know."""
+
+    sut: Sut
+    job: Job
+    component: str
+    events: EventWriter
+    say: Callable[[dict], None]
 
 
 def main() -> None:
@@ -39,7 +53,10 @@ def main() -> None:
     except Infeasible as error:
         say({"infeasible": str(error)})
         return
-    events = EventWriter(job.path(), job.run_id, component)
+    except TrialwattError as error:  # says nothing about the treatment: a second start is no use
+        say({"failed": "deploy", "error": str(error)})
+        return
+    process = _Process(sut, job, component, EventWriter(job.path(), job.run_id, component), say)
     say({"done": "deploy"})
     for line in sys.stdin:
         message = json.loads(line)
@@ -47,46 +64,51 @@ def main() -> None:
         if step == "end":
             break
         try:
-            say({"done": step} | (STEPS[step](sut, job, component, events, message) or {}))
+            say({"done": step} | (STEPS[step](process, message) or {}))
         except Infeasible as error:
             say({"infeasible": str(error)})
         except Exception as error:  # the coordinator decides; the log has the traceback
             traceback.print_exc()
             say({"failed": step, "error": f"{type(error).__name__}: {error}"})
-    events.close()
+    process.events.close()
 
 
-def _confirm(sut: Sut, job: Job, component: str, events, message) -> dict:
-    sut.confirm(job, message["component"])
+def _confirm(process: _Process, message: dict) -> dict:
+    process.sut.confirm(process.job, message["component"])
     return {"done": f"confirm {message['component']}"}
 
 
-def _setup(sut: Sut, job: Job, component: str, events, message) -> None:
-    sut.setup(job)
+def _setup(process: _Process, message: dict) -> None:
+    process.sut.setup(process.job)
 
 
-def _trials(sut: Sut, job: Job, component: str, events, message) -> None:
+def _trials(process: _Process, message: dict) -> None:
+    sut, job = process.sut, process.job
     if message["lost"]:
         sut.recover(job, message["lost"])
-    index = int(os.environ["TRIALWATT_INDEX"])
-    sut.work(job, index, RecordedTrials(job, component, events, message["started"]))
+    best = best_score(job, progress(job.path(), process.component))  # of those that it replaces
+    trials = RecordedTrials(
+        job, process.component, process.events, message["started"], process.say, best
+    )
+    sut.work(job, int(os.environ["TRIALWATT_INDEX"]), trials)
 
 
-def _collect(sut: Sut, job: Job, component: str, events, message) -> dict:
+def _collect(process: _Process, message: dict) -> dict:
     if message["lost"]:
-        sut.recover(job, message["lost"])
-    best = sut.best(job)
+        process.sut.recover(process.job, message["lost"])
+    best = process.sut.best(process.job)
     return {"best": asdict(best) if best else None}
 
 
-def _test(sut: Sut, job: Job, component: str, events, message) -> dict:
+def _test(process: _Process, message: dict) -> dict:
     from safetensors.torch import load_file
 
     from trialwatt.workload.trial import pin_threads, score_on_test
 
+    job = process.job
     pin_threads(job.threads)
     scores = score_on_test(job.workload, message["phi"], load_file(message["weights"]), job.data)
-    events.write("test", scores=scores)
+    process.events.write("test", scores=scores)
     return {"scores": scores}
 
 

@@ -10,9 +10,10 @@ from trialwatt.suts.base import Sut
 GROUP = "trialwatt.suts"
 
 
-def names() -> list[str]:
-    """Names of all registered SUTs, this package's and others'."""
-    return sorted(point.name for point in entry_points(group=GROUP))
+def names(own: bool = False) -> list[str]:
+    """Names of all registered SUTs; own: of those of this package only."""
+    points = entry_points(group=GROUP)
+    return sorted({p.name for p in points if not own or p.module.startswith(f"{__package__}.")})
 
 
 def get(name: str) -> type[Sut]:

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from trialwatt.config.models import Limits, RunConfig
+from trialwatt.clock import Stamp
+from trialwatt.config.models import Limits, RunConfig, Workload
 from trialwatt.config.space import Phi
 from trialwatt.platforms.base import Role
+from trialwatt.suts.strategies import Strategy
 
 
 @dataclass(frozen=True)
@@ -60,15 +62,32 @@ class Trials(Protocol):
     """What runs and records a trial; given to Sut.work.
 
     `number` is the framework's own number of the trial. `report(epoch, score)` is called after
-    each epoch if given, and stops the trial (outcome "pruned") by returning True.
+    each epoch if given, and stops the trial (outcome "pruned") by returning True. `dispatched` is
+    the moment that the framework assigned the trial, where that is before this process ran.
     """
 
     started: frozenset[int]
     """Numbers of the trials that this worker's predecessors, if it replaces one, had started."""
 
+    here: Callable[[], Trials]
+    """Makes the Trials of a process that a worker's daemon has started, when it is called there.
+
+    A function that pickles by its name, for a driver to send along with its trials.
+    """
+
     def run(
-        self, phi: Phi, number: int, report: Callable[[int, float], bool] | None = None
+        self,
+        phi: Phi,
+        number: int,
+        report: Callable[[int, float], bool] | None = None,
+        dispatched: Stamp | None = None,
     ) -> TrialResult: ...
+
+    def lost(self, number: int) -> None:
+        """In a driver: the framework says that the process of this trial died.
+
+        The coordinator then closes the trial as failed, for memory or as lost.
+        """
 
 
 @dataclass(frozen=True)
@@ -91,13 +110,24 @@ class Sut(ABC):
     """An HPO framework under test: a handful of answers."""
 
     name: str
-    samplers: dict[str, object]
-    pruners: dict[str, object] = {"none": None}
+    package: str = ""
+    """PyPI name of the framework, for its version; empty where there is none."""
+    samplers: dict[str, Strategy]
+    pruners: dict[str, Strategy] = {"none": Strategy(make=lambda: None)}
 
     @classmethod
     def available(cls) -> str:
         """Empty if it can run here, else what is missing and how to get it."""
         return ""
+
+    @classmethod
+    def search_problems(cls, workload: Workload) -> list[tuple[str, str]]:
+        """What is wrong with a search by strategies that the SUT has, before anything starts.
+
+        (dotted key of the workload, sentence) of each fault that only the SUT can know: options
+        that the framework refuses, a space that a sampler cannot search.
+        """
+        return []
 
     def roles(self, job: Job) -> list[Role]:
         """What the platform must start, in this order. Default: wn speaking workers, no service."""
@@ -149,6 +179,13 @@ class Sut(ABC):
     @abstractmethod
     def best(self, job: Job) -> Best | None:
         """In the leading role, after the last trial: the best that the framework knows."""
+
+    def clean(self, job: Job) -> None:
+        """In the coordinator, at undeploy: remove what the run has left outside its folder.
+
+        Also called for a run whose coordinator was killed. What the platform has started is
+        removed by the platform.
+        """
 
 
 def missing_program(name: str, hint: str) -> str:

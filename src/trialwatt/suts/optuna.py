@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
-from trialwatt.config.models import Choices
-from trialwatt.config.space import is_whole, levels
+from importlib.util import find_spec
+
+from trialwatt.config.models import Range, Workload
+from trialwatt.config.space import is_whole
 from trialwatt.suts.base import Best, Job, Sut, Trials
-
-
-def _grid(optuna, job: Job, index: int):
-    # One seed for all workers: it shuffles the grid, and trial n takes the n-th point of it.
-    axes = {name: levels(axis) for name, axis in job.workload.space.items()}
-    return optuna.samplers.GridSampler(axes, seed=job.seed % 2**32)
-
-
-def _random(optuna, job: Job, index: int):
-    return optuna.samplers.RandomSampler(seed=(job.seed + index) % 2**32)
+from trialwatt.suts.optuna_storage import open_storage, reach_storage
+from trialwatt.suts.optuna_strategies import PRUNERS, SAMPLERS, Seeds, seeds_of, suggest
 
 
 class Optuna(Sut):
     name = "optuna"
-    samplers = {"grid": _grid, "random": _random}
-    pruners = {"none": "NopPruner"}
+    package = "optuna"
+    samplers = SAMPLERS
+    pruners = PRUNERS
+
+    @classmethod
+    def available(cls) -> str:
+        return "" if find_spec("optuna") else "optuna is not installed: pip install optuna"
+
+    @classmethod
+    def search_problems(cls, workload: Workload) -> list[tuple[str, str]]:
+        search, found = workload.search, []
+        if search.sampler == "bruteforce":
+            found += [
+                (f"space.{name}", "bruteforce needs choices, whole numbers or a `step` here")
+                for name, axis in workload.space.items()
+                if isinstance(axis, Range) and not (is_whole(axis) or axis.step)
+            ]
+        if "seed" in search.sampler_options:
+            found.append(("search.sampler_options.seed", "the run sets it, from its own seed"))
+        # Optuna is only imported where it has something to judge.
+        elif search.sampler_options:
+            found += _refused("sampler_options", lambda: _sampler(workload, Seeds(0, 0)))
+        if search.pruner_options:
+            found += _refused("pruner_options", lambda: _pruner(workload))
+        return found
 
     def prepare(self, job: Job) -> None:
         _optuna()
+        reach_storage(job)
 
     def setup(self, job: Job) -> None:
-        optuna = _optuna()
-        optuna.create_study(
-            storage=_storage(optuna, job), study_name=job.run_id, direction="maximize"
+        _optuna().create_study(
+            storage=open_storage(job),
+            study_name=job.run_id,
+            direction="maximize",
         )
 
     def work(self, job: Job, index: int, trials: Trials) -> None:
         optuna = _optuna()
-        sampler = self.samplers[job.workload.search.sampler](optuna, job, index)
+        workload = job.workload
+        seeds = seeds_of(job.seed, workload.workers.count, index, len(trials.started))
         study = optuna.load_study(
             study_name=job.run_id,
-            storage=_storage(optuna, job),
-            sampler=sampler,
-            pruner=optuna.pruners.NopPruner(),
+            storage=open_storage(job),
+            sampler=_sampler(workload, seeds),
+            pruner=_pruner(workload),
         )
 
         def objective(trial) -> float:
@@ -46,30 +66,49 @@ class Optuna(Sut):
             if trial.number >= job.budget:
                 study.stop()
                 raise optuna.TrialPruned("beyond the budget; nothing was run")
-            phi = {name: _suggest(trial, name, axis) for name, axis in job.workload.space.items()}
-            result = trials.run(phi, trial.number)
+
+            def report(epoch: int, score: float) -> bool:
+                trial.report(score, epoch)
+                return trial.should_prune()
+
+            phi = suggest(trial, workload.space)
+            prunes = workload.search.pruner != "none"
+            result = trials.run(phi, trial.number, report if prunes else None)
             if result.outcome == "failed":
                 raise _TrialFailed(result.reason)
+            if result.outcome == "pruned":
+                raise optuna.TrialPruned
             return result.score
 
         budget = optuna.study.MaxTrialsCallback(job.budget, states=None)
-        if len(study.get_trials(deepcopy=False)) < job.budget:
+        # A sampler that finds nothing new at a moment when others are asking too ends the loop.
+        while len(study.get_trials(deepcopy=False)) < job.budget:
             study.optimize(objective, callbacks=[budget], catch=(_TrialFailed,))
 
     def recover(self, job: Job, lost: list[int]) -> None:
         optuna = _optuna()
-        study = optuna.load_study(study_name=job.run_id, storage=_storage(optuna, job))
+        study = optuna.load_study(study_name=job.run_id, storage=open_storage(job))
         for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
             if trial.number in lost:
-                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+                # by now the database may have missed its heartbeats
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
 
     def best(self, job: Job) -> Best | None:
         optuna = _optuna()
-        study = optuna.load_study(study_name=job.run_id, storage=_storage(optuna, job))
+        study = optuna.load_study(study_name=job.run_id, storage=open_storage(job))
         if not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
             return None
         best = study.best_trial
         return Best(best.params, best.value, best.number)
+
+    def clean(self, job: Job) -> None:
+        """Delete the study from the database; a journal goes with the run's folder."""
+        if job.config.testbed.storage is None:
+            return
+        optuna = _optuna()
+        storage = open_storage(job)
+        if job.run_id in optuna.get_all_study_names(storage):
+            optuna.delete_study(study_name=job.run_id, storage=storage)
 
 
 class _TrialFailed(Exception):
@@ -77,24 +116,30 @@ class _TrialFailed(Exception):
 
 
 def _optuna():
+    import warnings
+
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     return optuna
 
 
-def _storage(optuna, job: Job):
-    from optuna.storages.journal import JournalFileBackend
-
-    folder = job.path("sut")
-    folder.mkdir(exist_ok=True)
-    return optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+def _sampler(workload: Workload, seeds: Seeds):
+    strategy = SAMPLERS[workload.search.sampler]
+    return strategy.make(workload, seeds, strategy.options(workload.search.sampler_options))
 
 
-def _suggest(trial, name: str, axis):
-    if isinstance(axis, Choices):
-        return trial.suggest_categorical(name, axis.choices)
-    if is_whole(axis):
-        step = 1 if axis.log else int(axis.step or 1)
-        return trial.suggest_int(name, axis.low, axis.high, step=step, log=axis.log)
-    return trial.suggest_float(name, axis.low, axis.high, step=axis.step, log=axis.log)
+def _pruner(workload: Workload):
+    strategy = PRUNERS[workload.search.pruner]
+    return strategy.make(workload, strategy.options(workload.search.pruner_options))
+
+
+def _refused(key: str, make) -> list[tuple[str, str]]:
+    """What Optuna says when it is given these options."""
+    _optuna()
+    try:
+        make()
+    except (TypeError, ValueError) as error:
+        return [(f"search.{key}", f"Optuna refuses them: {error}")]
+    return []

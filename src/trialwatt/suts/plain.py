@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import random
 
+from trialwatt.config.models import Workload
 from trialwatt.config.space import Phi, draw, grid
 from trialwatt.suts.base import Best, Job, Sut, Trials
+from trialwatt.suts.strategies import Strategy
 
 
 def _grid(job: Job) -> list[Phi]:
@@ -26,10 +28,21 @@ def _random(job: Job) -> list[Phi]:
 
 class Plain(Sut):
     name = "plain"
-    samplers = {"grid": _grid, "random": _random}
+    samplers = {
+        "grid": Strategy(_grid, origin="shuffled grid", note="The grid in a seeded order."),
+        "random": Strategy(_random, origin="random draw", note="A seeded draw, made beforehand."),
+    }
+
+    @classmethod
+    def search_problems(cls, workload: Workload) -> list[tuple[str, str]]:
+        return [
+            (f"search.{key}.{name}", "plain's strategies have no options")
+            for key in ("sampler_options", "pruner_options")
+            for name in getattr(workload.search, key)
+        ]
 
     def work(self, job: Job, index: int, trials: Trials) -> None:
-        phis = self.samplers[job.workload.search.sampler](job)
+        phis = self.samplers[job.workload.search.sampler].make(job)
         for number in range(index, len(phis), job.workload.workers.count):
             if number not in trials.started:
                 result = trials.run(phis[number], number)

@@ -1,0 +1,160 @@
+"""Which strategy each SUT offers, and whether it can be used here: made from the classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from trialwatt import suts
+from trialwatt.errors import TrialwattError
+from trialwatt.suts.base import Sut
+from trialwatt.suts.strategies import Strategy, installed
+
+KINDS = {"sampler": "samplers", "pruner": "pruners"}
+ORDER = {
+    "sampler": "grid random tpe cmaes gp qmc nsga2 nsga3 bruteforce anneal atpe mix bohb bayesopt"
+    " ax hebo nevergrad zoopt optuna hyperopt",
+    "pruner": "none median percentile asha hyperband patient threshold wilcoxon pbt pb2",
+}
+"""The common names, in the order of the table; others follow by name."""
+BEGIN, END = "<!-- strategies: begin -->", "<!-- strategies: end -->"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One strategy of one SUT. `strategy` is None where the SUT does not offer it."""
+
+    sut: str
+    kind: Literal["sampler", "pruner"]
+    name: str
+    strategy: Strategy | None
+
+    @property
+    def state(self) -> str:
+        """available, not available, or needs <packages> (those that are not installed)."""
+        if self.strategy is None:
+            return "not available"
+        missing = self.strategy.missing()
+        return f"needs {', '.join(missing)}" if missing else "available"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One strategy and its cell for each SUT, in the order of the columns."""
+
+    kind: Literal["sampler", "pruner"]
+    name: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One SUT: the installed version of its framework ("" where it has none) and its fault."""
+
+    name: str
+    version: str
+    unavailable: str  # why it cannot run here; empty if it can
+
+
+def columns_and_classes(names: list[str]) -> tuple[list[Column], dict[str, type[Sut]]]:
+    """The SUTs of these names; one whose module cannot be loaded has no class."""
+    columns, classes = [], {}
+    for name in names:
+        try:
+            sut = suts.get(name)
+        except (ImportError, AttributeError) as error:
+            columns.append(Column(name, "", f"cannot be loaded: {error}"))
+            continue
+        classes[name] = sut
+        columns.append(Column(name, installed(sut.package) if sut.package else "", sut.available()))
+    return columns, classes
+
+
+def rows(classes: dict[str, type[Sut]]) -> list[Row]:
+    """Every strategy that at least one of the SUTs offers, samplers first."""
+    found = []
+    for kind, attribute in KINDS.items():
+        offered = {name: getattr(sut, attribute) for name, sut in classes.items()}
+        known = ORDER[kind].split()
+        names = {name for each in offered.values() for name in each}
+        for name in [*filter(names.__contains__, known), *sorted(names - set(known))]:
+            cells = [Cell(sut, kind, name, each.get(name)) for sut, each in offered.items()]
+            found.append(Row(kind, name, tuple(cells)))
+    return found
+
+
+def printed(names: list[str]) -> str:
+    """The matrix for a terminal, with what is installed here."""
+    columns, classes = columns_and_classes(names)
+    lines = [_title(column) for column in columns]
+    table = [["", *classes]]
+    cannot = {column.name for column in columns if column.unavailable}
+    for row in rows(classes):
+        table.append([f"{row.kind} {row.name}", *(_shown(cell, cannot) for cell in row.cells)])
+    widths = [max(len(line[index]) for line in table) for index in range(len(table[0]))]
+    lines.append("")
+    for line in table:
+        padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def _title(column: Column) -> str:
+    name = f"{column.name} {column.version}".rstrip()
+    return f"{name}: {column.unavailable or 'available'}"
+
+
+def _shown(cell: Cell, cannot: set[str]) -> str:
+    if cell.strategy is None:
+        return cell.state
+    state = "SUT cannot run" if cell.sut in cannot else cell.state
+    return f"{state} ({cell.strategy.origin})" if cell.strategy.origin else state
+
+
+def table_text(names: list[str]) -> str:
+    """The matrix in Markdown, the same on every machine: it tells needs, not what is installed."""
+    _, classes = columns_and_classes(names)
+    lines, notes = [], []
+    for kind in KINDS:
+        lines += ["", f"| {kind} | {' | '.join(classes)} |", f"|---|{'---|' * len(classes)}"]
+        for row in rows(classes):
+            if row.kind == kind:
+                cells = " | ".join(_documented(cell.strategy) for cell in row.cells)
+                lines.append(f"| {row.name} | {cells} |")
+                notes += [
+                    f"- {cell.sut}, {row.name}: {note}"
+                    for cell in row.cells
+                    if cell.strategy and (note := _note(cell.strategy))
+                ]
+    return "\n".join([*lines[1:], "", *notes])
+
+
+def _documented(strategy: Strategy | None) -> str:
+    if strategy is None:
+        return "not available"
+    name = f"`{strategy.origin}`" if strategy.origin.isidentifier() else strategy.origin
+    needs = f"needs {', '.join(strategy.needs)}" if strategy.needs else ""
+    return ", ".join(filter(None, (name, needs))) or "available"
+
+
+def _note(strategy: Strategy) -> str:
+    excluded = f"Not with {', '.join(strategy.excludes)}." if strategy.excludes else ""
+    return " ".join(filter(None, (strategy.note, excluded)))
+
+
+def with_table(document: str, names: list[str]) -> str:
+    """The document with its strategy table made anew. Raises TrialwattError without the marks."""
+    head, begin, rest = document.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not (begin and end):
+        raise TrialwattError(f"the document has no place for the table: {BEGIN} … {END}")
+    return f"{head}{BEGIN}\n{table_text(names)}\n{END}{tail}"
+
+
+def write_table(path: Path) -> None:
+    """Make the strategy table in a document anew, of the SUTs of this package."""
+    text = with_table(path.read_text(encoding="utf-8"), suts.names(own=True))
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

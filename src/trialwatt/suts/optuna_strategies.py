@@ -1,0 +1,201 @@
+"""Optuna's own samplers and pruners, and how a search space is put to its trials.
+
+Samplers are made by `make(workload, seeds, options)`, pruners by `make(workload, options)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trialwatt.config.models import Choices, Range, Space, Workload
+from trialwatt.config.space import Phi, is_whole, levels, top
+from trialwatt.suts.strategies import Strategy
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """shared: of all workers of a run. own: of one process alone, that of a replacement too."""
+
+    shared: int
+    own: int
+
+
+def seeds_of(run_seed: int, workers: int, index: int, started: int) -> Seeds:
+    """Seeds of worker `index` of so many, whose predecessors have started so many trials.
+
+    Two workers with one seed would draw the same φs, and so would a worker that replaces another.
+    """
+    return Seeds(run_seed % 2**32, (run_seed + index + workers * started) % 2**32)
+
+
+# --- the search space -------------------------------------------------------------------------
+
+
+def suggest(trial, space: Space) -> Phi:
+    """φ of one of Optuna's trials. Listed choices are categories to it, numbers among them too."""
+    return {name: _suggest_one(trial, name, axis) for name, axis in space.items()}
+
+
+def _suggest_one(trial, name: str, axis: Choices | Range):
+    if isinstance(axis, Choices):
+        return trial.suggest_categorical(name, axis.choices)
+    if axis.log:
+        ask = trial.suggest_int if is_whole(axis) else trial.suggest_float
+        return ask(name, axis.low, axis.high, log=True)
+    if is_whole(axis):
+        return trial.suggest_int(name, axis.low, top(axis), step=int(axis.step or 1))
+    high = top(axis) if axis.step else axis.high
+    return trial.suggest_float(name, axis.low, high, step=axis.step)
+
+
+# --- samplers ---------------------------------------------------------------------------------
+
+
+def _grid(workload: Workload, seeds: Seeds, options: dict):
+    # The seed shuffles the grid, and trial n takes the n-th point: it must be one for all workers.
+    from optuna.samplers import GridSampler
+
+    axes = {name: levels(axis) for name, axis in workload.space.items()}
+    return GridSampler(axes, **{"seed": seeds.shared} | options)
+
+
+def _qmc(workload: Workload, seeds: Seeds, options: dict):
+    # Workers take turns in one sequence, whose scrambling must be the same for all. The trials
+    # before the space is known are drawn independently, and those must differ.
+    from optuna.samplers import QMCSampler, RandomSampler
+
+    first = RandomSampler(seed=seeds.own)
+    return QMCSampler(**{"seed": seeds.shared, "independent_sampler": first} | options)
+
+
+def _sampler(name: str):
+    """A sampler of which every worker has its own random state."""
+
+    def make(workload: Workload, seeds: Seeds, options: dict):
+        import optuna
+
+        return getattr(optuna.samplers, name)(**{"seed": seeds.own} | options)
+
+    return make
+
+
+SAMPLERS = {
+    "grid": Strategy(
+        _grid,
+        origin="GridSampler",
+        note="Workers share the seed that shuffles the grid.",
+    ),
+    "random": Strategy(_sampler("RandomSampler"), origin="RandomSampler"),
+    "tpe": Strategy(
+        _sampler("TPESampler"),
+        origin="TPESampler",
+        note="The first 10 trials are random (n_startup_trials).",
+    ),
+    "cmaes": Strategy(
+        _sampler("CmaEsSampler"),
+        needs=("cmaes",),
+        origin="CmaEsSampler",
+        note="Hyperparameters given as choices are drawn at random: CMA-ES searches ranges only.",
+        defaults={"warn_independent_sampling": False},
+    ),
+    "gp": Strategy(
+        _sampler("GPSampler"),
+        needs=("scipy", "torch"),
+        origin="GPSampler",
+        note="The first 10 trials are random (n_startup_trials).",
+    ),
+    "qmc": Strategy(
+        _qmc,
+        needs=("scipy",),
+        origin="QMCSampler",
+        note="Scrambled, so that the seed matters; workers share the sequence, and two that ask"
+        " at the same moment can get the same point.",
+        defaults={"scramble": True, "warn_independent_sampling": False},
+    ),
+    "nsga2": Strategy(
+        _sampler("NSGAIISampler"),
+        origin="NSGAIISampler",
+        note="The first generation is random: 50 trials (population_size).",
+    ),
+    "nsga3": Strategy(
+        _sampler("NSGAIIISampler"),
+        origin="NSGAIIISampler",
+        note="The first generation is random: 50 trials (population_size).",
+    ),
+    "bruteforce": Strategy(
+        _sampler("BruteForceSampler"),
+        origin="BruteForceSampler",
+        note="Every point of choices, whole numbers and steps; workers that ask at the same"
+        " moment can get the same point.",
+    ),
+}
+
+# --- pruners ----------------------------------------------------------------------------------
+
+
+def _pruner(name: str):
+    def make(workload: Workload, options: dict):
+        import optuna
+
+        return getattr(optuna.pruners, name)(**options)
+
+    return make
+
+
+def _hyperband(workload: Workload, options: dict):
+    from optuna.pruners import HyperbandPruner
+
+    return HyperbandPruner(**{"max_resource": workload.epochs} | options)
+
+
+def _patient(workload: Workload, options: dict):
+    from optuna.pruners import PatientPruner
+
+    own = {key: options[key] for key in ("patience", "min_delta") if key in options}
+    inner = {key: value for key, value in options.items() if key not in {*own, "wrapped"}}
+    name = options["wrapped"]
+    if name == "patient" or name not in PRUNERS:
+        raise ValueError(f'wrapped: no "{name}" to wrap; there are: {", ".join(_WRAPPABLE)}')
+    wrapped = PRUNERS[name]
+    if name == "none":
+        return PatientPruner(None, **own | inner)
+    return PatientPruner(wrapped.make(workload, wrapped.options(inner)), **own)
+
+
+PRUNERS = {
+    "none": Strategy(_pruner("NopPruner"), origin="NopPruner"),
+    "median": Strategy(_pruner("MedianPruner"), origin="MedianPruner"),
+    "percentile": Strategy(
+        _pruner("PercentilePruner"),
+        origin="PercentilePruner",
+        note="The best quarter goes on (percentile).",
+        defaults={"percentile": 25.0},
+    ),
+    "asha": Strategy(_pruner("SuccessiveHalvingPruner"), origin="SuccessiveHalvingPruner"),
+    "hyperband": Strategy(
+        _hyperband,
+        origin="HyperbandPruner",
+        note="max_resource is the number of epochs.",
+    ),
+    "patient": Strategy(
+        _patient,
+        origin="PatientPruner",
+        note="Waits for `patience` epochs without a better score before it asks the pruner"
+        " `wrapped`, which gets the other options; with `none` it prunes at once.",
+        defaults={"wrapped": "median", "patience": 1},
+    ),
+    "threshold": Strategy(
+        _pruner("ThresholdPruner"),
+        origin="ThresholdPruner",
+        note="Stops below the score `lower`; the default is twice the score of guessing one of"
+        " ten classes.",
+        defaults={"lower": 0.2},
+    ),
+    "wilcoxon": Strategy(
+        _pruner("WilcoxonPruner"),
+        needs=("scipy",),
+        origin="WilcoxonPruner",
+        note="Compares epoch by epoch with the best trial; it cannot be sure before epoch 4.",
+    ),
+}
+_WRAPPABLE = [name for name in PRUNERS if name != "patient"]

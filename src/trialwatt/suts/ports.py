@@ -1,0 +1,37 @@
+"""Ports for the services of a run, chosen before they are started."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+FIRST, LAST = 20000, 32000
+"""Below the ports that the kernel gives to outgoing connections."""
+
+
+def free_blocks(count: int, size: int) -> list[int]:
+    """First ports of `count` disjoint blocks of `size` consecutive ports, all free at this moment.
+
+    The search starts anywhere, so that two runs that choose at the same time rarely meet.
+    Raises OSError where there are not so many.
+    """
+    found: list[int] = []
+    slots = list(range(FIRST, LAST - size + 1, size))
+    start = random.SystemRandom().randrange(len(slots))
+    for first in slots[start:] + slots[:start]:
+        if len(found) == count:
+            break
+        if all(_is_free(port) for port in range(first, first + size)):
+            found.append(first)
+    if len(found) < count:
+        raise OSError(f"{FIRST}-{LAST}: only {len(found)} of {count} blocks of {size} ports free")
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True

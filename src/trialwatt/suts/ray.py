@@ -1,0 +1,308 @@
+"""Ray Tune on a Ray cluster: a head, the driver, and wn raylets that are the workers.
+
+Tune starts a process for each trial on a raylet (a class trainable; actors are not reused, which
+is its default), and the trial records itself there. The driver only searches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy
+
+from trialwatt.config.models import Range, Workload
+from trialwatt.config.space import is_whole
+from trialwatt.platforms.base import Role
+from trialwatt.suts import ray_trial
+from trialwatt.suts.base import Best, Job, Sut, Trials
+from trialwatt.suts.ports import free_blocks
+from trialwatt.suts.ray_space import phi_of
+from trialwatt.suts.ray_strategies import PRUNERS, SAMPLERS, Search
+
+HOST = "127.0.0.2"
+"""This machine, for itself alone: Ray would turn 127.0.0.1 into the machine's outer address."""
+ADDRESS = "RAY_ADDRESS"
+"""Ray's own environment variable: host:port of the head."""
+PORT_OPTIONS = (
+    "--port",
+    "--node-manager-port",
+    "--object-manager-port",
+    "--runtime-env-agent-port",
+    "--metrics-export-port",
+    "--dashboard-agent-listen-port",
+    "--dashboard-agent-grpc-port",
+    "--dashboard-port",
+)
+"""Of the head; a raylet has all but the first and the last."""
+PORTS = 32
+"""Per node: those above, the others are for its processes: the idle one, and one per trial."""
+OBJECT_STORE_BYTES = 75 << 20
+"""The least that Ray allows. Nothing is kept there; what is not used costs no memory."""
+POLL_S = 0.1
+
+
+class Ray(Sut):
+    name = "ray"
+    package = "ray"
+    samplers = SAMPLERS
+    pruners = PRUNERS
+
+    @classmethod
+    def available(cls) -> str:
+        there = find_spec("ray") and find_spec("fsspec") and find_spec("pyarrow")
+        return "" if there else "ray and its Tune are not installed: pip install 'ray[tune]'"
+
+    @classmethod
+    def search_problems(cls, workload: Workload) -> list[tuple[str, str]]:
+        search, found = workload.search, []
+        sampler = search.sampler
+        for name, axis in workload.space.items():
+            key, ranged = f"space.{name}", isinstance(axis, Range)
+            if sampler == "bayesopt" and (not ranged or is_whole(axis) or axis.step):
+                found.append((key, "bayesopt needs a continuous range here"))
+            if sampler == "zoopt" and ranged and axis.log:
+                found.append((key, "zoopt has no log ranges"))
+        for option in search.sampler_options:
+            if option in ("seed", "random_state", "random_state_seed"):
+                found.append((f"search.sampler_options.{option}", "the run sets it"))
+        # Ray is only imported where it has something to judge.
+        if search.sampler_options and not found:
+            found += _refused("sampler_options", lambda: _search(workload, 0))
+        if search.pruner_options:
+            found += _refused("pruner_options", lambda: _scheduler(workload))
+        return found
+
+    # --- the coordinator's side ---------------------------------------------------------------
+
+    def roles(self, job: Job) -> list[Role]:
+        count, service = job.workload.workers.count, job.service
+        head_ports, *worker_ports = free_blocks(1 + count, PORTS)
+        address = f"{HOST}:{head_ports}"
+        shared = _environment(job, address)
+        head = Role(
+            name="head",
+            kind="service",
+            command=_head_command(job, head_ports, service.memory_mb),
+            cpu=service.cpu,
+            memory_mb=service.memory_mb,
+            speaks=False,
+            environment=shared,
+        )
+        driver = Role(
+            name="driver",
+            kind="service",
+            command=(sys.executable, "-m", "trialwatt.lifecycle.worker"),
+            cpu=service.cpu,
+            memory_mb=service.memory_mb,
+            environment=shared,
+        )
+        workers = [
+            Role(
+                name="worker",
+                kind="worker",
+                index=index,
+                command=_raylet_command(job, index, address, ports),
+                cpu=job.worker_cpu,
+                memory_mb=job.workload.workers.memory_mb,
+                speaks=False,
+                confirmed=True,
+                environment=shared,
+            )
+            for index, ports in enumerate(worker_ports)
+        ]
+        return [head, driver, *workers]
+
+    def clean(self, job: Job) -> None:
+        folder = scratch(job)
+        if folder.exists():
+            shutil.rmtree(folder)
+
+    # --- the driver's side --------------------------------------------------------------------
+
+    def prepare(self, job: Job) -> None:
+        import ray
+
+        ray.init(
+            address=os.environ[ADDRESS],
+            _node_ip_address=HOST,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+        )
+        _tune()
+
+    def confirm(self, job: Job, component: str) -> None:
+        import ray
+
+        while not any(node["Alive"] and component in node["Resources"] for node in ray.nodes()):
+            time.sleep(POLL_S)
+
+    def setup(self, job: Job) -> None:
+        tune, seed = _tune(), job.seed % 2**31
+        numpy.random.seed(seed)  # schedulers draw their brackets from it
+        self._search = _search(job.workload, seed)
+        self._scheduler = _scheduler(job.workload)
+        prunes = job.workload.search.pruner != "none"
+        self._trainable = tune.with_resources(ray_trial.trainable(prunes), {"cpu": 1})
+
+    def work(self, job: Job, index: int, trials: Trials) -> None:
+        tune = _tune()
+        assignment = ray_trial.Assignment(trials.here, job.workload)
+        tuner = tune.Tuner(
+            self._trainable,
+            param_space=self._search.space | {ray_trial.KEY: assignment},
+            tune_config=tune.TuneConfig(
+                metric="score",
+                mode="max",
+                search_alg=self._search.algorithm,
+                scheduler=self._scheduler,
+                num_samples=self._search.samples,
+                trial_name_creator=_number_text,
+                trial_dirname_creator=_number_text,
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(scratch(job)),
+                callbacks=[_watcher(trials)],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                verbose=0,
+            ),
+        )
+        self._results = tuner.fit()
+
+    def best(self, job: Job) -> Best | None:
+        """Of the trials that ran all their epochs: those that Tune stopped keep no weights."""
+        whole = [r for r in self._results if r.error is None and "number" in (r.metrics or {})]
+        if not whole:
+            return None
+        top = max(whole, key=lambda r: (r.metrics["score"], -r.metrics["number"]))
+        phi = phi_of(job.workload.space, top.config)
+        return Best(phi, top.metrics["score"], top.metrics["number"])
+
+
+# --- the cluster ------------------------------------------------------------------------------
+
+
+def _environment(job: Job, address: str) -> dict[str, str]:
+    """Of all processes of the cluster, the trials' too."""
+    return {
+        ADDRESS: address,
+        # The ports are open to the network, and whoever may connect may run code.
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_BACKEND_LOG_LEVEL": "warning",
+        # It would watch the machine's memory; each worker has a limit of its own, which kills.
+        "RAY_memory_monitor_refresh_ms": "0",
+        "RAY_raylet_start_wait_time_s": str(round(job.workload.deadline_s)),
+        # Nothing of ours needs a drain, which is for services that hand their requests on.
+        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+        "RAY_AIR_NEW_OUTPUT": "0",  # the one that can be silent
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    }
+
+
+def _head_command(job: Job, ports: int, memory_mb: int) -> tuple[str, ...]:
+    numbered = [part for n, o in enumerate(PORT_OPTIONS) for part in (o, str(ports + n))]
+    own = ("--head", "--num-cpus", "0", "--include-dashboard", "false", "--disable-usage-stats")
+    return _node(job, "", ports, memory_mb, *own, "--no-monitor", *numbered)
+
+
+def _raylet_command(job: Job, index: int, address: str, ports: int) -> tuple[str, ...]:
+    options = list(enumerate(PORT_OPTIONS))[1:-1]
+    numbered = [part for number, option in options for part in (option, str(ports + number))]
+    # One CPU to Ray, whatever the worker's share of one: a raylet runs one trial at a time.
+    own = ("--address", address, "--num-cpus", "1")
+    known = ("--resources", json.dumps({f"worker-{index}": 1}))
+    memory_mb = job.workload.workers.memory_mb
+    return _node(job, address, ports, memory_mb, *own, *known, *numbered)
+
+
+def _node(job: Job, head: str, ports: int, memory_mb: int, *own: str) -> tuple[str, ...]:
+    workers = (str(ports + len(PORT_OPTIONS)), str(ports + PORTS - 1))
+    return (
+        *(sys.executable, "-m", "trialwatt.suts.ray_node", str(scratch(job)), head),
+        *own,
+        *("--block", "--node-ip-address", HOST, "--temp-dir", str(scratch(job) / "ray")),
+        *("--min-worker-port", workers[0], "--max-worker-port", workers[1]),
+        *("--memory", str(memory_mb << 20), "--object-store-memory", str(OBJECT_STORE_BYTES)),
+        *("--include-log-monitor", "false"),
+    )
+
+
+def scratch(job: Job) -> Path:
+    """The run's folder for Ray's sockets, logs and Tune's state, removed by `clean`.
+
+    Not in the run's own folder: a socket's path has 107 bytes at most, of which Ray needs 64, and
+    Tune writes pickles, which records must not hold.
+    """
+    base = Path("/tmp")
+    if not os.access(base, os.W_OK):
+        base = Path(tempfile.gettempdir())
+    return base / f"tw-ray-{hashlib.sha256(job.run_id.encode()).hexdigest()[:10]}"
+
+
+# --- Tune -------------------------------------------------------------------------------------
+
+
+def _tune():
+    from ray import tune
+
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    return tune
+
+
+def _search(workload: Workload, seed: int) -> Search:
+    strategy = SAMPLERS[workload.search.sampler]
+    return strategy.make(workload, seed, strategy.options(workload.search.sampler_options))
+
+
+def _scheduler(workload: Workload):
+    strategy = PRUNERS[workload.search.pruner]
+    return strategy.make(workload, strategy.options(workload.search.pruner_options))
+
+
+def _refused(key: str, make) -> list[tuple[str, str]]:
+    """What Ray says when it is given these options."""
+    try:
+        make()
+    except (TypeError, ValueError, AssertionError) as error:
+        return [(f"search.{key}", f"Ray refuses them: {error}")]
+    return []
+
+
+def _number(trial) -> int:
+    """Tune's own index of a trial, with which its experiment tag begins ("3_lr=0.01")."""
+    return int(trial.experiment_tag.split("_")[0])
+
+
+def _number_text(trial) -> str:
+    return str(_number(trial))
+
+
+def _watcher(trials: Trials):
+    """Tells the coordinator of trials that failed: where the trial itself could not, it does."""
+    from ray.tune import Callback
+
+    class Watcher(Callback):
+        def on_trial_error(self, iteration, trials, trial, **info) -> None:
+            lost(_number(trial))
+
+        def __reduce__(self):  # Tune saves its settings; this one is of no use to another process
+            return Callback, ()
+
+    lost = trials.lost
+    return Watcher()

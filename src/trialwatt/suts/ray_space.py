@@ -1,0 +1,80 @@
+"""The search space as Tune's domains, and a φ from what Tune makes of them.
+
+A stepped range is handed over as the number of its step: Tune's own quantised domains round to
+multiples of the step, so that a range that starts elsewhere would lose its values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from trialwatt.config.models import Choices, Range, Space
+from trialwatt.config.space import Phi, is_whole, levels
+
+
+def grid(space: Space) -> dict:
+    """Every hyperparameter as a grid_search over its levels."""
+    from ray import tune
+
+    return {name: tune.grid_search(_codes(axis)) for name, axis in space.items()}
+
+
+def choices(space: Space) -> dict:
+    """Every hyperparameter as a choice among its levels."""
+    from ray import tune
+
+    return {name: tune.choice(_codes(axis)) for name, axis in space.items()}
+
+
+def domains(space: Space) -> dict:
+    """Every hyperparameter as the domain that Tune and its searchers draw from."""
+    return {name: _domain(axis) for name, axis in space.items()}
+
+
+def phi_of(space: Space, config: Mapping) -> Phi:
+    """φ of a trial's configuration."""
+    return {name: _value(axis, config[name]) for name, axis in space.items()}
+
+
+def config_of(space: Space, phi: Phi) -> dict:
+    """A trial's configuration that means φ."""
+    return {name: _code(axis, phi[name]) for name, axis in space.items()}
+
+
+@cache
+def steps(axis: Range) -> list:
+    """All values of a stepped range."""
+    return levels(axis.model_copy(update={"levels": None}))
+
+
+def _domain(axis: Choices | Range):
+    from ray import tune
+
+    if isinstance(axis, Choices):
+        return tune.choice(axis.choices)
+    if axis.step:
+        count = len(steps(axis))
+        return tune.randint(0, count) if count > 1 else tune.choice([0])
+    if is_whole(axis):
+        draw = tune.lograndint if axis.log else tune.randint
+        return draw(axis.low, axis.high + 1)
+    return (tune.loguniform if axis.log else tune.uniform)(axis.low, axis.high)
+
+
+def _codes(axis: Choices | Range) -> list:
+    return [_code(axis, level) for level in levels(axis)]
+
+
+def _code(axis: Choices | Range, value):
+    return steps(axis).index(value) if isinstance(axis, Range) and axis.step else value
+
+
+def _value(axis: Choices | Range, drawn):
+    if isinstance(axis, Choices):
+        return drawn
+    if axis.step:
+        return steps(axis)[int(drawn)]
+    # exp(log(high)) can be greater than high in the last digit
+    value = min(max(drawn, axis.low), axis.high)
+    return int(value) if is_whole(axis) else float(value)

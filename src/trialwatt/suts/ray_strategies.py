@@ -1,0 +1,197 @@
+"""Tune's own search algorithms and schedulers.
+
+Samplers are made by `make(workload, seed, options)` and give a Search; pruners by
+`make(workload, options)` and give a scheduler. Metric and mode come from the TuneConfig.
+
+Not here: the schedulers that pause a trial and go on with it in another process (HyperBand in its
+synchronous form, and BOHB with it) or give it another φ and the weights of another trial (PBT,
+PB2). A trial of ours is one φ, trained once, in one process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import random
+from typing import NamedTuple
+
+from trialwatt.config import space as spaces
+from trialwatt.config.models import Workload
+from trialwatt.suts import ray_space
+from trialwatt.suts.strategies import Strategy
+
+
+class Search(NamedTuple):
+    """What the Tuner is told: its search algorithm, param_space and num_samples."""
+
+    algorithm: object
+    space: dict
+    samples: int
+
+
+# --- samplers ---------------------------------------------------------------------------------
+
+
+def _grid(workload: Workload, seed: int, options: dict) -> Search:
+    space, budget = workload.space, _budget(workload)
+    if budget == spaces.size(space):
+        return Search(_variants(workload, seed, options), ray_space.grid(space), 1)
+    # A grid_search has no budget: the points of a part of the grid are named one by one.
+    points = [ray_space.config_of(space, phi) for phi in spaces.grid(space)]
+    random.Random(seed).shuffle(points)
+    named = _variants(workload, seed, {"points_to_evaluate": points[:budget]} | options)
+    return Search(named, ray_space.choices(space), budget)
+
+
+def _random(workload: Workload, seed: int, options: dict) -> Search:
+    space = ray_space.domains(workload.space)
+    return Search(_variants(workload, seed, options), space, _budget(workload))
+
+
+def _variants(workload: Workload, seed: int, options: dict):
+    from ray.tune.search.basic_variant import BasicVariantGenerator
+
+    own = {"random_state": seed, "max_concurrent": workload.workers.count}
+    return BasicVariantGenerator(**own | options)
+
+
+def _searcher(module: str, name: str, seed_option: str = ""):
+    """A searcher of ray.tune.search.<module>; `seed_option`: what it calls its seed."""
+
+    def make(workload: Workload, seed: int, options: dict) -> Search:
+        from ray.tune.search import ConcurrencyLimiter
+
+        kind = getattr(importlib.import_module(f"ray.tune.search.{module}"), name)
+        own = {seed_option: seed} if seed_option else {}
+        limited = ConcurrencyLimiter(kind(**own | options), workload.workers.count)
+        return Search(limited, ray_space.domains(workload.space), _budget(workload))
+
+    return make
+
+
+def _optuna(workload: Workload, seed: int, options: dict) -> Search:
+    # OptunaSearch makes a TPESampler by default; the options are those of the sampler.
+    from optuna.samplers import TPESampler
+
+    sampler = TPESampler(**{"seed": seed} | options)
+    return _searcher("optuna", "OptunaSearch")(workload, seed, {"sampler": sampler})
+
+
+def _nevergrad(workload: Workload, seed: int, options: dict) -> Search:
+    # NevergradSearch has no default; NGOpt is Nevergrad's own choice of an optimizer.
+    import nevergrad
+
+    name = options["optimizer"]
+    if name not in nevergrad.optimizers.registry:
+        raise ValueError(f"nevergrad has no optimizer {name!r}")
+    found = {"optimizer": nevergrad.optimizers.registry[name]}
+    return _searcher("nevergrad", "NevergradSearch")(workload, seed, options | found)
+
+
+def _zoopt(workload: Workload, seed: int, options: dict) -> Search:
+    own = {"budget": _budget(workload)}
+    return _searcher("zoopt", "ZOOptSearch")(workload, seed, own | options)
+
+
+def _budget(workload: Workload) -> int:
+    return workload.search.budget or spaces.size(workload.space)
+
+
+SAMPLERS = {
+    "grid": Strategy(
+        _grid,
+        origin="grid_search",
+        note="In order; where the budget is smaller than the grid, a seeded part of it.",
+    ),
+    "random": Strategy(_random, origin="BasicVariantGenerator"),
+    "optuna": Strategy(
+        _optuna,
+        needs=("optuna",),
+        origin="OptunaSearch",
+        note="Optuna's TPESampler, whose options these are.",
+    ),
+    "hyperopt": Strategy(
+        _searcher("hyperopt", "HyperOptSearch", "random_state_seed"),
+        needs=("hyperopt",),
+        origin="HyperOptSearch",
+        note="Hyperopt's TPE; the first 20 trials are random (n_initial_points).",
+    ),
+    "ax": Strategy(
+        _searcher("ax", "AxSearch"),
+        needs=("ax-platform",),
+        origin="AxSearch",
+    ),
+    "bayesopt": Strategy(
+        _searcher("bayesopt", "BayesOptSearch", "random_state"),
+        needs=("bayesian-optimization",),
+        origin="BayesOptSearch",
+        note="Continuous ranges only, and a log range is searched as a linear one."
+        " Needs bayesian-optimization 1.4.3.",
+    ),
+    "hebo": Strategy(
+        _searcher("hebo", "HEBOSearch", "random_state_seed"),
+        needs=("HEBO",),
+        origin="HEBOSearch",
+    ),
+    "nevergrad": Strategy(
+        _nevergrad,
+        needs=("nevergrad",),
+        origin="NevergradSearch",
+        note="`optimizer` names one of Nevergrad's registry.",
+        defaults={"optimizer": "NGOpt"},
+    ),
+    "zoopt": Strategy(
+        _zoopt,
+        needs=("zoopt",),
+        origin="ZOOptSearch",
+        note="No log ranges.",
+    ),
+}
+
+# --- pruners ----------------------------------------------------------------------------------
+
+
+def _none(workload: Workload, options: dict):
+    from ray.tune.schedulers import FIFOScheduler
+
+    return FIFOScheduler(**options)
+
+
+def _asha(workload: Workload, options: dict):
+    from ray.tune.schedulers import ASHAScheduler
+
+    return ASHAScheduler(**{"max_t": workload.epochs} | options)
+
+
+def _hyperband(workload: Workload, options: dict):
+    # As many brackets as Hyperband has: the last one lets its trials run to the end.
+    from ray.tune.schedulers import AsyncHyperBandScheduler
+
+    own = {"max_t": workload.epochs, "reduction_factor": 3, "grace_period": 1} | options
+    rungs = math.log(own["max_t"] / own["grace_period"], own["reduction_factor"])
+    return AsyncHyperBandScheduler(**{"brackets": max(1, math.floor(rungs + 1e-9) + 1)} | own)
+
+
+def _median(workload: Workload, options: dict):
+    from ray.tune.schedulers import MedianStoppingRule
+
+    own = {"time_attr": "training_iteration", "grace_period": 1}
+    # While it knows too little to judge, it would pause trials for others that wait.
+    return MedianStoppingRule(**own | {"min_time_slice": math.inf} | options)
+
+
+PRUNERS = {
+    "none": Strategy(_none, origin="FIFOScheduler"),
+    "asha": Strategy(_asha, origin="ASHAScheduler", note="max_t is the number of epochs."),
+    "hyperband": Strategy(
+        _hyperband,
+        origin="AsyncHyperBandScheduler",
+        note="The asynchronous form, with as many brackets as Hyperband has (brackets).",
+    ),
+    "median": Strategy(
+        _median,
+        origin="MedianStoppingRule",
+        note="Counts in epochs, from the first one (grace_period); it never pauses a trial"
+        " (min_time_slice).",
+    ),
+}

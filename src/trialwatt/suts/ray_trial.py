@@ -1,0 +1,121 @@
+"""What runs in the process that Tune starts for a trial: a class trainable, one step per epoch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from trialwatt.clock import Stamp, now
+from trialwatt.config.models import Workload
+from trialwatt.suts.base import TrialResult, Trials
+from trialwatt.suts.ray_space import phi_of
+
+KEY = "trialwatt"
+"""Key of a trial's configuration, beside the hyperparameters, that holds the Assignment."""
+
+
+class Assignment:
+    """Goes with a trial to its process, and learns when it is sent: that is the dispatch.
+
+    Tune copies a trial's configuration when it plans the trial, and pickles it when a worker is
+    free and the trial's process is asked for. So the copy is the same, and the pickle is stamped.
+    """
+
+    def __init__(
+        self, here: Callable[[], Trials], workload: Workload, dispatched: Stamp | None = None
+    ):
+        self.here, self.workload, self.dispatched = here, workload, dispatched
+
+    def __deepcopy__(self, _memo) -> Assignment:
+        return self
+
+    def __reduce__(self):
+        return Assignment, (self.here, self.workload, self.dispatched or now())
+
+
+class TrialFailed(Exception):
+    """Tells Tune that the trial failed; the reason stands in our records."""
+
+
+class Epochs:
+    """A trial in a thread of its own, that goes on when it is told to.
+
+    The trial is a plain function that is asked after each epoch whether to stop, and Tune calls
+    an object for each epoch: the two meet here.
+    """
+
+    def __init__(self, run: Callable[[Callable[[int, float], bool]], TrialResult], last: int):
+        self._run, self._last = run, last
+        self._said: SimpleQueue = SimpleQueue()
+        self._stop: SimpleQueue[bool] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="trial", daemon=True)
+        self._started = self._ended = False
+
+    def next(self) -> float | TrialResult:
+        """Go on; returns the score of an epoch, or the result when the trial is over."""
+        if self._started:
+            self._stop.put(False)
+        else:
+            self._started = True
+            self._thread.start()
+        said = self._said.get()
+        if not isinstance(said, float):
+            self._ended = True
+        if isinstance(said, BaseException):
+            raise said
+        return said
+
+    def stop(self) -> None:
+        """Stop it after the epoch that it has reached, unless it is over; waits for its end."""
+        if self._started and not self._ended:
+            self._ended = True
+            self._stop.put(True)
+            self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            self._said.put(self._run(self._report))
+        except BaseException as error:  # the other thread waits for a word
+            self._said.put(error)
+
+    def _report(self, epoch: int, score: float) -> bool:
+        if epoch == self._last:  # there is nothing left to stop
+            return False
+        self._said.put(float(score))
+        return self._stop.get()
+
+
+def trainable(prunes: bool):
+    """The class that Tune makes an actor of. With `prunes` it reports after each epoch."""
+    from ray.tune import Trainable
+
+    class Trial(Trainable):
+        def setup(self, config: dict) -> None:
+            assignment: Assignment = config[KEY]
+            workload = assignment.workload
+            phi, self._number = phi_of(workload.space, config), int(self.trial_name)
+            trials = assignment.here()
+
+            def run(report) -> TrialResult:
+                return trials.run(
+                    phi,
+                    self._number,
+                    report if prunes else None,
+                    dispatched=assignment.dispatched,
+                )
+
+            self._epochs = Epochs(run, workload.epochs)
+
+        def step(self) -> dict:
+            said = self._epochs.next()
+            if isinstance(said, float):
+                return {"score": said}
+            if said.outcome == "failed":
+                raise TrialFailed(said.reason)
+            return {"score": said.score, "number": self._number, "done": True}
+
+        def cleanup(self) -> None:
+            self._epochs.stop()
+
+    return Trial

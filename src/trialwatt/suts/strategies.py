@@ -1,0 +1,45 @@
+"""A sampler or pruner as a framework offers it: how it is made and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One entry of a SUT's `samplers` or `pruners`; the key is the common name.
+
+    make: what the SUT's module calls to build it; its arguments are the SUT's own business.
+    needs: packages (PyPI names) without which it cannot be made.
+    origin: the framework's own name of it, as the matrix shows it.
+    note: what a reader should know, in one sentence.
+    excludes: common names of the other kind (pruners of a sampler, samplers of a pruner) that it
+    cannot be combined with.
+    defaults: options that are set unless the configuration sets them.
+    """
+
+    make: Callable[..., Any]
+    needs: tuple[str, ...] = ()
+    origin: str = ""
+    note: str = ""
+    excludes: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def missing(self) -> list[str]:
+        """The needed packages that are not installed."""
+        return [name for name in self.needs if not installed(name)]
+
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Its defaults, replaced by what the configuration gives."""
+        return {**self.defaults, **given}
+
+
+def installed(package: str) -> str:
+    """The installed version of a package; empty where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,128 @@
+"""The runs that the contract is checked on: a few per SUT, each shared by many tests."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.contract.observing import NOTHING, Observer, kill_a_training_worker, left_behind
+from tests.lifecycle.reading import events, manifest, trials
+
+from trialwatt import suts
+from trialwatt.suts.base import Sut
+
+PLATFORMS = {"local": {"platform": "local", "cpu_per_vcpu": 0.5}}
+"""Platform → the testbed on which its contract is checked."""
+
+
+def _suts() -> list:
+    found = []
+    for name in suts.names():
+        try:
+            reason = suts.get(name).available()
+        except ImportError as error:
+            reason = f"cannot be loaded: {error}"
+        marks = pytest.mark.skip(reason=f"{name}: {reason}") if reason else ()
+        found.append(pytest.param(name, marks=marks))
+    return found
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished run and what was seen of it from outside."""
+
+    folder: Path
+    acted: bool
+    traces: dict[str, list]
+
+    def __post_init__(self):
+        # every run of this suite, however it ended, is checked for what it left
+        assert self.traces == NOTHING, self.traces
+
+    @property
+    def manifest(self) -> dict:
+        return manifest(self.folder)
+
+    @property
+    def events(self) -> list[dict]:
+        return events(self.folder)
+
+    @property
+    def trials(self) -> dict[str, dict]:
+        return trials(self.folder)
+
+    @property
+    def seconds(self) -> float:
+        run = self.manifest
+        return (run["ended_utc_ns"] - run["started_utc_ns"]) / 1e9
+
+    def step_seconds(self, *steps: str) -> float:
+        at = {(e["step"], e["status"]): e["m"] for e in self.events if e["kind"] == "step"}
+        return sum(at[step, "end"] - at[step, "start"] for step in steps) / 1e9
+
+
+@pytest.fixture(scope="module", params=PLATFORMS)
+def platform(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module", params=_suts())
+def sut(request, platform) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def sut_class(sut) -> type[Sut]:
+    return suts.get(sut)
+
+
+@pytest.fixture(scope="module")
+def sampler(sut_class) -> str:
+    """The grid where the SUT has one, else its random sampler: the design's rule."""
+    return "grid" if "grid" in sut_class.samplers else "random"
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory, run_job, sut, platform):
+    """Run one job and see what it does from outside."""
+
+    def run(act=None, **keys) -> Ran:
+        results = tmp_path_factory.mktemp("contract") / "results"
+        with Observer(results, act) as observer:
+            folder = run_job(results, sut, testbed=PLATFORMS[platform], **keys)
+        traces = left_behind(observer.run_id, observer.ports, results)
+        return Ran(folder, observer.acted, traces)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def usual(observed, sampler) -> Ran:
+    """A job that goes as it should: 2 workers, 6 points."""
+    space = {
+        "lr": {"choices": [0.001, 0.01]},
+        "decay": {"choices": [1e-6]},
+        "ls": {"choices": [16, 32, 64]},
+        "ln": {"choices": [1]},
+    }
+    return observed(space=space, search={"sampler": sampler}, epochs=3, deadline_s=300)
+
+
+TOO_LARGE = 20_000  # units: two layers of it have 1.6 GB of weights
+
+HURT_SPACE = {
+    "lr": {"choices": [0.01]},
+    "decay": {"choices": [1e-6]},
+    "ls": {"choices": [16, 24, 32, 48, TOO_LARGE]},
+    "ln": {"choices": [2]},
+}
+
+
+@pytest.fixture(scope="module")
+def hurt(observed, sampler) -> Ran:
+    """A job in which one φ needs too much memory, and a worker is killed in mid-training."""
+    search = {"sampler": sampler, "budget": 5 if sampler == "grid" else 8}
+    ran = observed(
+        kill_a_training_worker, space=HURT_SPACE, search=search, epochs=60, deadline_s=300
+    )
+    assert ran.acted, "no worker was ever seen training"
+    return ran

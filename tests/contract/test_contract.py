@@ -1,0 +1,192 @@
+"""What every SUT keeps to on every platform, whatever its framework does.
+
+With other SUTs registered (docs/add-a-sut.md) they are held to it as well:
+`pytest -m contract -k <name>`.
+"""
+
+import json
+
+import pytest
+from tests.contract.conftest import TOO_LARGE
+
+from trialwatt.config.identity import trial_seed
+from trialwatt.config.models import Workload
+from trialwatt.config.space import contains, grid
+from trialwatt.records.manifest import checksums
+from trialwatt.workload.trial import pin_threads, run_trial
+
+pytestmark = pytest.mark.contract
+
+STEPS = ["deploy", "setup", "trials", "collect", "test", "metrics", "undeploy"]
+
+
+def key(phi: dict) -> str:
+    return json.dumps(phi, sort_keys=True)
+
+
+def space_of(ran):
+    return Workload.model_validate(ran.manifest["config"]["workload"]).space
+
+
+# --- a job that goes as it should -------------------------------------------------------------
+
+
+def test_every_point_is_evaluated_once_and_a_surplus_is_recorded(usual, sampler):
+    assert usual.manifest["status"] == "completed", usual.manifest["reason"]
+    space = space_of(usual)
+    phis = [trial["phi"] for trial in usual.trials.values()]
+    assert all(contains(space, phi) for phi in phis)
+    if sampler == "grid":
+        assert sorted(map(key, phis)) == sorted(map(key, grid(space)))
+    else:
+        assert len(phis) == len(grid(space))  # the budget; a φ that comes again is a duplicate
+    numbers = [trial["number"] for trial in usual.trials.values()]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_the_steps_of_the_lifecycle_follow_one_another(usual):
+    steps = [(e["step"], e["status"]) for e in usual.events if e["kind"] == "step"]
+    assert steps == [(step, status) for step in STEPS for status in ("start", "end")]
+
+
+def test_every_trial_is_loaded_trained_validated_and_has_a_worker_and_an_outcome(usual):
+    for trial_id, trial in usual.trials.items():
+        own = [e for e in usual.events if e["kind"] == "trial" and e["trial"] == trial_id]
+        assert (own[0]["status"], own[-1]["status"]) == ("start", "end")
+        steps = [e["step"] for e in own if "step" in e]
+        assert steps[-3:] == ["load", "train", "validate"]
+        assert steps[:-3] in ([], ["import"])
+        assert trial_id.split("/")[0] == trial["who"]
+        assert (trial["outcome"], trial["reason"], trial["epochs"]) == ("completed", "", 3)
+        assert 0 <= trial["scores"]["macro_f1"] <= 1
+        # where a process is started per trial, nobody read its counter at the dispatch
+        counters = [e["cpu_ns"] for e in own if "cpu_ns" in e]
+        assert len(counters) >= len(own) - 1
+        assert counters == sorted(counters) and counters[-1] > counters[0]
+
+
+def test_all_workers_work_at_the_same_time(usual):
+    spans: dict[str, list] = {}
+    for e in usual.events:
+        if e["kind"] == "trial" and e["status"] in ("start", "end"):
+            spans.setdefault(e["who"], []).append(e["m"])
+    assert set(spans) == {"worker-0", "worker-1"}
+    pairs = {who: list(zip(at[::2], at[1::2], strict=True)) for who, at in spans.items()}
+    assert any(
+        start < other_end and other_start < end
+        for start, end in pairs["worker-0"]
+        for other_start, other_end in pairs["worker-1"]
+    )
+
+
+def test_a_worker_holds_one_trial_at_a_time(usual):
+    for worker in ("worker-0", "worker-1"):
+        own = [e for e in usual.events if e["kind"] == "trial" and e["who"] == worker]
+        statuses = [e["status"] for e in own if e["status"] != "step"]
+        assert statuses == ["start", "end"] * (len(statuses) // 2)
+
+
+@pytest.mark.parametrize("run", ["usual", "hurt"])
+def test_the_best_that_the_sut_names_is_the_best_of_the_records(request, run):
+    ran = request.getfixturevalue(run)
+    best = ran.manifest["best"]
+    completed = [t for t in ran.trials.values() if t["outcome"] == "completed"]
+    assert best["score"] == max(trial["scores"]["macro_f1"] for trial in completed)
+    named = ran.trials[best["trial"]]
+    assert (named["phi"], named["scores"]["macro_f1"]) == (best["phi"], best["score"])
+    assert 0 < ran.manifest["test"]["macro_f1"] <= 1
+    assert (ran.folder / "best.safetensors").stat().st_size > 0
+
+
+def test_every_component_starts_gets_ready_and_ends_in_its_limits(usual, sut_class):
+    seen: dict[str, dict[str, dict]] = {}
+    for e in usual.events:
+        if e["kind"] == "component":
+            seen.setdefault(e["component"], {})[e["status"]] = e
+    workers = {name for name, states in seen.items() if states["start"]["type"] == "worker"}
+    assert workers == {"worker-0", "worker-1"}
+    for name, states in seen.items():
+        end = states["end"]
+        assert end["cpu_ns"] > 0
+        assert 0 < end["peak_memory_bytes"] <= states["start"]["memory_mb"] * 2**20
+        if name in workers:
+            assert (states["start"]["cpu"], states["start"]["memory_mb"]) == (1.0, 1024)
+    enforced = usual.manifest["enforcement"]["components"]
+    assert set(enforced) == set(seen)
+
+
+def test_the_folder_is_whole(usual):
+    assert usual.manifest["files"] == checksums(usual.folder)
+    assert (usual.folder / "samples" / "usage.csv").stat().st_size > 0
+
+
+class NoWatch:
+    each_epoch = False
+
+    def step(self, name): ...
+    def epoch(self, epoch, scores): ...
+
+
+def test_the_same_phi_has_the_same_score_under_every_sut(usual, digits):
+    """Seeds follow from φ and the repetition: what differs between SUTs is what they cost."""
+    workload = Workload.model_validate(usual.manifest["config"]["workload"])
+    pin_threads(1)
+    for trial in usual.trials.values():
+        assert trial["seed"] == trial_seed(usual.manifest["seed"], trial["phi"])
+        here = run_trial(
+            workload, trial["phi"], trial["seed"], str(digits), usual.manifest["seed"], NoWatch()
+        )
+        assert trial["scores"] == here.scores
+
+
+# --- a job that is hurt -----------------------------------------------------------------------
+
+
+def test_a_trial_that_needs_too_much_memory_fails_for_it_and_the_job_goes_on(hurt):
+    assert hurt.manifest["status"] == "completed", hurt.manifest["reason"]
+    large = [t for t in hurt.trials.values() if t["phi"]["ls"] == TOO_LARGE]
+    assert large
+    assert {(t["outcome"], t["reason"]) for t in large} == {("failed", "memory")}
+    others = [t for t in hurt.trials.values() if t["phi"]["ls"] != TOO_LARGE]
+    assert {t["outcome"] for t in others} == {"completed", "failed"}
+    assert all(contains(space_of(hurt), trial["phi"]) for trial in hurt.trials.values())
+
+
+def test_a_worker_killed_in_mid_trial_is_recorded_and_the_job_goes_on(hurt, sampler):
+    lost = [t for t in hurt.trials.values() if t["outcome"] == "failed" and t["reason"] != "memory"]
+    assert [t["reason"] for t in lost] == ["lost"]
+    killed = lost[0]["trial"].split("/")[0]
+    lives = [
+        e["status"]
+        for e in hurt.events
+        if e["kind"] == "component" and e["component"] == killed and e["status"] != "ready"
+    ]
+    assert lives.count("start") >= 2, "it was not replaced"
+    after = [e for e in hurt.events if e["kind"] == "trial" and e["m"] > lost[0]["m"]]
+    assert any(e["status"] == "end" and e["outcome"] == "completed" for e in after)
+    if sampler == "grid":
+        begun = {key(trial["phi"]) for trial in hurt.trials.values()}
+        assert begun == {key(phi) for phi in grid(space_of(hurt))}
+
+
+# --- jobs that cannot end well ----------------------------------------------------------------
+
+
+def test_a_job_ends_by_its_deadline(observed, usual, sampler):
+    deadline_s = round(1.5 * usual.step_seconds("deploy", "setup") + 8, 1)
+    search = {"sampler": sampler, "budget": 4}
+    ran = observed(search=search, epochs=1_000_000, deadline_s=deadline_s)
+    assert ran.manifest["status"] == "deadline"
+    assert deadline_s <= ran.seconds < deadline_s + 10
+    assert {(t["outcome"], t["reason"]) for t in ran.trials.values()} == {("failed", "deadline")}
+
+
+def test_workers_that_cannot_start_end_the_run_as_infeasible_well_before_the_deadline(
+    observed, sampler
+):
+    workers = {"count": 2, "cpu": 2, "memory_mb": 64}
+    ran = observed(search={"sampler": sampler}, workers=workers, deadline_s=600)
+    assert ran.manifest["status"] == "infeasible"
+    assert ran.manifest["reason"]
+    assert ran.seconds < 300
+    assert not [t for t in ran.trials.values() if t["outcome"] == "completed"]
