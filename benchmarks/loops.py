@@ -8,45 +8,60 @@ from __future__ import annotations
 import json
 import sys
 import time
+from itertools import pairwise
 
-PIXELS, UNITS, CLASSES, BATCH, LR, DECAY = 784, 64, 10, 50, 1e-3, 1e-6
+PIXELS, CLASSES, BATCH = 784, 10, 50
+SHAPE = UNITS, LAYERS = 64, 1
+PHI = {"lr": 1e-3, "weight_decay": 1e-6}
 NAIVE_SHARE = 0.25
 """The naive loop runs this share of an epoch: its images cost the same, one after the other."""
 
 
-def network():
+def network(units: int = UNITS, layers: int = LAYERS):
     from torch import nn
 
-    return nn.Sequential(nn.Linear(PIXELS, UNITS), nn.ReLU(), nn.Linear(UNITS, CLASSES))
+    sizes = [PIXELS, *[units] * layers]
+    hidden = [part for a, b in pairwise(sizes) for part in (nn.Linear(a, b), nn.ReLU())]
+    return nn.Sequential(*hidden, nn.Linear(sizes[-1], CLASSES))
+
+
+def adam(model, lr: float, weight_decay: float):
+    """The fastest Adam that we found: a trial's own."""
+    from trialwatt.workload.algorithms import optimizer
+
+    device = next(model.parameters()).device
+    return optimizer("adam", model, {"lr": lr, "decay": weight_decay}, device)
 
 
 def bare(path: str, epochs: int, device: str = "cpu") -> list[float]:
     """The barest loop, with the best settings that we found (docs/workload.md).
 
-    All images as scaled floats in memory, gathered by index; fused Adam; one thread; numbers
-    below 1e-38 count as zero.
+    All images as scaled floats in memory, gathered a few batches at a time; fused Adam; one
+    thread; numbers below 1e-38 count as zero.
     """
     import torch
     from torch.nn.functional import cross_entropy
 
     from trialwatt.workload import dataset
+    from trialwatt.workload.trial import GATHERED
 
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     data = dataset.load(path, 0.2, 1, torch.device(device))
     images, labels = data.train_images.float() / data.facts.scale, data.train_labels.long()
     model = network().to(device)
-    steps = torch.optim.Adam(model.parameters(), lr=LR, weight_decay=DECAY, fused=True)
+    steps = adam(model, **PHI)
     seconds = []
     for _ in range(epochs):
         began = time.perf_counter()
         order = data.train_index[torch.randperm(len(data.train_index)).to(device)]
-        for index in order.split(BATCH):
-            steps.zero_grad()
-            inputs, targets = images.index_select(0, index), labels.index_select(0, index)
-            loss = cross_entropy(model(inputs), targets)
-            loss.backward()
-            steps.step()
+        for index in order.split(BATCH * GATHERED):
+            chosen, classes = images.index_select(0, index), labels.index_select(0, index)
+            for inputs, targets in zip(chosen.split(BATCH), classes.split(BATCH), strict=True):
+                steps.zero_grad()
+                loss = cross_entropy(model(inputs), targets)
+                loss.backward()
+                steps.step()
         loss.item()
         seconds.append(time.perf_counter() - began)
     return seconds
@@ -68,7 +83,7 @@ def naive(folder: str, epochs: int) -> list[float]:
     count = round(48_000 * NAIVE_SHARE)  # of the training images of a trial
     loader = DataLoader(Subset(images, range(count)), batch_size=BATCH, shuffle=True)
     model = nn.Sequential(nn.Flatten(), *network())
-    steps = torch.optim.Adam(model.parameters(), lr=LR)
+    steps = torch.optim.Adam(model.parameters(), lr=PHI["lr"])
     criterion = nn.CrossEntropyLoss()
     seconds = []
     for _ in range(epochs):

@@ -68,7 +68,6 @@ def gpu_throughput(path: str) -> float:
     import torch
 
     from trialwatt.workload import dataset
-    from trialwatt.workload.algorithms import optimizer
     from trialwatt.workload.devices import device_of
     from trialwatt.workload.trial import pin_threads, train_epoch
 
@@ -76,7 +75,7 @@ def gpu_throughput(path: str) -> float:
     device = device_of("gpu")
     data = dataset.load(path, 0.2, 1, device)
     model = loops.network().to(device)
-    steps = optimizer("adam", model, {"lr": loops.LR, "decay": loops.DECAY}, device)
+    steps = loops.adam(model, **loops.PHI)
     generator, ratios = torch.Generator().manual_seed(1), []
     for turn in range(TURNS + 1):
         began = time.perf_counter()

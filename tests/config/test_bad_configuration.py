@@ -188,7 +188,7 @@ CASES = [
         WORKLOAD,
         ["model"],
         "fff",
-        'model: there is no model "fff"; there are: ff; did you mean "ff"?',
+        'model: there is no model "fff"; there are: ff, cnn; did you mean "ff"?',
     ),
     (
         WORKLOAD,
@@ -502,7 +502,7 @@ def test_plain_has_no_options(project):
     project.edit(WORKLOAD, "search", to={"sampler_options": {"speed": 3}})
     assert said(project) == [
         "config/workloads/small.yaml: search.sampler_options.speed:"
-        " plain: plain's samplers have no options"
+        " plain: plain's strategies have no options"
     ]
     project.edit(WORKLOAD, "search", to={"pruner": "median"})
     assert said(project) == [

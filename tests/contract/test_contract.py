@@ -173,12 +173,14 @@ def test_a_worker_killed_in_mid_trial_is_recorded_and_the_job_goes_on(hurt, samp
 
 
 def test_a_job_ends_by_its_deadline(observed, usual, sampler):
-    deadline_s = round(1.5 * usual.step_seconds("deploy", "setup") + 8, 1)
+    deadline_s = round(2 * usual.seconds_to_first_trial + 6, 1)
     search = {"sampler": sampler, "budget": 4}
     ran = observed(search=search, epochs=1_000_000, deadline_s=deadline_s)
     assert ran.manifest["status"] == "deadline"
     assert deadline_s <= ran.seconds < deadline_s + 10
-    assert {(t["outcome"], t["reason"]) for t in ran.trials.values()} == {("failed", "deadline")}
+    cut = {(t["outcome"], t["reason"]) for t in ran.trials.values()}
+    if ran.seconds_to_first_trial < deadline_s:  # else the machine was twice as slow as before
+        assert cut == {("failed", "deadline")}
 
 
 def test_workers_that_cannot_start_end_the_run_as_infeasible_well_before_the_deadline(

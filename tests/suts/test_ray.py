@@ -151,6 +151,16 @@ def test_a_trial_without_memory_fails_for_memory_and_the_job_goes_on(job):
     assert [e["status"] for e in components if e["component"] == "worker-0"] == ["start", "end"]
 
 
+@pytest.mark.slow  # Ray tries for a while to start processes for which there is no memory
+def test_workers_in_which_no_trial_can_begin_are_infeasible_and_the_reason_says_why(job):
+    began = time.monotonic()
+    folder = job(workers={"count": 1, "cpu": 2, "memory_mb": 256})
+    run = manifest(folder)
+    assert run["status"] == "infeasible"
+    assert "memory" in run["reason"]
+    assert time.monotonic() - began < 200
+
+
 def test_a_raylet_killed_in_a_trial_is_replaced_and_the_job_ends(job):
     killed, over = [], threading.Event()
 

@@ -132,7 +132,7 @@ def test_a_trial_computes_with_the_threads_that_it_was_given(workload, digits):
         "load = Workload.model_validate_json(sys.argv[1])\n"
         "before = len(os.listdir('/proc/self/task'))\n"
         "pin_threads(int(sys.argv[3]))\n"
-        f"run_trial(load, {PHIS['ff'] | {'ls': 2048}}, 7, sys.argv[2], 1, Log())\n"
+        f"run_trial(load, {PHIS['ff'] | {'ls': 512}}, 7, sys.argv[2], 1, Log())\n"
         "print(len(os.listdir('/proc/self/task')) - before + 1)\n"
     )
     load = load_of(workload, epochs=1, batch=1000).model_dump_json()

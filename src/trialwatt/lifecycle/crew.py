@@ -68,6 +68,7 @@ class Crew:
         self.members: dict[str, Member] = {}
         self._step = "deploy"
         self._closed: set[str] = set()  # trials whose end the harness has written
+        self._unbegun = 0  # trials that were lost before they wrote anything
 
     # --- the steps ----------------------------------------------------------------------------
 
@@ -214,16 +215,28 @@ class Crew:
 
         at: when it said so, which is before it gave the worker another trial.
         """
-        for component, member in self.members.items():
-            state = progress(self._job.path(), component)
+        states = {component: progress(self._job.path(), component) for component in self.members}
+        for component, state in states.items():
+            member = self.members[component]
             # Not only the last one: by now the worker's next trial may have begun.
             for start in state.unfinished:
                 if start["number"] == number and start["trial"] not in self._closed:
-                    killed = member.handle.oom_kills()
-                    memory, member.oom_kills = killed > member.oom_kills, killed
-                    reason = "memory" if memory else "lost"
+                    reason = "memory" if _was_killed_for_memory(member) else "lost"
                     counter = _cpu_until_next(start, state, member)
                     self._close_trial(start, state, component, reason, at, counter)
+        started = [start["number"] for state in states.values() for start in state.started]
+        if number not in started:
+            self._never_began(number, none_did=not started)
+
+    def _never_began(self, number: int, none_did: bool) -> None:
+        """A trial's process died before it could write that it had started."""
+        workers = [m for m in self.members.values() if m.role.kind == "worker"]
+        memory = [_was_killed_for_memory(worker) for worker in workers]
+        self._unbegun += 1
+        why = "a process was killed for memory" if any(memory) else "its process died"
+        self._note(f"trial {number} never began: {why}")
+        if none_did and self._unbegun >= MAX_START_FAILURES * len(workers):
+            raise Infeasible(f"no trial begins: {self._unbegun} were lost, the last one: {why}")
 
     def _give_up_where_no_trial_completes(self, why: str) -> None:
         workers = [m for m in self.members.values() if m.role.kind == "worker"]
@@ -315,6 +328,12 @@ class Crew:
 
     def _note(self, text: str) -> None:
         self._events.write("note", text=text)
+
+
+def _was_killed_for_memory(member: Member) -> bool:
+    """Whether a process of it was, since this was last asked."""
+    before, member.oom_kills = member.oom_kills, member.handle.oom_kills()
+    return member.oom_kills > before
 
 
 def _cpu_until_next(start: dict, state: Progress, member: Member) -> int:
