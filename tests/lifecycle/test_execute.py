@@ -128,3 +128,26 @@ def test_a_disk_that_fills_up_ends_the_run_and_undeploys(job, tmp_path, monkeypa
         subprocess.run(["umount", "-l", results], check=True)
     assert "space" in str(failure.value).lower()
     assert not our_processes()
+
+
+def test_a_profile_that_the_machine_cannot_serve_is_refused_before_the_run(job, tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(TrialwattError, match=r"CUDA.*nothing was started"):
+        job(workers={"count": 1, "cpu": 2, "memory_mb": 1024, "accelerator": "gpu"})
+    assert not (tmp_path / "results" / "runs").exists()
+
+
+def test_a_prepared_dataset_that_has_changed_is_refused(
+    tmp_path, digits, testbed_facts, run_config
+):
+    from trialwatt.lifecycle.execute import execute
+
+    changed = tmp_path / "digits.safetensors"
+    data = bytearray(digits.read_bytes())
+    data[-1] ^= 1
+    changed.write_bytes(data)
+    with pytest.raises(TrialwattError, match="checksum is wrong"):
+        execute(run_config(), 1, str(changed), str(testbed_facts), str(tmp_path / "results"))

@@ -29,7 +29,8 @@ from trialwatt.records.progress import progress
 from trialwatt.records.testbed_facts import idle_of
 from trialwatt.records.writer import EventWriter
 from trialwatt.suts.base import Infeasible, Job
-from trialwatt.workload.prepared import facts
+from trialwatt.workload.devices import device_problem
+from trialwatt.workload.prepared import check, facts
 from trialwatt.workload.split import validation_counts
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -76,6 +77,10 @@ class _Run:
         self.sut = suts.get(config.sut)()
         self.testbed_facts = json.loads(testbed.read_text())
         self.dataset = facts(data)
+        check(data)
+        problem = device_problem(config.workload.workers.accelerator)
+        if problem:
+            raise TrialwattError(f"{problem}; nothing was started")
         validation_counts(self.dataset.train_per_class, config.workload.validation_share)
         self._refuse_full_disk(root)
         self.run_id = f"{run_hash(config)}-r{repetition}-{secrets.token_hex(3)}"

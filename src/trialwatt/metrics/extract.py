@@ -96,7 +96,8 @@ def _target(records: RunRecords, context: MetricsContext) -> float | None:
     workload = records.config.workload
     if workload.goal.target is not None:
         return workload.goal.target
-    return context.targets.get(workload.dataset)
+    # the references are macro-F1; another score has no target unless the workload names one
+    return context.targets.get(workload.dataset) if workload.goal.score == "macro_f1" else None
 
 
 def _marks(
