@@ -1,6 +1,7 @@
 """What many tests need: the prepared digits, and small workload and run configurations."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # the machine is small; tests run side by side
+
+
+@pytest.fixture(autouse=True)
+def subnormal_floats_again():
+    """A trial flushes subnormal floats for its whole process; other tests need them."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
+
 
 SMALL_SPACE = {
     "lr": {"choices": [0.001, 0.01]},
