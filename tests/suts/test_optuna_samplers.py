@@ -135,8 +135,10 @@ def test_workers_do_not_repeat_each_other(name, tmp_path):
     job = job_of(tmp_path, "optuna", CONTINUOUS, options, workers={"count": 3}, epochs=1)
     found = search(Optuna(), job, by_lr, workers=3, pause_s=0.01)
     assert [number for _, number, *_ in found] == list(range(12))
+    if name == "gp":  # with the same observations, two workers can propose the same optimum
+        found = found[: FEW["gp"]["n_startup_trials"]]
     most_that_can_coincide = 3 if name == "qmc" else 0  # taking a turn is not atomic there
-    assert len(set(keys(found))) >= 12 - most_that_can_coincide
+    assert len(set(keys(found))) >= len(found) - most_that_can_coincide
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
