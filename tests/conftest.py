@@ -1,5 +1,6 @@
-"""What many tests need: the prepared digits, and small workload and run configurations."""
+"""What many tests need: the prepared digits, small configurations, synthetic records."""
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -117,3 +118,21 @@ def run_job(digits, testbed_facts, run_config):
         return execute(config, repetition, str(digits), str(testbed_facts), str(results))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def synthetic():
+    """The module benchmarks/synthetic.py: Synthetic (a size) and write_run."""
+    name = "benchmarks_synthetic"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / "synthetic.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+@pytest.fixture
+def run_folder(synthetic, tmp_path):
+    """A synthetic run of 20 trials on two workers, 20 s long."""
+    return synthetic.write_run(tmp_path, synthetic.Synthetic(trials=20, workers=2, seconds=20))

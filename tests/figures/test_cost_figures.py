@@ -3,29 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.text import Text
+from tests.figures.drawn import large, words
 
 from trialwatt.analysis.correlations import rank_correlations
 from trialwatt.figures.carbon import carbon
 from trialwatt.figures.correlations import correlations
 from trialwatt.figures.overhead import overhead, ratio
-from trialwatt.figures.style import look, mark
 from trialwatt.figures.wr import wr
-
-
-def words(figure) -> str:
-    with look():
-        figure.draw_without_rendering()
-    return "\n".join(text.get_text() for text in figure.findobj(Text))
-
-
-def large(axes, sut) -> list[float]:
-    return [
-        float(x)
-        for line in axes.lines
-        if line.get_marker() == mark(sut).marker and line.get_markersize() == 4
-        for x in line.get_xdata()
-    ]
 
 
 def test_idle_shares_and_when_workers_were_idle(make_search):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from tests.figures.drawn import words
 
 from trialwatt.figures.lifecycle import (
     PARTS,
@@ -9,16 +10,6 @@ from trialwatt.figures.lifecycle import (
     lifecycle,
     time_by_step,
 )
-from trialwatt.figures.style import look
-
-
-def words(figure) -> str:
-    from matplotlib.text import Text
-
-    with look():
-        figure.draw_without_rendering()
-
-    return "\n".join(text.get_text() for text in figure.findobj(Text))
 
 
 def test_time_adds_up_to_the_runs_length(make_synthetic):

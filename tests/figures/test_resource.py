@@ -1,19 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tests.figures.drawn import words
 
 from trialwatt.figures.resource import resource
-from trialwatt.figures.style import look, mark
-
-
-def words(figure) -> str:
-    """All text of a figure, after it was laid out."""
-    from matplotlib.text import Text
-
-    with look():
-        figure.draw_without_rendering()
-
-    return "\n".join(text.get_text() for text in figure.findobj(Text))
+from trialwatt.figures.style import mark
 
 
 def drawn(axes, sut, size) -> set:

@@ -3,37 +3,21 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.text import Text
+from tests.figures.drawn import large, words
 
 from trialwatt.figures import treatments
 from trialwatt.figures.anytime import anytime, median_curve, priced
 from trialwatt.figures.pareto import front, pareto
 from trialwatt.figures.search import search
-from trialwatt.figures.style import OUTCOMES, look, mark
+from trialwatt.figures.style import OUTCOMES, mark
 from trialwatt.figures.waste import waste
 
 PRUNERS = {"plain": ("none",), "optuna": ("median", "none"), "ray": ("none", "asha")}
 
 
-def words(figure) -> str:
-    with look():
-        figure.draw_without_rendering()
-    return "\n".join(text.get_text() for text in figure.findobj(Text))
-
-
 @pytest.fixture
 def pruned(make_search):
     return make_search("s-pru", "search.pruner", "pruner", PRUNERS, repetitions=2)
-
-
-def large(axes, sut) -> list[float]:
-    """The medians that are drawn of a SUT, from the top."""
-    return [
-        float(x)
-        for line in axes.lines
-        if line.get_marker() == mark(sut).marker and line.get_markersize() == 4
-        for x in line.get_xdata()
-    ]
 
 
 def test_waste_adds_up_by_class_and_says_what_it_is(pruned):

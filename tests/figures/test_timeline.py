@@ -1,19 +1,11 @@
 import numpy as np
 import pandas as pd
+from tests.figures.drawn import words
 
-from trialwatt.figures.style import OUTCOMES, look, render
+from trialwatt.figures.style import OUTCOMES, render
 from trialwatt.figures.timeline import timeline
 
 FACTS = {"generator": "trialwatt", "kind": "figure/timeline", "experiment": {"id": "r-node"}}
-
-
-def words(figure) -> str:
-    from matplotlib.text import Text
-
-    with look():
-        figure.draw_without_rendering()
-
-    return "\n".join(text.get_text() for text in figure.findobj(Text))
 
 
 def boxes(axes) -> list:

@@ -7,22 +7,13 @@ import threading
 import time
 
 import pytest
+from tests.contexts import PLAIN
 from tests.meters.promserver import PromServer, failing
 
-from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.extract import extract_run
 
 PACKAGE = 'kepler_node_cpu_joules_total{zone="package"}'
 WATTS = 42.0
-CONTEXT = MetricsContext(
-    price_per_cpu_h=0.03,
-    price_per_gb_h=0.004,
-    currency="USD",
-    price_date="2026-01-01",
-    intensity=400.0,
-    region="world",
-    carbon_year=2023,
-)
 
 
 @pytest.fixture
@@ -63,7 +54,7 @@ def test_the_energy_of_the_whole_run_undeploy_included(kepler, run_job, tmp_path
     assert abs(parameters["clock_offset_s"]) < 1
     assert manifest["meters"]["model"]["available"]  # recorded beside it
     assert {"samples/power-prometheus.csv", "samples/power-model.csv"} <= manifest["files"].keys()
-    run = extract_run(folder, CONTEXT).run
+    run = extract_run(folder, PLAIN).run
     assert run["energy_method"] == "counter" and run["energy_meter"] == "prometheus"
     steps = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
     seconds = sum(run[f"{step}_ms"] for step in steps) / 1000
@@ -84,6 +75,6 @@ def test_a_server_that_goes_down_meanwhile_leaves_no_number(kepler, run_job, tmp
     folder = run_job(tmp_path, testbed=bed(kepler))
     manifest = json.loads((folder / "run.json").read_text())
     assert any("HTTP 503" in error for error in manifest["meter_errors"])
-    run = extract_run(folder, CONTEXT).run
+    run = extract_run(folder, PLAIN).run
     assert run["job_energy_kwh"] != run["job_energy_kwh"]  # NaN
     assert "energy unknown" in run["flags"] and "HTTP 503" in run["notes"]

@@ -2,19 +2,11 @@ import dataclasses
 import math
 
 import pytest
+from tests.contexts import PLAIN
 
 from trialwatt.errors import TrialwattError
-from trialwatt.metrics.context import MetricsContext, read_intensity
+from trialwatt.metrics.context import read_intensity
 
-PLAIN = MetricsContext(
-    price_per_cpu_h=0.03,
-    price_per_gb_h=0.004,
-    currency="USD",
-    price_date="2026-01-01",
-    intensity=400.0,
-    region="world",
-    carbon_year=2023,
-)
 HOUR = 3_600_000_000_000
 
 

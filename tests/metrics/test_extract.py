@@ -7,25 +7,16 @@ import math
 
 import numpy as np
 import pytest
+from tests.contexts import PLAIN
 
 from trialwatt.errors import TrialwattError
-from trialwatt.metrics.context import IntensitySeries, MetricsContext
+from trialwatt.metrics.context import IntensitySeries
 from trialwatt.metrics.dictionary import RUNS, TRIALS
 from trialwatt.metrics.extract import extract_run
 from trialwatt.metrics.series import energy_by_step, timeline
 from trialwatt.records.reader import read_run
 
-CONTEXT = MetricsContext(
-    price_per_cpu_h=0.03,
-    price_per_gb_h=0.004,
-    currency="USD",
-    price_date="2026-01-01",
-    intensity=400.0,
-    region="world",
-    carbon_year=2023,
-    pue=1.2,
-    targets={"digits": 0.9},
-)
+CONTEXT = dataclasses.replace(PLAIN, pue=1.2, targets={"digits": 0.9})
 STEPS = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
 
 

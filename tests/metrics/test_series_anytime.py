@@ -1,22 +1,13 @@
 import dataclasses
 
 import pytest
+from tests.contexts import PLAIN
 
 from trialwatt.figures.anytime import priced
-from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.extract import extract_run
 from trialwatt.metrics.series import anytime
 
-CONTEXT = MetricsContext(
-    price_per_cpu_h=0.03,
-    price_per_gb_h=0.004,
-    currency="USD",
-    price_date="2026-01-01",
-    intensity=400.0,
-    region="world",
-    carbon_year=2023,
-    pue=1.2,
-)
+CONTEXT = dataclasses.replace(PLAIN, pue=1.2)
 
 
 def test_the_curve_meets_the_tables(run_folder):

@@ -90,9 +90,9 @@ def test_progress_finds_the_open_trial(tmp_path, ended):
     assert [event["number"] for event in state.started] == [4, 9]
     assert state.completed == 1
     assert state.cpu_ns == (12 if ended else 9)
-    assert (state.open is None) == ended
+    assert [event["number"] for event in state.unfinished] == ([] if ended else [9])
 
 
 def test_progress_of_a_component_without_records_is_empty(tmp_path):
     state = progress(tmp_path, "worker-7")
-    assert (state.started, state.open, state.completed) == ([], None, 0)
+    assert (state.started, state.unfinished, state.completed) == ([], [], 0)

@@ -1,22 +1,12 @@
 """A whole run with a pruner: its trials end early, and records and metrics say so."""
 
 import pytest
+from tests.contexts import PLAIN
 from tests.lifecycle.reading import events, manifest, trials
 
-from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.extract import extract_run
 
 EPOCHS = 12
-CONTEXT = MetricsContext(
-    price_per_cpu_h=0.03,
-    price_per_gb_h=0.004,
-    currency="USD",
-    price_date="2026-01-01",
-    intensity=400.0,
-    region="world",
-    carbon_year=2023,
-    pue=1.0,
-)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +43,7 @@ def test_bad_trials_end_early_and_the_records_say_after_how_many_epochs(folder):
 
 
 def test_the_metrics_class_them_as_waste_and_estimate_what_was_avoided(folder):
-    metrics = extract_run(folder, CONTEXT)
+    metrics = extract_run(folder, PLAIN)
     rows = metrics.trials.set_index("trial")
     for name, trial in trials(folder).items():
         assert rows.loc[name, "outcome"] == trial["outcome"]

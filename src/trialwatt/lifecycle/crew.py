@@ -128,7 +128,7 @@ class Crew:
     def close_open_trials(self, reason: str) -> None:
         """Write the end of trials that will never write it themselves."""
         for component in self.members:
-            state = progress(self._job.path(), component)
+            state = self._progress(component)
             for start in state.unfinished:
                 self._close_trial(start, state, component, reason)
 
@@ -171,7 +171,7 @@ class Crew:
             member.done.add(step)
             member.answers[step] = message.body
             if step == "deploy":
-                self._component(member, "ready")
+                self._component(member.role, "ready")
                 if self._step == "trials":
                     self._send_trials(member)
 
@@ -191,7 +191,7 @@ class Crew:
             if not member.role.speaks and member.losses >= MAX_START_FAILURES:
                 raise Infeasible(f"{component} died {member.losses} times: {why}\n{ending.tail}")
         self._retire(member, ending, grace_s=1.0)
-        state = progress(self._job.path(), component)
+        state = self._progress(component)
         for start in state.unfinished:
             if start["trial"] not in self._closed:
                 member.lost.append(start["number"])
@@ -215,7 +215,7 @@ class Crew:
 
         at: when it said so, which is before it gave the worker another trial.
         """
-        states = {component: progress(self._job.path(), component) for component in self.members}
+        states = {component: self._progress(component) for component in self.members}
         for component, state in states.items():
             member = self.members[component]
             # Not only the last one: by now the worker's next trial may have begun.
@@ -242,7 +242,7 @@ class Crew:
         workers = [m for m in self.members.values() if m.role.kind == "worker"]
         if any(worker.losses < 2 for worker in workers):
             return
-        if not any(progress(self._job.path(), w.role.component).completed for w in workers):
+        if not any(self._progress(w.role.component).completed for w in workers):
             raise Infeasible(
                 f"no trial completes: every worker was lost twice, the last one: {why}"
             )
@@ -255,15 +255,7 @@ class Crew:
             "TRIALWATT_INDEX": str(role.index),
             CPU_BASE: str(cpu_base_ns),
         }
-        self._events.write(
-            "component",
-            component=role.component,
-            role=role.name,
-            type=role.kind,
-            status="start",
-            cpu=role.cpu,
-            memory_mb=role.memory_mb,
-        )
+        self._component(role, "start", cpu=role.cpu, memory_mb=role.memory_mb)
         handle = self._platform.start(replace(role, environment=variables | dict(role.environment)))
         self._sampler.watch(role.component, lambda: _add(handle.usage(), cpu_base_ns))
         return handle
@@ -273,7 +265,7 @@ class Crew:
         member.cpu_base_ns = final.cpu_ns
         self._sampler.unwatch(member.role.component, final)
         self._component(
-            member,
+            member.role,
             "end",
             code=ending.code,
             reason=ending.reason,
@@ -282,16 +274,15 @@ class Crew:
         )
 
     def _send_trials(self, member: Member) -> None:
-        started = [event["number"] for event in self._progress(member).started]
+        started = [event["number"] for event in self._progress(member.role.component).started]
         member.handle.send({"do": "trials", "started": started, "lost": member.lost})
 
-    def _progress(self, member: Member) -> Progress:
-        return progress(self._job.path(), member.role.component)
+    def _progress(self, component: str) -> Progress:
+        return progress(self._job.path(), component)
 
     # --- records ------------------------------------------------------------------------------
 
-    def _component(self, member: Member, status: str, **keys) -> None:
-        role = member.role
+    def _component(self, role: Role, status: str, **keys) -> None:
         self._events.write(
             "component",
             component=role.component,

@@ -7,10 +7,9 @@ import secrets
 import shutil
 import sys
 import time
-from importlib.metadata import entry_points
 from pathlib import Path
 
-from trialwatt import suts
+from trialwatt import platforms, suts
 from trialwatt.clock import Stamp, now
 from trialwatt.config.identity import repetition_seed, run_folder, run_hash
 from trialwatt.config.models import RunConfig
@@ -108,8 +107,8 @@ class _Run:
         """The seven steps. Undeploy always runs, after any failure and any signal too."""
         started = now()
         write_job(self.job)
-        platform_kind = entry_points(group="trialwatt.platforms")[self.config.testbed.platform]
-        platform = platform_kind.load().open(self.run_id, self.config.testbed, self.folder)
+        kind = platforms.get(self.config.testbed.platform)
+        platform = kind.open(self.run_id, self.config.testbed, self.folder)
         accelerators = self.config.workload.workers.accelerator != "cpu"
         meters = open_available(self.config.testbed, self.testbed_facts["power"], accelerators)
         events = EventWriter(self.folder, self.run_id, "harness")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from importlib.metadata import entry_points
 from pathlib import Path
 
-from trialwatt import suts
+from trialwatt import platforms, suts
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import job_of
 
@@ -19,8 +18,8 @@ def reap(results: Path, platform: str) -> list[str]:
 
     Runs that are alive on this machine (another user's, say) are not touched.
     """
-    kind = entry_points(group="trialwatt.platforms")[platform].load()
-    said = [f"removed the processes of run {run}, which was cut off" for run in kind.reap()]
+    reaped = platforms.get(platform).reap()
+    said = [f"removed the processes of run {run}, which was cut off" for run in reaped]
     for folder in sorted((results / PARTIAL).glob("*")):
         said += _clean(folder)
         shutil.rmtree(folder)

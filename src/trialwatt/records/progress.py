@@ -11,7 +11,7 @@ from pathlib import Path
 class Progress:
     """Trials of one component, by its own records: their start and end lines.
 
-    unfinished: start lines of those without an end; open: the last of them, the one that runs.
+    unfinished: start lines of those without an end; the last of them is the one that runs.
     """
 
     started: list[dict]
@@ -19,10 +19,6 @@ class Progress:
     unfinished: list[dict]
     completed: int
     cpu_ns: int
-
-    @property
-    def open(self) -> dict | None:
-        return self.unfinished[-1] if self.unfinished else None
 
 
 def progress(folder: Path, component: str) -> Progress:
