@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import contextlib
 import errno
 import os
 import resource
@@ -227,47 +228,54 @@ def test_many_threads_may_tick(tmp_path):
     assert [int(row["m"]) for row in steps] == sorted(int(row["m"]) for row in steps)
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_disk():
-    """Files of this process may not grow beyond 8 kB: writes fail as on a full disk."""
+    """Files of this process may not grow beyond 8 kB: writes fail as on a full disk.
+
+    No fixture: pytest writes its own output, maybe to a long file, before a fixture ends.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_full_disk_surfaces_at_tick_and_stop(tmp_path, small_disk):
-    sampler = Sampler({"steps": Steps()}, tmp_path, 50).start()
-    with pytest.raises(MeterError, match=r"usage\.csv.*make room"):
-        for _ in range(1000):
-            sampler.tick()
-    size = (tmp_path / "samples" / "usage.csv").stat().st_size
-    assert size == 8192
-    with pytest.raises(MeterError):
-        sampler.check()
-    sampler.watch("worker-0", lambda: Usage(1, 1, 1))
-    sampler.unwatch("worker-0", Usage(1, 1, 1))  # clean-up must go through
-    with pytest.raises(MeterError):
+def test_a_full_disk_surfaces_at_tick_and_stop(tmp_path):
+    with small_disk():
+        sampler = Sampler({"steps": Steps()}, tmp_path, 50).start()
+        with pytest.raises(MeterError, match=r"usage\.csv.*make room"):
+            for _ in range(1000):
+                sampler.tick()
+        size = (tmp_path / "samples" / "usage.csv").stat().st_size
+        assert size == 8192
+        with pytest.raises(MeterError):
+            sampler.check()
+        sampler.watch("worker-0", lambda: Usage(1, 1, 1))
+        sampler.unwatch("worker-0", Usage(1, 1, 1))  # clean-up must go through
+        with pytest.raises(MeterError):
+            sampler.stop()
         sampler.stop()
-    sampler.stop()
-    assert (tmp_path / "samples" / "usage.csv").stat().st_size == size
+        assert (tmp_path / "samples" / "usage.csv").stat().st_size == size
 
 
-def test_a_failed_write_of_the_thread_surfaces(tmp_path, small_disk):
-    sampler = Sampler({"steps": Steps()}, tmp_path, 50).start()
-    for index in range(60):
-        sampler.watch(f"a-rather-long-name-of-a-worker-{index}", lambda: Usage(1, 1, 1))
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and not sampler._failure:
-        time.sleep(0.02)
-    with pytest.raises(MeterError, match=os.strerror(errno.EFBIG)):
-        sampler.stop()
+def test_a_failed_write_of_the_thread_surfaces(tmp_path):
+    with small_disk():
+        sampler = Sampler({"steps": Steps()}, tmp_path, 50).start()
+        for index in range(60):
+            sampler.watch(f"a-rather-long-name-of-a-worker-{index}", lambda: Usage(1, 1, 1))
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and not sampler._failure:
+            time.sleep(0.02)
+        with pytest.raises(MeterError, match=os.strerror(errno.EFBIG)):
+            sampler.stop()
 
 
-def test_what_went_wrong_first_is_not_hidden_by_a_full_disk(tmp_path, small_disk):
-    with pytest.raises(KeyError) as caught, Sampler({}, tmp_path, 50) as sampler:
+def test_what_went_wrong_first_is_not_hidden_by_a_full_disk(tmp_path):
+    with pytest.raises(KeyError) as caught, small_disk(), Sampler({}, tmp_path, 50) as sampler:
         for _ in range(1000):
             try:
                 sampler.tick()
