@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import csv
 import contextlib
+import csv
 import errno
 import os
 import resource
