@@ -1,14 +1,19 @@
+from trialwatt.analysis.moves import Move
 from trialwatt.config import handover, load_plan
+from trialwatt.config.files import experiments_among
 from trialwatt.figures import figures_of
-from trialwatt.lifecycle.workflow import began, ended, started
+from trialwatt.lifecycle.workflow import began, ended, foretell, started
 
 
 configfile: "config/config.yaml"
 
 
 # validated here, all errors at once; nothing runs on a bad file
-plan = load_plan(config, files=workflow.configfiles)
+# naming an experiment as target (r_mem) adds it to those of the configuration
+named = experiments_among(getattr(workflow.dag_settings, "targets", ()))
+plan = load_plan(config, files=workflow.configfiles, experiments=named)
 RESULTS, BEGAN = plan.settings.results, began()
+foretell(plan)
 workflow.global_resources["testbed"] = 1  # one measuring run at a time
 
 
@@ -24,12 +29,18 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/report.html",
+        expand(
+            f"{RESULTS}/metrics/{{experiment}}/complete.json",
+            experiment=plan.experiments,
+        ),
 
 
 rule runs:
     # only the measuring: snakemake --profile local runs
     input:
-        plan.repetition_folders(),
+        lambda wc: [
+            folder for name in plan.experiments for folder in repetitions_of(name)
+        ],
 
 
 onstart:

@@ -46,12 +46,12 @@ def skipped(name: str, reason: str) -> None:
 
 
 class Bench:
-    """Runs of the base workload on MNIST, below one folder."""
+    """Runs of the base workload, on MNIST or another dataset, below one folder."""
 
-    def __init__(self, folder: Path):
-        self._folder, self._runs = folder, 0
-        self.data = folder / "mnist.safetensors"
-        prepare("mnist", self.data)
+    def __init__(self, folder: Path, dataset: str = "mnist"):
+        self._folder, self._dataset, self._runs = folder, dataset, 0
+        self.data = folder / f"{dataset}.safetensors"
+        prepare(dataset, self.data)
 
     def run(self, sut: str, testbed: dict | None = None, **keys) -> Path:
         """One repetition with the model meter on; keywords replace keys of the base workload."""
@@ -63,7 +63,7 @@ class Bench:
         with open_available(bed, POWER) as chosen:
             idle = measure_idle(chosen.meters, 0, bed.sample_hz)
             write_testbed(facts, describe("bench", bed, POWER, chosen.facts(), idle))
-        workload = base_workload(ROOT, "mnist").model_dump(mode="json") | keys
+        workload = base_workload(ROOT, self._dataset).model_dump(mode="json") | keys
         config = RunConfig(
             sut=sut,
             workload=Workload.model_validate(workload),

@@ -1,9 +1,55 @@
-# What several rules look up in the plan.
+# What several rules look up in the plan, and in the moves of its sweeps.
 
 
 def planned(wildcards):
     """The resolved configuration of the run that a rule is about."""
     return plan.run(f"runs/{wildcards.testbed}/{wildcards.run}")
+
+
+def move_file(experiment, sweep, number):
+    return checkpoints.move.get(experiment=experiment, sweep=sweep, move=number).output[
+        0
+    ]
+
+
+def moves_of(experiment, sweep):
+    """All moves of a sweep so far; Snakemake comes back when the next one has been made."""
+    found = []
+    while not found or not found[-1].is_last:
+        found.append(Move.read(move_file(experiment, sweep, len(found))))
+    return found
+
+
+def ends_of(experiment):
+    """How the sweeps of an experiment ended. Asked for at once, so that they go on side by side."""
+    return [
+        f"{RESULTS}/sweeps/{experiment}/{sweep.id}/end.json"
+        for sweep in plan.experiments[experiment].sweeps
+    ]
+
+
+def repetitions_of(experiment):
+    """Folders of all repetitions of an experiment, those that its sweeps asked for included."""
+    folders = dict.fromkeys(plan.fixed_repetitions(experiment))
+    for sweep in plan.experiments[experiment].sweeps:
+        for move in moves_of(experiment, sweep.id):
+            folders |= dict.fromkeys(f"{RESULTS}/{new}" for new in move.new)
+    return list(folders)
+
+
+def asked_by_the_move_before(wildcards):
+    """What a move waits for: the move before it, and the runs that it asked for."""
+    if wildcards.move == "0":
+        return []
+    before = move_file(wildcards.experiment, wildcards.sweep, int(wildcards.move) - 1)
+    return [before, *(f"{RESULTS}/{new}" for new in Move.read(before).new)]
+
+
+def warm_up_of(wildcards):
+    """The run that was made before all others of this SUT, if the settings want one."""
+    sut = planned(wildcards).sut
+    folder = f"{RESULTS}/warm-ups/{wildcards.testbed}/{sut}"
+    return ancient(folder) if plan.settings.warm_up else []
 
 
 def figure_files(experiment):

@@ -1,30 +1,40 @@
-# Tables → figures, tables for people, and the report; each with the chain to its records.
+# Tables → figures, tables for people, answers, and the report; each with the chain to its records.
 
+for experiment in plan.experiments:
 
-rule figure:
-    input:
-        rules.metrics.output,
-    output:
-        multiext(
-            f"{RESULTS}/figures/{{experiment}}/{{figure}}",
-            ".svg",
-            ".pdf",
-            ".png",
-            ".json",
-        ),
-    log:
-        f"{RESULTS}/logs/figure/{{experiment}}-{{figure}}.log",
-    conda:
-        "../envs/trialwatt.yaml"
-    params:
-        source=lambda wc: handover.source(plan, wc.experiment),
-    script:
-        "../scripts/figure.py"
+    rule:
+        # all figures of one experiment at once: importing and reading cost more than drawing
+        name:
+            f"figures_of_{experiment.replace('-', '_')}"
+        input:
+            f"{RESULTS}/metrics/{experiment}/runs.parquet",
+            f"{RESULTS}/metrics/{experiment}/convergence.json",
+        output:
+            figure_files(experiment),
+        log:
+            f"{RESULTS}/logs/figures/{experiment}.log",
+        conda:
+            "../envs/trialwatt.yaml"
+        params:
+            source=handover.source(plan, experiment),
+            figures=figures_of(experiment, plan.experiments[experiment].varies),
+        script:
+            "../scripts/figures.py"
+
+    rule:
+        # snakemake --profile local r_mem: one experiment alone, named as its file
+        name:
+            experiment.replace("-", "_")
+        input:
+            figure_files(experiment),
+            table_files(experiment),
+            f"{RESULTS}/metrics/{experiment}/complete.json",
 
 
 rule table:
     input:
-        rules.metrics.output,
+        f"{RESULTS}/metrics/{{experiment}}/runs.parquet",
+        f"{RESULTS}/metrics/{{experiment}}/unavailable.json",
     output:
         multiext(f"{RESULTS}/tables/{{experiment}}", ".csv", ".md", ".tex", ".json"),
         multiext(
@@ -33,7 +43,7 @@ rule table:
     log:
         f"{RESULTS}/logs/table/{{experiment}}.log",
     wildcard_constraints:
-        experiment="[^/]+",
+        experiment="(?!answers)[^/]+",
     conda:
         "../envs/trialwatt.yaml"
     params:
@@ -42,10 +52,37 @@ rule table:
         "../scripts/table.py"
 
 
+rule answers:
+    # the hypotheses, under every power model that we ship
+    input:
+        runs=expand(
+            f"{RESULTS}/metrics/{{experiment}}/runs.parquet",
+            experiment=plan.experiments,
+        ),
+        carbon=handover.carbon_series(plan),
+    output:
+        expand(
+            f"{RESULTS}/tables/answers{{part}}{{ending}}",
+            part=["", "-tests", "-best"],
+            ending=[".csv", ".md", ".tex", ".json"],
+        ),
+    log:
+        f"{RESULTS}/logs/answers.log",
+    conda:
+        "../envs/trialwatt.yaml"
+    params:
+        sources=[handover.source(plan, name) for name in plan.experiments],
+        context=handover.metrics_values(plan),
+        power=handover.power_models(plan),
+    script:
+        "../scripts/answers.py"
+
+
 rule report:
     input:
         figures=[file for name in plan.experiments for file in figure_files(name)],
         tables=[file for name in plan.experiments for file in table_files(name)],
+        answers=rules.answers.output,
     output:
         f"{RESULTS}/report.html",
     log:

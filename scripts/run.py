@@ -3,7 +3,7 @@ from pathlib import Path
 from trialwatt.config.identity import run_label
 from trialwatt.config.models import RunConfig
 from trialwatt.lifecycle.announce import announce
-from trialwatt.lifecycle.execute import execute
+from trialwatt.lifecycle.attempts import attempt
 from trialwatt.lifecycle.script import user_errors
 
 with user_errors(snakemake.log[0]):
@@ -14,7 +14,7 @@ with user_errors(snakemake.log[0]):
     announce(
         Path(snakemake.params.results), f"{config.sut} {run_label(config)}, repetition {repetition}"
     )
-    execute(
+    attempt(
         config=config,
         repetition=int(repetition),
         data=snakemake.input.data,

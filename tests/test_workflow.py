@@ -12,13 +12,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.lifecycle import faulty
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = """
-experiments: [baseline]
+experiments: [baseline, r-cpu]
 base: digits-ff
-set: {workers.count: 2, epochs: 1, space: tiny}
-suts: [plain, optuna]
+set: {workers.count: 2, workers.cpu: 4, epochs: 1, space: tiny}
+only: {workers.cpu: [3]}
+suts: [plain]
 repetitions: 1
 """
 SPACE = """
@@ -44,7 +46,7 @@ def slow(project: Path) -> Path:
     """The same project with trials of some seconds, to be interrupted in them."""
     file = project / "config" / "config.yaml"
     text = file.read_text().replace("epochs: 1,", "epochs: 150,")
-    file.write_text(text.replace("[plain, optuna]", "[plain]"))
+    file.write_text(text.replace("[baseline, r-cpu]", "[baseline]").replace("only:", "#"))
     return project
 
 
@@ -93,10 +95,14 @@ def run_folders(project: Path) -> list[Path]:
 def test_from_nothing_to_a_report_that_can_be_traced(project):
     code, said = snakemake(project)
     assert code == 0, said
-    assert re.search(r"\[2/2\] .*repetition 1; about .* left", said), said
+    assert "warm-up of plain, not counted" in said
+    assert re.search(r"\[2/2\+?\] .*repetition 1; about .* left", said), said
     assert "results/report.html" in said
     assert "results/figures/baseline/lifecycle.svg" in said
     assert "results/tables/baseline.csv" in said
+    end = project / "results/sweeps/r-cpu/plain-grid/end.json"
+    assert json.loads(end.read_text())["state"] == "not converged"
+    assert "H1" in (project / "results/tables/answers.md").read_text()
     assert len(run_folders(project)) == 2
     for folder in run_folders(project):
         assert json.loads((folder / "run.json").read_text())["status"] == "completed"
@@ -113,13 +119,35 @@ def test_from_nothing_to_a_report_that_can_be_traced(project):
     ).stdout
     for part in ("config/experiments/baseline.yaml", "records/worker-0.jsonl", "modelled"):
         assert part in trace
-    record = run_folders(project)[0] / "records" / "worker-0.jsonl"
+    record = run_folders(project)[-1] / "records" / "worker-0.jsonl"
     record.write_text(record.read_text().replace('"seed":', '"seed": ', 1))
     changed = subprocess.run(
         [trialwatt, "trace", figure], cwd=project, capture_output=True, text=True, check=False
     )
     assert changed.returncode != 0
     assert "changed" in changed.stdout
+
+
+def test_a_run_that_fails_twice_is_a_hole_that_is_shown_and_not_forgiven(
+    project, tmp_path, monkeypatch
+):
+    site = tmp_path / "site"
+    faulty.install(site)
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    settings = project / "config" / "config.yaml"
+    settings.write_text(settings.read_text().replace("[plain]", "[plain, faulty]"))
+    code, said = snakemake(project, "baseline")
+    assert code != 0
+    assert "the framework lost its results; it is tried once more" in said
+    assert "1 of 2 runs failed twice; tables and figures show the holes" in said
+    table = (project / "results" / "tables" / "baseline.md").read_text()
+    assert "faulty" in table and "failed" in table
+    assert (project / "results" / "figures" / "baseline" / "lifecycle.png").exists()
+
+    code, said = snakemake(project, "baseline")  # nothing is run again, nothing forgotten
+    assert code != 0
+    assert "tried once more" not in said
+    assert "1 of 2 runs failed twice" in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

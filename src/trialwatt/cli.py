@@ -43,8 +43,16 @@ def check(configfile: ConfigFiles = None) -> None:
     plan = plan_of_files(configfile or [])
     typer.echo(
         f"ok: {_count(len(plan.experiments), 'experiment')}, {_count(len(plan.runs), 'run')}"
-        f" ({_count(plan.settings.repetitions, 'repetition')} each)"
     )
+
+
+@app.command()
+def plan(configfile: ConfigFiles = None) -> None:
+    """Say what will run, how many runs at most, and how long it takes by the records so far."""
+    from trialwatt.config.files import plan_of_files
+    from trialwatt.lifecycle.forecast import forecast_text
+
+    typer.echo(forecast_text(plan_of_files(configfile or [])))
 
 
 @app.command()

@@ -352,3 +352,24 @@ def test_steps_from_the_runs_table(table):
 def test_a_baseline_that_the_sweep_reached_is_a_step_of_it(table):
     steps, baseline = steps_of(sweep_table(table, {256: 100, 384: 99, 512: 98}, 512))
     assert steps[-1] == baseline and assess(steps, baseline=baseline).state == "converged"
+
+
+def test_a_step_whose_runs_all_failed_is_a_hole(table):
+    runs = sweep_table(table, {256: 100, 384: 99, 512: 98}, 256)
+    here = runs["treatment_value"] == 384
+    runs.loc[here, ["status", "jct_ms"]] = ["failed", None]
+    steps, _ = steps_of(runs)
+    assert [step.status for step in steps] == ["completed", "failed", "completed"]
+    assert "1 failed step not known" in assess(steps, maximum_reached=True).reason
+
+
+def test_one_failed_repetition_is_ignored(table):
+    runs = sweep_table(table, {256: 100, 384: 99, 512: 98}, 256)
+    lost = runs.index[runs["treatment_value"] == 384][0]
+    before = next(step for step in steps_of(runs)[0] if step.value == 384)
+    runs.loc[lost, ["status", "jct_ms"]] = ["failed", None]
+    step = next(step for step in steps_of(runs)[0] if step.value == 384)
+    assert step.status == "completed" and len(step.jct_ms) == len(before.jct_ms) - 1
+    runs.loc[runs["treatment_value"] == 384, "status"] = "infeasible"
+    runs.loc[lost, "status"] = "failed"
+    assert next(s for s in steps_of(runs)[0] if s.value == 384).status == "infeasible"

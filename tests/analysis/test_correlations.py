@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from trialwatt.analysis.correlations import MODELLED, STATIC, VARIABLES, excluded, rank_correlations
+from trialwatt.analysis.correlations import (
+    ALLOTMENT,
+    MODELLED,
+    STATIC,
+    VARIABLES,
+    excluded,
+    rank_correlations,
+)
 
 
 def some_runs(table, n=30, seed=1, **same):
@@ -44,6 +51,23 @@ def test_what_a_power_model_makes_is_left_out(table):
     assert pair(found, "wn", "jct_ms")["excluded"] == ""
     measured = rank_correlations(some_runs(table, energy_method="counter"))
     assert pair(measured, "job_energy_kwh", "jct_ms")["excluded"] == ""
+
+
+def test_cost_is_time_only_at_one_allotment(table):
+    runs = some_runs(table).assign(oc=lambda runs: runs["jct_ms"] * 2)
+    assert pair(rank_correlations(runs), "oc", "jct_ms")["excluded"] == ""  # wn varies
+    same = rank_correlations(runs.assign(wn=4))
+    assert pair(same, "oc", "jct_ms")["excluded"] == ALLOTMENT
+    assert pair(same, "wtc_share", "wtt_share")["excluded"] == ALLOTMENT
+    assert pair(same, "oc", "trials_ms")["excluded"] == ""
+
+
+def test_cost_and_modelled_energy_are_both_made_of_reservation_and_time(table):
+    modelled = rank_correlations(some_runs(table, energy_method="modelled"))
+    assert pair(modelled, "oc", "job_energy_kwh")["excluded"] == MODELLED
+    assert pair(modelled, "wte_share", "wtc_share")["excluded"] == MODELLED
+    measured = rank_correlations(some_runs(table))
+    assert pair(measured, "oc", "job_energy_kwh")["excluded"] == ""
 
 
 def test_carbon_is_energy_only_at_a_static_intensity(table):

@@ -1,17 +1,15 @@
 """Answers over power models and over scopes, and how they are printed."""
 
-import json
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from trialwatt.analysis.answers import (
-    answers_dictionary,
-    answers_latex,
-    answers_markdown,
     answers_table,
     evidence_table,
+    readable_answers,
+    readable_tests,
 )
 from trialwatt.analysis.hypotheses import answers, h1, h2
 
@@ -98,17 +96,39 @@ def test_both_hypotheses_and_their_prints(resource, search):
     assert list(table["verdict"]) == ["supported"] * 4
     assert len(tests) == sum(len(a.tests) for a in found) and tests["test"].is_unique
 
-    text = answers_markdown(found)
-    assert text.count("\n| ") == 2 * 2 + len(table) + len(tests)
-    latex = answers_latex(found)
-    assert latex.count(r"\\") == len(table) + 1 and "²" not in latex
-    assert not [line for line in latex.splitlines() if "%" in line.replace(r"\%", "")]
-
-    plain = json.loads(json.dumps(answers_dictionary(found), allow_nan=False))
-    assert plain["answers"][0]["tests"][0]["n"] == 36
-    assert plain["answers"][0]["tests"][1]["p"] is None  # an effect, no test
+    shown = readable_answers(found)
+    assert list(shown["scope"]) == ["all", "all", "optuna in r-mem", "optuna in s-sam (local)"]
+    assert all(shown["answer"].str.contains(": supported"))
+    shown = readable_tests(found)
+    assert shown["n"][0] == 36 and shown["p"][1] == "–"  # an effect, no test
 
 
 def test_the_same_data_give_the_same_answers(search):
     runs = search(np.random.default_rng(1), PLANTED)
-    assert answers_markdown(h2(runs, resamples=FEW)) == answers_markdown(h2(runs, resamples=FEW))
+    assert h2(runs, resamples=FEW) == h2(runs, resamples=FEW)
+
+
+def test_sets_of_coefficients_in_two_processes_give_the_same_answers(resource):
+    runs = resource(np.random.default_rng(1), CROSSED, energy_method="modelled")
+    tables = {"as recorded": runs, "a": runs, "b": runs.assign(ept_kwh=runs["ept_kwh"] * 2)}
+    one, two = (h1(tables, resamples=FEW, processes=n) for n in (1, 2))
+    assert answers_table(one).equals(answers_table(two))
+    tests = evidence_table(one)
+    assert tests.equals(evidence_table(two)) and set(tests["coefficients"]) == set(tables)
+
+
+def test_failed_runs_count_nowhere_and_are_said(resource, search):
+    rng = np.random.default_rng(1)
+    for runs, ask, value in (
+        (resource(rng, CROSSED), h1, "ept_kwh"),
+        (search(rng, PLANTED), h2, "job_energy_kwh"),
+    ):
+        holes = runs.iloc[::6].assign(status="failed", **{value: 1e9})
+        found = ask(pd.concat([runs, holes]), resamples=FEW)
+        without = ask(runs, resamples=FEW)
+        assert [a.verdict for a in found] == [a.verdict for a in without]
+        assert [a.tests for a in found] == [a.tests for a in without]
+        said = f"{len(holes)} runs failed and are not counted."
+        assert said in found[0].sentence and said not in without[0].sentence
+        nothing = ask(runs.assign(status="failed"), resamples=FEW)[0]
+        assert nothing.verdict == "demonstration only: undecided: all runs failed"

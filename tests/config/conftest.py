@@ -14,6 +14,7 @@ SUTS = """
 
     class Alpha(Sut):
         name = "alpha"
+        is_control = True
         samplers = {"grid": PLAIN, "random": PLAIN}
         pruners = {"none": PLAIN, "median": PLAIN}
 
@@ -22,10 +23,12 @@ SUTS = """
 
     class Beta(Alpha):
         name = "beta"
+        is_control = False
         samplers = {"random": PLAIN, "tpe": PLAIN}
 
     class Gamma(Alpha):
         name = "gamma"
+        is_control = False
         samplers = {
             "grid": PLAIN,
             "random": PLAIN,
@@ -59,6 +62,10 @@ SUTS = """
             if cpu > 2 and not testbed.allow_oversubscription:
                 return [f"{cpu:g} cores are asked for, the machine has 2: lower workers.count"]
             return []
+
+        @classmethod
+        def accelerator_problem(cls, testbed, accelerator):
+            return "there is no tpu here" if accelerator == "tpu" else ""
 """
 ENTRY_POINTS = """
     [trialwatt.suts]

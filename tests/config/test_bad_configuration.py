@@ -27,8 +27,8 @@ CASES = [
         "config.yaml",
         ["zzz"],
         3,
-        "zzz: unknown key; known are: testbed, experiments, base, set,"
-        " suts, repetitions, seed, data, results",
+        "zzz: unknown key; known are: testbed, experiments, base, set, only,"
+        " suts, optional_suts, repetitions, most_repetitions, warm_up, seed, data, results",
     ),
     (WORKLOAD, ["workers", "cout"], 3, 'workers.cout: unknown key; did you mean "count"?'),
     (WORKLOAD, ["serach"], {}, 'serach: unknown key; did you mean "search"?'),
@@ -377,13 +377,78 @@ def test_a_pruner_is_reported_where_it_was_chosen(project):
     ]
 
 
-def test_a_varied_sampler_is_reported_at_the_sut_that_lacks_it(project):
-    project.edit(NODE, "vary", to={"search.sampler": ["grid", "random"]})
-    project.edit(NODE, "suts", to=["alpha", "beta"])
-    assert said(project)[0] == (
+def test_a_varied_sampler_that_no_sut_offers_is_reported_at_each(project):
+    project.edit(NODE, "vary", to={"search.sampler": ["grid", "nsga2"]})
+    project.edit(NODE, "suts", to=["alpha", "gamma"])
+    assert said(project) == [
+        "config/experiments/r-node.yaml: suts[0]:"
+        ' alpha offers no sampler "nsga2"; it has: grid, random',
         "config/experiments/r-node.yaml: suts[1]:"
-        ' beta offers no sampler "grid"; it has: random, tpe'
+        ' gamma offers no sampler "nsga2"; it has: grid, random, gp, tpe',
+    ]
+
+
+def test_options_of_a_varied_sampler_are_no_excuse(project):
+    project.edit(NODE, "vary", to={"search.sampler": "all"})
+    project.edit(NODE, "suts", to=["gamma"])
+    project.edit("config.yaml", "set", to={"search.sampler_options.typo": 1})
+    assert "config/config.yaml: set.search.sampler_options.typo: gamma: no option typo" in said(
+        project
     )
+
+
+SWEEP = {"start": 1, "step": 1, "maximum": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"step": 0}, "vary.workers.count.step: must be greater than 0 (got 0)"),
+        ({"step": -1}, "vary.workers.count.step: must be greater than 0 (got -1)"),
+        ({"start": 3}, "vary.workers.count: start must not be above maximum (got 3 and 2)"),
+        ({"tolerance": 1}, "vary.workers.count.tolerance: must be less than 1 (got 1)"),
+        ({"tolerance": 0.0}, "vary.workers.count.tolerance: must be greater than 0 (got 0.0)"),
+        ({"patience": 0}, "vary.workers.count.patience: must be at least 1 (got 0)"),
+        ({"until": "ept"}, """vary.workers.count.until: must be 'jct' (got "ept")"""),
+        ({"end": 3}, "vary.workers.count.end: unknown key; known are: start, step, maximum, until,"
+         " tolerance, patience"),
+        ({"start": 1.5}, "vary.workers.count.start: must be a whole number (got 1.5)"),
+        ({"maximum": 3}, "vary.workers.count.maximum: alpha: 3 cores are asked for"),
+    ],
+)  # fmt: skip
+def test_a_faulty_sweep_is_named(project, change, sentence):
+    project.edit("workloads/small.yaml", "workers", to={"count": 2, "cpu": 4})
+    project.edit(NODE, "vary", to={"workers.count": SWEEP | change})
+    assert any(one.startswith(f"config/{NODE}: {sentence}") for one in said(project)), said(project)
+
+
+def test_a_sweep_stands_alone(project):
+    project.edit(NODE, "vary", to={"epochs": [1, 2], "workers.count": SWEEP})
+    assert said(project) == [
+        f"config/{NODE}: vary.workers.count: a sweep cannot be combined with other keys; list its"
+        " values instead"
+    ]
+
+
+def test_all_of_a_key_that_has_no_all(project):
+    project.edit(NODE, "vary", to=[{"epochs": "all"}])
+    assert said(project) == [
+        f"config/{NODE}: vary[0].epochs: `all` is known of search.sampler, search.pruner,"
+        " workers.accelerator only; list the values"
+    ]
+
+
+def test_only_must_name_what_is_tried(project):
+    project.edit("config.yaml", "only", to={"workers.count": [1, 7], "epochs": [3]})
+    assert said(project) == [
+        "config/config.yaml: only.workers.count[1]: no experiment tries 7; there are: 1, 2",
+        "config/config.yaml: only.epochs: no experiment of this configuration varies it",
+    ]
+
+
+def test_an_accelerator_that_is_named_and_not_there(project):
+    project.edit(NODE, "vary", to={"workers.accelerator": ["cpu", "tpu"]})
+    assert said(project) == [f"config/{NODE}: vary.workers.accelerator[1]: there is no tpu here"]
 
 
 def test_more_workers_than_trials_are_reported_where_they_were_asked_for(project):
@@ -529,18 +594,18 @@ def test_an_optional_sut_that_cannot_run_is_left_out_and_listed(project):
     project.edit(WORKLOAD, "search", to={"sampler": "random"})
     plan = project.plan()
     assert {run.sut for run in plan.experiments["r-node"].runs} == {"alpha", "beta"}
-    assert plan.unavailable == plan.experiments["r-node"].unavailable == {
+    assert {one.sut: one.reason for one in plan.experiments["r-node"].unavailable} == {
         "absent": "absent cannot run here: java is not installed: install Java 17",
         "broken": "no_such_module:Broken cannot be loaded: No module named 'no_such_module'",
     }  # fmt: skip
-    assert plan.experiments["baseline"].unavailable == {}
+    assert plan.experiments["baseline"].unavailable == ()
     assert "install Java 17" in plan.as_json()
 
 
 def test_the_settings_replace_optional_suts_too(project):
     project.edit(NODE, "optional_suts", to=["absent"])
     project.edit("config.yaml", "suts", to=["alpha"])
-    assert project.plan().unavailable == {}
+    assert project.plan().experiments["r-node"].unavailable == ()
     project.edit("config.yaml", "suts", to=["absent"])
     assert said(project) == [
         "config/config.yaml: suts[0]: absent cannot run here:"

@@ -120,10 +120,10 @@ def test_repetition_folders(project):
     project.edit("config.yaml", "results", to="out")
     plan = project.plan()
     (baseline,) = {run.folder for run in plan.experiments["baseline"].runs}
-    assert plan.repetition_folders("baseline") == [f"out/{baseline}/rep1", f"out/{baseline}/rep2"]
-    assert len(plan.repetition_folders()) == 4 == len(set(plan.repetition_folders()))
+    assert plan.fixed_repetitions("baseline") == [f"out/{baseline}/rep1", f"out/{baseline}/rep2"]
+    assert len(plan.fixed_repetitions()) == 4 == len(set(plan.fixed_repetitions()))
     with pytest.raises(TrialwattError, match="there are: baseline, r-node"):
-        plan.repetition_folders("r-mem")
+        plan.fixed_repetitions("r-mem")
 
 
 def order(plan, repetitions):
@@ -133,7 +133,7 @@ def order(plan, repetitions):
         for folder, run in plan.runs.items()
         for rep in range(1, repetitions + 1)
     }
-    assert sorted(ranks.values()) == list(range(1, len(ranks) + 1))
+    assert len(set(ranks.values())) == len(ranks)
     return sorted(ranks, key=ranks.get)
 
 

@@ -146,6 +146,7 @@ def test_a_trial_that_needs_too_much_memory_fails_for_it_and_the_job_goes_on(hur
     large = [t for t in hurt.trials.values() if t["phi"]["ls"] == TOO_LARGE]
     assert large
     assert {(t["outcome"], t["reason"]) for t in large} == {("failed", "memory")}
+    assert all("killed for memory" in t["detail"] for t in large)
     others = [t for t in hurt.trials.values() if t["phi"]["ls"] != TOO_LARGE]
     assert {t["outcome"] for t in others} == {"completed", "failed"}
     assert all(contains(space_of(hurt), trial["phi"]) for trial in hurt.trials.values())
@@ -155,6 +156,7 @@ def test_a_worker_killed_in_mid_trial_is_recorded_and_the_job_goes_on(hurt, samp
     lost = [t for t in hurt.trials.values() if t["outcome"] == "failed" and t["reason"] != "memory"]
     assert [t["reason"] for t in lost] == ["lost"]
     killed = lost[0]["trial"].split("/")[0]
+    assert lost[0]["detail"].startswith(f"{killed} was lost while it ran the trial")
     lives = [
         e["status"]
         for e in hurt.events
@@ -180,6 +182,7 @@ def test_a_job_ends_by_its_deadline(observed, usual, sampler):
     cut = {(t["outcome"], t["reason"]) for t in ran.trials.values()}
     if ran.seconds_to_first_trial < deadline_s:  # else the machine was twice as slow as before
         assert cut == {("failed", "deadline")}
+        assert {t["detail"] for t in ran.trials.values()} == {"the run ended while it ran"}
 
 
 def test_workers_that_cannot_start_end_the_run_as_infeasible_well_before_the_deadline(

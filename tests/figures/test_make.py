@@ -8,7 +8,7 @@ import pytest
 
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import FIGURES, figures_of
-from trialwatt.figures.make import make_figure, make_table, one_run_each
+from trialwatt.figures.make import make_figure, make_figures, make_table, one_run_each
 from trialwatt.provenance.trace import trace
 
 
@@ -72,6 +72,15 @@ def test_a_figure_is_made_and_traces(source, timelines, name):
     assert len(found.chain.runs) == (2 if name == "timeline" else 8)
 
 
+def test_all_figures_at_once_are_the_same_bytes_and_read_records_once(source, timelines):
+    apart = {file: file.read_bytes() for name in FIGURES for file in make_figure(name, source)}
+    asked = len(timelines)
+    together = make_figures(FIGURES, source)
+    assert together == list(apart)
+    assert {file: file.read_bytes() for file in together} == apart
+    assert len(timelines) == 2 * asked
+
+
 def test_the_table_is_made_and_traces(source):
     files = make_table(source)
     tables = source.results / "tables"
@@ -84,15 +93,22 @@ def test_the_table_is_made_and_traces(source):
 def test_what_is_known_beside_the_runs_is_used_and_in_the_chain(source):
     beside = source.tables[0]
     beside.with_name("convergence.json").write_text(
-        json.dumps({"plain": {"state": "converged", "converged_value": 2.0, "reason": ""}})
+        json.dumps({"sweeps": []})
     )
-    beside.with_name("unavailable.json").write_text(json.dumps({"ray": "it is not installed"}))
+    absent = {"sut": "ray", "treatment": None, "reason": "it is not installed"}
+    beside.with_name("unavailable.json").write_text(json.dumps({"unavailable": [absent]}))
     svg, *_, sidecar = make_figure("resource", source)
     read = json.loads(sidecar.read_text())["provenance"]["tables"]
     names = {Path(file).name for file in read}
     assert names == {"runs.parquet", "convergence.json", "unavailable.json"}
     assert trace(svg).ok
-    beside.with_name("unavailable.json").write_text(json.dumps({}))
+    for file in make_table(source):
+        if file.suffix == ".json":
+            read = json.loads(file.read_text())["provenance"]["tables"]
+            assert {Path(name).name for name in read} == {"runs.parquet", "unavailable.json"}
+        elif file.suffix == ".csv":
+            assert "it is not installed" in file.read_text()
+    beside.with_name("unavailable.json").write_text(json.dumps({"unavailable": []}))
     assert not trace(svg).ok
 
 

@@ -64,7 +64,7 @@ def test_the_whole_page(source):
         "varies over &lt;a list&gt;.",
         "modelled, not measured",
         "Testbed: local",
-        "12 runs, 11 of them completed; n = 2–3",
+        "12 runs: 11 completed, 1 infeasible; n = 2–3",
         "Host: Synthetic CPU, 2 cores, 8000 MB, Linux 6.1.",
         "EPT (mWh, modelled)",
         "Best treatment by energy",

@@ -79,6 +79,18 @@ def test_words_as_treatments(make_synthetic):
     assert ticks == ["cpu", "gpu"]
 
 
+def end(sut, state, value, sampler="grid", testbed="local", reason="", demonstration=False):
+    """An entry of convergence.json."""
+    place = {"sut": sut, "sampler": sampler, "testbed": testbed}
+    found = {"state": state, "converged_value": value, "best_value": value, "reason": reason}
+    return place | found | {"demonstration": demonstration}
+
+
+def absent(sut, treatment, reason):
+    """An entry of unavailable.json."""
+    return {"sut": sut, "treatment": treatment, "reason": reason}
+
+
 def rings(axes) -> set:
     return {
         (line.get_color(), float(line.get_xdata()[0]), float(line.get_ydata()[0]))
@@ -89,10 +101,12 @@ def rings(axes) -> set:
 
 def test_the_converged_step_is_ringed_and_others_say_why_not(make_synthetic):
     runs, _ = make_synthetic("r-mem", "wmem_mb", (256, 384, 512))
-    converged = {
-        "plain": {"state": "converged", "converged_value": 384, "reason": ""},
-        "optuna": {"state": "not converged", "converged_value": None, "reason": "maximum reached"},
-    }
+    converged = [
+        end("plain", "converged", 384),
+        end("optuna", "not converged", None, reason="maximum reached"),
+        end("plain", "converged", 256, testbed="elsewhere"),
+        end("plain", "converged", 256, sampler="random"),
+    ]
     figure = resource(runs, "r-mem", converged)
     here = runs[(runs["sut"] == "plain") & (runs["wmem_mb"] == 384)]
     median = here["jct_ms"].median() / 1e3
@@ -100,21 +114,66 @@ def test_the_converged_step_is_ringed_and_others_say_why_not(make_synthetic):
     text = words(figure)
     assert "converged step" in text and "optuna: not converged (maximum reached)" in text
     assert "converged step" not in words(resource(runs, "r-mem"))
-    elsewhere = {"plain": {"state": "converged", "converged_value": 999}}
-    assert rings(resource(runs, "r-mem", elsewhere).axes[3]) == set()
+    assert "demonstration" not in text
+    elsewhere = [end("plain", "converged", 999, demonstration=True)]
+    figure = resource(runs, "r-mem", elsewhere)
+    assert rings(figure.axes[3]) == set() and "demonstration only" in words(figure)
 
 
 def test_what_could_not_be_run_has_a_place_and_a_reason(make_synthetic):
     runs, _ = make_synthetic("r-acl", "accelerator", ("cpu", "gpu"))
     runs["treatment"] = "workers.accelerator=" + runs["treatment"]
-    figure = resource(runs, "r-acl", {}, {"tpu": "there is no TPU here", "plain": "no"})
+    nowhere = [
+        absent(None, "workers.accelerator=tpu", "there is no TPU here"),
+        absent("ray", None, "ray cannot run here: no"),
+    ]
+    figure = resource(runs, "r-acl", [], nowhere)
     ticks = [t.get_text() for t in figure.axes[0].get_xticklabels()]
     assert ticks == ["cpu", "gpu", "tpu\n(not available)"]
     assert "tpu: there is no TPU here" in words(figure)
     assert all(line.get_linestyle() == "None" for line in figure.axes[0].lines[:6])
     numbers, _ = make_synthetic()
-    assert "ray: no Java" in words(resource(numbers, "r-node", {}, {"ray": "no Java"}))
-    assert "no Java" in words(resource(numbers.iloc[:0], "r-node", {}, {"ray": "no Java"}))
+    ray = [absent("ray", None, "no Java")]
+    assert "ray: no Java" in words(resource(numbers, "r-node", [], ray))
+    assert "no Java" in words(resource(numbers.iloc[:0], "r-node", [], ray))
+
+
+def marks(axes, marker) -> set:
+    """(colour, x) of what stands on the axis."""
+    return {
+        (line.get_color(), float(x))
+        for line in axes.lines
+        if line.get_marker() == marker
+        for x in line.get_xdata()
+    }
+
+
+def test_failed_runs_have_a_mark_of_their_own_and_are_not_averaged(make_synthetic):
+    runs, _ = make_synthetic()
+    whole = (runs["sut"] == "plain") & (runs["wn"] == 2)
+    one = runs.index[(runs["sut"] == "optuna") & (runs["wn"] == 8)][:1]
+    for where in (whole, one):
+        runs.loc[where, ["status", "reason"]] = ["failed", "the disk was full"]
+        runs.loc[where, ["ept_kwh", "twh_kwh", "oc", "jct_ms"]] = np.nan
+    figure = resource(runs, "r-node")
+    for axes in figure.axes:
+        assert marks(axes, "$?$") == {(mark("plain").colour, 2.0), (mark("optuna").colour, 8.0)}
+        assert not marks(axes, "x")
+    text = words(figure).replace("\n", " ")
+    assert "failed: not known" in text and "n = 2–3" in text
+    assert "4 runs failed and are not counted. plain, 2 workers (×3), optuna, 8 workers" in text
+    assert "the disk was full" in text
+    assert "failed" not in words(resource(make_synthetic()[0], "r-node"))
+
+
+def test_the_converged_step_is_that_of_the_groups_own_sampler(make_synthetic):
+    runs, _ = make_synthetic("r-mem", "wmem_mb", (256, 384, 512), ("plain",))
+    again = runs.assign(sampler="random", jct_ms=9e4)
+    both = pd.concat([runs, again], ignore_index=True)
+    ends = [end("plain", "converged", 512, "random"), end("plain", "undecided", None, "grid")]
+    figure = resource(both, "r-mem", ends)
+    assert rings(figure.axes[3]) == {(mark("plain").colour, 512.0, 90.0)}
+    assert "plain (grid): undecided" in words(figure)
 
 
 def test_a_control_with_two_samplers_is_two_lines(make_synthetic):

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -6,6 +7,7 @@ import pytest
 
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.locks import hold_results, measuring
+from trialwatt.lifecycle.orphaned import WORKFLOW_PID
 
 HOLDER = """
 import sys, time
@@ -44,3 +46,36 @@ def test_measuring_waits_for_its_turn(tmp_path, capfd):
     process.wait()
     assert waited > 0.5
     assert "another measuring run" in capfd.readouterr().err
+
+
+WAITER = """
+from trialwatt.lifecycle.locks import measuring
+print("waiting", flush=True)
+with measuring():
+    print("held", flush=True)
+"""
+
+
+def test_who_waits_for_its_turn_ends_with_its_workflow(tmp_path):
+    process = holder(tmp_path, 60)
+    workflow = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    waiter = subprocess.Popen(
+        [sys.executable, "-c", WAITER],
+        env=os.environ | {WORKFLOW_PID: str(workflow.pid)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert waiter.stdout.readline() == "waiting\n"
+        time.sleep(0.5)
+        assert waiter.poll() is None
+        workflow.kill()  # a zombie of ours from now on, as after `kill -9` in a shell
+        out, error = waiter.communicate(timeout=10)
+        assert waiter.returncode == 1
+        assert "held" not in out
+        assert "the workflow was killed; nothing was started" in error
+    finally:
+        for each in (process, waiter, workflow):
+            each.kill()
+            each.wait()

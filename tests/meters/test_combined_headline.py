@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -51,12 +52,16 @@ def gpu_run(tmp_path) -> Path:
         ns = s * 10**9
         lines.append(f"{UTC_NS + ns},{MONO_NS + ns},{(s + 7) * 100 * 10**6},{5 * (s + 7) * 10**6}")
     (folder / "samples" / "power-nvml.csv").write_text("\n".join(lines) + "\n")
+    give(folder, "worker-0", "gpu-0")
+    return write(folder, run)
+
+
+def give(folder: Path, worker: str, device: str) -> None:
     events = folder / "records" / "harness.jsonl"
-    start = '"component":"worker-0","role":"worker","type":"worker","status":"start"'
+    start = f'"component":"{worker}","role":"worker","type":"worker","status":"start"'
     text = events.read_text()
     assert text.count(start) == 1
-    events.write_text(text.replace(start, start + ',"devices":["gpu-0"]'))
-    return write(folder, run)
+    events.write_text(text.replace(start, f'{start},"devices":["{device}"]'))
 
 
 def write(folder: Path, run: dict) -> Path:
@@ -77,7 +82,36 @@ def test_the_device_goes_to_its_worker_beside_the_processors(gpu_run):
     assert (run["energy_meter"], run["energy_domains"]) == ("prometheus+nvml", "gpu-0+package")
     assert run["sample_hz"] == 0.1 and run["gap_share"] == 0
     assert run["samples"] == 11  # of the slower meter
+    assert run["flags"] == (
+        "no record of the gpus of worker-1: their energy is in other; fewer than 60 samples"
+    )
+
+
+def test_a_device_that_two_workers_share_is_split_evenly_and_paid_once(gpu_run):
+    plain = extract_run(RECORD, CONTEXT)
+    give(gpu_run, "worker-1", "gpu-0")
+    metrics = extract_run(gpu_run, CONTEXT)
+    run, trials = metrics.run, metrics.trials.set_index("trial")
+    assert run["job_energy_kwh"] * 3.6e6 == pytest.approx(3600 + 100 * 100)
+    assert run["other_energy_kwh"] == pytest.approx(plain.run["other_energy_kwh"])
+    assert trials.loc["worker-0/0", "energy_kwh"] * 3.6e6 == pytest.approx(620 + 20 * 50)
+    assert trials.loc["worker-1/0", "energy_kwh"] * 3.6e6 == pytest.approx(300 + 10 * 50)
+    parts = [run[f"{p}_energy_kwh"] for p in ("trials", "idle", "services", "harness")]
+    assert sum(parts) == pytest.approx(run["job_energy_kwh"], rel=1e-9)
+    assert run["oc"] == pytest.approx(plain.run["oc"] + 1.0 * 100 / 3600)
+    assert trials.loc["worker-0/0", "cost"] == pytest.approx(20 / 3600 * (0.0396 + 0.5))
     assert run["flags"] == "fewer than 60 samples"
+
+
+def test_devices_of_ones_own_are_paid_each_and_one_without_a_meter_is_flagged(gpu_run):
+    plain = extract_run(RECORD, CONTEXT).run
+    give(gpu_run, "worker-1", "gpu-1")  # which is no part of the headline
+    run = extract_run(gpu_run, CONTEXT).run
+    assert run["oc"] == pytest.approx(plain["oc"] + 2 * 1.0 * 100 / 3600)
+    assert run["flags"].startswith("no meter of gpu-1: their energy is not counted")
+    unpriced = dataclasses.replace(CONTEXT, price_per_accelerator_h={"tpu": 1.0})
+    run = extract_run(gpu_run, unpriced).run
+    assert np.isnan(run["oc"]) and "no price of accelerator gpu" in run["flags"]
 
 
 def test_a_device_that_nobody_meters_is_flagged(gpu_run):

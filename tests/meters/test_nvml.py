@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import types
-from dataclasses import dataclass, field
 
 import pytest
+from tests.fake_nvml import Device, install
 
 from trialwatt.config.models import Testbed
 from trialwatt.meters.base import MachineLoad, MeterError
@@ -17,62 +16,9 @@ TESTBED = Testbed()
 LOAD = MachineLoad(2, 0, 8)
 
 
-@dataclass
-class Device:
-    """None: not supported."""
-
-    energy_mj: int | None = None
-    power_mw: int | None = None
-    mig: int | None = None
-    lost: bool = False
-    memory: int | None = 1 << 30
-    busy: int | None = 40
-
-
-@dataclass
-class State:
-    devices: list[Device] = field(default_factory=list)
-    driver: bool = True
-    opened: int = 0
-
-
 @pytest.fixture
-def nvml(monkeypatch) -> State:
-    state = State()
-    module = types.ModuleType("pynvml")
-
-    class NVMLError(Exception):
-        pass
-
-    class NotSupported(NVMLError):
-        pass
-
-    def value(device: Device, key: str):
-        if device.lost:
-            raise NVMLError("GPU is lost")
-        if getattr(device, key) is None:
-            raise NotSupported("Not Supported")
-        return getattr(device, key)
-
-    def init():
-        if not state.driver:
-            raise NVMLError("NVML Shared Library Not Found")
-        state.opened += 1
-
-    def shutdown():
-        state.opened -= 1
-
-    module.NVMLError, module.NVMLError_NotSupported = NVMLError, NotSupported
-    module.nvmlInit, module.nvmlShutdown = init, shutdown
-    module.nvmlDeviceGetCount = lambda: len(state.devices)
-    module.nvmlDeviceGetHandleByIndex = lambda index: state.devices[index]
-    module.nvmlDeviceGetTotalEnergyConsumption = lambda device: value(device, "energy_mj")
-    module.nvmlDeviceGetPowerUsage = lambda device: value(device, "power_mw")
-    module.nvmlDeviceGetMemoryInfo = lambda d: types.SimpleNamespace(used=value(d, "memory"))
-    module.nvmlDeviceGetUtilizationRates = lambda d: types.SimpleNamespace(gpu=value(d, "busy"))
-    module.nvmlDeviceGetMigMode = lambda device: (value(device, "mig"), 0)
-    monkeypatch.setitem(sys.modules, "pynvml", module)
-    return state
+def nvml(monkeypatch):
+    return install(monkeypatch)
 
 
 def test_without_the_package_the_probe_says_how_to_install_it(monkeypatch):

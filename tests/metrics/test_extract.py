@@ -14,6 +14,7 @@ from trialwatt.metrics.context import IntensitySeries
 from trialwatt.metrics.dictionary import RUNS, TRIALS
 from trialwatt.metrics.extract import extract_run
 from trialwatt.metrics.series import energy_by_step, timeline
+from trialwatt.records.manifest import write_manifest
 from trialwatt.records.reader import read_run
 
 CONTEXT = dataclasses.replace(PLAIN, pue=1.2, targets={"digits": 0.9})
@@ -200,6 +201,94 @@ def test_no_sample_is_no_energy_and_never_zero(run_folder, name):
     assert "energy unknown" in metrics.run["flags"]
     assert "no sample" in metrics.run["notes"]
     assert metrics.run["jct_ms"] > 0 and metrics.run["oc"] > 0
+
+
+def moved(path, by_ns):
+    """The samples as if they had been taken at another time."""
+
+    def edit(lines):
+        yield lines[0]
+        for line in lines[1:]:
+            t, m, rest = line.split(",", 2)
+            yield f"{int(t) + by_ns},{int(m) + by_ns},{rest}"
+
+    change(path, edit)
+
+
+@pytest.mark.parametrize("by_s", [-3600, 3600])
+@pytest.mark.parametrize("name", ["power-model.csv", "usage.csv"])
+def test_samples_of_another_run_are_no_energy_of_this_one(run_folder, name, by_s):
+    moved(run_folder / "samples" / name, by_s * 10**9)
+    run = extract_run(run_folder, CONTEXT).run
+    assert math.isnan(run["job_energy_kwh"]) and math.isnan(run["carbon_g"])
+    assert "of the run" in run["flags"] and "energy unknown" in run["flags"]
+
+
+def test_a_sample_file_that_was_exchanged_is_flagged(run_folder):
+    manifest = json.loads((run_folder / "run.json").read_text())
+    write_manifest(run_folder, manifest)
+    assert extract_run(run_folder, CONTEXT).run["flags"] == ""
+    path = run_folder / "samples" / "power-model.csv"
+    change(path, lambda lines: [*lines[:50], lines[50].replace(",4", ",5", 1), *lines[51:]])
+    change(path, lambda lines: [*lines[:-1], lines[-1].rstrip() + "1\n"])
+    flags = extract_run(run_folder, CONTEXT).run["flags"]
+    assert (
+        flags == "samples/power-model.csv is not as the run wrote it (see its checksum in run.json)"
+    )
+
+
+def test_a_usage_file_that_ends_early_is_a_gap(run_folder):
+    path = run_folder / "samples" / "usage.csv"
+    change(path, lambda lines: lines[: len(lines) * 3 // 4])
+    run = extract_run(run_folder, CONTEXT).run
+    assert run["gap_share"] == pytest.approx(0.25, abs=0.03)
+    assert run["flags"] == "gaps over 5%"
+
+
+@pytest.mark.parametrize("text", ["-3.0", "nan", "inf", "-inf"])
+def test_power_that_cannot_be_is_as_if_it_had_not_been_read(run_folder, text):
+    path = run_folder / "samples" / "power-model.csv"
+
+    def reading(text):
+        change(path, lambda lines: [*lines[:30], lines[30].rsplit(",", 1)[0] + f",{text}\n",
+                                    *lines[31:]])  # fmt: skip
+        return extract_run(run_folder, CONTEXT)
+
+    missing, impossible = reading("").run, reading(text).run
+    for name in ("job_energy_kwh", "other_energy_kwh", "carbon_g", "gap_share", "wr"):
+        assert impossible[name] == missing[name] > 0
+    assert "1 readings of cpu negative or no number: gaps" in impossible["notes"]
+
+
+@pytest.mark.parametrize("text", ["-1000000000000000", "inf", "nan"])
+def test_a_counter_that_cannot_be_moves_no_energy(run_folder, text):
+    path = run_folder / "samples" / "usage.csv"
+    rows = path.read_text().splitlines()
+    row = next(i for i, x in enumerate(rows) if ",worker-1," in x and i > 200)
+
+    def reading(text):
+        t, m, name, _, memory = rows[row].split(",")
+        changed = [*rows[:row], f"{t},{m},{name},{text},{memory}", *rows[row + 1 :]]
+        path.write_text("\n".join(changed) + "\n")
+        return extract_run(run_folder, CONTEXT)
+
+    missing, impossible = reading(""), reading(text)
+    same = missing.trials["energy_kwh"].to_numpy()
+    assert impossible.trials["energy_kwh"].to_numpy() == pytest.approx(same, rel=1e-12)
+    assert "1 readings of cpu_ns negative or no number: gaps" in impossible.run["notes"]
+
+
+def test_a_trial_without_an_end_is_paid_until_its_worker_ended(run_folder):
+    change(run_folder / "records" / "worker-0.jsonl", lambda lines: lines[:-1])
+    metrics = extract_run(run_folder, CONTEXT)
+    run, lost = metrics.run, metrics.trials.set_index("trial").loc["worker-0/9"]
+    assert (lost["outcome"], lost["reason"], lost["waste_class"]) == ("failed", "lost", "failed")
+    parts = [run[f"{p}_energy_kwh"] for p in ("trials", "idle", "services", "harness")]
+    assert sum(parts) == pytest.approx(run["job_energy_kwh"], rel=1e-9)
+    worker = next(c for c in read_run(run_folder).components if c.name == "worker-0")
+    ended = worker.lives[-1][1] + read_run(run_folder).utc_minus_mono_ns
+    assert lost["start_utc_ns"] + lost["duration_ms"] * 1e6 == pytest.approx(ended, rel=1e-15)
+    assert "1 trials have a start and no end" in run["notes"]
 
 
 def test_few_samples_and_gaps_are_flagged(run_folder):

@@ -22,7 +22,9 @@ def test_cost_by_hand():
     # 2 cores and 3 GB for half an hour: 0.5 · (2 · 0.04 + 3 · 0.01)
     half_hour = 1.8e12
     assert formulas.cost(2.0, 3072, half_hour, 0.04, 0.01) == pytest.approx(0.055)
-    assert formulas.cost(2.0, 3072, half_hour, 0.04, 0.01, 1.0) == pytest.approx(0.555)
+    # and half of an accelerator at 1 per hour
+    with_half = formulas.cost(2.0, 3072, half_hour, 0.04, 0.01, half_hour / 2, 1.0)
+    assert with_half == pytest.approx(0.055 + 0.25)
 
 
 def test_jct_shares_and_throughput_by_hand():

@@ -229,6 +229,40 @@ def test_overlapping_trials_are_cut_with_a_note(worker_file, run_folder):
     assert np.all(np.diff(trials.knot_ns[trials.knots_of(0)]) >= 0)
 
 
+def test_a_step_before_its_trials_start_is_moved_into_it(worker_file, run_folder):
+    """Clocks of two machines differ by a little: no moment may lie in the trial before."""
+    start = json.loads(next(x for x in lines_of(worker_file) if '"worker-0/1"' in x))["m"]
+
+    def early(lines):
+        for line in lines:
+            event = json.loads(line)
+            if event.get("trial") == "worker-0/1" and event.get("step") == "train":
+                line = edited(line, m=start - 10**9)
+            yield line
+
+    rewrite(worker_file, early)
+    trials = read_run(run_folder).trials
+    knots = trials.knots_of(0)
+    assert np.all(np.diff(trials.knot_ns[knots]) >= 0)
+    moved = (trials.knot_trial == 1) & (trials.knot_step == STEPS.index("train"))
+    assert trials.knot_ns[moved] == [start] and np.isnan(trials.knot_cpu_ns[moved]).all()
+
+
+def test_devices_that_are_known_only_when_a_worker_is_ready(run_folder):
+    path = run_folder / "records" / "harness.jsonl"
+
+    def ready(lines):
+        for line in lines:
+            event = json.loads(line)
+            if event.get("component") == "worker-1" and event["status"] == "ready":
+                line = edited(line, devices=["gpu-3"])
+            yield line
+
+    rewrite(path, ready)
+    found = {c.name: c.devices for c in read_run(run_folder).components}
+    assert found == {"worker-0": (), "worker-1": ("gpu-3",), "storage": ()}
+
+
 def test_notes_and_meter_errors_are_passed_on(worker_file, run_folder):
     first = json.loads(lines_of(worker_file)[0])
     head = {key: first[key] for key in ("t", "m", "run", "who")}
@@ -277,6 +311,22 @@ def test_samples_out_of_order_twice_and_cut(run_folder):
     np.testing.assert_array_equal(records.power.values["cpu"], expected.power.values["cpu"])
     for name, track in expected.usage.items():
         np.testing.assert_array_equal(records.usage[name].cpu_ns, track.cpu_ns)
+
+
+def test_a_clock_that_jumped_between_samples_is_noted_and_monotonic_time_used(run_folder):
+    expected = read_run(run_folder)
+    for path in (run_folder / "samples").glob("*.csv"):
+
+        def later(lines):
+            for row, line in enumerate(lines):
+                t, rest = line.split(",", 1)
+                yield f"{int(t) + 3600 * 10**9},{rest}" if row > 30 else line
+
+        rewrite(path, later)
+    records = read_run(run_folder)
+    assert sum("the clock was set during the run" in note for note in records.notes) == 2
+    np.testing.assert_array_equal(records.power.times_ns, expected.power.times_ns)
+    np.testing.assert_array_equal(records.power.values["cpu"], expected.power.values["cpu"])
 
 
 @pytest.mark.parametrize("text", ["", "t,m,cpu\n", "t,m,cpu\n1,2"])

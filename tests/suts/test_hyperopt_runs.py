@@ -74,6 +74,9 @@ def test_a_job_in_which_one_trial_takes_too_much_memory(run_job, tmp_path, monke
     assert {(t["outcome"], t["reason"], t["who"]) for t in greedy} == {
         ("failed", "memory", "harness")
     }
+    assert {t["detail"] for t in greedy} <= {
+        f"the trial's process was killed for memory; worker-{index} lives on" for index in (0, 1)
+    }
     assert {t["outcome"] for t in modest} == {"completed"}
     assert run["best"]["score"] == max(t["scores"]["macro_f1"] for t in modest)
     assert found[run["best"]["trial"]]["phi"] == run["best"]["phi"]

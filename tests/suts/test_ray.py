@@ -107,28 +107,56 @@ def _ports_are_free(folder):
         assert probe.connect_ex((address.split(":")[0], int(address.split(":")[1]))) != 0
 
 
-def test_asha_stops_bad_trials_and_the_records_say_after_which_epoch(job):
+def _pruned(job, lrs, **search):
+    """Run six epochs of each learning rate, one after the other; lr → (outcome, epochs).
+
+    Those that were stopped got fewer, and the records say how many.
+    """
     folder = job(
         epochs=6,
         workers={"count": 1, "cpu": 2, "memory_mb": 1024},
         space={
-            "lr": {"choices": [0.01, 1e-7, 1e-8]},
+            "lr": {"choices": lrs},
             "decay": {"choices": [1e-6]},
             "ls": {"choices": [32]},
             "ln": {"choices": [1]},
         },
-        search={"sampler": "grid", "pruner": "asha", "pruner_options": {"reduction_factor": 2}},
+        search={"sampler": "grid"} | search,
     )
     run, found = manifest(folder), trials(folder)
     assert run["status"] == "completed", run["reason"]
-    outcomes = {t["phi"]["lr"]: (t["outcome"], t["epochs"]) for t in found.values()}
-    assert outcomes[0.01] == ("completed", 6)
-    assert {outcomes[1e-7], outcomes[1e-8]} == {("pruned", 1)}
     epochs = [e["trial"] for e in events(folder) if e["kind"] == "epoch"]
     assert {trial: epochs.count(trial) for trial in found} == {
         trial: t["epochs"] for trial, t in found.items()
     }
-    assert run["best"]["phi"]["lr"] == 0.01
+    assert all((t["outcome"] == "pruned") == (t["epochs"] < 6) for t in found.values())
+    assert run["best"]["phi"]["lr"] == lrs[0]
+    return {t["phi"]["lr"]: (t["outcome"], t["epochs"]) for t in found.values()}
+
+
+def test_asha_stops_bad_trials_and_the_records_say_after_which_epoch(job):
+    outcomes = _pruned(
+        job, [0.01, 1e-7, 1e-8], pruner="asha", pruner_options={"reduction_factor": 2}
+    )
+    assert outcomes == {0.01: ("completed", 6), 1e-7: ("pruned", 1), 1e-8: ("pruned", 1)}
+
+
+@pytest.mark.slow  # a whole job on a cluster of its own
+def test_median_stops_bad_trials_and_the_records_say_after_which_epoch(job):
+    outcomes = _pruned(
+        job, [0.01, 1e-7, 1e-8], pruner="median", pruner_options={"min_samples_required": 1}
+    )
+    assert outcomes == {0.01: ("completed", 6), 1e-7: ("pruned", 1), 1e-8: ("pruned", 1)}
+
+
+@pytest.mark.slow  # a whole job on a cluster of its own
+def test_hyperband_stops_bad_trials_and_the_records_say_after_which_epoch(job):
+    outcomes = _pruned(job, [0.01, 1e-7, 1e-8, 2e-8, 3e-8, 4e-8], pruner="hyperband")
+    assert outcomes[0.01] == ("completed", 6)
+    # Which of its brackets a trial is in, is drawn: one that is alone in its bracket goes on.
+    stopped = [epochs for outcome, epochs in outcomes.values() if outcome == "pruned"]
+    assert stopped
+    assert set(stopped) <= {1, 3}
 
 
 def test_a_trial_without_memory_fails_for_memory_and_the_job_goes_on(job):
@@ -144,9 +172,12 @@ def test_a_trial_without_memory_fails_for_memory_and_the_job_goes_on(job):
     )
     run, found = manifest(folder), trials(folder)
     assert run["status"] == "completed", run["reason"]
-    ends = {t["phi"]["ls"]: (t["outcome"], t["reason"], t["who"]) for t in found.values()}
-    assert ends[6000] == ("failed", "memory", "harness")
-    assert ends[32] == ("completed", "", "worker-0")
+    ends = {t["phi"]["ls"]: t for t in found.values()}
+    large, small = ends[6000], ends[32]
+    assert (large["outcome"], large["reason"], large["who"]) == ("failed", "memory", "harness")
+    assert large["detail"] == "the trial's process was killed for memory; worker-0 lives on"
+    assert (small["outcome"], small["reason"], small["who"]) == ("completed", "", "worker-0")
+    assert small["detail"] == ""
     components = [e for e in events(folder) if e["kind"] == "component"]
     assert [e["status"] for e in components if e["component"] == "worker-0"] == ["start", "end"]
 
@@ -196,6 +227,7 @@ def test_a_raylet_killed_in_a_trial_is_replaced_and_the_job_ends(job):
     assert outcomes == ["completed", "completed", "failed"]
     lost = next(t for t in found.values() if t["outcome"] == "failed")
     assert (lost["reason"], lost["who"]) == ("lost", "harness")
+    assert lost["detail"].startswith("worker-0 was lost while it ran the trial")
     scores = [t["scores"]["macro_f1"] for t in found.values() if t["outcome"] == "completed"]
     assert run["best"]["score"] == max(scores)
     assert any(e["kind"] == "note" and "replaced" in e["text"] for e in events(folder))
@@ -263,7 +295,7 @@ def test_roles_have_disjoint_ports_and_what_a_trial_needs(run_config):
         *(f"worker-{i}" for i in (0, 1, 2)),
     ]
     assert [role.speaks for role in roles] == [False, True, False, False, False]
-    assert all(role.confirmed for role in roles[2:])
+    assert [role.confirmed for role in roles] == [False, False, False, False, True]
     assert (roles[2].cpu, roles[2].memory_mb) == (0.5, 512)
     spans = []
     for role in (roles[0], *roles[2:]):

@@ -101,57 +101,23 @@ def evidence_table(answers: Sequence[Answer]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_TEST_COLUMNS)
 
 
-def answers_markdown(answers: Sequence[Answer]) -> str:
-    """The answers, and the tests behind them, as two Markdown tables."""
-    parts = ["# Answers to the hypotheses", "", *_markdown(answers_table(answers))]
-    tests = _readable(evidence_table(answers))
-    if len(tests):
-        parts += ["", "## Tests", "", *_markdown(tests), "", _NOTE]
-    return "\n".join([*parts, ""])
+def readable_answers(answers: Sequence[Answer]) -> pd.DataFrame:
+    """The answers for people: a plain sentence each, the one over all scopes of each first."""
+    table = answers_table(answers)[["hypothesis", "scope", "sentence"]]
+    table = table.rename(columns={"sentence": "answer"})
+    last = table["scope"] != "all"
+    return table.iloc[last.argsort(kind="stable")].reset_index(drop=True)
 
 
-def answers_latex(answers: Sequence[Answer]) -> str:
-    """The answers as a LaTeX tabular (needs booktabs)."""
-    table = answers_table(answers)
-    head = " & ".join(f"\\textbf{{{_tex(name)}}}" for name in ("hypothesis", "scope", "answer"))
-    rows = [
-        " & ".join(map(_tex, (row.hypothesis, row.scope, row.sentence))) + r" \\"
-        for row in table.itertuples()
-    ]
-    return "\n".join(
-        [
-            r"\begin{tabular}{llp{0.6\linewidth}}",
-            r"\toprule",
-            head + r" \\",
-            r"\midrule",
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}",
-            "",
-        ]
-    )
-
-
-def answers_dictionary(answers: Sequence[Answer]) -> dict:
-    """Plain data for JSON; a number that is not finite is null, an infinite one is in words."""
-    return {
-        "answers": [
-            {
-                **{name: getattr(a, name) for name in _ANSWER_COLUMNS},
-                "tests": [{k: _plain(v) for k, v in asdict(t).items()} for t in a.tests],
-            }
-            for a in answers
-        ]
-    }
-
-
-_NOTE = (
+TESTS_NOTE = (
     "p: permutation test; adjusted after Holm over the primary (or the secondary) tests of the "
     "hypothesis. Effects with the 2.5 % and 97.5 % percentile of the bootstrap within groups."
 )
 
 
-def _readable(tests: pd.DataFrame) -> pd.DataFrame:
+def readable_tests(answers: Sequence[Answer]) -> pd.DataFrame:
+    """The tests behind the answers for people, three significant digits."""
+    tests = evidence_table(answers)
     shown = tests[["hypothesis", "scope", "coefficients", "test"]].copy()
     for name in ("statistic", "p", "p_adjusted"):
         shown[name.replace("_", " ")] = [text(value) for value in tests[name]]
@@ -165,38 +131,8 @@ def _readable(tests: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def _markdown(table: pd.DataFrame) -> list[str]:
-    rows = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).values.tolist()]
-    return ["| " + " | ".join(str(c).replace("|", "\\|") for c in row) + " |" for row in rows]
-
-
 def text(value: float) -> str:
     """A number for people: three significant digits."""
     if math.isnan(value):
         return "–"
     return "∞" if math.isinf(value) else f"{value:.3g}"
-
-
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "²": r"\textsuperscript{2}",
-    "×": r"$\times$",
-    "÷": r"$\div$",
-    "ω": r"$\omega$",
-    "ε": r"$\varepsilon$",
-    "∞": r"$\infty$",
-    "–": "--",
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-}
-
-
-def _tex(words: str) -> str:
-    return "".join(_TEX.get(sign, sign) for sign in words)
-
-
-def _plain(value):
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "infinite"
-    return value

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from trialwatt.records.outcome import FAILED
+
 
 def number(runs: pd.DataFrame, name: str) -> pd.Series:
     """A column as floats; NaN where a value, or the whole column, is missing."""
@@ -58,6 +60,20 @@ def groups(runs: pd.DataFrame, names: list[str]) -> Iterator[tuple[dict[str, str
     for key, places in sorted(filled.groupby(names, sort=False).indices.items()):
         key = key if isinstance(key, tuple) else (key,)
         yield dict(zip(names, key, strict=True)), runs.iloc[places]
+
+
+def without_holes(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The runs that count, and a sentence about those that failed, if any did."""
+    failed = runs["status"] == FAILED
+    count = int(failed.sum())
+    if not count:
+        return runs, []
+    said = (
+        "1 run failed and is not counted."
+        if count == 1
+        else f"{count} runs failed and are not counted."
+    )
+    return runs[~failed], [said]
 
 
 def is_modelled(runs: pd.DataFrame) -> bool:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from trialwatt.analysis.cells import flag, number, treatment_value
 from trialwatt.analysis.intervals import Summary, summary
+from trialwatt.records.outcome import FAILED
 
 TOLERANCE = 0.05
 PATIENCE = 2
@@ -175,8 +176,8 @@ def steps_of(runs: pd.DataFrame, step: float | None = None) -> tuple[list[Step],
     """The steps of one sweep from its rows of the runs table, and the Baseline's, for `assess`.
 
     The rows must be of one experiment, SUT, testbed and sampler, with numbers as treatments. A
-    step has completed if any of its runs has; else it is infeasible (or was ended by the
-    deadline): there is no JCT. Holes are not in the table; the plan knows them.
+    step has completed if any of its runs has; else it is a hole if all of them failed, and
+    infeasible (or was ended by the deadline) if not: there is no JCT.
     step: the sweep's step (its smallest distance of treatments if not given); a Baseline further
     beyond the last step than this was not reached by the sweep, and is no step of it.
     """
@@ -187,7 +188,9 @@ def steps_of(runs: pd.DataFrame, step: float | None = None) -> tuple[list[Step],
         here = values == value
         done = here & (runs["status"] == "completed")
         jct = tuple(float(v) for v in number(runs[done], "jct_ms").dropna())
-        steps.append(Step(float(value), jct, "completed" if jct else "infeasible"))
+        failed = (runs["status"][here] == FAILED).all()
+        status = "completed" if jct else "failed" if failed else "infeasible"
+        steps.append(Step(float(value), jct, status))
         if is_baseline[here].any():
             baseline = steps[-1]
     if baseline is not None and len(steps) > 2 and steps[-1] is baseline:

@@ -44,23 +44,36 @@ VARIABLES = {
 }
 """Group → columns of the runs table, in the order of the heat map."""
 
-MODELLED = "a power model makes energy from CPU time and wall time"
+MODELLED = "a power model makes energy from CPU time, reserved cores and wall time"
+ALLOTMENT = "at one allotment cost is time × a constant"
 STATIC = "carbon is energy × a static intensity"
 LEAST_N = 5
 
 _FROM_ENERGY = ("carbon_g", "wte_share", "wr")
 _TIME_LIKE = ("utilisation", "wtt_share", "throughput_per_h", "cpu_s")
+_COST = ("oc", "wtc_share", "cost_to_goal")
+_COST_OF = (
+    {"oc", "jct_ms"},
+    {"wtc_share", "wtt_share"},
+    {"cost_to_goal", "time_to_goal_ms"},
+)
+_ALLOTMENT = ("wn", "cpu_physical", "wmem_mb", "accelerator")
 
 
-def excluded(x: str, y: str, modelled: bool, static_intensity: bool) -> str:
+def excluded(
+    x: str, y: str, modelled: bool, static_intensity: bool, one_allotment: bool = False
+) -> str:
     """Why this pair is no finding, whatever the data are; empty if it may be one.
 
     modelled: energies come from a power model. static_intensity: one carbon intensity for all.
+    one_allotment: all runs reserved the same.
     """
+    if one_allotment and {x, y} in _COST_OF:
+        return ALLOTMENT
     for a, b in ((x, y), (y, x)):
         if static_intensity and a == "carbon_g" and _is_energy(b):
             return STATIC
-        if modelled and (_is_energy(a) or a in _FROM_ENERGY) and _is_time(b):
+        if modelled and (_is_energy(a) or a in _FROM_ENERGY) and (_is_time(b) or b in _COST):
             return MODELLED
     return ""
 
@@ -82,10 +95,10 @@ def rank_correlations(
     for key, here in groups(runs, list(by)):
         done = here[here["status"] == "completed"]
         columns = {name: number(done, name).to_numpy() for name, _ in named}
-        modelled, static = is_modelled(done), _static(done)
+        made = is_modelled(done), _static(done), _one_allotment(done)
         rows = []
         for (x, x_group), (y, y_group) in itertools.combinations(named, 2):
-            why = excluded(x, y, modelled, static)
+            why = excluded(x, y, *made)
             rho, p, n = (math.nan, math.nan, 0) if why else _spearman(columns[x], columns[y])
             rows.append(
                 {"x": x, "x_group": x_group, "y": y, "y_group": y_group}
@@ -125,3 +138,7 @@ def _is_time(name: str) -> bool:
 def _static(runs: pd.DataFrame) -> bool:
     intensity = number(runs, "cint_g_per_kwh").dropna()
     return intensity.empty or bool(np.isclose(intensity, intensity.iloc[0], rtol=1e-9).all())
+
+
+def _one_allotment(runs: pd.DataFrame) -> bool:
+    return all(runs[name].nunique() <= 1 for name in _ALLOTMENT if name in runs)

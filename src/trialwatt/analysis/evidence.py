@@ -19,6 +19,7 @@ from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.analysis.multiple import holm
 
 ALPHA = 0.05
+NO_RUNS = "all runs failed"
 STRONG = 1.05
 """A ratio from which on we call an influence strong: the tolerance of the sweeps."""
 

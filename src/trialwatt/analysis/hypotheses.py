@@ -12,6 +12,7 @@ from trialwatt.analysis import platform_effect, search_effect
 from trialwatt.analysis.answers import DEMONSTRATION, RECORDED, UNDECIDED, Answer
 from trialwatt.analysis.cells import is_modelled
 from trialwatt.analysis.evidence import Evidence, judge, overall
+from trialwatt.metrics.processes import mapped
 
 RESAMPLES = 4999
 _BY_MODEL = f"{UNDECIDED}: depends on the power model"
@@ -20,23 +21,29 @@ Tables = pd.DataFrame | Mapping[str, pd.DataFrame]
 
 
 def h1(
-    tables: Tables, *, platforms: Mapping[str, str] | None = None, resamples: int = RESAMPLES
+    tables: Tables,
+    *,
+    platforms: Mapping[str, str] | None = None,
+    resamples: int = RESAMPLES,
+    processes: int = 1,
 ) -> list[Answer]:
     """H1: the platform strongly influences which scaling is best in energy efficiency.
 
     tables: the runs table of one or several experiments, or one per set of power coefficients
     (`recompute.tables_under`). platforms: testbed → machine, for testbeds that are scalings of
-    the same one. An answer per SUT and resource experiment, then the one over "all".
+    the same one. processes: over which the sets are spread. An answer per SUT and resource
+    experiment, then the one over "all".
     """
     return _answers(
         "H1",
         tables,
         partial(platform_effect.evidence, platforms=platforms or {}, resamples=resamples),
         lambda runs: runs["experiment"].fillna("").map(platform_effect.is_resource_experiment),
+        processes,
     )
 
 
-def h2(tables: Tables, *, resamples: int = RESAMPLES) -> list[Answer]:
+def h2(tables: Tables, *, resamples: int = RESAMPLES, processes: int = 1) -> list[Answer]:
     """H2: space, sampling and pruning strongly influence waste and so energy efficiency.
 
     An answer per SUT, search experiment and testbed, then the one over "all". See `h1`.
@@ -46,15 +53,20 @@ def h2(tables: Tables, *, resamples: int = RESAMPLES) -> list[Answer]:
         tables,
         partial(search_effect.evidence, resamples=resamples),
         lambda runs: runs["experiment"].fillna("").map(search_effect.factor_of).notna(),
+        processes,
     )
 
 
 def answers(
-    tables: Tables, *, platforms: Mapping[str, str] | None = None, resamples: int = RESAMPLES
+    tables: Tables,
+    *,
+    platforms: Mapping[str, str] | None = None,
+    resamples: int = RESAMPLES,
+    processes: int = 1,
 ) -> list[Answer]:
     """The answers to both hypotheses."""
-    found = h1(tables, platforms=platforms, resamples=resamples)
-    return found + h2(tables, resamples=resamples)
+    found = h1(tables, platforms=platforms, resamples=resamples, processes=processes)
+    return found + h2(tables, resamples=resamples, processes=processes)
 
 
 def _answers(
@@ -62,6 +74,7 @@ def _answers(
     tables: Tables,
     evidence: Callable[[pd.DataFrame], list[Evidence]],
     concerns: Callable[[pd.DataFrame], pd.Series],
+    processes: int,
 ) -> list[Answer]:
     if isinstance(tables, pd.DataFrame):
         tables = {RECORDED: tables}
@@ -71,7 +84,8 @@ def _answers(
     first, *others = tables
     modelled = is_modelled(tables[first][concerns(tables[first]).astype(bool)])
     names = [first, *others] if modelled else [first]
-    by_name = {name: judge(hypothesis, evidence(tables[name])) for name in names}
+    each = mapped(evidence, [tables[name] for name in names], processes, chunk=1)
+    by_name = {name: judge(hypothesis, one) for name, one in zip(names, each, strict=True)}
     found = [
         _agreed(answer, {name: _of(by_name[name], answer.scope) for name in names}, modelled)
         for answer in by_name[first]

@@ -12,8 +12,8 @@ import pandas as pd
 
 from trialwatt.analysis import bootstrap
 from trialwatt.analysis.answers import TestResult, text
-from trialwatt.analysis.cells import groups, in_order, number, treatment
-from trialwatt.analysis.evidence import Evidence, Outcome
+from trialwatt.analysis.cells import groups, in_order, number, treatment, without_holes
+from trialwatt.analysis.evidence import NO_RUNS, Evidence, Outcome
 from trialwatt.analysis.intervals import SEED
 from trialwatt.analysis.permutation import Layout
 
@@ -60,7 +60,7 @@ def best_treatments(runs: pd.DataFrame, resamples: int = 4999) -> pd.DataFrame:
         if not np.isfinite(middle).any():
             continue
         wins = np.bincount(_argmin(cells.drawn[0]), minlength=len(middle)) / resamples
-        best = int(np.argmin(middle))
+        best = int(_argmin(middle))
         order = [i for i in np.argsort(-wins, kind="stable") if i != best and wins[i] > 0]
         low, high = bootstrap.interval(cells.drawn[0][best])
         rows.append(
@@ -127,7 +127,11 @@ class _Cells:
 
 
 def _scope(scope: str, runs: pd.DataFrame, platforms, resamples: int) -> Evidence:
+    runs, holes = without_holes(runs)
+    if runs.empty:
+        return Evidence(scope, (Outcome("testbed × treatment", undecided=NO_RUNS),), 0)
     runs, remarks = _one_testbed_each(runs, platforms)
+    remarks += holes
     cells = _Cells(runs, resamples)
     # A treatment that cannot work need not be tried five times.
     repetitions = int(cells.runs[cells.counts > 0].min(initial=cells.runs.max()))

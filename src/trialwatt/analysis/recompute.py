@@ -13,6 +13,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.meters.model import PowerParameters
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.extract import compute
+from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.metrics.remodel import remodelled
 from trialwatt.records.reader import read_run
 
@@ -38,7 +39,7 @@ def tables_under(
     results: Path,
     context: MetricsContext,
     sets: Mapping[str, PowerParameters],
-    recompute=recompute_run,
+    processes: int = PROCESSES,
 ) -> dict[str, pd.DataFrame]:
     """The runs table as recorded, and again under each set of coefficients, for the hypotheses.
 
@@ -46,11 +47,15 @@ def tables_under(
     one that the table was made with. Only rows with modelled energy change. A run that stands in
     several experiments is read once.
     """
-    found: dict[str, dict[str, dict]] = {}
     methods = runs["energy_method"].fillna("").astype(str)
-    for folder in sorted(set(runs.loc[methods.str.contains("modelled"), "folder"])):
-        found[folder] = recompute(Path(results) / folder, context, sets)
+    folders = sorted(set(runs.loc[methods.str.contains("modelled"), "folder"]))
+    again = partial(_again, results=Path(results), context=context, sets=sets)
+    found = dict(zip(folders, mapped(again, folders, processes), strict=True))
     return {RECORDED: runs} | {name: _under(runs, partial(_row, found, name)) for name in sets}
+
+
+def _again(folder: str, results: Path, context: MetricsContext, sets) -> dict[str, dict]:
+    return recompute_run(results / folder, context, sets)
 
 
 def _row(found: dict[str, dict[str, dict]], name: str, folder: str) -> dict:

@@ -10,9 +10,9 @@ from scipy.stats import rankdata
 
 from trialwatt.analysis import bootstrap
 from trialwatt.analysis.answers import TestResult, text
-from trialwatt.analysis.cells import flag, groups, number
+from trialwatt.analysis.cells import flag, groups, number, without_holes
 from trialwatt.analysis.censoring import gehan_scores, median
-from trialwatt.analysis.evidence import ALPHA, Evidence, Outcome
+from trialwatt.analysis.evidence import ALPHA, NO_RUNS, Evidence, Outcome
 from trialwatt.analysis.intervals import SEED
 from trialwatt.analysis.permutation import epsilon_squared, k_sample
 
@@ -22,6 +22,7 @@ _COLUMNS = (
     *("experiment", "sut", "testbed", *FACTORS.values(), "budget", "status"),
     *("job_energy_kwh", "energy_to_goal_kwh", "goal_censored", "wte_share"),
 )
+_WAY = "way"
 _SAID = {"sampler": "sampler", "pruner": "pruner", "pS": "space size"}
 
 
@@ -41,7 +42,11 @@ def evidence(runs: pd.DataFrame, resamples: int) -> list[Evidence]:
             continue
         same = [column for column in FACTORS.values() if column != factor]
         keys = ["sut", "testbed", *same]
-        scopes = list(groups(runs[experiments == name], keys))
+        scopes = [
+            (key | {_WAY: way}, here)
+            for key, rows in groups(runs[experiments == name], keys)
+            for way, here in _ways(rows, factor)
+        ]
         # One level of the factor is no comparison, unless there is nothing else for this SUT.
         telling = [s for s in scopes if _levels(s[1], factor).nunique() > 1]
         told = {key["sut"] for key, _ in telling}
@@ -51,16 +56,37 @@ def evidence(runs: pd.DataFrame, resamples: int) -> list[Evidence]:
             mine = [other for other, _ in telling if (other["sut"], other["testbed"]) == here]
             differs = [c for c in same if len({k[c] for k in mine}) > 1]
             notes = [key["testbed"], *(f"{_SAID[c]} {key[c]}" for c in differs)]
+            alike = [other for other in mine if all(other[c] == key[c] for c in same)]
+            notes += [key[_WAY]] if len(alike) > 1 else []
             scope = f"{key['sut']} in {name} ({', '.join(notes)})"
             found.append(_scope(scope, rows, factor, resamples))
     return found
 
 
+def _ways(runs: pd.DataFrame, factor: str) -> list[tuple[str, pd.DataFrame]]:
+    """The ways in which space sizes are compared, each with its runs: never one with another.
+
+    A search has the budget of its whole space, or one that is the same for all sizes; where a
+    space is as large as that budget its runs belong to both ways.
+    """
+    if factor != "pS":
+        return [("", runs)]
+    budget, size = number(runs, "budget"), number(runs, "pS")
+    ways = [("budget of the whole space", runs[budget == size])]
+    ways += [
+        (f"budget {value:g}", runs[budget == value]) for value in sorted(budget.dropna().unique())
+    ]
+    telling = [(name, here) for name, here in ways if _levels(here, factor).nunique() > 1]
+    return telling or [("", runs)]
+
+
 def _scope(scope: str, runs: pd.DataFrame, factor: str, resamples: int) -> Evidence:
+    runs, remarks = without_holes(runs)
+    if runs.empty:
+        return Evidence(scope, (Outcome("energy to tg", undecided=NO_RUNS),), 0)
     levels = _levels(runs, factor)
     energy = number(runs, "job_energy_kwh")
     energy = energy.where(np.isfinite(energy) & (energy > 0))
-    remarks = []
     if energy.isna().any():
         remarks.append(f"{int(energy.isna().sum())} of {len(runs)} runs have no energy.")
     infeasible = int((runs["status"] == "infeasible").sum())

@@ -134,24 +134,42 @@ class SutChecks:
         reason = self._available[name]
         return f"{name} cannot run here: {reason}" if reason else ""
 
-    def check_search(self, name: str, resolved: Resolved, at: Problem, problems: Problems) -> None:
-        """Whether the SUT offers the sampler and the pruner, together and with their options.
+    def offers(self, name: str, kind: str) -> list[str]:
+        """The names of the SUT's samplers or pruners."""
+        sut, _ = self._registry.load(name)
+        return list(getattr(sut, f"{kind}s"))
+
+    def is_control(self, name: str) -> bool:
+        """Whether it is what the others are compared with."""
+        sut, _ = self._registry.load(name)
+        return sut.is_control
+
+    def faults(self, name: str, resolved: Resolved) -> list[tuple[tuple, str]]:
+        """Why a SUT cannot search so: its sampler and pruner, together and with their options.
+
+        (path in the workload, what is wrong there), empty if it can.
+        """
+        if "search" in resolved.faulty:
+            return []
+        question = (name, resolved.workload.model_dump_json(include={"search", "space", "epochs"}))
+        if question not in self._answers:
+            self._answers[question] = self._search_problems(name, resolved)
+        return self._answers[question]
+
+    def report(
+        self, at: Problem, resolved: Resolved, faults: list[tuple[tuple, str]], problems: Problems
+    ) -> None:
+        """Faults as problems.
 
         `at` is the SUT's place in a list. It is named where the experiment itself varies the
         strategy; else the place where the strategy was chosen.
         """
-        if "search" in resolved.faulty:
-            return
-        workload, origins = resolved.workload, resolved.origins
-        question = (name, workload.model_dump_json(include={"search", "space", "epochs"}))
-        if question not in self._answers:
-            self._answers[question] = self._search_problems(name, resolved)
-        for path, message in self._answers[question]:
-            _, key = origins.of(path[:2])
+        for path, message in faults:
+            _, key = resolved.origins.of(path[:2])
             if path[0] == "search" and key[:1] == ("vary",):
                 problems.add(Problem(at.file, at.key, message))
             else:
-                problems.add(origins.problem(path, message))
+                problems.add(resolved.origins.problem(path, message))
 
     def _search_problems(self, name: str, resolved: Resolved) -> list[tuple[tuple, str]]:
         sut, _ = self._registry.load(name)
@@ -199,6 +217,12 @@ class PlatformChecks:
         if fault:
             problems.add(origins.problem(("platform",), fault))
 
+    def accelerator_problem(self, accelerator: str) -> str:
+        """Why workers cannot have this accelerator type here; empty if they can."""
+        if self._platform is None:
+            return ""
+        return self._platform.accelerator_problem(self._testbed, accelerator)
+
     def check(
         self, run: RunConfig, suts: SutChecks, resolved: Resolved, problems: Problems
     ) -> None:
@@ -213,6 +237,8 @@ class PlatformChecks:
         question = (run.sut, workers.model_dump_json())
         if question not in self._asked:
             self._asked[question] = self._platform.problems(self._testbed, suts.roles(run))
+        if problem := self.accelerator_problem(workers.accelerator):
+            problems.add(origins.problem(("workers", "accelerator"), problem))
         for message in self._asked[question]:
             replaced = origins.below(("workers",))
             named = [path for path in replaced if dotted(path) in message]

@@ -9,8 +9,9 @@ from typing import Any
 
 from trialwatt.config.keys import exists, settable, suggestion
 from trialwatt.config.loading import ConfigFiles, Problems, validated
-from trialwatt.config.models import Experiment, Value, Workload, WorkloadFile
+from trialwatt.config.models import ALL, Experiment, Sweep, Value, Workload, WorkloadFile
 from trialwatt.config.origins import Origins
+from trialwatt.config.space import size
 
 _PLACEHOLDER = {"?": {"choices": [0]}}
 """Stands for a space that cannot be read, so that the rest of the workload is checked too."""
@@ -68,6 +69,8 @@ def resolve(draft: Draft, files: ConfigFiles, problems: Problems) -> Resolved | 
     if workload is None:
         return None
     search = workload.search
+    if search.budget is not None and search.budget == size(workload.space):
+        search = search.model_copy(update={"budget": None})  # one search, one identity
     search = search.model_copy(
         update={
             "sampler_options": _sorted(search.sampler_options),
@@ -82,20 +85,125 @@ def resolve(draft: Draft, files: ConfigFiles, problems: Problems) -> Resolved | 
     return Resolved(workload.model_copy(update=update), origins, faulty | unread)
 
 
-def treatments(
-    experiment: Experiment, file: str, origins: Origins, base: Draft, problems: Problems
-) -> Iterator[tuple[dict[str, Value], Draft]]:
-    """Every combination of the values that vary, the last key fastest; none if nothing varies."""
-    axes = []
-    for key, values in experiment.vary.items():
-        repeated(values, origins, ("vary", key), problems)
-        if known_key(key, origins, ("vary", key), problems):
-            axes.append([(key, index, value) for index, value in enumerate(values)])
-    for combination in itertools.product(*axes) if axes else ():
-        draft = base
-        for key, index, value in combination:
-            draft = draft.with_value(key, value, file, ("vary", key, index))
-        yield {key: value for key, _, value in combination}, draft
+def label_of(values: Mapping[str, Value]) -> str:
+    """As `workers.count=2`; "baseline" where nothing varies."""
+    return ", ".join(f"{key}={value}" for key, value in values.items()) or "baseline"
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """One combination of values, as a draft of its workload.
+
+    way: which of the experiment's ways it belongs to. found: its keys whose values were not
+    written down but found (`all`). is_between: a step of a sweep between its first and its last.
+    """
+
+    values: dict[str, Value]
+    draft: Draft
+    way: int
+    found: frozenset[str]
+    is_between: bool = False
+
+    @property
+    def label(self) -> str:
+        return label_of(self.values)
+
+
+class Variations:
+    """The treatments of experiments, narrowed by the settings' `only`."""
+
+    def __init__(self, only: Mapping[str, list[Value]], origins: Origins):
+        self._only, self._origins = only, origins
+        self._tried: dict[str, list[Value]] = {}
+
+    def treatments(
+        self,
+        experiment: Experiment,
+        file: str,
+        origins: Origins,
+        base: Draft,
+        everything: Mapping[str, list[Value]],
+        problems: Problems,
+    ) -> Iterator[Treatment]:
+        """Every combination of the values that vary, the last key fastest, way by way.
+
+        everything: what `all` means, per key.
+        """
+        for number, (path, way) in enumerate(experiment.ways):
+            axes = []
+            for key, written in way.items():
+                if known_key(key, origins, (*path, key), problems):
+                    axes.append(
+                        self._axis(key, written, origins, (*path, key), everything, problems)
+                    )
+            found = frozenset(key for key, written in way.items() if written == ALL)
+            combinations = list(itertools.product(*axes)) if axes else []
+            for index, combination in enumerate(combinations):
+                draft = base
+                for key, value, place in combination:
+                    draft = draft.with_value(key, value, file, place)
+                values = {key: value for key, value, _ in combination}
+                is_between = sweep_of(experiment, number) is not None and (
+                    0 < index < len(combinations) - 1
+                )
+                yield Treatment(values, draft, number, found, is_between)
+
+    def unused(self, problems: Problems) -> None:
+        """Report what `only` names and no experiment tries."""
+        for key, values in self._only.items():
+            if key not in self._tried:
+                message = "no experiment of this configuration varies it"
+                problems.add(self._origins.problem(("only", key), message))
+                continue
+            for index, value in enumerate(values):
+                if value not in self._tried[key]:
+                    there = ", ".join(map(str, dict.fromkeys(self._tried[key])))
+                    message = f"no experiment tries {value}; there are: {there}"
+                    problems.add(self._origins.problem(("only", key, index), message))
+
+    def _axis(
+        self,
+        key: str,
+        written: list[Value] | Sweep | str,
+        origins: Origins,
+        path: tuple,
+        everything: Mapping[str, list[Value]],
+        problems: Problems,
+    ) -> list[tuple[str, Value, tuple]]:
+        """(key, value, its place in the file) of each value of one key."""
+        if isinstance(written, Sweep):
+            last = len(written.values) - 1
+            places = [
+                (value, (*path, "maximum" if last and index == last else "start"))
+                for index, value in enumerate(written.values)
+            ]
+        elif written == ALL:
+            if key not in everything:
+                message = f"`all` is known of {', '.join(everything)} only; list the values"
+                problems.add(origins.problem(path, message))
+            places = [(value, path) for value in everything.get(key, [])]
+        else:
+            repeated(written, origins, path, problems)
+            places = [(value, (*path, index)) for index, value in enumerate(written)]
+        self._tried.setdefault(key, []).extend(value for value, _ in places)
+        wanted = self._only.get(key)
+        return [(key, value, place) for value, place in places if wanted is None or value in wanted]
+
+
+def sweep_of(experiment: Experiment, way: int) -> tuple[str, Sweep] | None:
+    """The key and the sweep of a way that is one."""
+    _, varied = experiment.ways[way]
+    found = [(key, written) for key, written in varied.items() if isinstance(written, Sweep)]
+    return found[0] if found else None
+
+
+def check_sweeps(experiment: Experiment, origins: Origins, problems: Problems) -> None:
+    """A sweep is of one key alone: what would the others' converged step be?"""
+    for path, varied in experiment.ways:
+        swept = [key for key, written in varied.items() if isinstance(written, Sweep)]
+        if swept and len(varied) > 1:
+            message = "a sweep cannot be combined with other keys; list its values instead"
+            problems.add(origins.problem((*path, swept[0]), message))
 
 
 def value_at(draft: Draft, workload: Workload, key: str) -> Value | None:

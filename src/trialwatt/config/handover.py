@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import asdict
 from pathlib import Path
 
 from trialwatt.config.carbon_series import read_series
@@ -26,6 +27,32 @@ def experiment_rows(plan: Plan, experiment: str) -> list[dict]:
             }
         )
     return rows
+
+
+def sweep_values(plan: Plan, experiment: str, sweep: str) -> dict:
+    """What decides how a sweep goes on: values for analysis.moves.Sweep.of."""
+    planned = next(each for each in plan.experiments[experiment].sweeps if each.id == sweep)
+
+    def treatment(run) -> dict:
+        return {"value": float(run.value), "folder": run.folder}
+
+    return {
+        "sut": planned.sut,
+        "sampler": planned.sampler,
+        "testbed": planned.testbed,
+        "key": planned.key,
+        "steps": [treatment(step) for step in planned.steps],
+        "baseline": treatment(planned.baseline),
+        "tolerance": planned.tolerance,
+        "patience": planned.patience,
+        "repetitions": plan.settings.repetitions,
+        "most_repetitions": plan.settings.repetitions_at_most,
+    }
+
+
+def unavailable(plan: Plan, experiment: str) -> list[dict]:
+    """What of an experiment cannot be run here: sut, treatment (either may be None), reason."""
+    return [asdict(each) for each in plan.experiments[experiment].unavailable]
 
 
 def carbon_series(plan: Plan) -> list[str]:
@@ -60,6 +87,11 @@ def metrics_values(plan: Plan) -> dict:
         name = f"series {Path(file).name}"
         values |= {"intensity": None, "region": name, "carbon_year": first.year}
     return values
+
+
+def power_models(plan: Plan) -> dict[str, dict]:
+    """Every power model that we ship: name → the fields of config.tables.PowerModel."""
+    return {name: model.model_dump() for name, model in plan.tables.all_power.items()}
 
 
 def source(plan: Plan, experiment: str) -> dict:

@@ -313,36 +313,125 @@ class Testbed(Model):
 # --- experiments and the whole ----------------------------------------------------------------
 
 
-class Experiment(Model):
-    """A base workload and what varies: dotted workload keys to the list of treatments.
+class Sweep(Model):
+    """Rising treatments, tried one after another until the job completion time converges.
 
-    Every one of `suts` must be able to run here; those of `optional_suts` that cannot are left
-    out, and the plan says why.
+    From `start` in steps of `step` up to `maximum` (included); `tolerance` and `patience` as in
+    docs/analysis.md, "Convergence".
+    """
+
+    start: Number
+    step: Annotated[Number, Field(gt=0)]
+    maximum: Number
+    until: Literal["jct"] = "jct"
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    patience: Annotated[int, Field(ge=1)] = 2
+
+    @model_validator(mode="after")
+    def _rises(self):
+        if self.start > self.maximum:
+            raise ValueError(
+                f"start must not be above maximum (got {self.start:g} and {self.maximum:g})"
+            )
+        return self
+
+    @property
+    def values(self) -> list[int | float]:
+        """Every treatment that may be tried, rising."""
+        count = int((self.maximum - self.start) / self.step + 1e-9) + 1
+        return [self.start + index * self.step for index in range(count)]
+
+
+ALL = "all"
+"""In place of a list: every value that there is (strategies of the SUTs, accelerators)."""
+
+
+def _variation_kind(value) -> str:
+    if isinstance(value, Sweep | Mapping):
+        return "(sweep)"
+    return "(all)" if isinstance(value, str) else "(list)"
+
+
+Variation = Annotated[
+    Annotated[list[Value], Field(min_length=1), Tag("(list)")]
+    | Annotated[Sweep, Tag("(sweep)")]
+    | Annotated[Literal["all"], Tag("(all)")],
+    Discriminator(_variation_kind),
+]
+Way = Annotated[dict[str, Variation], Field(min_length=1)]
+
+
+def _ways_kind(value) -> str:
+    return "(ways)" if isinstance(value, list) else "(way)"
+
+
+class Experiment(Model):
+    """A base workload and what varies: dotted workload keys to their treatments.
+
+    Treatments are a list of values, a sweep, or `all`. Several keys are combined; a list of
+    mappings varies in several ways, one after the other. Every one of `suts` must be able to run
+    here; those of `optional_suts` that cannot are left out, and the plan says why.
     """
 
     title: str
     base: Name
-    vary: dict[str, Annotated[list[Value], Field(min_length=1)]] = {}
+    vary: Annotated[
+        Annotated[dict[str, Variation], Tag("(way)")]
+        | Annotated[list[Way], Field(min_length=1), Tag("(ways)")],
+        Discriminator(_ways_kind),
+    ] = {}
     suts: Annotated[list[Name], Field(min_length=1)]
     optional_suts: list[Name] = []
+
+    @property
+    def ways(self) -> list[tuple[tuple, dict[str, list[Value] | Sweep | str]]]:
+        """(path in the file, key → treatments) of each way in which it varies."""
+        if isinstance(self.vary, list):
+            return [(("vary", index), way) for index, way in enumerate(self.vary)]
+        return [(("vary",), self.vary)] if self.vary else []
 
 
 class Settings(Model):
     """config/config.yaml: which experiments run, where, how often and on which data.
 
     `base` replaces the base workload of every experiment, `set` replaces single workload keys
-    (dotted) of the base, `suts` replaces the experiments' lists (the optional ones too).
+    (dotted) of the base, `suts` replaces the experiments' lists (the optional ones too),
+    `optional_suts` adds to them what can run here, `only` narrows what a key varies over to the
+    values that it lists (null: to none, where another file did).
+
+    A step of a sweep gets further repetitions, up to `most_repetitions`, until its interval is
+    within tolerance; null means ten, and no further ones where `repetitions` is below five.
     """
 
     testbed: Name = "local"
     experiments: Annotated[list[Name], Field(min_length=1)]
     base: Name | None = None
     set: dict[str, Value] = {}
+    only: dict[str, Annotated[list[Value], Field(min_length=1)] | None] | None = None
     suts: Annotated[list[Name], Field(min_length=1)] | None = None
+    optional_suts: list[Name] = []
     repetitions: Annotated[int, Field(ge=1)] = 3
+    most_repetitions: Annotated[int, Field(ge=1)] | None = None
+    warm_up: bool = True
     seed: Annotated[int, Field(ge=0)] = 1
     data: str | None = None
     results: str = "results"
+
+    @model_validator(mode="after")
+    def _most(self):
+        if self.most_repetitions is not None and self.most_repetitions < self.repetitions:
+            raise ValueError(
+                f"most_repetitions must not be below repetitions (got {self.most_repetitions} and "
+                f"{self.repetitions})"
+            )
+        return self
+
+    @property
+    def repetitions_at_most(self) -> int:
+        """Of a step of a sweep."""
+        if self.most_repetitions is not None:
+            return self.most_repetitions
+        return max(10, self.repetitions) if self.repetitions >= 5 else self.repetitions
 
 
 # --- one run ----------------------------------------------------------------------------------

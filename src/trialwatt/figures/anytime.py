@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from trialwatt.figures import quantity, treatments
+from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.style import (
@@ -38,7 +40,12 @@ class _Curve(NamedTuple):
 
 
 @styled
-def anytime(runs: pd.DataFrame, curves: pd.DataFrame, experiment: str) -> Figure:
+def anytime(
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    experiment: str,
+    unavailable: Sequence[Mapping] = (),
+) -> Figure:
     """Best-so-far score against time, energy and cost, a row of panels per SUT and testbed.
 
     curves: of trialwatt.figures.anytime.priced. Thick: median over repetitions; faint: each of
@@ -46,9 +53,10 @@ def anytime(runs: pd.DataFrame, curves: pd.DataFrame, experiment: str) -> Figure
     """
     title = f"{treatments.titled(experiment)}, best score so far"
     if runs.empty:
-        return nothing(title, "this experiment has no runs yet.")
+        return nothing(title, no_runs(unavailable))
+    absent = absences(runs, experiment, unavailable)
     if curves.empty:
-        return nothing(title, "no trial of this experiment was completed with a score.")
+        return nothing(title, f"no trial of it was completed with a score. {absent}")
     shown = runs[runs["folder"].isin(curves["folder"])]
     panels = _panels(shown, experiment)
     figure = blank(PAGE_IN, 1.5 + (1.55 if len(panels) > 1 else 2.2) * len(panels))
@@ -85,7 +93,7 @@ def anytime(runs: pd.DataFrame, curves: pd.DataFrame, experiment: str) -> Figure
     if quantity.column(shown, "goal_target").notna().any():
         lines.append(Line2D([], [], label="goal tg", **GOAL))
     heading(figure, title, lines, columns=8)
-    footnote(figure, _note(shown, curves, low))
+    footnote(figure, _note(shown, curves, low) + absent)
     return figure
 
 

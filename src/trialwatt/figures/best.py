@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from trialwatt.analysis.intervals import summary
 from trialwatt.figures import SEARCH, quantity, treatments
+from trialwatt.figures.absent import grouped
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import conditions
+from trialwatt.figures.style import in_order
 from trialwatt.figures.tablefiles import write_table
 from trialwatt.figures.tables import cell
+from trialwatt.records.outcome import FAILED
 
 COLUMNS = [
     "sut",
@@ -29,6 +33,8 @@ COLUMNS = [
     "saved_share",
     "treatments",
     "overlaps",
+    "failed",
+    "unavailable",
     "energy_method",
 ]
 
@@ -42,12 +48,15 @@ def measure_of(experiment: str) -> str:
     return "job_energy_kwh" if experiment in SEARCH else "ept_kwh"
 
 
-def best_table(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
+def best_table(
+    runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ()
+) -> pd.DataFrame:
     """A row per SUT, testbed and, where it is no treatment, sampler; energies in kWh.
 
     The best has the smallest median over completed runs. saved_share: 1 − best ÷ baseline;
     overlaps: whether its spread (range or interval) and that of the second best overlap;
-    treatments: how many had a completed run.
+    treatments: how many had a completed run; failed: runs that are not known. A SUT that cannot
+    run here has a row with the reason in `unavailable`.
     """
     found = []
     if not runs.empty:
@@ -63,6 +72,7 @@ def best_table(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
             ranked = sorted((s.median, axis.keys.index(k), k) for k, s in known.items() if s.n)
             row = {"sut": group.sut, "testbed": group.testbed, "sampler": group.sampler}
             row |= {"measure": name, "treatments": len(ranked), "n": 0}
+            row["failed"] = int((group.runs["status"] == FAILED).sum())
             row["energy_method"] = quantity.methods(group.runs["energy_method"])
             if ranked:
                 best, second = known[ranked[0][2]], ranked[1][2] if len(ranked) > 1 else None
@@ -82,14 +92,43 @@ def best_table(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
                     row["second_median_kwh"] = known[second].median
                     row["overlaps"] = best.high >= known[second].low
             found.append(row)
+    for each in grouped(unavailable):
+        if each.sut and not each.treatments:
+            row = {"sut": each.sut, "testbed": "", "sampler": "", "measure": measure_of(experiment)}
+            row |= dict.fromkeys(("n", "failed", "treatments"), 0)
+            found.append(row | {"unavailable": each.reason, "energy_method": ""})
     return pd.DataFrame(found, columns=COLUMNS)
 
 
+def overall_best(by_experiment: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of `best_table` of all experiments (name → its runs), each with its `experiment`.
+
+    least: whether this is the least energy per completed trial of its SUT, testbed and sampler
+    over all experiments that are compared by it; None for those that are not.
+    """
+    tables = [
+        best_table(runs, name).assign(experiment=name)
+        for name, runs in by_experiment.items()
+        if len(runs)
+    ]
+    if not tables:
+        return pd.DataFrame(columns=["experiment", *COLUMNS, "least"])
+    table = pd.concat(tables, ignore_index=True)[["experiment", *COLUMNS]]
+    per_trial = table["median_kwh"].where(table["measure"] == "ept_kwh").astype(float)
+    sampler = table["sampler"].fillna("")
+    smallest = per_trial.groupby([table["sut"], table["testbed"], sampler]).transform("min")
+    return table.assign(least=(per_trial == smallest).where(per_trial.notna(), None))
+
+
 def write_best_table(
-    runs: pd.DataFrame, experiment: str, stem: Path, provenance: dict
+    runs: pd.DataFrame,
+    experiment: str,
+    stem: Path,
+    provenance: dict,
+    unavailable: Sequence[Mapping] = (),
 ) -> list[Path]:
     """Write `<stem>.csv`, `.md`, `.tex` and the sidecar `.json`; returns their paths."""
-    table = best_table(runs, experiment)
+    table = best_table(runs, experiment, unavailable)
     shown = readable_best(table) if len(table) else None
     title = f"{treatments.titled(experiment)}, best treatment by energy"
     return write_table(stem, table, shown, title, explained(table, runs, experiment), provenance)
@@ -101,7 +140,7 @@ def readable_best(table: pd.DataFrame) -> pd.DataFrame:
     scale = quantity.energy([*table["median_kwh"], *table["baseline_median_kwh"]])
     head = quantity.head(name, scale, table)
     shown = pd.DataFrame({"SUT": table["sut"]})
-    if table["testbed"].nunique() > 1:
+    if table["testbed"].replace("", None).nunique() > 1:
         shown["testbed"] = table["testbed"]
     if (table["sampler"] != "").any():
         shown["sampler"] = table["sampler"]
@@ -110,7 +149,7 @@ def readable_best(table: pd.DataFrame) -> pd.DataFrame:
     shown[f"{'EPT' if name == 'ept_kwh' else 'job energy'} ({head})"] = [
         cell(*values, scale.factor) for values in energies
     ]
-    shown["n"] = table["n"]
+    shown["n"] = counts(table)
     for column, words in (("baseline_median_kwh", "baseline"), ("second_median_kwh", "second")):
         shown[f"{words} ({head})"] = [quantity.number(v * scale.factor) for v in table[column]]
     shown["second best"] = _said(table["second_treatment"])
@@ -118,8 +157,56 @@ def readable_best(table: pd.DataFrame) -> pd.DataFrame:
     shown["clear of the second"] = [
         "–" if pd.isna(overlaps) else "no" if overlaps else "yes" for overlaps in table["overlaps"]
     ]
-    shown["method"] = table["energy_method"]
+    shown["method"] = table["energy_method"].replace("", "–")
     return shown
+
+
+def readable_overall(table: pd.DataFrame) -> pd.DataFrame:
+    """The table over all experiments for people; – where nothing is known."""
+    if table.empty:
+        return pd.DataFrame()
+    scale = quantity.energy(table["median_kwh"])
+    head = quantity.head("ept_kwh", scale, table)
+    shown = pd.DataFrame({"SUT": table["sut"], "experiment": table["experiment"]})
+    if table["testbed"].nunique() > 1:
+        shown["testbed"] = table["testbed"]
+    if (table["sampler"].fillna("") != "").any():
+        shown["sampler"] = table["sampler"]
+    shown["best treatment"] = _said(table["best_treatment"])
+    shown["compared by"] = table["measure"].map({"ept_kwh": "EPT", "job_energy_kwh": "job energy"})
+    energies = table[["median_kwh", "low_kwh", "high_kwh"]].values
+    shown[f"energy ({head})"] = [cell(*values, scale.factor) for values in energies]
+    shown["n"] = counts(table)
+    shown["saved against baseline (%)"] = [quantity.number(100 * v) for v in table["saved_share"]]
+    shown["least EPT of the SUT"] = [
+        "–" if pd.isna(least) else "yes" if least else "no" for least in table["least"]
+    ]
+    shown["method"] = table["energy_method"].replace("", "–")
+    order = table["sut"].map({sut: i for i, sut in enumerate(in_order(table["sut"]))})
+    return shown.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+
+
+def overall_explained(runs: pd.DataFrame) -> str:
+    """What the rows over all experiments are, and how the energy came about."""
+    if runs.empty:
+        return ""
+    return (
+        "Per experiment the treatment with the smallest median over completed runs: of energy per "
+        "completed trial (EPT), and of job energy where a search is varied. Only EPT is compared "
+        "between experiments. In brackets the spread of the n runs. " + conditions(runs)
+    )
+
+
+def counts(table: pd.DataFrame) -> list[str]:
+    """n, and how many runs failed or why there are none."""
+    return [
+        f"not available: {row.unavailable}"
+        if isinstance(row.unavailable, str)
+        else f"{row.n} ({row.failed} failed)"
+        if row.failed
+        else f"{row.n}"
+        for row in table.itertuples()
+    ]
 
 
 def _said(words: pd.Series) -> pd.Series:
@@ -128,7 +215,7 @@ def _said(words: pd.Series) -> pd.Series:
 
 def explained(table: pd.DataFrame, runs: pd.DataFrame, experiment: str) -> str:
     """What was compared, and how the energy came about."""
-    if table.empty:
+    if table.empty or runs.empty:
         return ""
     what = {
         "ept_kwh": "energy per completed trial",

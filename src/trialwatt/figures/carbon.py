@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from trialwatt.figures import quantity, treatments
+from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.rows import bars_said, canvas, dots, legend_of, rows
 from trialwatt.figures.style import PAGE_IN, footnote, heading, nothing, styled
@@ -15,14 +18,19 @@ SAME = 1e-6
 
 
 @styled
-def carbon(runs: pd.DataFrame, trials: pd.DataFrame, experiment: str) -> Figure:
+def carbon(
+    runs: pd.DataFrame,
+    trials: pd.DataFrame,
+    experiment: str,
+    unavailable: Sequence[Mapping] = (),
+) -> Figure:
     """Carbon per job and per started trial (mean of a run), and CINT if it varies.
 
     A row per SUT and treatment: median of the completed runs, its bar, all repetitions.
     """
     title = f"{treatments.titled(experiment)}, carbon"
     if runs.empty:
-        return nothing(title, "this experiment has no runs yet.")
+        return nothing(title, no_runs(unavailable))
     per_trial = _per_trial(runs, trials)
     intensity = quantity.column(runs, "cint_g_per_kwh")
     panels = [
@@ -49,7 +57,8 @@ def carbon(runs: pd.DataFrame, trials: pd.DataFrame, experiment: str) -> Figure:
     footnote(
         figure,
         f"{_statement(runs, varies)} Large: median; small below it: every repetition"
-        f"{'; ' + bars if bars else ''}.\n{conditions(runs)}",
+        f"{'; ' + bars if bars else ''}.\n{conditions(runs)}"
+        f"{absences(runs, experiment, unavailable)}",
     )
     return figure
 

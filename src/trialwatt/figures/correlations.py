@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from trialwatt.figures import treatments
+from trialwatt.figures.absent import absences
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.style import (
     MUTED,
@@ -52,7 +53,12 @@ _NAMES = {
 
 
 @styled
-def correlations(table: pd.DataFrame, runs: pd.DataFrame, experiment: str) -> Figure:
+def correlations(
+    table: pd.DataFrame,
+    runs: pd.DataFrame,
+    experiment: str,
+    unavailable: Sequence[Mapping] = (),
+) -> Figure:
     """A heat map per SUT and testbed: settings and steps down, settings and impacts across.
 
     table: of analysis.correlations.rank_correlations, a row per pair with x, y, their groups, rho,
@@ -61,11 +67,11 @@ def correlations(table: pd.DataFrame, runs: pd.DataFrame, experiment: str) -> Fi
     """
     title = f"{treatments.titled(experiment)}, rank correlations"
     if table is None or table.empty:
-        return nothing(title, "no run of this experiment was completed.")
+        return nothing(title, f"no run was completed. {absences(runs, experiment, unavailable)}")
     down, across = _variables(table)
     if not down or not across:
         why = "too few completed runs, or nothing varied, in each system under test."
-        return nothing(title, why)
+        return nothing(title, f"{why} {absences(runs, experiment, unavailable)}")
     panels = _panels(table)
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
@@ -91,7 +97,7 @@ def correlations(table: pd.DataFrame, runs: pd.DataFrame, experiment: str) -> Fi
     bar.set_label("Spearman's ρ")
     bar.outline.set_visible(False)
     heading(figure, title, _handles(table), columns=3)
-    footnote(figure, _note(table, runs))
+    footnote(figure, _note(table, runs) + absences(runs, experiment, unavailable))
     return figure
 
 

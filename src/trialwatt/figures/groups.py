@@ -33,7 +33,7 @@ def groups(runs: pd.DataFrame) -> list[Group]:
     """
     if runs.empty:
         return []
-    named = _sampler_is_no_treatment(runs)
+    named = treatments.sampler_differs_within(runs)
     apart = runs["sampler"].fillna("").astype(str) if named else pd.Series("", index=runs.index)
     several = runs["testbed"].nunique() > 1
     kinds = sorted(set(zip(runs["testbed"], apart, strict=True)), key=_grid_first)
@@ -53,10 +53,3 @@ def groups(runs: pd.DataFrame) -> list[Group]:
 def _grid_first(kind: tuple[str, str]) -> tuple:
     testbed, sampler = kind
     return testbed, sampler != "grid", sampler
-
-
-def _sampler_is_no_treatment(runs: pd.DataFrame) -> bool:
-    """Whether samplers differ within a treatment, so that the treatment does not tell them."""
-    if "sampler" not in runs:
-        return False
-    return bool((runs["sampler"].groupby(treatments.key(runs)).nunique() > 1).any())

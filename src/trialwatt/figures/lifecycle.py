@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from trialwatt.figures import quantity, treatments
+from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import conditions
-from trialwatt.figures.rows import DOT, bars, canvas, rows
+from trialwatt.figures.rows import DOT, bars, canvas, rows, what_became
 from trialwatt.figures.style import (
     MUTED,
     PAGE_IN,
@@ -34,19 +37,24 @@ _WORDS = {"between": "between trials", "metrics": "metric collection"}
 
 
 @styled
-def lifecycle(runs: pd.DataFrame, trials: pd.DataFrame, experiment: str) -> Figure:
+def lifecycle(
+    runs: pd.DataFrame,
+    trials: pd.DataFrame,
+    experiment: str,
+    unavailable: Sequence[Mapping] = (),
+) -> Figure:
     """Two panels of stacked bars, a bar per SUT and treatment: time, and energy, by step.
 
     Bars are means over completed repetitions, so that their parts add up; dots are the total of
     each repetition. The trials step is wall time, split as the mean worker spent it.
     """
     if runs.empty:
-        return nothing("Lifecycle", "this experiment has no runs yet.")
-    done = runs[runs["status"] == "completed"]
+        return nothing("Lifecycle", no_runs(unavailable))
+    done, absent = runs[runs["status"] == "completed"], absences(runs, experiment, unavailable)
     if done.empty:
-        return nothing("Lifecycle", "no run of this experiment was completed.")
-    axis = treatments.axis(done, experiment)
-    found = rows(done, axis)
+        return nothing("Lifecycle", f"no run of this experiment was completed. {absent}")
+    axis = treatments.axis(runs, experiment)
+    found = rows(runs, axis)
     tables = {"time": time_by_step(done, trials), "energy": energy_by_step(done)}
 
     figure, both = canvas(PAGE_IN, found, 2)
@@ -64,9 +72,10 @@ def lifecycle(runs: pd.DataFrame, trials: pd.DataFrame, experiment: str) -> Figu
             axes.set_xlabel(f"energy per run ({scale.unit}{modelled})")
         pieces: dict[str, list[tuple[float, float, float]]] = {}
         for place, _, _, members in found:
-            parts = table.loc[members].mean() * scale.factor
+            parts = table.loc[members.intersection(done.index)].mean() * scale.factor
             if parts.isna().all():
-                axes.text(0, place, " not on record", va="center", fontsize=6.5, color=MUTED)
+                said = f" {what_became(runs['status'][members]) or 'ended by deadline'}"
+                axes.text(0, place, said, va="center", fontsize=6.5, color=MUTED)
                 continue
             left = 0.0
             for name, width in parts.items():
@@ -85,12 +94,13 @@ def lifecycle(runs: pd.DataFrame, trials: pd.DataFrame, experiment: str) -> Figu
     handles = [Patch(label=_WORDS.get(name, name), linewidth=0, **_LOOKS[name]) for name in order]
     handles.append(Line2D([], [], label="one repetition", **DOT))
     heading(figure, f"{axis.title}, time and energy by lifecycle step", handles, columns=6)
-    counts = [len(row.runs) for row in found]
+    counts = [len(here) for row in found if len(here := row.runs.intersection(done.index))]
     footnote(
         figure,
         f"Bars: mean of the completed repetitions ({treatments.sentence_of_n(counts)}). Time of "
         "the trials step is split as its workers spent it on average. JCT is setup to collect.\n"
-        + conditions(done),
+        + conditions(done)
+        + absent,
     )
     return figure
 

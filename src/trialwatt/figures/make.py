@@ -13,12 +13,14 @@ import inspect
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import FIGURES, treatments
+from trialwatt.figures.absent import absences
 from trialwatt.figures.best import write_best_table
 from trialwatt.figures.notes import place
 from trialwatt.figures.style import in_order, save
@@ -61,46 +63,78 @@ class Source:
 
 def make_figure(name: str, source: Source) -> list[Path]:
     """Draw one figure of an experiment and save it with its provenance; returns its files."""
-    if name not in FIGURES:
-        raise TrialwattError(f"there is no figure {name!r}; there are: {', '.join(FIGURES)}")
-    draw, inputs = FIGURES[name].load(), Inputs(source)
-    wanted = inspect.signature(draw).parameters
-    figure = draw(**{argument: getattr(inputs, argument) for argument in wanted})
-    provenance = _chain(f"figure/{name}", source, inputs.used, inputs.read)
-    return save(figure, source.figure_stem(name), provenance)
+    return make_figures([name], source)
 
 
-class Inputs:
-    """What a figure may ask for, by the names of its arguments; each is read when it is asked for.
+def make_figures(names: Iterable[str], source: Source) -> list[Path]:
+    """Draw figures of one experiment and save each with its provenance; returns all files.
 
-    used: the rows of the runs table that the figure shows; read: the files that it was made from.
+    Tables, records and the chain to them are read once for all of them.
     """
+    names = list(names)
+    for name in names:
+        if name not in FIGURES:
+            raise TrialwattError(f"there is no figure {name!r}; there are: {', '.join(FIGURES)}")
+    data = Data(source)
+    written = []
+    for name in names:
+        draw, inputs = FIGURES[name].load(), Inputs(data)
+        wanted = inspect.signature(draw).parameters
+        figure = draw(**{argument: getattr(inputs, argument) for argument in wanted})
+        provenance = data.chain(f"figure/{name}", inputs.used, inputs.read)
+        written += save(figure, source.figure_stem(name), provenance)
+    return written
+
+
+def make_table(source: Source) -> list[Path]:
+    """Write the results table and the best treatments of an experiment, each with its sidecar."""
+    data = Data(source)
+    read = [source.tables[0], *data.beside("unavailable")]
+    written = []
+    for kind, stem, write in (
+        ("results", source.table_stem, write_results_table),
+        ("best", source.best_stem, write_best_table),
+    ):
+        provenance = data.chain(f"table/{kind}", data.runs, read)
+        written += write(data.runs, source.experiment, stem, provenance, data.unavailable)
+    return written
+
+
+class Data:
+    """What is on the disk of an experiment, each part read when it is first asked for."""
 
     def __init__(self, source: Source):
-        self._source = source
-        self.experiment = source.experiment
-        self.runs, self._trials = _read(source)
-        self.used = self.runs
-        self.read = [source.tables[0]]
+        self.source = source
+        for table in source.tables:
+            if not table.is_file():
+                raise TrialwattError(
+                    f"{table}: missing; make the metrics of {source.experiment} first"
+                )
+        self.runs = pd.read_parquet(source.tables[0])
 
-    @property
+    @cached_property
     def trials(self) -> pd.DataFrame:
         """The trials table."""
-        if self._source.tables[1] not in self.read:
-            self.read.append(self._source.tables[1])
-        return self._trials
+        return pd.read_parquet(self.source.tables[1])
 
-    @property
-    def converged(self) -> dict[str, dict]:
-        """How the sweep of each SUT ended; empty where the experiment is no sweep."""
-        return self._beside("convergence")
+    @cached_property
+    def converged(self) -> list[dict]:
+        """How each sweep ended; empty where the experiment is no sweep."""
+        return [sweep for file in self.beside("convergence") for sweep in _json(file)["sweeps"]]
 
-    @property
-    def unavailable(self) -> dict[str, str]:
-        """What could not be run here, and why."""
-        return self._beside("unavailable")
+    @cached_property
+    def unavailable(self) -> list[dict]:
+        """What could not be run here: `sut`, `treatment` (either may be None), `reason`."""
+        return [
+            entry for file in self.beside("unavailable") for entry in _json(file)["unavailable"]
+        ]
 
-    @property
+    def beside(self, name: str) -> list[Path]:
+        """A file beside the tables: one, or none in a set of tables that is older than it."""
+        file = self.source.tables[0].with_name(f"{name}.json")
+        return [file] if file.is_file() else []
+
+    @cached_property
     def curves(self) -> pd.DataFrame:
         """The anytime curve of each run that was completed or ended by its deadline."""
         from trialwatt.figures.anytime import priced
@@ -111,7 +145,7 @@ class Inputs:
         shown = self.runs[self.runs["status"].isin(["completed", "deadline"])]
         curves = [
             priced(
-                anytime(self._source.results / run["folder"]),
+                anytime(self.source.results / run["folder"]),
                 run,
                 of_run.get(run["folder"], trials.iloc[:0]),
             )
@@ -119,6 +153,59 @@ class Inputs:
         ]
         curves = [curve for curve in curves if len(curve)]
         return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
+
+    def chain(self, kind: str, runs: pd.DataFrame, tables: Iterable[Path]) -> dict:
+        """The provenance of a file that shows these runs and was made from these tables.
+
+        The records of the whole experiment are looked up once, for whatever is made of all of it.
+        """
+        if runs is not self.runs:
+            return _chain(kind, self.source, runs, tables)
+        sums = self._whole["tables"]
+        names = [table.relative_to(self.source.results).as_posix() for table in tables]
+        return self._whole | {"kind": kind, "tables": {name: sums[name] for name in names}}
+
+    @cached_property
+    def _whole(self) -> dict:
+        others = [*self.beside("convergence"), *self.beside("unavailable")]
+        return _chain("", self.source, self.runs, [*self.source.tables, *others])
+
+
+class Inputs:
+    """What a figure may ask for, by the names of its arguments.
+
+    used: the rows of the runs table that the figure shows; read: the files that it was made from.
+    """
+
+    def __init__(self, data: Data):
+        self._data = data
+        self.experiment = data.source.experiment
+        self.runs = self.used = data.runs
+        self.read = [data.source.tables[0]]
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """The trials table."""
+        self._reads(self._data.source.tables[1])
+        return self._data.trials
+
+    @property
+    def converged(self) -> list[dict]:
+        """How each sweep ended."""
+        self._reads(*self._data.beside("convergence"))
+        return self._data.converged
+
+    @property
+    def unavailable(self) -> list[dict]:
+        """What could not be run here, and why."""
+        self._reads(*self._data.beside("unavailable"))
+        return self._data.unavailable
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """The anytime curve of each run."""
+        self._reads(self._data.source.tables[1])
+        return self._data.curves
 
     @property
     def table(self) -> pd.DataFrame:
@@ -138,7 +225,8 @@ class Inputs:
         axis, trials = treatments.axis(self.runs, self.experiment), self.trials
         return {
             f"{run.sut}, {axis.names[key]}, repetition {run.repetition}": _with_duplicates(
-                timeline(self._source.results / run.folder), trials[trials["folder"] == run.folder]
+                timeline(self._data.source.results / run.folder),
+                trials[trials["folder"] == run.folder],
             )
             for run, key in zip(
                 self.used.itertuples(), treatments.key(self.runs)[self.used.index], strict=True
@@ -147,28 +235,12 @@ class Inputs:
 
     @property
     def note(self) -> str:
-        """Where the runs that are shown were made."""
-        return place(self.used) if len(self.used) else ""
+        """Where the runs that are shown were made, and which are not there to be shown."""
+        said = place(self.used) if len(self.used) else ""
+        return said + absences(self.runs, self.experiment, self.unavailable)
 
-    def _beside(self, name: str) -> dict:
-        file = self._source.tables[0].with_name(f"{name}.json")
-        if not file.is_file():
-            return {}
-        self.read.append(file)
-        return json.loads(file.read_text(encoding="utf-8"))
-
-
-def make_table(source: Source) -> list[Path]:
-    """Write the results table and the best treatments of an experiment, each with its sidecar."""
-    runs, _ = _read(source)
-    written = []
-    for kind, stem, write in (
-        ("results", source.table_stem, write_results_table),
-        ("best", source.best_stem, write_best_table),
-    ):
-        provenance = _chain(f"table/{kind}", source, runs, source.tables[:1])
-        written += write(runs, source.experiment, stem, provenance)
-    return written
+    def _reads(self, *files: Path) -> None:
+        self.read += [file for file in files if file not in self.read]
 
 
 def one_run_each(runs: pd.DataFrame) -> pd.DataFrame:
@@ -192,12 +264,8 @@ def _with_duplicates(events: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame
     return events.assign(outcome=outcome)
 
 
-def _read(source: Source) -> tuple[pd.DataFrame, pd.DataFrame]:
-    for table in source.tables:
-        if not table.is_file():
-            raise TrialwattError(f"{table}: missing; make the metrics of {source.experiment} first")
-    runs, trials = (pd.read_parquet(table) for table in source.tables)
-    return runs, trials
+def _json(file: Path) -> dict:
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def _chain(kind: str, source: Source, runs: pd.DataFrame, tables: Iterable[Path]) -> dict:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from trialwatt.analysis.intervals import ENOUGH, RESAMPLES, SEED, Summary
 from trialwatt.figures import quantity, treatments
+from trialwatt.figures.absent import absences
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.rows import bars_said, canvas, closed_up, legend_of, medians, rows, small
 from trialwatt.figures.style import (
@@ -29,7 +32,7 @@ PANELS = (
 
 
 @styled
-def overhead(runs: pd.DataFrame, experiment: str) -> Figure:
+def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ()) -> Figure:
     """Ratios to plain of JCT, job energy and WR, a row per SUT and treatment.
 
     Compared are completed runs of one testbed, treatment and sampler; a row without a counterpart
@@ -37,8 +40,9 @@ def overhead(runs: pd.DataFrame, experiment: str) -> Figure:
     """
     title = f"{treatments.titled(experiment)}, framework overhead against plain"
     done = runs[runs["status"] == "completed"] if len(runs) else runs
+    absent = absences(runs, experiment, unavailable)
     if done.empty:
-        return nothing(title, "no run of this experiment was completed.")
+        return nothing(title, f"no run of this experiment was completed. {absent}")
     axis = treatments.axis(done, experiment)
     others = done[done["sut"] != CONTROL]
     pairs = [(row, control(done, row.runs)) for row in rows(others, axis)]
@@ -46,7 +50,7 @@ def overhead(runs: pd.DataFrame, experiment: str) -> Figure:
     found = closed_up([row for row, _ in pairs])
     if not found:
         why = "there is no SUT and treatment that plain ran too, with the same sampler."
-        return nothing(title, why)
+        return nothing(title, f"{why} {absent}")
     figure, panels = canvas(PAGE_IN, found, 3)
     summaries: list[Summary] = []
     for axes, (name, head, words) in zip(panels, PANELS, strict=True):
@@ -69,7 +73,7 @@ def overhead(runs: pd.DataFrame, experiment: str) -> Figure:
         axes.set_xlabel(f"{words}, ratio{' (modelled)' if modelled else ''}")
         axes.set_xlim(0, 1.06 * furthest)
     heading(figure, title, legend_of(others, [row.sut for row in found]), columns=7)
-    footnote(figure, _note(done, summaries, all_rows - len(found)))
+    footnote(figure, _note(done, summaries, all_rows - len(found)) + absent)
     return figure
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from trialwatt.figures import quantity, treatments
+from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.style import (
@@ -29,7 +32,12 @@ _MOST_NAMES = 8
 
 
 @styled
-def pareto(runs: pd.DataFrame, trials: pd.DataFrame, experiment: str) -> Figure:
+def pareto(
+    runs: pd.DataFrame,
+    trials: pd.DataFrame,
+    experiment: str,
+    unavailable: Sequence[Mapping] = (),
+) -> Figure:
     """Left: a point per run, job energy against best score; right: the same of each trial.
 
     The front is the points that no other beats in both; of runs the line is that of all SUTs, of
@@ -37,11 +45,12 @@ def pareto(runs: pd.DataFrame, trials: pd.DataFrame, experiment: str) -> Figure:
     """
     title = f"{treatments.titled(experiment)}, score against energy"
     if runs.empty:
-        return nothing(title, "this experiment has no runs yet.")
+        return nothing(title, no_runs(unavailable))
+    absent = absences(runs, experiment, unavailable)
     shown = runs[runs["status"].isin(["completed", "deadline"])]
     energy, score = (quantity.column(shown, n) for n in ("job_energy_kwh", "best_score"))
     if not (energy.notna() & score.notna()).any():
-        return nothing(title, "no run has both an energy and a score on record.")
+        return nothing(title, f"no run has both an energy and a score on record. {absent}")
     figure = blank(PAGE_IN, 3.9)
     left, right = figure.subplots(1, 2)
     scale = quantity.energy(energy)
@@ -77,7 +86,7 @@ def pareto(runs: pd.DataFrame, trials: pd.DataFrame, experiment: str) -> Figure:
         else:
             axes.set_xlim(left=0)
     heading(figure, title, _handles(shown), columns=7)
-    footnote(figure, f"{_winners(shown, best, experiment)}\n{conditions(shown)}")
+    footnote(figure, f"{_winners(shown, best, experiment)}\n{conditions(shown)}{absent}")
     return figure
 
 

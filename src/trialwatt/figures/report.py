@@ -12,12 +12,15 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trialwatt.figures import FIGURES, figures_of, treatments
+from trialwatt.figures.absent import failures, grouped
 from trialwatt.figures.best import best_table, explained, readable_best
 from trialwatt.figures.notes import conditions, texts
 from trialwatt.figures.style import SUFFIXES
 from trialwatt.figures.tables import explanation, readable, results_table
 from trialwatt.provenance.files import write_whole
+from trialwatt.records.outcome import FAILED
 
+_STATUSES = ("completed", "infeasible", "deadline", FAILED)
 TABLE_SUFFIXES = (".csv", ".md", ".tex", ".json")
 
 
@@ -35,23 +38,43 @@ def write_report(results: Path, experiments: Iterable[Mapping], output: Path) ->
         lstrip_blocks=True,
     )
     sections = [_section(results, experiment, output) for experiment in experiments]
+    answers = _answers(results, output)
     made = [
         figure["path"] for section in sections for figure in section["figures"] if figure["data"]
     ]
     page = environment.get_template("report.html").render(
-        sections=sections, example=made[0] if made else "figures/r-node/resource.svg"
+        sections=sections,
+        answers=answers,
+        example=made[0] if made else "figures/r-node/resource.svg",
     )
     write_whole(output, page)
     return output
+
+
+def _answers(results: Path, output: Path) -> dict:
+    """The sentences of figures.answers, apart those over all scopes; empty where not made yet."""
+    folder = results / "tables"
+    file = folder / "answers.csv"
+    if not file.is_file():
+        return {"first": [], "others": [], "links": []}
+    table = pd.read_csv(file, keep_default_na=False)
+    whole = table["scope"] == "all"
+    stems = ("answers", "answers-tests", "answers-best")
+    return {
+        "first": table.loc[whole, "sentence"].tolist(),
+        "others": table.loc[~whole, "sentence"].tolist(),
+        "links": _links([folder / f"{s}{end}" for s in stems for end in TABLE_SUFFIXES], output),
+    }
 
 
 def _section(results: Path, experiment: Mapping, output: Path) -> dict:
     name = experiment["id"]
     file = results / "metrics" / name / "runs.parquet"
     runs = pd.read_parquet(file) if file.is_file() else pd.DataFrame()
-    table = results_table(runs, name)
+    unavailable = _beside(file, "unavailable")
+    table = results_table(runs, name, unavailable)
     shown = readable(table) if len(table) else None
-    best = best_table(runs, name)
+    best = best_table(runs, name, unavailable)
     first = readable_best(best) if len(best) else None
     stem = results / "tables" / name
     return {
@@ -66,6 +89,8 @@ def _section(results: Path, experiment: Mapping, output: Path) -> dict:
         "heads": list(shown.columns) if shown is not None else [],
         "rows": shown.astype(str).values.tolist() if shown is not None else [],
         "explanation": explanation(table, runs) if len(table) else "",
+        "absent": _absent(runs, name, unavailable),
+        "sweeps": _sweeps(_beside(file, "convergence", "sweeps")),
         "best_heads": list(first.columns) if first is not None else [],
         "best_rows": first.astype(str).values.tolist() if first is not None else [],
         "best_explanation": explained(best, runs, name),
@@ -76,6 +101,32 @@ def _section(results: Path, experiment: Mapping, output: Path) -> dict:
         "links": _links([stem.with_name(name + end) for end in TABLE_SUFFIXES], output)
         + _links([file, file.with_name("trials.parquet")], output),
     }
+
+
+def _beside(table: Path, name: str, key: str = "") -> list[dict]:
+    """The entries of a file beside the runs table; none in a set that is older than it."""
+    file = table.with_name(f"{name}.json")
+    if not file.is_file():
+        return []
+    return json.loads(file.read_text(encoding="utf-8"))[key or name]
+
+
+def _absent(runs: pd.DataFrame, name: str, unavailable: list[dict]) -> list[str]:
+    """Which runs failed and what cannot be run here, a sentence each."""
+    said = [each.sentence for each in grouped(unavailable)]
+    failed = failures(runs, name)
+    return [*([failed] if failed else []), *(f"Not available here. {each}." for each in said)]
+
+
+def _sweeps(sweeps: list[dict]) -> list[str]:
+    """How each sweep ended, a sentence each."""
+    several = len({sweep["testbed"] for sweep in sweeps}) > 1
+    return [
+        f"{sweep['sut']} ({'; '.join([sweep['sampler'], *([sweep['testbed']] * several)])}): "
+        f"{'demonstration only: ' if sweep.get('demonstration') else ''}{sweep['state']}"
+        f"{': ' + sweep['reason'] if sweep.get('reason') else ''}."
+        for sweep in sweeps
+    ]
 
 
 def _figure(results: Path, experiment: str, name: str, output: Path) -> dict:
@@ -95,11 +146,12 @@ def _method(runs: pd.DataFrame, table: pd.DataFrame, stem: Path) -> list[str]:
     """The method statement, a sentence or two each."""
     if runs.empty:
         return ["No data: this experiment has no runs yet."]
-    completed = int((runs["status"] == "completed").sum())
+    counts = runs["status"].value_counts()
+    each = ", ".join(f"{counts[name]} {name}" for name in _STATUSES if name in counts)
+    of_rows = list(table.loc[table["runs"] > 0, "n"])
     said = [
         conditions(runs),
-        f"{len(runs)} runs, {completed} of them completed; "
-        f"{treatments.sentence_of_n(list(table['n']))} for each row of the table.",
+        f"{len(runs)} runs: {each}; {treatments.sentence_of_n(of_rows)} for each row of the table.",
     ]
     sidecar = stem.with_name(f"{stem.name}.json")
     if sidecar.is_file():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,6 +13,7 @@ from matplotlib.transforms import ScaledTranslation, Transform
 
 from trialwatt.analysis.intervals import Summary, summary
 from trialwatt.figures import quantity, treatments
+from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.groups import Group, groups
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.rows import bars_said
@@ -27,6 +28,7 @@ from trialwatt.figures.style import (
     nothing,
     styled,
 )
+from trialwatt.records.outcome import FAILED
 
 DASHES = ("-", "--", "-.", ":")
 RING = {
@@ -36,6 +38,8 @@ RING = {
     "markeredgewidth": 1.1,
     "linestyle": "none",
 }
+CROSS = {"marker": "x", "markersize": 4.5, "linestyle": "none"}
+HOLE = {"marker": "$?$", "markersize": 6, "linestyle": "none", "markeredgewidth": 0.2}
 PANEL_PT = 200
 """Width of a panel's data, in points, roughly."""
 PANELS = (
@@ -50,23 +54,20 @@ PANELS = (
 def resource(
     runs: pd.DataFrame,
     experiment: str,
-    converged: Mapping[str, Mapping] | None = None,
-    unavailable: Mapping[str, str] | None = None,
+    converged: Sequence[Mapping] = (),
+    unavailable: Sequence[Mapping] = (),
 ) -> Figure:
     """Four panels, EPT, TWH, OC and JCT against the treatment, a line per SUT.
 
-    runs: the runs table of this experiment. converged: per SUT `state`, `converged_value`,
-    `reason` of its sweep. unavailable: treatment or SUT → why it could not be run. Medians are
-    over completed runs; a run that ended by its deadline is shown hollow, a treatment without a
-    completed trial as a cross on the axis, the converged step in a ring.
+    runs: the runs table of this experiment. converged, unavailable: the entries of
+    convergence.json and unavailable.json. Medians are over completed runs; a run that ended by
+    its deadline is shown hollow, a treatment without a completed trial as a cross on the axis, one
+    with failed runs as a question mark there, the converged step in a ring.
     """
-    converged, unavailable = converged or {}, unavailable or {}
     if runs.empty:
-        absent = "".join(f" {name}: {why}." for name, why in sorted(unavailable.items()))
-        reason = f"this experiment has no runs yet.{absent}"
-        return nothing(treatments.titled(experiment), reason)
+        return nothing(treatments.titled(experiment), no_runs(unavailable))
     axis = treatments.axis(runs, experiment)
-    axis = _with_unavailable(axis, runs, unavailable)
+    axis = _with_unavailable(axis, unavailable)
     found = groups(runs)
     figure = blank(PAGE_IN, 5.2)
     slot = min(9.0, 0.8 * axis.gap / axis.span * PANEL_PT / len(found))
@@ -81,7 +82,7 @@ def resource(
         for index, group in enumerate(found):
             shift = (index - (len(found) - 1) / 2) * slot
             beside = _moved(axes, shift), _moved(axes, shift + min(4.5, 0.6 * slot))
-            step = _step(converged.get(group.sut), axis)
+            step = _step(sweep_of(group, converged), axis)
             curve = _curve(axes, group, name, scale.factor, axis, beside)
             summaries += curve.values()
             if step in curve:
@@ -96,20 +97,31 @@ def resource(
     for axes in figure.axes[2:]:
         axes.set_xlabel(axis.label)
     heading(figure, axis.title, _handles(runs, found, axis, rings), columns=7)
-    footnote(figure, _note(runs, axis, summaries, converged, unavailable))
+    ends = [(group.name, sweep_of(group, converged)) for group in found]
+    absent = absences(runs, experiment, unavailable)
+    footnote(figure, _note(runs, axis, summaries, [e for e in ends if e[1]]) + absent)
     return figure
 
 
-def _with_unavailable(
-    axis: treatments.Axis, runs: pd.DataFrame, unavailable: Mapping[str, str]
-) -> treatments.Axis:
-    """Where treatments are words, those that could not be run get a place of their own."""
-    shown = {*axis.ticks.values(), *map(str, axis.keys), *runs["sut"]}
-    more = {name: treatments.short(name) for name in sorted(unavailable)}
+def _with_unavailable(axis: treatments.Axis, unavailable: Sequence[Mapping]) -> treatments.Axis:
+    """Where treatments are words, those that nobody could run get a place of their own."""
+    shown = {*axis.ticks.values(), *map(str, axis.keys)}
+    labels = [entry["treatment"] for entry in unavailable if entry["treatment"]]
+    more = {name: treatments.short(name) for name in dict.fromkeys(labels)}
     more = {name: text for name, text in more.items() if not {name, text} & shown}
     if not axis.is_words or not more:
         return axis
     return treatments.with_more(axis, more, {k: f"{v}\n(not available)" for k, v in more.items()})
+
+
+def sweep_of(group: Group, converged: Sequence[Mapping]) -> Mapping | None:
+    """How the sweep of these runs ended; None where they are of none."""
+    samplers = set(group.runs["sampler"].dropna()) if "sampler" in group.runs else set()
+    for sweep in converged:
+        here = sweep["sut"] == group.sut and sweep["testbed"] == group.testbed
+        if here and sweep["sampler"] in samplers:
+            return sweep
+    return None
 
 
 def _step(state: Mapping | None, axis: treatments.Axis) -> float | None:
@@ -166,10 +178,11 @@ def _curve(
     found = {place: summary(values[done & (places == place)]) for place in sorted(places.unique())}
     never = runs["status"].eq("infeasible").groupby(places).any()
     crosses = [place for place in found if never[place] and not done[places == place].any()]
-    if crosses:
-        cross = {"marker": "x", "markersize": 4.5, "linestyle": "none", "zorder": 5}
-        zero = [0] * len(crosses)
-        axes.plot(crosses, zero, color=colour, clip_on=False, transform=on_line, **cross)
+    holes = sorted(set(places[runs["status"] == FAILED]))
+    for at, how in ((crosses, CROSS), (holes, HOLE)):
+        if at:
+            zero = [0] * len(at)
+            axes.plot(at, zero, color=colour, clip_on=False, transform=on_line, zorder=5, **how)
 
     known = {place: each for place, each in found.items() if each.n}
     if not known:
@@ -246,7 +259,9 @@ def _handles(
     if rings:
         handles.append(Line2D([], [], color=MUTED, label="converged step", **RING))
     if (runs["status"] == "infeasible").any():
-        handles.append(Line2D([], [], marker="x", label="infeasible", **plain))
+        handles.append(Line2D([], [], label="infeasible", **CROSS, color=MUTED))
+    if (runs["status"] == FAILED).any():
+        handles.append(Line2D([], [], label="failed: not known", **HOLE, color=MUTED))
     if (runs["status"] == "deadline").any():
         hollow = {"marker": "o", "markerfacecolor": "none", "markersize": 3}
         handles.append(Line2D([], [], label="ended by deadline", **hollow, **plain))
@@ -259,9 +274,9 @@ def _note(
     runs: pd.DataFrame,
     axis: treatments.Axis,
     summaries: list[Summary],
-    converged: Mapping[str, Mapping],
-    unavailable: Mapping[str, str],
+    ends: Sequence[tuple[str, Mapping]],
 ) -> str:
+    """ends: name of a group and how its sweep ended."""
     bars = bars_said(summaries)
     middle = "Large" if axis.is_words else "Line"
     lines = [
@@ -270,14 +285,12 @@ def _note(
         conditions(runs),
     ]
     not_converged = [
-        f"{sut}: {state.get('state', 'unknown')}"
-        + (f" ({state['reason']})" if state.get("reason") else "")
-        for sut, state in sorted(converged.items())
-        if state.get("converged_value") is None
+        f"{name}: {end['state']}" + (f" ({end['reason']})" if end.get("reason") else "")
+        for name, end in ends
+        if end.get("converged_value") is None
     ]
     if not_converged:
         lines.insert(1, f"No converged step. {'; '.join(not_converged)}.")
-    if unavailable:
-        said = "; ".join(f"{name}: {why}" for name, why in sorted(unavailable.items()))
-        lines.insert(1, f"Not available here. {said.rstrip('.')}.")
+    if any(end.get("demonstration") for _, end in ends):
+        lines.insert(1, "Ends of sweeps are demonstration only: fewer than five repetitions.")
     return "\n".join(lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from trialwatt.analysis.intervals import Summary
 from trialwatt.figures import quantity, treatments
+from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.rows import Row, bars_said, canvas, dots, legend_of, medians, rows, small
 from trialwatt.figures.style import PAGE_IN, footnote, heading, mark, nothing, styled
@@ -29,7 +32,7 @@ CENSORED = {
 
 
 @styled
-def search(runs: pd.DataFrame, experiment: str) -> Figure:
+def search(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ()) -> Figure:
     """Panels of JCT, OC, job energy, and energy to the goal where there is one.
 
     A row per SUT and treatment: median of the completed runs, its bar, all repetitions. A run
@@ -37,7 +40,7 @@ def search(runs: pd.DataFrame, experiment: str) -> Figure:
     """
     title = f"{treatments.titled(experiment)}, time, cost and energy"
     if runs.empty:
-        return nothing(title, "this experiment has no runs yet.")
+        return nothing(title, no_runs(unavailable))
     has_goal = quantity.column(runs, "goal_target").notna().any()
     panels = PANELS if has_goal else PANELS[:3]
     found = rows(runs, treatments.axis(runs, experiment))
@@ -60,7 +63,8 @@ def search(runs: pd.DataFrame, experiment: str) -> Figure:
     if censored:
         handles.append(Line2D([], [], color="#444444", label="goal not reached", **CENSORED))
     heading(figure, title, handles, columns=7)
-    footnote(figure, _note(runs, summaries, has_goal))
+    absent = absences(runs, experiment, unavailable)
+    footnote(figure, _note(runs, summaries, has_goal) + absent)
     return figure
 
 

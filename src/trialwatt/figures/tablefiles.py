@@ -9,6 +9,8 @@ import pandas as pd
 from trialwatt.provenance.embed import write_sidecar
 from trialwatt.provenance.files import write_whole
 
+_SENTENCE = 80
+"""A text of more letters than this is broken into lines in LaTeX."""
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -33,9 +35,13 @@ _LATEX = {
     "ρ": r"$\rho$",
     "₂": r"$_2$",
     "⁻": r"$^{-}$",
+    "²": r"$^{2}$",
     "³": r"$^{3}$",
     "⁶": r"$^{6}$",
     "Σ": r"$\Sigma$",
+    "ω": r"$\omega$",
+    "ε": r"$\varepsilon$",
+    "∞": r"$\infty$",
     "“": "``",
     "”": "''",
     "’": "'",
@@ -82,7 +88,7 @@ def latex(shown: pd.DataFrame | None, title: str, note: str) -> str:
     head = f"% {escaped(title)}"
     if shown is None or shown.empty:
         return f"{head}\nNo data: this experiment has no runs yet.\n"
-    words = [_are_words(shown[name]) for name in shown.columns]
+    columns = "".join(_column(shown[name]) for name in shown.columns)
     lines = [
         " & ".join(escaped(cell) for cell in row) + r" \\"
         for row in [list(shown.columns), *shown.astype(str).values.tolist()]
@@ -90,7 +96,7 @@ def latex(shown: pd.DataFrame | None, title: str, note: str) -> str:
     return "\n".join(
         [
             head,
-            rf"\begin{{tabular}}{{{''.join('l' if word else 'r' for word in words)}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
             r"\hline",
             lines[0],
             r"\hline",
@@ -109,5 +115,9 @@ def escaped(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text).replace("$^{-}$$^{", "$^{-")
 
 
-def _are_words(column: pd.Series) -> bool:
-    return not column.astype(str).str.fullmatch(r"[\d.e+()–−\- ]+").all()
+def _column(column: pd.Series) -> str:
+    """How LaTeX sets a column: numbers to the right, sentences in lines of their own width."""
+    text = column.astype(str)
+    if text.str.fullmatch(r"[\d.e+()–−\- ]+").all():
+        return "r"
+    return r"p{0.5\linewidth}" if text.str.len().max() > _SENTENCE else "l"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from trialwatt.analysis.intervals import summary
 from trialwatt.figures import quantity, treatments
+from trialwatt.figures.absent import Absent, grouped, reason_of
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import conditions, count_flagged
 from trialwatt.figures.tablefiles import write_table
+from trialwatt.records.outcome import FAILED
 
 MEASURES = {
     "jct_ms": "JCT",
@@ -30,15 +33,20 @@ MEASURES = {
 WASTE_SAID = "WTT, WTE, WTC: worker time, energy and cost of failed, pruned and duplicate trials."
 ENDS = ("median", "low", "high")
 _KEYS = ["sut", "testbed", "sampler", "treatment"]
+_COUNTS = ["n", "runs", "infeasible", "deadline", "failed", "flagged"]
 
 
-def results_table(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
+def results_table(
+    runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ()
+) -> pd.DataFrame:
     """Tidy and unrounded, in the units of the runs table (they stand in the names).
 
     Per SUT, testbed and treatment (and sampler where a SUT has several under one treatment): for
     each measure m `m_median`, `m_low`, `m_high` over the completed runs; `spread` (range below six
     runs, bootstrap from six on), `n` completed runs, `runs` all of them, `infeasible`, `deadline`,
-    `flagged`, `energy_method`, `currency`.
+    `failed`, `flagged`, `energy_method`, `currency`, `remark` (why runs failed). What cannot be
+    run here has a row without numbers, with the reason as its remark; several treatments share
+    one where the reason is the same.
     """
     found = []
     if not runs.empty:
@@ -48,16 +56,21 @@ def results_table(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
                 here = group.runs[keys[group.runs.index] == key]
                 if len(here):
                     found.append(_row(here, axis.names[key]))
+    found += [_unavailable_row(each) for each in grouped(unavailable)]
     measures = [f"{m}_{end}" for m in MEASURES for end in ENDS]
-    counts = ["spread", "n", "runs", "infeasible", "deadline", "flagged"]
-    return pd.DataFrame(found, columns=[*_KEYS, *measures, *counts, "energy_method", "currency"])
+    last = ["energy_method", "currency", "remark"]
+    return pd.DataFrame(found, columns=[*_KEYS, *measures, "spread", *_COUNTS, *last])
 
 
 def write_results_table(
-    runs: pd.DataFrame, experiment: str, stem: Path, provenance: dict
+    runs: pd.DataFrame,
+    experiment: str,
+    stem: Path,
+    provenance: dict,
+    unavailable: Sequence[Mapping] = (),
 ) -> list[Path]:
     """Write `<stem>.csv`, `.md`, `.tex` and the sidecar `.json`; returns their paths."""
-    table = results_table(runs, experiment)
+    table = results_table(runs, experiment, unavailable)
     return write_table(
         stem,
         table,
@@ -71,10 +84,9 @@ def write_results_table(
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table for people: units chosen to be read, `median (low–high)` in each cell."""
     shown = pd.DataFrame({"SUT": table["sut"]})
-    if table["testbed"].nunique() > 1:
-        shown["testbed"] = table["testbed"]
-    if table["sampler"].nunique() > 1:
-        shown["sampler"] = table["sampler"]
+    for name in ("testbed", "sampler"):
+        if table[name].replace("", None).nunique() > 1:
+            shown[name] = table[name]
     shown["treatment"] = table["treatment"]
     for measure, name in MEASURES.items():
         scale = quantity.of_column(measure, table[f"{measure}_median"], table)
@@ -87,9 +99,14 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         f"{row.n}"
         + (f" ({row.infeasible} infeasible)" if row.infeasible else "")
         + (f" ({row.deadline} ended by deadline)" if row.deadline else "")
+        + (f" ({row.failed} failed)" if row.failed else "")
+        if row.runs
+        else "not available"
         for row in table.itertuples()
     ]
-    shown["method"] = table["energy_method"]
+    shown["method"] = table["energy_method"].replace("", "–")
+    if table["remark"].notna().any():
+        shown["remark"] = table["remark"].fillna("")
     return shown
 
 
@@ -133,9 +150,31 @@ def _row(runs: pd.DataFrame, name: str) -> dict:
         "runs": len(runs),
         "infeasible": int((runs["status"] == "infeasible").sum()),
         "deadline": int((runs["status"] == "deadline").sum()),
+        "failed": int((runs["status"] == FAILED).sum()),
         "flagged": count_flagged(runs),
         "energy_method": quantity.methods(runs["energy_method"]),
         "currency": currency.iloc[0] if len(currency) else "",
+        "remark": _why_failed(runs),
+    }
+
+
+def _why_failed(runs: pd.DataFrame) -> str | None:
+    failed = runs[runs["status"] == FAILED]
+    reasons = dict.fromkeys(reason_of(run) for _, run in failed.iterrows())
+    return f"failed: {'; '.join(reasons)}" if reasons else None
+
+
+def _unavailable_row(absent: Absent) -> dict:
+    return {
+        "sut": absent.sut or "all",
+        "testbed": "",
+        "sampler": "",
+        "treatment": ", ".join(absent.treatments) or "all",
+        "spread": "none",
+        **dict.fromkeys(_COUNTS, 0),
+        "energy_method": "",
+        "currency": "",
+        "remark": f"not available: {absent.reason}",
     }
 
 

@@ -89,12 +89,14 @@ _KINDS = {
     "s-dur": _Kind("S-Dur: trial duration", "epochs", "epochs", "epochs of a trial"),
 }
 
+_OTHERS = {"baseline": "Baseline", "frameworks": "Frameworks"}
+
 
 def titled(experiment: str) -> str:
     """Title of an experiment that we know, else its identifier."""
     if experiment in _KINDS:
         return _KINDS[experiment].title
-    return "Baseline" if experiment == "baseline" else experiment
+    return _OTHERS.get(experiment, experiment)
 
 
 def key(runs: pd.DataFrame) -> pd.Series:
@@ -103,6 +105,13 @@ def key(runs: pd.DataFrame) -> pd.Series:
     if (label.groupby(value).nunique() > 1).any():
         return label
     return value.astype(object).where(value.notna(), label)
+
+
+def sampler_differs_within(runs: pd.DataFrame) -> bool:
+    """Whether samplers differ within a treatment, so that the treatment does not tell them."""
+    if "sampler" not in runs:
+        return False
+    return bool((runs["sampler"].groupby(key(runs)).nunique() > 1).any())
 
 
 def axis(runs: pd.DataFrame, experiment: str) -> Axis:
@@ -159,18 +168,29 @@ def short(label: str) -> str:
 
 
 def _sizes(runs: pd.DataFrame, keys: pd.Series) -> tuple[list, dict]:
-    """Spaces by sampler, then by size: their keys in that order, and how they are called."""
-    several = runs["sampler"].nunique() > 1 if "sampler" in runs else False
+    """Spaces way by way, then by size: their keys in that order, and how they are called.
+
+    What a way sets beside the space stands in its label: without a budget of its own a search
+    has that of the whole space. The sampler is named unless groups are told apart by it.
+    """
+    several = "sampler" in runs and runs["sampler"].nunique() > 1
+    named = several and not sampler_differs_within(runs)
     found = {}
     for k in keys.unique():
         here = runs[keys == k]
-        samplers = sorted(here["sampler"].dropna().unique()) if several else []
-        found[k] = (samplers, column(here, "pS").min(), here)
-    order = sorted(found, key=lambda k: (found[k][0], found[k][1], str(k)))
-    words = {k: f"{spread(column(found[k][2], 'pS'))} points" for k in order}
-    if several:
-        words = {k: f"{word}, {'/'.join(found[k][0])}" for k, word in words.items()}
-    if len(set(words.values())) < len(words):  # what else differs stands in the label
+        way = {
+            name.rsplit(".", 1)[-1]: value
+            for name, _, value in (part.partition("=") for part in str(k).split(", "))
+            if value and name != "space"
+        }
+        way.pop("sampler", None)
+        samplers = "/".join(sorted(here["sampler"].dropna().unique())) if several else ""
+        said = [samplers] if named else []
+        said += [f"{name} {value}" for name, value in way.items()]
+        found[k] = (len(way), said, column(here, "pS").min(), samplers)
+    order = sorted(found, key=lambda k: (*found[k], str(k)))
+    words = {k: ", ".join([f"{found[k][2]:g} points", *found[k][1]]) for k in order}
+    if len({(words[k], found[k][3]) for k in order}) < len(order):  # what else differs
         words = {k: f"{word} ({short(str(k))})" for k, word in words.items()}
     return order, words
 

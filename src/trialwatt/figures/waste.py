@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,8 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from trialwatt.figures import quantity, treatments
+from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import conditions
-from trialwatt.figures.rows import DOT, Row, bars, canvas, rows
+from trialwatt.figures.rows import DOT, Row, bars, canvas, rows, what_became
 from trialwatt.figures.style import MUTED, PAGE_IN, WASTE, footnote, heading, nothing, styled
 
 DEFINITION = (
@@ -26,7 +29,7 @@ PANELS = (
 
 
 @styled
-def waste(runs: pd.DataFrame, experiment: str) -> Figure:
+def waste(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ()) -> Figure:
     """Three panels of stacked bars, a bar per SUT and treatment: wasted time, energy and cost.
 
     Bars are means over completed repetitions of the share of the job's, so that classes add up;
@@ -34,11 +37,13 @@ def waste(runs: pd.DataFrame, experiment: str) -> Figure:
     """
     title = f"{treatments.titled(experiment)}, waste by class"
     if runs.empty:
-        return nothing(title, "this experiment has no runs yet.")
-    done = runs[runs["status"] == "completed"]
+        return nothing(title, no_runs(unavailable))
+    done, absent = runs[runs["status"] == "completed"], absences(runs, experiment, unavailable)
     if done.empty:
-        return nothing(title, "no run of this experiment was completed.")
-    found = rows(done, treatments.axis(done, experiment))
+        return nothing(title, f"no run of this experiment was completed. {absent}")
+    found = rows(runs, treatments.axis(runs, experiment))
+    completed = [row._replace(runs=row.runs.intersection(done.index)) for row in found]
+    left = {row.place: what_became(runs["status"][row.runs]) for row in found}
     figure, panels = canvas(PAGE_IN, found, 3, extra_in=2.1)
     for axes, (what, absolute, name, panel, whole) in zip(panels, PANELS, strict=True):
         shares = pd.DataFrame(
@@ -46,7 +51,7 @@ def waste(runs: pd.DataFrame, experiment: str) -> Figure:
         )
         amounts = quantity.column(done, absolute)
         scale = quantity.of_column(absolute, amounts, done)
-        _bars(axes, found, shares, amounts * scale.factor)
+        _bars(axes, completed, shares, amounts * scale.factor, left)
         modelled = what == "energy" and quantity.is_modelled(done["energy_method"])
         axes.set_title(f"{name}: wasted {panel}")
         axes.set_xlabel(
@@ -55,16 +60,23 @@ def waste(runs: pd.DataFrame, experiment: str) -> Figure:
     handles = [Patch(facecolor=colour, label=kind) for kind, colour in WASTE.items()]
     handles.append(Line2D([], [], label="all waste of one repetition", **DOT))
     heading(figure, title, handles, columns=6)
-    counts = [len(row.runs) for row in found]
+    counts = [len(row.runs) for row in completed if len(row.runs)]
     footnote(
         figure,
         f"{DEFINITION}\nBars and numbers: mean of the completed repetitions "
-        f"({treatments.sentence_of_n(counts)}).\n{conditions(done)}",
+        f"({treatments.sentence_of_n(counts)}).\n{conditions(done)}{absent}",
     )
     return figure
 
 
-def _bars(axes: Axes, found: list[Row], shares: pd.DataFrame, amounts: pd.Series) -> None:
+def _bars(
+    axes: Axes,
+    found: list[Row],
+    shares: pd.DataFrame,
+    amounts: pd.Series,
+    instead: Mapping[float, str],
+) -> None:
+    """instead: place of a row → what is said where it has no completed run."""
     totals = shares.sum(axis=1, min_count=len(WASTE))
     top = totals.max() if totals.max() > 0 else 1.0
     axes.set_xlim(0, top * 1.38)
@@ -75,7 +87,7 @@ def _bars(axes: Axes, found: list[Row], shares: pd.DataFrame, amounts: pd.Series
         here = totals[row.runs].dropna()
         beside = {"va": "center", "fontsize": 6, "color": MUTED}
         if here.empty:
-            axes.text(0, row.place, " not on record", **beside)
+            axes.text(0, row.place, f" {instead[row.place] or 'ended by deadline'}", **beside)
             continue
         left = 0.0
         for kind, where in pieces.items():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from trialwatt.figures import quantity, treatments
+from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.rows import bars, bars_said, canvas, dots, legend_of, rows, what_became
 from trialwatt.figures.style import MUTED, PAGE_IN, STEPS, footnote, heading, nothing, styled
@@ -18,7 +21,7 @@ WHEN = {
 
 
 @styled
-def wr(runs: pd.DataFrame, experiment: str) -> Figure:
+def wr(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ()) -> Figure:
     """Three panels with a row per SUT and treatment: WR, idle energy by when, utilisation.
 
     Medians with their bars and all repetitions; the bars of idle energy are means, so that their
@@ -26,7 +29,7 @@ def wr(runs: pd.DataFrame, experiment: str) -> Figure:
     """
     title = f"{treatments.titled(experiment)}, idle workers"
     if runs.empty:
-        return nothing(title, "this experiment has no runs yet.")
+        return nothing(title, no_runs(unavailable))
     found = rows(runs, treatments.axis(runs, experiment))
     figure, (share, energy, used) = canvas(PAGE_IN, found, 3)
     summaries = []
@@ -73,6 +76,7 @@ def wr(runs: pd.DataFrame, experiment: str) -> Figure:
         figure,
         "WR: energy of reserved workers while they hold no trial ÷ job energy. Large: median; "
         f"small below it: every repetition{'; ' + spreads if spreads else ''}. Idle energy: mean.\n"
-        + conditions(runs),
+        + conditions(runs)
+        + absences(runs, experiment, unavailable),
     )
     return figure

@@ -10,30 +10,49 @@ from pathlib import Path
 from trialwatt.records.manifest import NAME
 
 PLANNED = ".planned.json"
+SWEEPS = "sweeps"
 
 
-def write_planned(results: Path, folders: list[str]) -> None:
-    """Note the folders of all planned repetitions, for the scripts to count."""
-    (results / PLANNED).write_text(json.dumps(folders))
+def write_planned(results: Path, folders: list[str], sweeps: list[str]) -> None:
+    """Note what is planned, for the scripts to count.
+
+    folders: of the repetitions that are known beforehand; sweeps: <experiment>/<sweep>, whose
+    moves name more of them.
+    """
+    (results / PLANNED).write_text(json.dumps({"folders": folders, "sweeps": sweeps}))
 
 
 def announce(results: Path, text: str) -> None:
-    """Print "[3/18] text; about 2 min left" for the run that begins now.
+    """Print "[3/18] text; about 2 min left" for the run that begins now; [3/18+] in a sweep.
 
-    The estimate is the median duration of the finished runs of this plan, times what is left.
+    The estimate is the median duration of the finished runs of this plan, times what is left of
+    the runs that are known.
     """
-    planned = json.loads((results / PLANNED).read_text())
-    done = [Path(each, NAME) for each in planned if Path(each, NAME).exists()]
+    folders, more = _known(results)
+    done = [Path(each, NAME) for each in folders if Path(each, NAME).exists()]
     seconds = []
     for manifest in done:
         data = json.loads(manifest.read_text())
         seconds.append((data["ended_utc_ns"] - data["started_utc_ns"]) / 1e9)
-    left = len(planned) - len(done)
-    estimate = f"; about {_human(statistics.median(seconds) * left)} left" if seconds else ""
-    print(f"[{len(done) + 1}/{len(planned)}] {text}{estimate}", file=sys.stderr, flush=True)
+    left = len(folders) - len(done)
+    estimate = f"; about {human(statistics.median(seconds) * left)} left" if seconds else ""
+    counted = f"[{len(done) + 1}/{len(folders)}{'+' if more else ''}]"
+    print(f"{counted} {text}{estimate}", file=sys.stderr, flush=True)
 
 
-def _human(seconds: float) -> str:
+def _known(results: Path) -> tuple[list[str], bool]:
+    """The folders of all repetitions that are known by now, and whether sweeps may add to them."""
+    planned = json.loads((results / PLANNED).read_text())
+    folders, going = dict.fromkeys(planned["folders"]), False
+    for sweep in planned["sweeps"]:
+        moves = [json.loads(f.read_text()) for f in (results / SWEEPS / sweep).glob("move*.json")]
+        going = going or all(move["new"] for move in moves)
+        folders |= dict.fromkeys(f"{results}/{new}" for move in moves for new in move["new"])
+    return list(folders), going
+
+
+def human(seconds: float) -> str:
+    """A duration for people: 80 s, 12 min, 3.5 h."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from trialwatt.clock import Stamp
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import environment
+from trialwatt.lifecycle.orphaned import workflow_is_gone
 from trialwatt.lifecycle.signals import Interrupted
 from trialwatt.lifecycle.trials import CPU_BASE
-from trialwatt.lifecycle.workflow import workflow_is_gone
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Ending, Handle, Message, Platform, Role, Usage
 from trialwatt.records.progress import Progress, progress
@@ -130,7 +130,7 @@ class Crew:
         for component in self.members:
             state = self._progress(component)
             for start in state.unfinished:
-                self._close_trial(start, state, component, reason)
+                self._close_trial(start, state, component, reason, "the run ended while it ran")
 
     # --- messages and endings -----------------------------------------------------------------
 
@@ -195,7 +195,8 @@ class Crew:
         for start in state.unfinished:
             if start["trial"] not in self._closed:
                 member.lost.append(start["number"])
-            self._close_trial(start, state, component, ending.reason or "lost")
+            detail = f"{component} was lost while it ran the trial: {why}"
+            self._close_trial(start, state, component, ending.reason or "lost", detail)
         self._give_up_where_no_trial_completes(why)
         self._note(f"{component} ended in step {self._step} ({why}) and is replaced")
         member.done.clear()
@@ -222,8 +223,9 @@ class Crew:
             for start in state.unfinished:
                 if start["number"] == number and start["trial"] not in self._closed:
                     reason = "memory" if _was_killed_for_memory(member) else "lost"
+                    detail = _how_lost(member, reason)
                     counter = _cpu_until_next(start, state, member)
-                    self._close_trial(start, state, component, reason, at, counter)
+                    self._close_trial(start, state, component, reason, detail, at, counter)
         started = [start["number"] for state in states.values() for start in state.started]
         if number not in started:
             self._never_began(number, none_did=not started)
@@ -255,8 +257,14 @@ class Crew:
             "TRIALWATT_INDEX": str(role.index),
             CPU_BASE: str(cpu_base_ns),
         }
-        self._component(role, "start", cpu=role.cpu, memory_mb=role.memory_mb)
-        handle = self._platform.start(replace(role, environment=variables | dict(role.environment)))
+        role = replace(
+            role,
+            environment=variables | dict(role.environment),
+            accelerator=self._job.workload.workers.accelerator,
+        )
+        devices = {"devices": list(held)} if (held := self._platform.devices(role)) else {}
+        self._component(role, "start", cpu=role.cpu, memory_mb=role.memory_mb, **devices)
+        handle = self._platform.start(role)
         self._sampler.watch(role.component, lambda: _add(handle.usage(), cpu_base_ns))
         return handle
 
@@ -298,6 +306,7 @@ class Crew:
         state: Progress,
         component: str,
         reason: str,
+        detail: str,
         at: Stamp | None = None,
         cpu_ns: int = 0,
     ) -> None:
@@ -312,7 +321,7 @@ class Crew:
             cpu_ns=cpu_ns or max(state.cpu_ns, self.members[component].cpu_base_ns),
             outcome="failed",
             reason="lost" if reason in ("signal", "error") else reason,
-            detail=f"{component} was lost while it ran the trial" if reason != "deadline" else "",
+            detail=detail,
             scores={},
             epochs=0,
         )
@@ -325,6 +334,15 @@ def _was_killed_for_memory(member: Member) -> bool:
     """Whether a process of it was, since this was last asked."""
     before, member.oom_kills = member.oom_kills, member.handle.oom_kills()
     return member.oom_kills > before
+
+
+def _how_lost(member: Member, reason: str) -> str:
+    """What became of a trial that the framework says is lost."""
+    component = member.role.component
+    if not member.handle.alive:
+        return f"{component} was lost while it ran the trial"
+    how = "was killed for memory" if reason == "memory" else "died"
+    return f"the trial's process {how}; {component} lives on"
 
 
 def _cpu_until_next(start: dict, state: Progress, member: Member) -> int:

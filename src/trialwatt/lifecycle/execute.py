@@ -41,21 +41,31 @@ SPARE_BYTES = 50 * 2**20
 
 
 def execute(
-    config: RunConfig, repetition: int, data: str, testbed_facts: str, results: str
+    config: RunConfig,
+    repetition: int,
+    data: str,
+    testbed_facts: str,
+    results: str,
+    *,
+    folder: Path | None = None,
+    failure_is_result: bool = False,
 ) -> Path:
     """Run one repetition; returns its folder, which appears only when everything is over.
 
-    A treatment that cannot work (status infeasible) or that reached its deadline is a result
-    too. Raises RunFailed for any other failure (the records then lie in results/failed), and
-    Interrupted where it was told to stop; nothing is left behind in either case.
+    folder: where it is put in the end, instead of among the runs. A treatment that cannot work
+    (status infeasible) or that reached its deadline is a result too. Raises RunFailed for any
+    other failure (the records then lie in results/failed), unless failure_is_result: then it is
+    kept in its place with status failed. Raises Interrupted where it was told to stop. Nothing is
+    left behind in any case.
     """
     root = Path(results)
     root.mkdir(parents=True, exist_ok=True)
-    final = root / run_folder(config) / f"rep{repetition}"
+    final = folder or root / run_folder(config) / f"rep{repetition}"
     with trapped(), measuring():
         for sentence in reap(root, config.testbed.platform):
             print(sentence, file=sys.stderr, flush=True)
         run = _Run(config, repetition, Path(data).resolve(), Path(testbed_facts), root)
+        run.failure_is_result = failure_is_result
         try:
             run.measure()
         except BaseException:
@@ -99,6 +109,7 @@ class _Run:
             worker_cpu=worker_cpu,
             service=testbed_config.service,
         )
+        self.failure_is_result = False
         self.status, self.reason = "completed", ""
         self.best: dict | None = None
         self.test: dict | None = None
@@ -126,6 +137,10 @@ class _Run:
                 self.status, self.reason = "infeasible", str(error)
             except DeadlineReached as error:
                 self.status, self.reason = "deadline", str(error)
+            except RunFailed as error:
+                if not self.failure_is_result:
+                    raise
+                self.status, self.reason = "failed", str(error)
             finally:
                 steps.enter("undeploy")
                 crew.stop(GRACE_S)

@@ -6,10 +6,15 @@ import fcntl
 import os
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.lifecycle.orphaned import workflow_is_gone
+
+POLL_S = 0.2
+"""The kernel wakes the one who waits for a lock, but not when its own workflow is killed."""
 
 
 def hold_results(results: str | Path) -> int:
@@ -38,16 +43,25 @@ def hold_results(results: str | Path) -> int:
 def measuring():
     """Hold the machine's measuring lock: measuring runs never overlap, whatever started them.
 
-    Waits for its turn, and says so.
+    Waits for its turn, and says so; raises TrialwattError where its workflow ends meanwhile.
     """
     path = Path(tempfile.gettempdir()) / "trialwatt-measuring.lock"
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(fd):
             print("waiting: another measuring run holds this machine", file=sys.stderr, flush=True)
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            while not _locked(fd):
+                if workflow_is_gone():
+                    raise TrialwattError("the workflow was killed; nothing was started")
+                time.sleep(POLL_S)
         yield
     finally:
         os.close(fd)
+
+
+def _locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -13,10 +13,9 @@ import psutil
 
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.announce import write_planned
+from trialwatt.lifecycle.forecast import forecast_text
 from trialwatt.lifecycle.locks import hold_results
-
-WORKFLOW_PID = "TRIALWATT_WORKFLOW_PID"
-"""Environment variable of the rules' scripts: the process whose end ends them too."""
+from trialwatt.lifecycle.orphaned import WORKFLOW_PID
 
 
 def started(plan) -> None:
@@ -31,8 +30,15 @@ def started(plan) -> None:
         os._exit(1)  # Snakemake would wrap an exception into its own traceback
     os.environ[WORKFLOW_PID] = str(os.getpid())
     logging.getLogger("snakemake.logging").addFilter(_tells_something)
-    write_planned(Path(plan.settings.results), plan.repetition_folders())
+    sweeps = [f"{name}/{sweep.id}" for name, e in plan.experiments.items() for sweep in e.sweeps]
+    write_planned(Path(plan.settings.results), plan.fixed_repetitions(), sweeps)
     _hand_signals_on()
+
+
+def foretell(plan) -> None:
+    """In a dry run: print what will run. Snakemake's own list is as long as the plan."""
+    if {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
+        print(forecast_text(plan), file=sys.stderr)
 
 
 def ended(results: str, targets: list[str], began: float) -> None:
@@ -48,17 +54,6 @@ def _tells_something(record: logging.LogRecord) -> bool:
     """Leaves out Snakemake's two lines per job: our own line per run says more."""
     text = str(record.msg)
     return not (text.startswith("Select jobs to execute") or text.startswith("Execute "))
-
-
-def workflow_is_gone() -> bool:
-    """In a rule's script: whether the workflow that started it was killed."""
-    pid = os.environ.get(WORKFLOW_PID)
-    if pid is None:
-        return False
-    try:
-        return psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def _written_since(path: str, began: float) -> bool:

@@ -83,6 +83,14 @@ class Collected:
     notes: list[str] = field(default_factory=list)
 
 
+def accelerator_domain(kind: str, index: int) -> str:
+    """The domain of an accelerator ("gpu" or "tpu"), the same for all meters and in the records.
+
+    index: as the maker's own tools number it (NVML's for a GPU).
+    """
+    return f"{kind}-{index}"
+
+
 class Meter(ABC):
     """Made once per run (or idle measurement).
 

@@ -7,7 +7,14 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from trialwatt.config.models import BoardPower, Model
-from trialwatt.meters.base import Domain, MachineLoad, Meter, MeterError, Probe
+from trialwatt.meters.base import (
+    Domain,
+    MachineLoad,
+    Meter,
+    MeterError,
+    Probe,
+    accelerator_domain,
+)
 
 Watts = Annotated[float, Field(ge=0)]
 
@@ -109,7 +116,8 @@ class PowerModel(Meter):
     def _board_watts(self) -> dict[str, float]:
         if self.boards is None:
             return {}
-        return {f"{self.boards.kind}-{i}": self.boards.watts for i in range(self.boards.devices)}
+        names = (accelerator_domain(self.boards.kind, i) for i in range(self.boards.devices))
+        return dict.fromkeys(names, self.boards.watts)
 
     def idle_watts(self, cores: int, memory_gb: float) -> dict[str, float]:
         """What the model says of a machine with no core busy."""

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trialwatt.meters.base import DeviceUse, Domain, MachineLoad, Meter, MeterError, Probe
+from trialwatt.meters.base import (
+    DeviceUse,
+    Domain,
+    MachineLoad,
+    Meter,
+    MeterError,
+    Probe,
+    accelerator_domain,
+)
 
 INSTALL = "pip install nvidia-ml-py"
 
@@ -101,7 +109,7 @@ def _find(nvml) -> tuple[list[_Device], list[str]]:
     devices: list[_Device] = []
     notes: list[str] = []
     for index in range(nvml.nvmlDeviceGetCount()):
-        name = f"gpu-{index}"
+        name = accelerator_domain("gpu", index)
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             device = _first_that_reads(nvml, name, handle)

@@ -111,7 +111,7 @@ RUNS = [
     Column("is_baseline", "flag", "", "whether this is the baseline's configuration", "the plan"),
     *_IDENTITY,
     _text("label", "readable label of the configuration", _CONFIG),
-    _text("status", "completed, infeasible or deadline", _MANIFEST),
+    _text("status", "completed, infeasible, deadline; failed: a hole, counted nowhere", _MANIFEST),
     _text("reason", "why the status is not completed", _MANIFEST),
     _whole("wn", "", "number of workers", _CONFIG),
     _real("wcpu", "vCPU", "nominal vCPU per worker", _CONFIG),
@@ -214,6 +214,9 @@ RUNS = [
     _real("pue", "", "power usage effectiveness", "the testbed"),
     _text("notes", "what was repaired or is worth knowing", "reader and components"),
 ]
+
+PLANNED = ("experiment", "treatment", "treatment_value", "is_baseline")
+"""The columns of RUNS that the plan gives, and no run's records."""
 
 TRIALS = [
     *_IDENTITY,

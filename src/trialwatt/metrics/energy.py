@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from trialwatt.metrics.attribution import (
     reservations,
     usage_curve,
 )
-from trialwatt.metrics.readings import DomainEnergy, covered, domain_energy
+from trialwatt.metrics.readings import DomainEnergy, covered, domain_energy, silences
 from trialwatt.records.events import STEPS
 from trialwatt.records.reader import Component, RunRecords
 from trialwatt.records.trials import IDLE
@@ -75,7 +76,7 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
     """
     origin, end = records.window
     names = list(records.steps)
-    flags, notes = [], []
+    flags, notes = list(records.flags), []
     parts, kinds, owners = _parts(records, origin, notes)
     count = len(records.trials)
     trial_cpu = np.zeros(count)
@@ -100,9 +101,10 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
         flags=flags,
         notes=notes,
     )
-    if not energies or len(machine.times) < 2 or end <= origin:
+    told = len(machine.times) > 1 and machine.times[0] < end - origin and machine.times[-1] > 0
+    if not energies or not told or end <= origin:
         if energies:
-            flags.append("no usage samples: energy unknown")
+            flags.append("no usage samples of the run: energy unknown")
         _unknown(result)
         return result
 
@@ -121,7 +123,7 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
         drawn = attribute(parts, kinds, len(KINDS), machine, grid, supplies)
         for part, kind, owner in zip(drawn, kinds, owners, strict=True):
             _add(result, part, kind, owner, grid.weights)
-    _quality(result, records, energies, origin, end)
+    _quality(result, records, energies, machine, origin, end)
     return result
 
 
@@ -167,9 +169,7 @@ def _parts(records: RunRecords, origin: int, notes: list[str]):
         "cpu": reservations(lives, [c.cpu / host["cores"] for c in components]),
         "memory": reservations(lives, [c.memory_mb / host["memory_mb"] for c in components]),
     }
-    for name in sorted({d for c in components for d in c.devices}):
-        having = [1.0 if name in c.devices else 0.0 for c in components]
-        held[_device(name)] = reservations(lives, having)
+    held |= {_device(name): curves for name, curves in device_time(components, lives).items()}
     parts, kinds, owners = [], [], []
     for index, component in enumerate(components):
         reserved = {resource: curves[index] for resource, curves in held.items()}
@@ -182,6 +182,36 @@ def _parts(records: RunRecords, origin: int, notes: list[str]):
     kinds.append(np.array([HARNESS]))
     owners.append(None)
     return parts, kinds, owners
+
+
+def device_time(
+    components: Sequence[Component], lives: Sequence[Sequence[tuple[float, float]]]
+) -> dict[str, list[Curve]]:
+    """Device → for each component the share of it that it holds × time, cumulative (ns).
+
+    A device is split evenly among those that hold it at a moment (docs/methodology, rule 2).
+    lives: the (start, end) spans of each component.
+    """
+    names = sorted({name for component in components for name in component.devices})
+    return {
+        name: reservations(lives, [1.0 if name in c.devices else 0.0 for c in components])
+        for name in names
+    }
+
+
+def accelerator_time(components: Sequence[Component]) -> dict[str, list[Curve]]:
+    """Worker → the shares of its devices × time (ns, on the records' axis), which it is to pay.
+
+    A worker without a record of its devices is taken to hold one for itself.
+    """
+    lives = [component.lives for component in components]
+    by_device = device_time(components, lives)
+    return {
+        worker.name: [by_device[name][index] for name in worker.devices]
+        or reservations([worker.lives], [1.0])
+        for index, worker in enumerate(components)
+        if worker.type == "worker"
+    }
 
 
 def _segments(records: RunRecords, component: Component, origin: int):
@@ -288,7 +318,7 @@ def _domains(records: RunRecords, origin: int, end: int, flags, notes) -> dict[s
             domain.get("period_s", 1 / records.config.testbed.sample_hz) * 1e9,
         )
         if energy is None:
-            flags.append(f"domain {name} has no readings")
+            flags.append(f"domain {name} has no readings of the run")
             continue
         if energy.unknown:
             notes.append(
@@ -298,10 +328,24 @@ def _domains(records: RunRecords, origin: int, end: int, flags, notes) -> dict[s
         energies[name] = energy
     if not energies:
         flags.append("no power samples: energy unknown")
-    held = records.config.workload.workers.accelerator
-    if held != "cpu" and not any(d["resource"] == "accelerator" for d in records.domains):
-        flags.append(f"no meter of accelerators: the energy of {held}s is not counted")
+    if records.config.workload.workers.accelerator != "cpu":
+        flags += _unmetered(records)
     return energies
+
+
+def _unmetered(records: RunRecords) -> list[str]:
+    """What of the workers' accelerators is in no energy of the job."""
+    kind = records.config.workload.workers.accelerator
+    metered = {d["name"] for d in records.domains if d["resource"] == "accelerator"}
+    if not metered:
+        return [f"no meter of accelerators: the energy of {kind}s is not counted"]
+    workers = [c for c in records.components if c.type == "worker"]
+    flags = []
+    if unnamed := [c.name for c in workers if not c.devices]:
+        flags.append(f"no record of the {kind}s of {', '.join(unnamed)}: their energy is in other")
+    if missing := sorted({d for c in workers for d in c.devices} - metered):
+        flags.append(f"no meter of {', '.join(missing)}: their energy is not counted")
+    return flags
 
 
 def _same_readings(records: RunRecords, energies: dict[str, DomainEnergy]) -> list[list[str]]:
@@ -346,8 +390,12 @@ def _idle_watts(records: RunRecords, notes: list[str]) -> dict[str, float]:
     return watts
 
 
-def _quality(result: EnergyAccount, records: RunRecords, energies, origin: int, end: int) -> None:
-    spans = np.concatenate([energy.gaps for energy in energies.values()])
+def _quality(
+    result: EnergyAccount, records: RunRecords, energies, machine: Curve, origin: int, end: int
+) -> None:
+    # who drew the energy is not known either while the usage of the machine is not
+    unused = silences(machine.times, (0.0, float(end - origin)), 1e9 / records.sample_hz)
+    spans = np.concatenate([*(energy.gaps for energy in energies.values()), unused])
     result.gap_share = covered(spans) / (end - origin)
     readings = (records.power.of(name) for name in energies)
     result.samples = min(

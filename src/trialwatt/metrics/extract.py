@@ -10,16 +10,21 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import ValidationError
 
 from trialwatt.config.identity import run_label
+from trialwatt.config.models import RunConfig
 from trialwatt.config.space import size
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics import formulas
+from trialwatt.metrics.attribution import Curve
 from trialwatt.metrics.context import IntensitySeries, MetricsContext
-from trialwatt.metrics.energy import KINDS, EnergyAccount, account
+from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS, schema
+from trialwatt.metrics.energy import KINDS, EnergyAccount, accelerator_time, account
 from trialwatt.metrics.formulas import DUPLICATE, FAILED, J_PER_KWH, NAN, PRUNED
 from trialwatt.records.events import OUTCOMES, STEPS
-from trialwatt.records.reader import LIFECYCLE, Component, RunRecords, read_run
+from trialwatt.records.outcome import FAILED as FAILED_RUN
+from trialwatt.records.reader import LIFECYCLE, Component, RunRecords, read_manifest, read_run
 from trialwatt.records.trials import IDLE, Trials
 
 _NS_PER_MS = 1e6
@@ -46,13 +51,28 @@ class RunMetrics:
 def extract_run(folder: Path, context: MetricsContext, processes: int = 1) -> RunMetrics:
     """Read a repetition's folder and compute all its metrics.
 
+    Of a run that failed its identity is all that counts: it is a hole, whatever it recorded.
     Raises TrialwattError where the records cannot be trusted or where the intensity does not
     cover the run; the message begins with the folder.
     """
     try:
+        manifest = read_manifest(folder)
+        if manifest.get("status") == FAILED_RUN:
+            return hole(manifest)
         return compute(read_run(folder, processes), context)
     except TrialwattError as error:
         raise TrialwattError(f"{folder}: {error}") from error
+
+
+def hole(manifest: dict) -> RunMetrics:
+    """The row of a run that failed: what was to be run, and nothing that was measured."""
+    try:
+        config = RunConfig.model_validate(manifest["config"])
+    except ValidationError as error:
+        raise TrialwattError(f"run.json: config: {error}") from error
+    names = (name for name in schema(RUNS).names if name not in PLANNED)
+    run = dict.fromkeys(names) | _identity(manifest, config, config.worker_cpu)
+    return RunMetrics(run, schema(TRIALS).empty_table())
 
 
 def compute(records: RunRecords, context: MetricsContext) -> RunMetrics:
@@ -72,7 +92,9 @@ def compute(records: RunRecords, context: MetricsContext) -> RunMetrics:
     energy = account(records, marks, weights)
     costs = _Costs(records, context)
 
-    run = _identity(records)
+    workers = _workers(records)
+    cpu = workers[0].cpu if workers else records.config.worker_cpu
+    run = _identity(records.manifest, records.config, cpu)
     run |= _counts(completed, failed, pruned, waste)
     run |= _times(records, run["trials_completed"])
     run |= _energies(energy, completed)
@@ -125,8 +147,10 @@ class _Costs:
         self._records, self._context = records, context
         accelerator = records.config.workload.workers.accelerator
         self._accelerator = 0.0
+        self._held: dict[str, list[Curve]] = {}
         self.unpriced = ""
         if accelerator != "cpu":
+            self._held = accelerator_time(records.components)
             self._accelerator = context.price_per_accelerator_h.get(accelerator, NAN)
             if math.isnan(self._accelerator):
                 self.unpriced = f"no price of accelerator {accelerator}"
@@ -134,18 +158,27 @@ class _Costs:
 
     def until(self, moment_ns: int) -> float:
         """Cost of all components from their start to this moment."""
-        return float(sum(self.of(c, _reserved_ns(c, moment_ns)) for c in self._records.components))
+        at = np.array([moment_ns], float)
+        spent = (
+            self._of(c, _reserved_ns(c, moment_ns), self._held_ns(c, at)[0])
+            for c in self._records.components
+        )
+        return float(sum(spent))
 
-    def of(self, component: Component, duration_ns) -> np.ndarray:
-        extra = self._accelerator if component.type == "worker" else 0.0
-        context = self._context
+    def _held_ns(self, component: Component, moments: np.ndarray) -> np.ndarray:
+        """Accelerators × time that a component has held until each moment."""
+        curves = self._held.get(component.name, [])
+        return sum((curve.at(moments) for curve in curves), np.zeros(len(moments)))
+
+    def _of(self, component: Component, duration_ns, accelerator_ns) -> np.ndarray:
         return formulas.cost(
             component.cpu,
             component.memory_mb,
             duration_ns,
-            context.price_per_cpu_h,
-            context.price_per_gb_h,
-            extra,
+            self._context.price_per_cpu_h,
+            self._context.price_per_gb_h,
+            accelerator_ns,
+            self._accelerator,
         )
 
     def of_trials(self) -> np.ndarray:
@@ -156,8 +189,9 @@ class _Costs:
         for index, name in enumerate(trials.workers):
             mine = trials.worker == index
             if name in by_name:
-                duration = trials.end_ns[mine] - trials.start_ns[mine]
-                result[mine] = self.of(by_name[name], duration)
+                component, start, end = by_name[name], trials.start_ns[mine], trials.end_ns[mine]
+                held = self._held_ns(component, end) - self._held_ns(component, start)
+                result[mine] = self._of(component, end - start, held)
         return result
 
 
@@ -176,10 +210,8 @@ def _workers(records: RunRecords) -> list[Component]:
 # --- groups of columns --------------------------------------------------------------------------
 
 
-def _identity(records: RunRecords) -> dict:
-    manifest, config = records.manifest, records.config
+def _identity(manifest: dict, config: RunConfig, cpu_physical: float) -> dict:
     load = config.workload
-    workers = _workers(records)
     space_size = size(load.space)
     return {
         "hash": manifest["hash"],
@@ -192,7 +224,7 @@ def _identity(records: RunRecords) -> dict:
         "reason": manifest.get("reason", ""),
         "wn": load.workers.count,
         "wcpu": load.workers.cpu,
-        "cpu_physical": workers[0].cpu if workers else config.worker_cpu,
+        "cpu_physical": cpu_physical,
         "wmem_mb": load.workers.memory_mb,
         "accelerator": load.workers.accelerator,
         "sampler": load.search.sampler,

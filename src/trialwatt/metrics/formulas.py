@@ -54,15 +54,17 @@ def cost(
     duration_ns: np.ndarray,
     price_per_cpu_h: float,
     price_per_gb_h: float,
-    extra_per_h: np.ndarray | float = 0.0,
+    accelerator_ns: np.ndarray | float = 0.0,
+    price_per_accelerator_h: float = 0.0,
 ) -> np.ndarray:
     """Reserved resources × time × price (OC and WTC are sums of it; docs/methodology, rule 10).
 
-    cpu in physical cores, memory_mb in 2**20 bytes, arrays that broadcast. extra_per_h: price of
-    the accelerators that are held.
+    cpu in physical cores, memory_mb in 2**20 bytes, arrays that broadcast. accelerator_ns:
+    accelerators that are held × the time for which they are.
     """
-    per_h = cpu * price_per_cpu_h + memory_mb / MB_PER_GB * price_per_gb_h + extra_per_h
-    return per_h * (duration_ns / NS_PER_H)
+    per_h = cpu * price_per_cpu_h + memory_mb / MB_PER_GB * price_per_gb_h
+    accelerators = price_per_accelerator_h * (accelerator_ns / NS_PER_H)
+    return per_h * (duration_ns / NS_PER_H) + accelerators
 
 
 def idle_share(idle_kwh: float, job_kwh: float) -> float:

@@ -38,7 +38,8 @@ def domain_energy(
     window: tuple[float, float],
     period_ns: float,
 ) -> DomainEnergy | None:
-    """Integrate one domain (docs/methodology, rule 4); None where less than two readings are known.
+    """Integrate one domain (docs/methodology, rule 4); None where less than two readings are known,
+    or none of them tells anything of the window.
 
     times (n,) in ns, sorted; values (n,) raw, NaN where missing. A counter ("uj") gives the
     energy between two readings as their difference, over gaps too. Watts that are modelled are
@@ -50,6 +51,9 @@ def domain_energy(
     if len(known) < 2:
         return None
     t, v = times[known], values[known]
+    first, last = window
+    if t[-1] <= first or t[0] >= last:
+        return None
     dt = np.diff(t)
     unknown = np.zeros(len(dt), bool)
     if unit == "uj":
@@ -65,7 +69,6 @@ def domain_energy(
     gap = (dt > GAP_PERIODS * period_ns) | (np.diff(known) > 1) | unknown
     spans = [np.column_stack([t[:-1][gap], t[1:][gap]])]
     cumulative = np.concatenate([[0.0], np.cumsum(joules)])
-    first, last = window
     if first < t[0]:
         before = joules[0] / dt[0] * (t[0] - first)
         t, cumulative = np.insert(t, 0, first), np.insert(cumulative, 0, cumulative[0] - before)
@@ -88,6 +91,13 @@ def _may_wrap_again(joules: np.ndarray, dt: np.ndarray, wraps_at: int | None) ->
     usual_w = np.median(joules[known] / (dt[known] * S_PER_NS))
     longer = dt > 2 * np.median(dt)  # readings at the usual pace are close enough together
     return longer & (usual_w * dt * S_PER_NS > SAFE_SHARE * wraps_at * 1e-6)
+
+
+def silences(times: np.ndarray, window: tuple[float, float], period_ns: float) -> np.ndarray:
+    """Stretches of a window without a reading that are gaps: (g, 2) starts and ends in ns."""
+    bounds = np.clip(np.concatenate([window[:1], times, window[1:]]), *window)
+    gap = np.diff(bounds) > GAP_PERIODS * period_ns
+    return np.column_stack([bounds[:-1][gap], bounds[1:][gap]])
 
 
 def covered(spans: np.ndarray) -> float:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -16,11 +15,11 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
 from trialwatt.metrics.context import MetricsContext
-from trialwatt.metrics.dictionary import RUNS, TRIALS, entries, schema
+from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS, entries, schema
 from trialwatt.metrics.extract import RunMetrics, extract_run
+from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.metrics.schema import validate
 
-PROCESSES = 2
 _WORTH_A_PROCESS = 8
 _CSV_ROWS = 65536
 
@@ -83,17 +82,12 @@ def _extract_all(
         for folder in folders:
             yield extract_run(folder, context, processes=processes)
         return
-    # fork: the script that called us is no module, so that a spawned process could not import it.
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
-        yield from pool.map(partial(extract_run, context=context), folders, chunksize=8)
+    yield from mapped(partial(extract_run, context=context), folders, processes)
 
 
 def _runs_table(runs: list[dict]) -> pa.Table:
     expected = schema(RUNS)
-    runs = [
-        dict.fromkeys(("experiment", "treatment", "treatment_value", "is_baseline")) | r
-        for r in runs
-    ]
+    runs = [dict.fromkeys(PLANNED) | run for run in runs]
     for run in runs:
         assert run.keys() == set(expected.names), run.keys() ^ set(expected.names)
     runs.sort(
@@ -112,6 +106,7 @@ def _runs_table(runs: list[dict]) -> pa.Table:
 
 def _trials_table(tables: list[pa.Table]) -> pa.Table:
     names = schema(TRIALS).names
+    tables = [table for table in tables if len(table)]  # a hole has no trials
     if not tables:
         return schema(TRIALS).empty_table()
     whole = pa.concat_tables([table.select(names) for table in tables])

@@ -15,7 +15,7 @@ class Role:
     `speaks` roles follow the message protocol of trialwatt.lifecycle.worker (JSON lines on
     stdin and stdout); the others are only started and watched. After a `confirmed` role is
     started, the leading role is asked whether it has joined (Sut.confirm) before the next one is
-    started.
+    started. `accelerator` is the type that the run's workers hold ("cpu": none); the run sets it.
     """
 
     name: str  # "worker", "driver", "storage", "head", ...
@@ -27,6 +27,7 @@ class Role:
     speaks: bool = True
     confirmed: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    accelerator: str = "cpu"
 
     @property
     def component(self) -> str:
@@ -101,6 +102,14 @@ class Platform(ABC):
     def start(self, role: Role) -> Handle:
         """Start a role in its limits. Raises TrialwattError where that cannot be done."""
 
+    def devices(self, role: Role) -> tuple[str, ...]:
+        """The accelerators that a role holds, by the names of their power domains.
+
+        Empty where it holds none, or where that is known only after its start. Raises
+        TrialwattError where it should hold some and cannot.
+        """
+        return ()
+
     @abstractmethod
     def remove(self) -> None:
         """Remove all that this run has started; idempotent, never leaves anything behind."""
@@ -118,6 +127,11 @@ class PlatformKind(ABC):
     @abstractmethod
     def problems(cls, testbed, roles: list[Role]) -> list[str]:
         """Why these roles (of one run, all at once) cannot be served here; empty if they can."""
+
+    @classmethod
+    @abstractmethod
+    def accelerator_problem(cls, testbed, accelerator: str) -> str:
+        """Why workers cannot have this accelerator type here; empty if they can."""
 
     @classmethod
     @abstractmethod

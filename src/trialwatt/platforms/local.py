@@ -13,8 +13,10 @@ from pathlib import Path
 
 import psutil
 
+from trialwatt.config.models import BoardPower
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms import cpu_counter
+from trialwatt.platforms.accelerators import HIDDEN, Seat, seat_of, seats
 from trialwatt.platforms.base import Handle, Message, Platform, PlatformKind, Role
 from trialwatt.platforms.component import MAX_GRACE_S, LocalHandle
 from trialwatt.platforms.groups.base import EnforcementError, Groups, Host
@@ -22,6 +24,7 @@ from trialwatt.platforms.groups.chooser import KINDS, choose
 from trialwatt.platforms.groups.processes import COMPONENT_VARIABLE, RUN_VARIABLE
 from trialwatt.platforms.liveness import LiveRun, runtime_folder
 from trialwatt.platforms.reaping import clear, kill_processes_of, reap_dead
+from trialwatt.workload.devices import device_problem
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -36,10 +39,12 @@ class LocalPlatform(Platform, PlatformKind):
         groups: Groups,
         live: LiveRun,
         passed_over: dict[str, str],
+        boards: BoardPower | None = None,
     ):
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._run_id, self._groups, self._live = run_id, groups, live
-        self._passed_over = passed_over
+        self._passed_over, self._boards = passed_over, boards
+        self._seats: dict[str, list[Seat]] = {}  # by accelerator type, once they were looked for
         self._logs = folder / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
         self._handles: dict[str, LocalHandle] = {}
@@ -61,6 +66,17 @@ class LocalPlatform(Platform, PlatformKind):
         return found
 
     @classmethod
+    def accelerator_problem(cls, testbed, accelerator: str) -> str:
+        problem = device_problem(accelerator)
+        if problem or accelerator == "cpu":
+            return problem
+        try:
+            seats(accelerator, testbed.accelerator_board_w)
+        except TrialwattError as error:
+            return str(error)
+        return ""
+
+    @classmethod
     def reap(cls) -> list[str]:
         return reap_dead(runtime_folder(), Host())
 
@@ -80,7 +96,8 @@ class LocalPlatform(Platform, PlatformKind):
         if live.traces():  # a dead run had this id
             clear(live, host)
         live.note({"kind": groups.kind}, *groups.traces())
-        return cls(run_id, Path(folder), groups, live, choice.passed_over)
+        boards = testbed.accelerator_board_w
+        return cls(run_id, Path(folder), groups, live, choice.passed_over, boards)
 
     # --- the run ------------------------------------------------------------------------------
 
@@ -108,8 +125,24 @@ class LocalPlatform(Platform, PlatformKind):
             group.remove()
             raise
         self._handles[component] = handle
-        self._limits[component] = handle.limits
+        devices = self.devices(role)
+        self._limits[component] = handle.limits | ({"devices": list(devices)} if devices else {})
         return handle
+
+    def devices(self, role: Role) -> tuple[str, ...]:
+        """See Platform.devices. Which one it is depends on the worker's index alone."""
+        seat = self._seat(role) if role.kind == "worker" else None
+        return () if seat is None else (seat.device,)
+
+    def _seat(self, role: Role) -> Seat | None:
+        """What a role sees: a worker its own; a driver, which may score the best model, that of
+        the first worker, in whose name it then computes; other services none."""
+        kind = role.accelerator
+        if kind == "cpu" or (role.kind != "worker" and not role.speaks):
+            return None
+        if kind not in self._seats:
+            self._seats[kind] = seats(kind, self._boards)
+        return seat_of(kind, self._seats[kind], role.index if role.kind == "worker" else 0)
 
     def remove(self) -> None:
         """See Platform.remove. All components end side by side; what is left is then killed."""
@@ -134,7 +167,8 @@ class LocalPlatform(Platform, PlatformKind):
     @property
     def facts(self) -> dict:
         """For the manifest: kind of enforcement; passed_over: better kinds, and why not those;
-        components: the limits of each, as read back (cpu in cores, memory_mb, swap)."""
+        components: the limits of each, as read back (cpu in cores, memory_mb, swap), and the
+        devices that it sees no other of."""
         return {
             "kind": self._groups.kind,
             "passed_over": dict(self._passed_over),
@@ -144,10 +178,12 @@ class LocalPlatform(Platform, PlatformKind):
 
     def _environment(self, role: Role) -> dict[str, str]:
         threads = str(max(1, math.floor(role.cpu)))
+        seat = self._seat(role)
         return (
             dict(os.environ)
             | dict.fromkeys(THREAD_VARIABLES, threads)
             | role.environment
+            | (HIDDEN if seat is None else dict(seat.variables))
             | {RUN_VARIABLE: self._run_id, COMPONENT_VARIABLE: role.component}
         )
 

@@ -29,6 +29,8 @@ _CHUNK_BYTES = 2 << 20
 _PART_BYTES = 64 << 20
 """Given to a process at once."""
 _WORTH_A_PROCESS = 4
+_WORTH_A_SCAN = 500
+"""Fewer lines are parsed one by one in the time that a scan takes to begin."""
 
 STATUSES = ("start", "step", "end")
 STEPS = ("import", "load", "train", "validate")
@@ -212,7 +214,7 @@ def _renamed(chunk: _Chunk, codes: np.ndarray) -> _Chunk:
 def _parse(data: bytes, reading: Reading, keys: TrialKeys, who: str, where: str) -> _Chunk:
     scanner = Scanner(data)
     t, m, shaped, after = _heads(scanner, reading.run_id, who)
-    groups = [_epochs, _starts, _steps, _ends]
+    groups = [_epochs, _starts, _steps, _ends] if len(t) >= _WORTH_A_SCAN else []
     scanned = []
     taken = np.zeros(len(t), bool)
     for group in groups:

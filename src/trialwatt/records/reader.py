@@ -17,7 +17,7 @@ from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.records import repair
 from trialwatt.records.events import Events, Reading, read_events
-from trialwatt.records.manifest import headline_domains
+from trialwatt.records.manifest import file_sha256, headline_domains
 from trialwatt.records.samples import Power, Track, merged, read_power, read_usage
 from trialwatt.records.trial_keys import TrialKeys
 from trialwatt.records.trials import Trials, assemble
@@ -55,6 +55,7 @@ class RunRecords:
     domains: list[dict]  # those of the headline, with `period_s` between readings
     utc_minus_mono_ns: int
     notes: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)  # why its energy must be read with care
 
     @property
     def sample_hz(self) -> float:
@@ -132,6 +133,7 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     notes += [str(event.get("text", "")) for event in others if event["kind"] == "note"]
     notes += [str(error) for error in manifest.get("meter_errors") or []]
 
+    flags = _exchanged(folder, manifest, folder / "samples" / "usage.csv")
     usage, found = read_usage(folder / "samples" / "usage.csv")
     notes += found
     domains, power = [], []
@@ -140,6 +142,7 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
         period_s = parameters.get("period_s") or 1 / config.testbed.sample_hz
         domains += [domain | {"period_s": period_s} for domain in own]
         path = folder / "samples" / f"power-{meter}.csv"
+        flags += _exchanged(folder, manifest, path)
         readings, found = read_power(path, {d["name"]: d["unit"] for d in own})
         power.append(readings)
         notes += found
@@ -155,7 +158,17 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
         domains=domains,
         utc_minus_mono_ns=utc_minus_mono,
         notes=notes,
+        flags=flags,
     )
+
+
+def _exchanged(folder: Path, manifest: dict, path: Path) -> list[str]:
+    """Samples carry no run id: that they are of this run, only the manifest's checksum says."""
+    name = path.relative_to(folder).as_posix()
+    expected = (manifest.get("files") or {}).get(name)
+    if expected is None or not path.exists() or file_sha256(path) == expected:
+        return []
+    return [f"{name} is not as the run wrote it (see its checksum in run.json)"]
 
 
 def _others(files: dict[str, Events], moved: dict[str, int], notes: list[str]) -> list[dict]:
@@ -238,7 +251,7 @@ def _components(events: list[dict], last: int, notes: list[str]) -> list[Compone
                     (e["peak_memory_bytes"] for e in ended if "peak_memory_bytes" in e),
                     default=None,
                 ),
-                devices=tuple(first.get("devices", ())),
+                devices=next((tuple(e["devices"]) for e in own if e.get("devices")), ()),
             )
         )
     return components

@@ -49,7 +49,8 @@ def read_usage(path: Path) -> tuple[dict[str, Track], list[str]]:
         return {}, notes
     names = table["component"].combine_chunks().dictionary_encode()
     codes = names.indices.to_numpy(zero_copy_only=False)
-    m, cpu, memory = (_floats(table[name]) for name in ("m", "cpu_ns", "memory_bytes"))
+    m = _floats(table["m"])
+    cpu, memory = (_amounts(table[name], name, path, notes) for name in ("cpu_ns", "memory_bytes"))
     tracks: dict[str, Track] = {}
     sorted_any, doubles = False, 0
     for code, name in enumerate(names.dictionary.to_pylist()):
@@ -76,17 +77,19 @@ def read_power(path: Path, domains: dict[str, str]) -> tuple[Power, list[str]]:
     _order_notes(path, not was_sorted, len(table) - len(keep), notes)
     values = {}
     for name in domains:
-        column = table[name]
-        value = _floats(column)
-        empty = int(np.count_nonzero(column.is_null().to_numpy()))
-        value[~np.isfinite(value) | (value < 0)] = np.nan
-        bad = int(np.count_nonzero(np.isnan(value))) - empty
-        if bad:
-            notes.append(
-                f"samples/{path.name}: {bad} readings of {name} negative or no number: gaps"
-            )
-        values[name] = value[keep]
+        values[name] = _amounts(table[name], name, path, notes)[keep]
     return Power(times, values), notes
+
+
+def _amounts(column: pa.ChunkedArray, name: str, path: Path, notes: list[str]) -> np.ndarray:
+    """Readings of what cannot be below 0: NaN where one is, or is no number, with a note."""
+    value = _floats(column)
+    empty = int(np.count_nonzero(column.is_null().to_numpy()))
+    value[~np.isfinite(value) | (value < 0)] = np.nan
+    bad = int(np.count_nonzero(np.isnan(value))) - empty
+    if bad:
+        notes.append(f"samples/{path.name}: {bad} readings of {name} negative or no number: gaps")
+    return value
 
 
 def merged(parts: list[Power]) -> Power:

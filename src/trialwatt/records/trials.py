@@ -116,7 +116,7 @@ def assemble(
         notes.append(f"records: {overlaps} trials overlap the next one on their worker; cut there")
     _count_epochs(rows, key, outcome == OUTCOMES.index("failed"), epochs)
 
-    knots, knot_doubles = _knots(rows, at, end_ns, ended)
+    knots, knot_doubles = _knots(rows, at, start_m, end_ns, ended)
     doubles += end_doubles + knot_doubles
     if doubles:
         notes.append(repair.doubles_note("records of trials", doubles))
@@ -208,7 +208,9 @@ def _count_epochs(rows: TrialLines, key: np.ndarray, failed: np.ndarray, epochs)
     np.maximum.at(epochs, lost[at[mine]], rows.epoch[mine])
 
 
-def _knots(rows: TrialLines, at, end_ns, ended) -> tuple[dict, int]:
+def _knots(rows: TrialLines, at, start_ns, end_ns, ended) -> tuple[dict, int]:
+    """The moments of all trials, each moved into its trial's time (its CPU counter is then of
+    another moment, and left out): what is late belongs to the worker's next trial already."""
     step = np.where(rows.status == END, np.int8(IDLE), rows.step)
     m, cpu = rows.m, rows.cpu_ns
     lost = np.flatnonzero(~ended)
@@ -220,7 +222,7 @@ def _knots(rows: TrialLines, at, end_ns, ended) -> tuple[dict, int]:
     keep = at >= 0
     if not keep.all():
         at, m, step, cpu = at[keep], m[keep], step[keep], cpu[keep]
-    clipped = np.minimum(m, end_ns[at])
+    clipped = np.clip(m, start_ns[at], end_ns[at])
     cpu = np.where(clipped == m, cpu, np.nan)
     ordered = np.all((at[1:] > at[:-1]) | ((at[1:] == at[:-1]) & (clipped[1:] >= clipped[:-1])))
     if not ordered:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
 from trialwatt.errors import TrialwattError
-from trialwatt.suts.base import Sut
+
+if TYPE_CHECKING:  # a framework's daemons start from here too, and need none of ours
+    from trialwatt.suts.base import Sut
 
 GROUP = "trialwatt.suts"
 

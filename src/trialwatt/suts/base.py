@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from trialwatt.clock import Stamp
-from trialwatt.config.models import Limits, RunConfig, Workload
+from trialwatt.config.models import Limits, RunConfig, Testbed, Workload
 from trialwatt.config.space import Phi
+from trialwatt.errors import ConfigError, Problem
 from trialwatt.platforms.base import Role
 from trialwatt.suts.strategies import Strategy
 
@@ -114,6 +115,8 @@ class Sut(ABC):
     """PyPI name of the framework, for its version; empty where there is none."""
     samplers: dict[str, Strategy]
     pruners: dict[str, Strategy] = {"none": Strategy(make=lambda: None)}
+    is_control: bool = False
+    """Whether it is what the others are compared with: then it also runs their stand-ins."""
 
     @classmethod
     def available(cls) -> str:
@@ -129,12 +132,26 @@ class Sut(ABC):
         """
         return []
 
+    @classmethod
+    def testbed_problems(cls, testbed: Testbed) -> list[tuple[str, str]]:
+        """What it cannot do with on this testbed, before anything starts.
+
+        (dotted key of the testbed, sentence) of each, as services without enough memory.
+        """
+        return []
+
     def roles(self, job: Job) -> list[Role]:
         """What the platform must start, in this order. Default: wn speaking workers, no service."""
         return [self.worker(job, index) for index in range(job.workload.workers.count)]
 
     def planned_roles(self, config: RunConfig) -> list[Role]:
-        """The roles of a run that does not exist yet, to ask whether a platform can serve them."""
+        """The roles of a run that does not exist yet, to ask whether a platform can serve them.
+
+        Raises ConfigError where the testbed is none for this SUT.
+        """
+        file = f"config/testbeds/{config.testbed_name}.yaml"
+        if found := self.testbed_problems(config.testbed):
+            raise ConfigError([Problem(file, key, f"{self.name}: {said}") for key, said in found])
         return self.roles(
             Job(
                 run_id="plan",

@@ -21,8 +21,7 @@ from concurrent.futures import Future, wait
 from functools import partial
 from importlib.util import find_spec
 
-from trialwatt.config.models import Workload
-from trialwatt.errors import TrialwattError
+from trialwatt.config.models import Testbed, Workload
 from trialwatt.platforms.base import Role
 from trialwatt.suts import spark
 from trialwatt.suts.base import Best, Infeasible, Job, Sut, Trials
@@ -62,6 +61,13 @@ class Hyperopt(Sut):
             for name in search.pruner_options
         ]
         return found
+
+    @classmethod
+    def testbed_problems(cls, testbed: Testbed) -> list[tuple[str, str]]:
+        if testbed.service.memory_mb >= DRIVER_MB:
+            return []
+        message = f"the driver needs {DRIVER_MB} MB, for a JVM and Python"
+        return [("service.memory_mb", f"{message} (got {testbed.service.memory_mb})")]
 
     def roles(self, job: Job) -> list[Role]:
         """The driver comes first: it says when the master can take workers, and when all of
@@ -110,11 +116,6 @@ class Hyperopt(Sut):
                 f"a Spark worker needs {least_mb} MB for its heaps alone (executor "
                 f"{spark.LEAST_HEAP_MB}, daemon {spark.DAEMON_HEAP_MB}), and has "
                 f"{job.workload.workers.memory_mb} MB"
-            )
-        if job.service.memory_mb < DRIVER_MB:
-            raise TrialwattError(
-                f"service.memory_mb of the testbed is {job.service.memory_mb}: the driver of "
-                f"Hyperopt needs {DRIVER_MB} MB (a JVM and Python)"
             )
         import hyperopt  # noqa: F401
         import pyspark.sql  # noqa: F401

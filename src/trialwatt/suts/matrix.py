@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from trialwatt import suts
-from trialwatt.errors import TrialwattError
 from trialwatt.suts.base import Sut
+from trialwatt.suts.document import between, replaced
 from trialwatt.suts.strategies import Strategy, installed
 
 KINDS = {"sampler": "samplers", "pruner": "pruners"}
@@ -145,16 +145,9 @@ def _note(strategy: Strategy) -> str:
 
 def with_table(document: str, names: list[str]) -> str:
     """The document with its strategy table made anew. Raises TrialwattError without the marks."""
-    head, begin, rest = document.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
-        raise TrialwattError(f"the document has no place for the table: {BEGIN} … {END}")
-    return f"{head}{BEGIN}\n{table_text(names)}\n{END}{tail}"
+    return replaced(document, BEGIN, END, table_text(names))
 
 
 def write_table(path: Path) -> None:
     """Make the strategy table in a document anew, of the SUTs of this package."""
-    text = with_table(path.read_text(encoding="utf-8"), suts.names(own=True))
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    between(path, BEGIN, END, table_text(suts.names(own=True)))

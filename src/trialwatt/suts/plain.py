@@ -28,6 +28,7 @@ def _random(job: Job) -> list[Phi]:
 
 class Plain(Sut):
     name = "plain"
+    is_control = True
     samplers = {
         "grid": Strategy(_grid, origin="shuffled grid", note="The grid in a seeded order."),
         "random": Strategy(_random, origin="random draw", note="A seeded draw, made beforehand."),

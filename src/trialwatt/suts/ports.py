@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import socket
 
+from trialwatt.errors import TrialwattError
+
 FIRST, LAST = 20000, 32000
 """Below the ports that the kernel gives to outgoing connections."""
 
@@ -13,18 +15,21 @@ def free_blocks(count: int, size: int) -> list[int]:
     """First ports of `count` disjoint blocks of `size` consecutive ports, all free at this moment.
 
     The search starts anywhere, so that two runs that choose at the same time rarely meet.
-    Raises OSError where there are not so many.
+    Raises TrialwattError where there are not so many.
     """
     found: list[int] = []
-    slots = list(range(FIRST, LAST - size + 1, size))
-    start = random.SystemRandom().randrange(len(slots))
+    slots = list(range(FIRST, LAST - size + 2, size))
+    start = random.SystemRandom().randrange(len(slots) + 1)
     for first in slots[start:] + slots[:start]:
         if len(found) == count:
             break
         if all(_is_free(port) for port in range(first, first + size)):
             found.append(first)
     if len(found) < count:
-        raise OSError(f"{FIRST}-{LAST}: only {len(found)} of {count} blocks of {size} ports free")
+        raise TrialwattError(
+            f"ports {FIRST} to {LAST}: of the {count} blocks of {size} free ports that this SUT "
+            f"needs there are only {len(found)}: end what listens there, or lower workers.count"
+        )
     return found
 
 

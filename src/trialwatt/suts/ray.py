@@ -115,7 +115,7 @@ class Ray(Sut):
                 cpu=job.worker_cpu,
                 memory_mb=job.workload.workers.memory_mb,
                 speaks=False,
-                confirmed=True,
+                confirmed=index == count - 1,
                 environment=shared,
             )
             for index, ports in enumerate(worker_ports)
@@ -141,9 +141,14 @@ class Ray(Sut):
         _tune()
 
     def confirm(self, job: Job, component: str) -> None:
+        """The last raylet is confirmed when all of them are there: they start side by side."""
         import ray
 
-        while not any(node["Alive"] and component in node["Resources"] for node in ray.nodes()):
+        workers = {f"worker-{index}" for index in range(job.workload.workers.count)}
+        while True:
+            joined = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            if workers <= set().union(*joined):
+                return
             time.sleep(POLL_S)
 
     def setup(self, job: Job) -> None:
@@ -234,7 +239,8 @@ def _raylet_command(job: Job, index: int, address: str, ports: int) -> tuple[str
 def _node(job: Job, head: str, ports: int, memory_mb: int, *own: str) -> tuple[str, ...]:
     workers = (str(ports + len(PORT_OPTIONS)), str(ports + PORTS - 1))
     return (
-        *(sys.executable, "-m", "trialwatt.suts.ray_node", str(scratch(job)), head),
+        *(sys.executable, "-m", "trialwatt.suts.ray_node"),
+        *(str(scratch(job)), f"{HOST}:{ports + PORT_OPTIONS.index('--node-manager-port')}", head),
         *own,
         *("--block", "--node-ip-address", HOST, "--temp-dir", str(scratch(job) / "ray")),
         *("--min-worker-port", workers[0], "--max-worker-port", workers[1]),

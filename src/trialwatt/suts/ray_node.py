@@ -1,12 +1,16 @@
 """The process of a head or a worker's raylet: Ray's own `ray start --block`, within a run.
 
-Called as `python -m trialwatt.suts.ray_node SCRATCH HEAD ARGUMENTS…`, where HEAD is the host:port
-that must answer first ("" for the head itself) and ARGUMENTS are those of `ray start`. Ends when
-stdin closes: the coordinator is gone.
+Called as `python -m trialwatt.suts.ray_node SCRATCH OWN HEAD ARGUMENTS…`: OWN is the host:port of
+its raylet, HEAD that of the head ("" for the head itself), ARGUMENTS are those of `ray start`. Ends
+when stdin closes: the coordinator is gone.
+
+A raylet is started when the head answers, and the ones of a machine one after another: the next
+when the port of the last one is open. What comes before and after that they do side by side.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -19,13 +23,14 @@ POLL_S = 0.1
 
 
 def main() -> None:
-    scratch, head, *arguments = sys.argv[1:]
+    scratch, own, head, *arguments = sys.argv[1:]
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     Path(scratch).mkdir(mode=0o700, exist_ok=True)  # Ray lets everyone into the folder inside it
-    if head:
-        _wait_for(head)
     from ray.scripts.scripts import main as ray
 
+    if head:
+        _wait_for(head)
+        _take_turn(Path(scratch, "turn"), own)
     sys.argv = ["ray", "start", *arguments]
     ray()
 
@@ -35,6 +40,18 @@ def _end_with_stdin() -> None:
     while os.read(0, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _take_turn(lock: Path, own: str) -> None:
+    """Wait until no other raylet is being started; the turn ends when this one can be reached."""
+    fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)  # the kernel drops it if this process dies
+
+    def end() -> None:
+        _wait_for(own)
+        os.close(fd)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 def _wait_for(address: str) -> None:

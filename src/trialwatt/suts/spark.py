@@ -32,7 +32,9 @@ DEFAULT_HEAP_MB = 1024
 DAEMON_HEAP_MB = 64
 MAX_EXECUTOR_DEATHS = 2
 """An executor that dies or fails to start so often makes the run infeasible."""
-POLL_S = 0.2
+POLL_S = 0.05
+CHECK_S = 1.0
+"""How often the workers are asked how their executors fare, while those are waited for."""
 
 # Daemons that live for minutes: the first compiler level halves the CPU time of their start, the
 # serial collector keeps them small, and without performance data nothing is left in /tmp.
@@ -201,9 +203,12 @@ class Cluster:
 
     def wait(self) -> None:
         """Return when there is an executor per worker. Raises Infeasible."""
+        checked = time.monotonic()
         while self.executors < self._workers:
-            self.check()
             time.sleep(POLL_S)
+            if time.monotonic() - checked > CHECK_S:
+                self.check()
+                checked = time.monotonic()
 
     def check(self) -> None:
         """Raise Infeasible where an executor has died or has failed to start twice."""

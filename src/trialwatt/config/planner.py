@@ -1,0 +1,292 @@
+"""Settings → plan: goes through all that they name, and reports every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from trialwatt.config import checks
+from trialwatt.config.expansion import (
+    Draft,
+    Resolved,
+    Variations,
+    check_sweeps,
+    known_key,
+    repeated,
+    resolve,
+    sweep_of,
+    value_at,
+)
+from trialwatt.config.identity import run_folder
+from trialwatt.config.loading import ConfigFiles, Problems, validated
+from trialwatt.config.models import Experiment, RunConfig, Settings, Testbed, Value, Workload
+from trialwatt.config.origins import Origins
+from trialwatt.config.plan import Plan, PlannedExperiment, Tables, Unavailable
+from trialwatt.config.planned_runs import PlannedRuns
+from trialwatt.config.settings import relative, settle
+from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
+from trialwatt.config.variants import Usable, Variants, everything
+from trialwatt.errors import ConfigError
+
+TABLE_FILES = {
+    "prices": "config/prices.yaml",
+    "carbon": "config/carbon.yaml",
+    "power": "config/power.yaml",
+}
+
+
+def load_plan(
+    config: Mapping,
+    root: str | Path | None = None,
+    files: Iterable[str | Path] = (),
+    experiments: Iterable[str] = (),
+) -> Plan:
+    """Resolve and validate everything that `config` (the merged settings) asks for.
+
+    root: the folder that holds `config/` (default: the current one).
+    files: the files that `config` was merged from, so that a message can name the right one.
+    experiments: further ones, beside those of the settings.
+    Raises ConfigError with every problem that was found.
+    """
+    root = Path(root) if root is not None else Path.cwd()
+    files = list(files)
+    problems = Problems()
+    data, origins = settle(config, files, root, problems)
+    settings, _ = validated(Settings, data, origins, problems)
+    if settings is None:
+        raise ConfigError(list(problems))
+    names = [relative(Path(file), root) for file in files]
+    plan = _Planner(settings, origins, root, problems, names).plan(experiments)
+    if plan is None or len(problems):
+        raise ConfigError(list(problems))
+    return plan
+
+
+class _Planner:
+    """Goes through all that the settings name; stops for nothing that can be checked on its own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        origins: Origins,
+        root: Path,
+        problems: Problems,
+        settings_files: list[str],
+    ):
+        self._settings_files = settings_files
+        self._settings, self._origins = settings, origins
+        self._root, self._problems = root, problems
+        self._files = ConfigFiles(root, problems)
+        self._suts = checks.SutChecks()
+        self._datasets: set[str] = set()
+
+    def plan(self, more: Iterable[str] = ()) -> Plan | None:
+        settings, origins, problems = self._settings, self._origins, self._problems
+        for key in ("experiments", "suts"):
+            repeated(getattr(settings, key) or [], origins, (key,), problems)
+        self._set = {
+            key: value
+            for key, value in settings.set.items()
+            if known_key(key, origins, ("set", key), problems)
+        }
+        only = {
+            key: values
+            for key, values in (settings.only or {}).items()
+            if known_key(key, origins, ("only", key), problems) and values is not None
+        }
+        self._variations = Variations(only, origins)
+        tables = self._tables()
+        testbed, platform = self._testbed(tables)
+        planned = {
+            name: self._experiment(name, index, testbed, platform)
+            for index, name in enumerate(dict.fromkeys([*settings.experiments, *more]))
+        }
+        if None not in planned.values():
+            self._variations.unused(problems)
+        runs: dict[str, RunConfig] = {}
+        for experiment in planned.values():
+            for run in experiment.runs if experiment else ():
+                runs.setdefault(run.folder, run.run)
+        checks.check_data(sorted(self._datasets), settings.data, self._root, origins, problems)
+        checks.check_results(settings.results, self._root, origins, problems)
+        if len(problems) or testbed is None:
+            return None
+        chosen = Tables(
+            prices=tables["prices"].sets[testbed.prices],
+            carbon=tables["carbon"].regions[testbed.region],
+            power=tables["power"].models[testbed.power_model],
+            all_power=dict(tables["power"].models),
+        )
+        series = [testbed.carbon_series] if testbed.carbon_series else []
+        files = tuple(sorted({*self._settings_files, *self._files.names, *series}))
+        return Plan(settings, testbed, chosen, planned, runs, files)
+
+    def _tables(self) -> dict:
+        kinds = {"prices": PriceTable, "carbon": CarbonTable, "power": PowerTable}
+        found = {}
+        for key, kind in kinds.items():
+            data = self._files.read(TABLE_FILES[key])
+            found[key], _ = self._model(kind, TABLE_FILES[key], data)
+        return found
+
+    def _testbed(self, tables: dict) -> tuple[Testbed | None, checks.PlatformChecks | None]:
+        name, problems = self._settings.testbed, self._problems
+        file, data = self._files.named("testbeds", name, self._origins, ("testbed",))
+        testbed, faulty = self._model(Testbed, file, data)
+        if testbed is None:
+            return None, None
+        origins = Origins(file)
+        for key, table, entries in (
+            ("prices", "prices", "sets"),
+            ("region", "carbon", "regions"),
+            ("power_model", "power", "models"),
+        ):
+            if tables[table] is not None and key not in faulty:
+                entries = getattr(tables[table], entries)
+                name = getattr(testbed, key)
+                checks.check_in_table(key, name, entries, TABLE_FILES[table], origins, problems)
+        checks.check_meters(testbed, origins, problems)
+        checks.check_carbon_series(testbed, self._root, origins, problems)
+        checks.check_storage(testbed, origins, problems)
+        usable = not faulty or faulty.isdisjoint(Testbed.model_fields)
+        return testbed, checks.PlatformChecks(testbed, origins, problems) if usable else None
+
+    def _experiment(
+        self,
+        name: str,
+        index: int,
+        testbed: Testbed | None,
+        platform: checks.PlatformChecks | None,
+    ) -> PlannedExperiment | None:
+        problems = self._problems
+        file, data = self._files.named("experiments", name, self._origins, ("experiments", index))
+        experiment, _ = self._model(Experiment, file, data, {"title": "?"})
+        if experiment is None:
+            return None
+        origins = Origins(file)
+        check_sweeps(experiment, origins, problems)
+        usable, unavailable = self._usable_suts(experiment, origins)
+        base = self._base(experiment, origins)
+        baseline = None if base is None else resolve(base, self._files, problems)
+        if base is None or baseline is None:
+            return None
+        variants = Variants(self._suts, usable, experiment)
+        runs = PlannedRuns(self._run_of(testbed), platform, self._suts, problems)
+        baselines = {}
+        for each in usable:
+            baselines[each.sut] = found = variants.of_baseline(each, baseline, problems)
+            runs.baselines |= {run_folder(runs.make(each.sut, one)) for one in found if testbed}
+        self._check_workload(baseline)
+        for treatment in self._variations.treatments(
+            experiment, file, origins, base, everything(self._suts, usable), problems
+        ):
+            resolved = resolve(treatment.draft, self._files, problems)
+            if resolved is None:
+                continue
+            self._check_workload(resolved)
+            if reason := runs.lacking_accelerator(treatment, resolved):
+                unavailable.append(Unavailable(None, treatment.label, reason))
+                continue
+            chosen, lacking = variants.of(treatment, resolved, problems)
+            unavailable += lacking
+            for sut, variant in chosen:
+                runs.add(treatment.way, treatment.values, sut, variant, treatment.is_between)
+        for sut, found in reversed(baselines.items()):  # each goes before what is there
+            for one in reversed(found):
+                runs.add_baseline(sut, one, self._baseline_values(experiment, base, one))
+        if testbed is None:
+            return None
+        swept = {
+            way: sweep
+            for way in range(len(experiment.ways))
+            if (sweep := sweep_of(experiment, way))
+        }
+        return PlannedExperiment(
+            id=name,
+            title=experiment.title,
+            file=file,
+            varies=tuple(dict.fromkeys(key for _, way in experiment.ways for key in way)),
+            runs=tuple(runs.all()),
+            fixed_folders=runs.folders_of_ways(lambda way: way not in swept),
+            sweeps=tuple(
+                sweep
+                for way, (key, sweep) in swept.items()
+                for sweep in runs.sweeps(way, key, sweep)
+            ),
+            unavailable=tuple(dict.fromkeys(unavailable)),
+        )
+
+    def _check_workload(self, resolved: Resolved) -> None:
+        checks.check_workload(resolved, self._problems)
+        self._datasets.add(resolved.workload.dataset)
+
+    def _baseline_values(
+        self, experiment: Experiment, base: Draft, baseline: Resolved
+    ) -> dict[str, Value]:
+        """The Baseline as a treatment: what it has at the keys of the experiment's first way."""
+        ways = experiment.ways
+        return {key: value_at(base, baseline.workload, key) for key in (ways[0][1] if ways else {})}
+
+    def _run_of(self, testbed: Testbed | None) -> Callable[[str, Workload], RunConfig] | None:
+        if testbed is None:
+            return None
+        settings = self._settings
+        return lambda sut, workload: RunConfig(
+            sut=sut,
+            workload=workload,
+            testbed_name=settings.testbed,
+            testbed=testbed,
+            seed=settings.seed,
+        )
+
+    def _usable_suts(
+        self, experiment: Experiment, origins: Origins
+    ) -> tuple[list[Usable], list[Unavailable]]:
+        """The SUTs that can run here, each with its place; optional ones that cannot, and why."""
+        settings = self._settings
+        lists = [("suts", experiment.suts, origins)]
+        if settings.suts:
+            lists = [("suts", settings.suts, self._origins)]
+        else:
+            lists.append(("optional_suts", experiment.optional_suts, origins))
+        there = {name for _, names, _ in lists for name in names}
+        more = [name for name in settings.optional_suts if name not in there]
+        lists.append(("optional_suts", more, self._origins))
+        repeated(experiment.suts, origins, ("suts",), self._problems)
+        repeated(
+            experiment.optional_suts, origins, ("optional_suts",), self._problems, experiment.suts
+        )
+        usable, unavailable = [], []
+        for key, names, from_ in lists:
+            for place, name in enumerate(names):
+                if not self._suts.check_name(name, from_, (key, place), self._problems):
+                    continue
+                reason = self._suts.why_unavailable(name)
+                if not reason:
+                    usable.append(Usable(name, from_.problem((key, place), "")))
+                elif key == "optional_suts":
+                    unavailable.append(Unavailable(name, None, reason))
+                else:
+                    self._problems.add(from_.problem((key, place), reason))
+        return usable, unavailable
+
+    def _base(self, experiment: Experiment, origins: Origins) -> Draft | None:
+        """The base workload with the settings' `base` and `set` applied."""
+        name, from_, path = experiment.base, origins, ("base",)
+        if self._settings.base:
+            self._files.named("workloads", name, origins, path)  # its own must exist as well
+            name, from_ = self._settings.base, self._origins
+        file, data = self._files.named("workloads", name, from_, path)
+        if data is None:
+            return None
+        draft = Draft(data, Origins(file))
+        for key, value in self._set.items():
+            place, written = self._origins.of(("set", key))
+            draft = draft.with_value(key, value, place, written)
+        return draft
+
+    def _model(self, kind, file: str, data: dict | None, instead: Mapping = MappingProxyType({})):
+        if data is None:
+            return None, frozenset()
+        return validated(kind, data, Origins(file), self._problems, instead)

@@ -1,0 +1,122 @@
+"""What each SUT makes of a treatment: it runs as it is, with a stand-in sampler, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trialwatt.config.checks import SutChecks
+from trialwatt.config.expansion import Resolved, Treatment
+from trialwatt.config.loading import Problems
+from trialwatt.config.models import Experiment
+from trialwatt.config.plan import Unavailable
+from trialwatt.errors import Problem
+
+EXHAUSTIVE, STAND_IN = "grid", "random"
+"""A SUT without a grid searches the same discrete space by random draws, pS of them."""
+STRATEGIES = {"sampler": "search.sampler", "pruner": "search.pruner"}
+Fault = tuple[tuple, str]
+"""(path in the workload, what is wrong there)"""
+
+
+@dataclass(frozen=True)
+class Usable:
+    """A SUT that can run here, and where it is named."""
+
+    sut: str
+    at: Problem
+
+
+def everything(suts: SutChecks, usable: Sequence[Usable]) -> dict[str, list]:
+    """What `all` means: the strategies that any of the SUTs has, and every accelerator type."""
+    found: dict[str, list] = {}
+    for kind, key in STRATEGIES.items():
+        names: dict[str, None] = {}
+        for each in usable:
+            names.update(dict.fromkeys(suts.offers(each.sut, kind)))
+        found[key] = list(names)
+    return found | {"workers.accelerator": ["cpu", "gpu", "tpu"]}
+
+
+class Variants:
+    """The resolved workloads that the SUTs of one experiment run.
+
+    An experiment that varies the sampler has no stand-ins but for the Baseline: what a SUT lacks
+    is what it is about.
+    """
+
+    def __init__(self, suts: SutChecks, usable: Sequence[Usable], experiment: Experiment):
+        self._suts, self._usable = suts, usable
+        self._varies_sampler = any("search.sampler" in way for _, way in experiment.ways)
+
+    def of_baseline(self, each: Usable, baseline: Resolved, problems: Problems) -> list[Resolved]:
+        """The Baseline as this SUT runs it."""
+        found = []
+        for variant in self._with_stand_in(each.sut, baseline):
+            faults = self._suts.faults(each.sut, variant)
+            self._suts.report(each.at, variant, faults, problems)
+            found += [] if faults else [variant]
+        return found
+
+    def of(
+        self, treatment: Treatment, resolved: Resolved, problems: Problems
+    ) -> tuple[list[tuple[str, Resolved]], list[Unavailable]]:
+        """(SUT, workload) of each run of a treatment, and what is not available of it.
+
+        A strategy that was taken from `all`, or that another SUT of the experiment offers, is not
+        available to a SUT that lacks it. One that none offers is a problem, as is anything else.
+        """
+        varied = self._varies_sampler or "search.pruner" in treatment.values
+        runs: list[tuple[str, Resolved]] = []
+        lacking: list[tuple[Usable, Resolved, list[Fault]]] = []
+        for each in self._usable:
+            variants = [resolved]
+            if not self._varies_sampler:
+                variants = self._with_stand_in(each.sut, resolved)
+            for variant in variants:
+                faults = self._suts.faults(each.sut, variant)
+                if faults:
+                    lacking.append((each, variant, faults))
+                else:
+                    runs.append((each.sut, variant))
+        unavailable = []
+        excused = varied and (bool(runs) or bool(treatment.found & set(STRATEGIES.values())))
+        for each, variant, faults in lacking:
+            if excused and all(_is_of_strategy(path) for path, _ in faults):
+                reason = "; ".join(dict.fromkeys(message for _, message in faults))
+                unavailable.append(Unavailable(each.sut, treatment.label, reason))
+            else:
+                self._suts.report(each.at, variant, faults, problems)
+        return runs, unavailable
+
+    def _with_stand_in(self, sut: str, resolved: Resolved) -> list[Resolved]:
+        """The workload as it is; with the stand-in where the SUT has no grid.
+
+        The control runs both where another SUT needs the stand-in: only equal samplers are
+        compared.
+        """
+        if "search" in resolved.faulty or resolved.workload.search.sampler != EXHAUSTIVE:
+            return [resolved]
+        if self._needs_stand_in(sut):
+            return [_stand_in(resolved)]
+        others = any(self._needs_stand_in(each.sut) for each in self._usable)
+        if others and not self._varies_sampler and self._suts.is_control(sut):
+            return [resolved, _stand_in(resolved)]
+        return [resolved]
+
+    def _needs_stand_in(self, sut: str) -> bool:
+        offered = self._suts.offers(sut, "sampler")
+        return EXHAUSTIVE not in offered and STAND_IN in offered
+
+
+def _stand_in(resolved: Resolved) -> Resolved:
+    workload = resolved.workload
+    search = workload.search.model_copy(update={"sampler": STAND_IN, "sampler_options": {}})
+    return Resolved(
+        workload.model_copy(update={"search": search}), resolved.origins, resolved.faulty
+    )
+
+
+def _is_of_strategy(path: tuple) -> bool:
+    """Whether a fault is that of a strategy itself, not of an option that was given to it."""
+    return path[:2] in [("search", "sampler"), ("search", "pruner")] or path[:1] == ("space",)

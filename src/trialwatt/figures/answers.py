@@ -1,0 +1,109 @@
+"""The answers to the hypotheses as files, from the tables of all experiments.
+
+| file | path in the results folder |
+|---|---|
+| verdicts and sentences | `tables/answers.csv`, `.md`, `.tex`, sidecar `.json` |
+| every test behind them | `tables/answers-tests.csv`, `.md`, `.tex`, sidecar `.json` |
+| best treatment per SUT by energy, all experiments | `tables/answers-best.csv`, … |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from trialwatt.analysis.answers import (
+    TESTS_NOTE,
+    answers_table,
+    evidence_table,
+    readable_answers,
+    readable_tests,
+)
+from trialwatt.analysis.hypotheses import answers
+from trialwatt.analysis.platforms import platforms_of
+from trialwatt.analysis.recompute import PROCESSES, tables_under
+from trialwatt.errors import TrialwattError
+from trialwatt.figures.best import overall_best, overall_explained, readable_overall
+from trialwatt.figures.make import Source
+from trialwatt.figures.tablefiles import write_table
+from trialwatt.meters.model import PowerParameters
+from trialwatt.metrics.context import MetricsContext
+from trialwatt.provenance.chain import chain
+from trialwatt.provenance.code import code_version
+
+STEM = "answers"
+TITLE = "Answers to the hypotheses"
+TESTS_TITLE = f"{TITLE}, tests"
+BEST_TITLE = "Best treatment by energy, all experiments"
+NOTE = (
+    "Computed from the runs of all experiments; the rule of a verdict stands in docs/analysis.md. "
+    "Where energy is modelled, a verdict holds under every set of power coefficients or is "
+    "undecided."
+)
+
+
+def write_answers(
+    sources: Sequence[Source],
+    context: MetricsContext,
+    sets: Mapping[str, PowerParameters],
+    processes: int = PROCESSES,
+) -> list[Path]:
+    """Write the answers of these experiments, their tests and the best treatments; returns files.
+
+    sources: of experiments that have their metrics tables, all below one results folder. context:
+    the one that those were made with. sets: name → coefficients of the power model, under each of
+    which modelled energies are taken anew.
+    """
+    runs = _runs(sources)
+    results = sources[0].results
+    tables = tables_under(runs, results, context, sets, processes)
+    found = answers(tables, platforms=platforms_of(runs, results), processes=processes)
+    best = overall_best({one.experiment: _of(runs, one.experiment) for one in sources})
+    provenance = _chain(sources, runs)
+    written, stem = [], results / "tables" / STEM
+    for kind, tidy, shown, title, note in (
+        ("answers", answers_table(found), readable_answers(found), TITLE, NOTE),
+        ("tests", evidence_table(found), readable_tests(found), TESTS_TITLE, TESTS_NOTE),
+        ("best", best, readable_overall(best), BEST_TITLE, overall_explained(runs)),
+    ):
+        name = stem.name if kind == STEM else f"{stem.name}-{kind}"
+        shown = shown if len(shown) else None
+        own = provenance | {"kind": f"table/{name}"}
+        written += write_table(stem.with_name(name), tidy, shown, title, note, own)
+    return written
+
+
+def _runs(sources: Sequence[Source]) -> pd.DataFrame:
+    missing = [str(one.tables[0]) for one in sources if not one.tables[0].is_file()]
+    if missing or not sources:
+        raise TrialwattError(
+            f"{', '.join(missing) or 'no experiment was given'}: missing; make the metrics first"
+        )
+    tables = [pd.read_parquet(one.tables[0]) for one in sources]
+    some = [table for table in tables if len(table)] or tables[:1]
+    return pd.concat(some, ignore_index=True)
+
+
+def _of(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    return runs[runs["experiment"] == experiment].reset_index(drop=True)
+
+
+def _chain(sources: Sequence[Source], runs: pd.DataFrame) -> dict:
+    described = (file for one in sources for file in (one.file, *one.config_files) if file)
+    return chain(
+        kind="",
+        experiment={"id": "all"},
+        folders=runs["folder"],
+        tables=[one.tables[0] for one in sources],
+        results=sources[0].results,
+        root=sources[0].root,
+        config_files=sorted(set(described)),
+        energy_methods=_methods(runs),
+        code=code_version(sources[0].root),
+    )
+
+
+def _methods(runs: pd.DataFrame) -> Iterable[str]:
+    return {name for text in runs["energy_method"].dropna() if text for name in text.split("+")}

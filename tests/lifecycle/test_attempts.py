@@ -1,0 +1,41 @@
+"""A run that fails for another reason than its treatment: once more, then a hole."""
+
+import json
+
+import pytest
+from tests.lifecycle import faulty
+from tests.lifecycle.reading import manifest
+
+from trialwatt.errors import TrialwattError
+from trialwatt.lifecycle.attempts import attempt
+from trialwatt.lifecycle.holes import write_summary
+
+
+def test_a_run_that_fails_twice_is_kept_as_a_hole(
+    tmp_path, monkeypatch, digits, testbed_facts, run_config, capfd
+):
+    site = tmp_path / "site"
+    faulty.install(site)
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    results = tmp_path / "results"
+    config = run_config("faulty", epochs=1)
+    folder = attempt(config, 1, str(digits), str(testbed_facts), str(results))
+    run = manifest(folder)
+    assert run["status"] == "failed"
+    assert "the framework lost its results" in run["reason"]
+    assert "it is tried once more" in capfd.readouterr().err
+    assert len(list((results / "failed").iterdir())) == 1  # the first attempt, to be looked at
+    assert list((folder / "records").iterdir())
+    assert not list((results / ".partial").iterdir())
+
+    with pytest.raises(TrialwattError) as caught:
+        write_summary([folder], tmp_path / "complete.json")
+    assert "1 of 1 runs failed twice" in str(caught.value)
+    assert str(folder) in str(caught.value)
+    assert not (tmp_path / "complete.json").exists()
+
+
+def test_runs_without_holes_are_summed_up(run_folder, tmp_path):
+    write_summary([run_folder], tmp_path / "complete.json")
+    assert json.loads((tmp_path / "complete.json").read_text()) == {"runs": 1, "failed": 0}
