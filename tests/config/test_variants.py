@@ -32,13 +32,11 @@ def test_all_samplers_of_all_suts_each_runs_what_it_has(project):
     assert lacking(plan) == [
         ("beta", "search.sampler=grid"),
         ("alpha", "search.sampler=tpe"),
-        ("alpha", "search.sampler=gp"),
-        ("beta", "search.sampler=gp"),
-        ("gamma", "search.sampler=gp"),
+        ("gamma", "search.sampler=gp"),  # who has it names what is missing; the others never will
     ]
     reasons = [one.reason for one in plan.experiments["r-node"].unavailable]
     assert reasons[1] == 'alpha offers no sampler "tpe"; it has: grid, random'
-    assert "pip install no-such-package nor-this-one" in reasons[4]
+    assert "pip install no-such-package nor-this-one" in reasons[2]
 
 
 def test_without_a_grid_random_draws_stand_in_and_the_control_runs_both(project):

@@ -229,12 +229,10 @@ def test_a_sample_file_that_was_exchanged_is_flagged(run_folder):
     write_manifest(run_folder, manifest)
     assert extract_run(run_folder, CONTEXT).run["flags"] == ""
     path = run_folder / "samples" / "power-model.csv"
-    change(path, lambda lines: [*lines[:50], lines[50].replace(",4", ",5", 1), *lines[51:]])
     change(path, lambda lines: [*lines[:-1], lines[-1].rstrip() + "1\n"])
     flags = extract_run(run_folder, CONTEXT).run["flags"]
-    assert (
-        flags == "samples/power-model.csv is not as the run wrote it (see its checksum in run.json)"
-    )
+    said = "is not as the run wrote it (see its checksum in run.json)"
+    assert flags == f"samples/power-model.csv {said}"
 
 
 def test_a_usage_file_that_ends_early_is_a_gap(run_folder):

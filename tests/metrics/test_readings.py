@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trialwatt.metrics.readings import covered, domain_energy
+from trialwatt.metrics.readings import covered, domain_energy, silences
 
 S = 1_000_000_000
 NAN = np.nan
@@ -58,6 +58,17 @@ def test_the_ends_of_the_window_take_the_power_next_to_them():
 @pytest.mark.parametrize("values", [[], [5], [NAN, 5, NAN], [NAN, NAN]])
 def test_less_than_two_readings_are_no_energy(values):
     assert energy([0, 1, 2][: len(values)], values, window=(0, 2)) is None
+
+
+@pytest.mark.parametrize("window", [(-5, 0), (9, 20), (10, 20)])
+def test_readings_of_another_time_are_no_energy(window):
+    assert energy([0, 1, 9], [5, 5, 5], window=window) is None
+
+
+def test_silences_are_gaps_at_the_ends_and_within():
+    times = np.array([-9.0, 3, 4, 5, 9, 10])
+    assert silences(times, (0.0, 20.0), 1.0).tolist() == [[0, 3], [5, 9], [10, 20]]
+    assert silences(np.arange(-1.0, 22), (0.0, 20.0), 1.0).tolist() == []
 
 
 def test_gaps_that_overlap_count_once():

@@ -19,6 +19,12 @@ TRIAL_ARRAYS = (
 )
 
 
+@pytest.fixture(autouse=True, params=[0, 10**9], ids=["scanned", "parsed"])
+def worth_a_scan(request, monkeypatch):
+    """Each test with the lines scanned, and with every line parsed as those of small files are."""
+    monkeypatch.setattr(events, "_WORTH_A_SCAN", request.param)
+
+
 def lines_of(path):
     return path.read_text().splitlines(keepends=True)
 
@@ -109,6 +115,7 @@ def test_what_workers_write_is_scanned_without_json(tmp_path, run_config, monkey
 
     monkeypatch.setattr("trialwatt.lifecycle.trials._train", train)
     monkeypatch.setattr(RecordedTrials, "_keep", lambda *_: None)
+    monkeypatch.setattr(events, "_WORTH_A_SCAN", 0)
     config = run_config()
     job = Job("run-1", config, 1, 7, str(tmp_path), "", 1, 0.5)
     writer = EventWriter(tmp_path, "run-1", "worker-3")

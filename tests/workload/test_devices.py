@@ -49,8 +49,15 @@ def test_a_tpu_without_its_package_is_said_to_miss_it():
     assert "neither torch_tpu nor torch_xla is installed" in device_problem("tpu")
 
 
+def test_what_the_packages_tell_needs_no_torch(monkeypatch):
+    monkeypatch.setattr(devices.sys, "executable", "false")
+    monkeypatch.setattr(devices, "version", lambda _package: "2.13.0+cpu")
+    assert "torch 2.13.0+cpu is a build without CUDA" in device_problem("gpu")
+
+
 def test_a_torch_that_fails_at_the_question_is_a_problem_too(monkeypatch):
     monkeypatch.setattr(devices.sys, "executable", "false")
+    monkeypatch.setattr(devices, "version", lambda _package: "2.13.0")
     assert device_problem("gpu") == (
         "accelerator gpu: torch fails where it looks for one: exit code 1"
     )

@@ -82,6 +82,8 @@ class Variants:
         unavailable = []
         excused = varied and (bool(runs) or bool(treatment.found & set(STRATEGIES.values())))
         for each, variant, faults in lacking:
+            if excused and not runs and not self._offers(each.sut, variant):
+                continue  # nobody has it here: only who would, were it installed, is named
             if excused and all(_is_of_strategy(path) for path, _ in faults):
                 reason = "; ".join(dict.fromkeys(message for _, message in faults))
                 unavailable.append(Unavailable(each.sut, treatment.label, reason))
@@ -103,6 +105,12 @@ class Variants:
         if others and not self._varies_sampler and self._suts.is_control(sut):
             return [resolved, _stand_in(resolved)]
         return [resolved]
+
+    def _offers(self, sut: str, resolved: Resolved) -> bool:
+        search = resolved.workload.search
+        return search.sampler in self._suts.offers(
+            sut, "sampler"
+        ) and search.pruner in self._suts.offers(sut, "pruner")
 
     def _needs_stand_in(self, sut: str) -> bool:
         offered = self._suts.offers(sut, "sampler")

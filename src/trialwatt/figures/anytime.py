@@ -163,10 +163,15 @@ def _draw(axes: Axes, pieces: list[pd.DataFrame], column: str, factor: float, lo
     known = [piece for piece in pieces if piece[column].notna().all()]
     xs = [piece[column].to_numpy() * factor for piece in known]
     scores = [piece["score"].to_numpy() for piece in known]
-    for x, score in zip(xs, scores, strict=True):
-        axes.plot(x, score, drawstyle="steps-post", linewidth=0.5, alpha=0.3, **look)
+    faint = {"drawstyle": "steps-post", "linewidth": 0.5, "alpha": 0.3} | look
+    axes.plot(_gapped(xs), _gapped(scores), **faint)  # one artist: it is drawn much faster
     x, middle = median_curve(xs, scores)
     axes.plot(x, middle, drawstyle="steps-post", linewidth=1.4, zorder=3, **look)
+
+
+def _gapped(pieces: list[np.ndarray]) -> np.ndarray:
+    """One after the other, with a gap after each."""
+    return np.concatenate([part for piece in pieces for part in (piece, [np.nan])] or [[]])
 
 
 def _lowest(curves: pd.DataFrame) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,8 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
         return nothing(title, f"no run of this experiment was completed. {absent}")
     axis = treatments.axis(done, experiment)
     others = done[done["sut"] != CONTROL]
-    pairs = [(row, control(done, row.runs)) for row in rows(others, axis)]
+    controls = control(done)
+    pairs = [(row, controls(row.runs)) for row in rows(others, axis)]
     pairs, all_rows = [(row, plain) for row, plain in pairs if len(plain)], len(pairs)
     found = closed_up([row for row, _ in pairs])
     if not found:
@@ -55,18 +56,21 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
     summaries: list[Summary] = []
     for axes, (name, head, words) in zip(panels, PANELS, strict=True):
         values = quantity.column(done, name)
-        furthest = 1.0
-        for row, (_, controls) in zip(found, pairs, strict=True):
-            mine, plain = values[row.runs].dropna(), values[controls].dropna()
+        furthest, points, middles = 1.0, {}, {}
+        for row, (_, plains) in zip(found, pairs, strict=True):
+            mine, plain = values[row.runs].dropna(), values[plains].dropna()
             here = ratio(mine, plain)
             if here.n == 0:
                 axes.text(0, row.place, " not on record", va="center", fontsize=6.5, color=MUTED)
                 continue
             summaries.append(here)
-            points = mine / plain.median()
-            furthest = max(furthest, here.high, points.max())
-            small(axes, row.sut, [(point, row.place) for point in points], filled=True)
-            medians(axes, row.sut, [(row.place, here)])
+            each = mine / plain.median()
+            furthest = max(furthest, here.high, each.max())
+            points.setdefault(row.sut, []).extend((point, row.place) for point in each)
+            middles.setdefault(row.sut, []).append((row.place, here))
+        for sut, middle in middles.items():
+            small(axes, sut, points[sut], filled=True)
+            medians(axes, sut, middle)
         modelled = name != "jct_ms" and quantity.is_modelled(done["energy_method"])
         axes.axvline(1, zorder=0, **BASELINE)
         axes.set_title(f"{head} ÷ plain's")
@@ -77,15 +81,20 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
     return figure
 
 
-def control(runs: pd.DataFrame, members: pd.Index) -> pd.Index:
-    """The runs of plain with the testbed, treatment and sampler of these (alike) runs."""
-    keys = treatments.key(runs)
-    first = members[0]
-    same = (runs["sut"] == CONTROL) & (runs["testbed"] == runs["testbed"][first])
-    same &= keys == keys[first]
-    if "sampler" in runs:
-        same &= runs["sampler"] == runs["sampler"][first]
-    return runs.index[same]
+def control(runs: pd.DataFrame) -> Callable[[pd.Index], pd.Index]:
+    """Finds to some (alike) runs those of plain with their testbed, treatment and sampler."""
+    sampler = runs["sampler"].fillna("") if "sampler" in runs else [""] * len(runs)
+    alike = dict(
+        zip(
+            runs.index,
+            zip(runs["testbed"], treatments.key(runs), sampler, strict=True),
+            strict=True,
+        )
+    )
+    plain: dict[tuple, list] = {}
+    for index in runs.index[runs["sut"] == CONTROL]:
+        plain.setdefault(alike[index], []).append(index)
+    return lambda members: pd.Index(plain.get(alike[members[0]], []))
 
 
 def ratio(values: pd.Series, control: pd.Series) -> Summary:

@@ -85,17 +85,19 @@ def dots(axes: Axes, found: list[Row], runs: pd.DataFrame, values: pd.Series) ->
     values: scaled, on the index of runs. Runs ended by their deadline are hollow; a row without a
     completed run says what became of it, one without values that they are not on record.
     """
-    status, summaries = runs["status"], []
+    status, known, summaries = dict(runs["status"]), dict(values), []
     for sut in dict.fromkeys(row.sut for row in found):
         mine = [row for row in found if row.sut == sut]
         for kind, filled in (("completed", True), ("deadline", False)):
-            at = [(values[i], row.place) for row in mine for i in row.runs if status[i] == kind]
+            at = [(known[i], row.place) for row in mine for i in row.runs if status[i] == kind]
             small(axes, sut, at, filled)
-        of_row = [(row, summary(values[row.runs[status[row.runs] == "completed"]])) for row in mine]
+        of_row = [
+            (row, summary(known[i] for i in row.runs if status[i] == "completed")) for row in mine
+        ]
         medians(axes, sut, [(row.place, here) for row, here in of_row if here.n])
         for row, here in of_row:
             if here.n == 0:
-                _say(axes, row, status[row.runs])
+                _say(axes, row, [status[i] for i in row.runs])
         summaries += [here for _, here in of_row if here.n]
     return summaries
 
@@ -152,7 +154,7 @@ def medians(axes: Axes, sut: str, found: list[tuple[float, Summary]]) -> None:
     )
 
 
-def _say(axes: Axes, row: Row, statuses: pd.Series) -> None:
+def _say(axes: Axes, row: Row, statuses: Iterable[str]) -> None:
     said = what_became(statuses)
     if not said:
         return
@@ -167,10 +169,10 @@ def _say(axes: Axes, row: Row, statuses: pd.Series) -> None:
     )
 
 
-def what_became(statuses: pd.Series) -> str:
+def what_became(statuses: Iterable[str]) -> str:
     """Why a row has no median; empty where hollow points show it."""
-    words = [word for word in dict.fromkeys(statuses) if word != "completed"]
-    if "completed" in set(statuses):
+    words = list(dict.fromkeys(statuses))
+    if "completed" in words:
         return "not on record"
     return "" if set(words) == {"deadline"} else ", ".join(words)
 

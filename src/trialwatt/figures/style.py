@@ -242,7 +242,12 @@ def render(figure: Figure, suffix: str, provenance: dict) -> bytes:
     }
     buffer = io.BytesIO()
     with look(), _without_shaping_tables():
-        figure.savefig(buffer, format=suffix.removeprefix("."), metadata=metadata[suffix])
+        figure.savefig(
+            buffer,
+            format=suffix.removeprefix("."),
+            metadata=metadata[suffix],
+            **({"pil_kwargs": {"compress_level": 3}} if suffix == ".png" else {}),
+        )
     return buffer.getvalue()
 
 

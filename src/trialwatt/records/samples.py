@@ -147,7 +147,7 @@ def _read(
     try:
         table = pcsv.read_csv(
             pa.BufferReader(data),
-            convert_options=pcsv.ConvertOptions(column_types=wanted),
+            convert_options=pcsv.ConvertOptions(column_types=wanted, null_values=[""]),
             **options,
         )
     except pa.ArrowInvalid:

@@ -9,12 +9,23 @@ from __future__ import annotations
 import functools
 import subprocess
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 
 from trialwatt.errors import TrialwattError
 
 XLA_HARDWARE = ("TPU",)
 """What torch_xla's device must be. Its stand-in on the CPU is for tests, it is no accelerator."""
+
+
+_NO_CUDA = (
+    "accelerator gpu: torch {} is a build without CUDA; install a CUDA build of the same version, "
+    "or use accelerator cpu"
+)
+_NO_TPU_PACKAGE = (
+    "accelerator tpu: neither torch_tpu nor torch_xla is installed; install the one that fits the "
+    "installed torch (torch_tpu: 2.11 and newer; torch_xla 2.9: 2.9)"
+)
 
 
 def device_of(accelerator: str):
@@ -33,12 +44,24 @@ def device_problem(accelerator: str) -> str:
     """
     if accelerator == "cpu":
         return ""
+    if problem := _obvious_problem(accelerator):
+        return problem
     command = [sys.executable, "-m", __name__, accelerator]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return done.stdout.strip()
     last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     return f"accelerator {accelerator}: torch fails where it looks for one: {last}"
+
+
+def _obvious_problem(accelerator: str) -> str:
+    """What the installed packages tell already, so that planning need not wait for torch."""
+    build = version("torch")
+    if accelerator == "gpu" and build.endswith("+cpu"):
+        return _NO_CUDA.format(build)
+    if accelerator == "tpu" and not (find_spec("torch_tpu") or find_spec("torch_xla")):
+        return _NO_TPU_PACKAGE
+    return ""
 
 
 def fuses(device) -> bool:
@@ -87,10 +110,7 @@ def _gpu():
     import torch
 
     if torch.version.cuda is None:
-        raise TrialwattError(
-            f"accelerator gpu: torch {torch.__version__} is a build without CUDA; "
-            "install a CUDA build of the same version, or use accelerator cpu"
-        )
+        raise TrialwattError(_NO_CUDA.format(torch.__version__))
     if not torch.cuda.is_available():
         raise TrialwattError(
             f"accelerator gpu: torch {torch.__version__} sees no CUDA device; check the driver "
@@ -104,10 +124,7 @@ def _tpu():
         return _through_torch_tpu()
     if find_spec("torch_xla"):
         return _through_torch_xla()
-    raise TrialwattError(
-        "accelerator tpu: neither torch_tpu nor torch_xla is installed; install the one that "
-        "fits the installed torch (torch_tpu: 2.11 and newer; torch_xla 2.9: 2.9)"
-    )
+    raise TrialwattError(_NO_TPU_PACKAGE)
 
 
 def _through_torch_tpu():
