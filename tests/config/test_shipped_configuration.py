@@ -1,14 +1,18 @@
 """The YAML files that we ship: valid, with a schema that does not drift from the models."""
 
+import itertools
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
 import pytest
+from pydantic import TypeAdapter
 
 from trialwatt.config.catalogue import ALGORITHMS, DATASETS, MODELS
+from trialwatt.config.files import plan_of_files
 from trialwatt.config.loading import Problems, validated
-from trialwatt.config.models import Experiment, Testbed, Workload
+from trialwatt.config.models import Experiment, Space, Testbed, Workload
 from trialwatt.config.origins import Origins
 from trialwatt.config.schema import FOLDER, schema_text, schemas
 from trialwatt.config.space import grid
@@ -74,6 +78,78 @@ def test_the_largest_shipped_treatment_fits_two_cores():
     testbed = model(Testbed, "config/testbeds/local.yaml")
     most = max(model(Experiment, "config/experiments/r-node.yaml").vary["workers.count"])
     assert most * 2 * testbed.cpu_per_vcpu <= 2
+
+
+@pytest.fixture
+def shipped(tmp_path):
+    """The plan of shipped files, with the settings of one more."""
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+
+    def plan(*names, **settings):
+        more = tmp_path / "config" / "more.yaml"
+        more.write_text(json.dumps(settings))
+        files = [tmp_path / "config" / name for name in names]
+        return plan_of_files([*files, more], root=tmp_path)
+
+    return plan
+
+
+EXPERIMENTS = {
+    *("baseline", "r-mem", "r-cpu", "r-acl", "r-node"),
+    *("s-sam", "s-pru", "s-phi", "s-dur"),
+}
+
+
+def test_the_default_is_the_baseline_and_two_experiments_on_two_suts(shipped):
+    plan = shipped()
+    assert list(plan.experiments) == ["baseline", "r-node", "s-pru"]
+    assert set(plan.warm_ups) == {"plain", "optuna"}
+    assert plan.datasets == ["digits"]
+    assert plan.settings.repetitions >= 3
+
+
+def test_quick_has_two_suts_in_every_experiment_and_the_others_in_two_treatments(shipped):
+    plan = shipped("quick.yaml")
+    assert set(plan.experiments) == EXPERIMENTS | {"frameworks"}
+    for experiment in plan.experiments.values():
+        assert {"plain", "optuna"} <= {run.sut for run in experiment.runs}
+    workers = {run.workload.workers.count for run in plan.runs.values()}
+    assert (plan.settings.repetitions, plan.testbed.cpu_per_vcpu, min(workers)) == (2, 0.5, 1)
+    others = [run for run in plan.experiments["frameworks"].runs if run.sut == "ray"]
+    assert [(run.label, run.is_baseline) for run in others] == [
+        ("workers.count=2", True),
+        ("workers.count=1", False),
+    ]
+    samplers = [r.treatment["search.sampler"] for r in plan.experiments["s-sam"].runs]
+    assert len(set(samplers)) >= 6
+
+
+def test_paper_is_everything_on_mnist(shipped):
+    plan = shipped("paper.yaml", testbed="two-cores")
+    assert set(plan.experiments) == EXPERIMENTS
+    assert plan.datasets == ["mnist"]
+    assert plan.settings.repetitions == 5
+    assert plan.settings.repetitions_at_most == 10
+    for name in ("r-mem", "r-cpu"):
+        for sweep in plan.experiments[name].sweeps:
+            steps = [step.value for step in sweep.steps]
+            assert steps[:2] == {"r-mem": [256, 384], "r-cpu": [1, 2]}[name]
+        assert {s.id for s in plan.experiments[name].sweeps} >= {"plain-grid", "optuna-grid"}
+    spaces = {r.treatment["space"] for r in plan.experiments["s-phi"].runs}
+    assert len(spaces) >= 5
+    ways = {tuple(r.treatment) for r in plan.experiments["s-phi"].runs}
+    assert ways == {("space",), ("space", "search.sampler", "search.budget")}
+
+
+def test_the_spaces_are_nested():
+    names = ["ff-6", "ff-12", "ff-24", "ff-48", "ff-96"]
+    grids = [{tuple(sorted(phi.items())) for phi in grid(model_of_space(name))} for name in names]
+    assert [len(one) for one in grids] == [int(name.split("-")[1]) for name in names]
+    assert all(small < large for small, large in itertools.pairwise(grids))
+
+
+def model_of_space(name):
+    return TypeAdapter(Space).validate_python(load(f"config/spaces/{name}.yaml"), strict=True)
 
 
 def test_the_tables_say_when_and_whence():
