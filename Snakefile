@@ -1,3 +1,5 @@
+import sys
+
 from trialwatt.analysis.moves import Move
 from trialwatt.config import handover, load_plan
 from trialwatt.config.files import experiments_among
@@ -10,7 +12,7 @@ configfile: "config/config.yaml"
 
 # validated here, all errors at once; nothing runs on a bad file
 # naming an experiment as target (r_mem) adds it to those of the configuration
-named = experiments_among(getattr(workflow.dag_settings, "targets", ()))
+named = experiments_among(sys.argv[1:])
 plan = load_plan(config, files=workflow.configfiles, experiments=named)
 RESULTS, BEGAN = plan.settings.results, began()
 foretell(plan)

@@ -201,3 +201,11 @@ def test_a_results_folder_that_cannot_be_written_is_refused(project):
     code, said = snakemake(project)
     assert code != 0
     assert "results" in said
+
+
+def test_an_experiment_can_be_named_though_the_configuration_does_not(project):
+    (project / "config" / "config.yaml").write_text(f"testbed: local\n{SMALL}")
+    code, said = snakemake(project, "-n", "s_dur", "--config", "suts=[optuna]")
+    assert code == 0, said
+    line = next(line for line in said.splitlines() if line.startswith("s-dur"))
+    assert line.split()[1:4] == ["optuna", "4", "4"]
