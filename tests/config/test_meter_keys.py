@@ -97,6 +97,53 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(project):
         assert "s3cret" not in " ".join(said(project))
 
 
+# --- prices of accelerators ----------------------------------------------------------------------
+
+
+def price(project, **models: float) -> None:
+    project.edit("prices.yaml", "sets", "gcp-n2", "accelerators_per_h", to=models)
+
+
+@pytest.mark.parametrize(
+    ("models", "named", "sentence"),
+    [
+        (
+            {"l4": 0.56, "v100": 2.48},
+            {"gpu": "v10"},
+            'accelerator_model.gpu: "v10" is not in the set gcp-n2 of config/prices.yaml; '
+            'there are: l4, v100; did you mean "v100"?',
+        ),
+        (
+            {},
+            {"gpu": "l4"},
+            'accelerator_model.gpu: "l4" is not in the set gcp-n2 of config/prices.yaml; '
+            "it has no accelerators",
+        ),
+        (
+            {"l4": 0.56},
+            {"npu": "l4"},
+            "accelerator_model.npu: must be 'gpu' or 'tpu' (got \"npu\")",
+        ),
+    ],
+)
+def test_a_model_without_a_price_is_one_exact_sentence(project, models, named, sentence):
+    price(project, **models)
+    project.edit(BENCH, "accelerator_model", to=named)
+    assert said(project) == [f"config/{BENCH}: {sentence}"]
+
+
+def test_an_accelerator_is_priced_as_the_model_that_the_testbed_names(project, monkeypatch):
+    monkeypatch.chdir(project.root)
+    price(project, **{"l4": 0.56, "a100-40gb": 2.934, "tpu": 1.2})
+    plain = project.plan()
+    assert metrics_values(plain)["price_per_accelerator_h"] == {"tpu": 1.2}
+    project.edit(BENCH, "accelerator_model", to={"gpu": "a100-40gb"})
+    named = project.plan()
+    assert metrics_values(named)["price_per_accelerator_h"] == {"gpu": 2.934, "tpu": 1.2}
+    # another price redoes no measurement
+    assert list(plain.runs) == list(named.runs)
+
+
 # --- carbon series ------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from trialwatt.config.origins import Origins
 from trialwatt.config.rawfiles import raw_file_problems
 from trialwatt.config.registry import Registry
 from trialwatt.config.space import levels, size
+from trialwatt.config.tables import PriceSet
 from trialwatt.errors import Problem, TrialwattError
 
 SPARE_BYTES = 50 * 2**20
@@ -282,6 +283,19 @@ def check_in_table(
         hint = suggestion(name, entries)
         message = f'"{name}" is not in {file}; there are: {one_of(entries)}{hint}'
         problems.add(origins.problem((key,), message))
+
+
+def check_accelerator_models(
+    testbed: Testbed, prices: PriceSet, file: str, origins: Origins, problems: Problems
+) -> None:
+    """Whether the models that the testbed's accelerators are charged by stand in its price set."""
+    there = prices.accelerators_per_h
+    for kind, model in testbed.accelerator_model.items():
+        if model not in there:
+            hint = suggestion(model, there)
+            known = f"there are: {one_of(there)}" if there else "it has no accelerators"
+            message = f'"{model}" is not in the set {testbed.prices} of {file}; {known}{hint}'
+            problems.add(origins.problem(("accelerator_model", kind), message))
 
 
 def check_carbon_series(testbed: Testbed, root: Path, origins: Origins, problems: Problems) -> None:

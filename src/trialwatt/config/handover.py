@@ -68,12 +68,20 @@ def metrics_values(plan: Plan) -> dict:
 
     A series of intensities goes before the testbed's region: then `intensity` is None, to be read
     from the file by who has it as an input, and the file's name stands for the region.
+
+    An accelerator type is priced as the model that the testbed names for it; without one, as an
+    entry of the type's own name, if the price set has one.
     """
     prices, carbon = plan.tables.prices, plan.tables.carbon
+    models = {"gpu": "gpu", "tpu": "tpu"} | plan.testbed.accelerator_model
     values = {
         "price_per_cpu_h": prices.per_vcpu_h,
         "price_per_gb_h": prices.per_gb_h,
-        "price_per_accelerator_h": dict(prices.accelerators_per_h),
+        "price_per_accelerator_h": {
+            kind: prices.accelerators_per_h[model]
+            for kind, model in models.items()
+            if model in prices.accelerators_per_h
+        },
         "currency": prices.currency,
         "price_date": prices.date,
         "intensity": carbon.intensity_g_per_kwh,

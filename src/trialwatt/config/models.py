@@ -287,7 +287,8 @@ class Testbed(Model):
     """Where runs happen and how they are metered. Prices and carbon only matter to the metrics.
 
     `carbon_series` is a CSV file (utc_start, g_per_kwh), relative to the project; where it is
-    given it is used instead of the region's yearly mean.
+    given it is used instead of the region's yearly mean. `accelerator_model` says which entry of
+    the price set a worker's gpu or tpu is charged by.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
@@ -305,6 +306,7 @@ class Testbed(Model):
     power_model: Name = "gcp-median"
     accelerator_board_w: BoardPower | None = None
     prices: Name = "gcp-n2"
+    accelerator_model: dict[Literal["gpu", "tpu"], TableKey] = {}
     region: TableKey = "world"
     carbon_series: Annotated[str, Field(min_length=1)] | None = None
     pue: Annotated[float, Field(ge=1)] = 1.0
@@ -436,7 +438,7 @@ class Settings(Model):
 
 # --- one run ----------------------------------------------------------------------------------
 
-TESTBED_KEYS_OF_METRICS = {"prices", "region", "carbon_series", "pue"}
+TESTBED_KEYS_OF_METRICS = {"prices", "accelerator_model", "region", "carbon_series", "pue"}
 """Testbed keys that only the metrics read: a new price must not redo a measurement."""
 
 

@@ -146,6 +146,11 @@ class _Planner:
                 entries = getattr(tables[table], entries)
                 name = getattr(testbed, key)
                 checks.check_in_table(key, name, entries, TABLE_FILES[table], origins, problems)
+        sets = tables["prices"].sets if tables["prices"] is not None else {}
+        if testbed.prices in sets and "accelerator_model" not in faulty:
+            checks.check_accelerator_models(
+                testbed, sets[testbed.prices], TABLE_FILES["prices"], origins, problems
+            )
         checks.check_meters(testbed, origins, problems)
         checks.check_carbon_series(testbed, self._root, origins, problems)
         checks.check_storage(testbed, origins, problems)

@@ -19,7 +19,15 @@ def energy_statement(runs: pd.DataFrame) -> str:
     rates = quantity.column(runs, "sample_hz").dropna()
     if len(rates):
         facts.append(f"{quantity.spread(rates)} Hz")
+    gaps = quantity.column(runs, "gap_share").dropna()
+    if len(gaps):
+        facts.append(f"gaps {_at_most(gaps.max())} of the time")
     return f"{said} ({', '.join(facts)})." if facts else f"{said}."
+
+
+def _at_most(share: float) -> str:
+    """A share of gaps; more than none is never rounded to none."""
+    return "0 %" if share == 0 else f"up to {max(share * 100, 0.01):.2g} %"
 
 
 def conditions(runs: pd.DataFrame) -> str:
