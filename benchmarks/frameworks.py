@@ -10,8 +10,8 @@ are in it. The import of torch is not: these trials do not need it. In a process
 trial pays for it each time; the text below the table says where, and what it takes.
 
 Where a framework starts a process per trial, the job has 40 trials: there a trial takes more than
-a second, and its overhead does not depend on how many there are (`--all-trials` runs 100 of them).
-The figures are medians of a job's repetitions, as many as fit half a minute, five at most.
+a second, and its overhead hardly depends on how many there are (`--all-trials`: 100 of them).
+The figures are medians of a job's repetitions, as many as fit 20 s, five at most.
 
 `frameworks.py --write docs/suts.md` puts the table between the marks of a document;
 `frameworks.py plain ray` measures only these SUTs.
@@ -43,7 +43,7 @@ CONTROL = "plain"
 TRIALS, WORKERS, WORKER_MB = 100, 2, 1024
 FEW_TRIALS = 40
 """Of a framework that starts a process per trial, so that all this takes less than four minutes."""
-REPETITIONS, ENOUGH_S = 5, 30
+REPETITIONS, ENOUGH_S = 5, 20
 OWN_LIMIT_MS = 5.0
 """Of plain, whose overhead is all our own."""
 LIMIT_S = 240

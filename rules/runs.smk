@@ -65,7 +65,7 @@ checkpoint move:
         "../envs/trialwatt.yaml"
     params:
         sweep=lambda wc: handover.sweep_values(plan, wc.experiment, wc.sweep),
-        results=RESULTS,
+        results=subpath(output[0], ancestor=4),
     script:
         "../scripts/move.py"
 

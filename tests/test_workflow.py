@@ -14,6 +14,8 @@ import psutil
 import pytest
 from tests.lifecycle import faulty
 
+from trialwatt.review.verify import verify
+
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = """
 experiments: [baseline, r-cpu]
@@ -111,6 +113,23 @@ def test_from_nothing_to_a_report_that_can_be_traced(project):
     code, said = snakemake(project)
     assert code == 0
     assert "Nothing to be done" in said
+
+    code, said = snakemake(project, "archive")
+    assert code == 0, said
+    verdict = verify(project / "results/archive/trialwatt-local.zip")
+    assert verdict.ok, verdict.problems
+    assert [claim["id"] for claim in verdict.claims] == ["baseline", "r-cpu", "H1", "H2"]
+
+    moves = sorted(end.parent.glob("move*.json"))
+    (step,) = json.loads(moves[1].read_text())["new"]
+    kept = [folder.stat().st_ino for folder in run_folders(project) if step not in str(folder)]
+    shutil.rmtree(project / "results" / step)
+    for path in (*moves[1:], end):
+        path.unlink()  # as if the sweep had been interrupted before its second step
+    code, said = snakemake(project)
+    assert code == 0, said
+    assert said.count("repetition 1") == 1
+    assert set(kept) < {folder.stat().st_ino for folder in run_folders(project)}
 
     trialwatt = Path(sys.executable).parent / "trialwatt"
     figure = "results/figures/baseline/lifecycle.png"

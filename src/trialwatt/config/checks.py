@@ -196,6 +196,10 @@ class SutChecks:
             for key, message in sut.search_problems(resolved.workload)
         ]
 
+    def testbed_problems(self, name: str, testbed: Testbed) -> list[tuple[str, str]]:
+        sut, _ = self._registry.load(name)
+        return sut.testbed_problems(testbed)
+
     def roles(self, run: RunConfig) -> list:
         sut, _ = self._registry.load(run.sut)
         return sut().planned_roles(run)
@@ -205,7 +209,7 @@ class PlatformChecks:
     """The questions to the testbed's platform, each asked once."""
 
     def __init__(self, testbed: Testbed, origins: Origins, problems: Problems):
-        self._testbed, self._asked = testbed, {}
+        self._testbed, self._origins, self._asked = testbed, origins, {}
         registry = Registry("trialwatt.platforms")
         self._platform = None
         if testbed.platform not in registry.names:
@@ -238,6 +242,9 @@ class PlatformChecks:
         question = (run.sut, workers.model_dump_json())
         if question not in self._asked:
             self._asked[question] = self._platform.problems(self._testbed, suts.roles(run))
+            for key, message in suts.testbed_problems(run.sut, self._testbed):
+                path = tuple(key.split("."))
+                problems.add(self._origins.problem(path, f"{run.sut}: {message}"))
         if problem := self.accelerator_problem(workers.accelerator):
             problems.add(origins.problem(("workers", "accelerator"), problem))
         for message in self._asked[question]:

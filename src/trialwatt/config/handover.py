@@ -60,11 +60,11 @@ def carbon_series(plan: Plan) -> list[str]:
     return [plan.testbed.carbon_series] if plan.testbed.carbon_series else []
 
 
-def metrics_values(plan: Plan) -> dict:
+def metrics_values(plan: Plan, root: Path | None = None) -> dict:
     """Prices, intensity, PUE and goals: keywords of metrics.context.MetricsContext.
 
-    The goals' targets are read from config/goals of the current folder, in which rules run; a
-    dataset that has none has no goal metrics, unless a workload names its own target.
+    The goals' targets are read from config/goals of `root` (default: the current folder, in which
+    rules run); a dataset that has none has no goal metrics, unless a workload names its own target.
 
     A series of intensities goes before the testbed's region: then `intensity` is None, to be read
     from the file by who has it as an input, and the file's name stands for the region.
@@ -88,7 +88,7 @@ def metrics_values(plan: Plan) -> dict:
         "region": plan.testbed.region,
         "carbon_year": carbon.year,
         "pue": plan.testbed.pue,
-        "targets": targets(Path.cwd()),
+        "targets": targets(root or Path.cwd()),
     }
     for file in carbon_series(plan):
         first = datetime.datetime.fromtimestamp(read_series(Path(file))[0][0] / 1e9, datetime.UTC)

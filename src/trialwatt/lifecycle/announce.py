@@ -25,19 +25,32 @@ def write_planned(results: Path, folders: list[str], sweeps: list[str]) -> None:
 def announce(results: Path, text: str) -> None:
     """Print "[3/18] text; about 2 min left" for the run that begins now; [3/18+] in a sweep.
 
-    The estimate is the median duration of the finished runs of this plan, times what is left of
-    the runs that are known.
+    The estimate is the median duration of a SUT's finished runs of this plan (of all where it has
+    none), times what is left of its runs that are known.
     """
     folders, more = _known(results)
-    done = [Path(each, NAME) for each in folders if Path(each, NAME).exists()]
-    seconds = []
-    for manifest in done:
-        data = json.loads(manifest.read_text())
-        seconds.append((data["ended_utc_ns"] - data["started_utc_ns"]) / 1e9)
-    left = len(folders) - len(done)
-    estimate = f"; about {human(statistics.median(seconds) * left)} left" if seconds else ""
-    counted = f"[{len(done) + 1}/{len(folders)}{'+' if more else ''}]"
+    seconds: dict[str, list[float]] = {}
+    left: list[str] = []
+    for folder in folders:
+        manifest = Path(folder, NAME)
+        if manifest.exists():
+            data = json.loads(manifest.read_text())
+            taken = (data["ended_utc_ns"] - data["started_utc_ns"]) / 1e9
+            seconds.setdefault(_sut(folder), []).append(taken)
+        else:
+            left.append(_sut(folder))
+    estimate = ""
+    if seconds:
+        typical = statistics.median(each for taken in seconds.values() for each in taken)
+        expected = {sut: statistics.median(taken) for sut, taken in seconds.items()}
+        estimate = f"; about {human(sum(expected.get(sut, typical) for sut in left))} left"
+    counted = f"[{len(folders) - len(left) + 1}/{len(folders)}{'+' if more else ''}]"
     print(f"{counted} {text}{estimate}", file=sys.stderr, flush=True)
+
+
+def _sut(folder: str) -> str:
+    """<results>/runs/<testbed>/<SUT>-<label>-<hash>/rep<n>"""
+    return Path(folder).parent.name.split("-", 1)[0]
 
 
 def _known(results: Path) -> tuple[list[str], bool]:

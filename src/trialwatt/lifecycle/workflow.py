@@ -50,10 +50,17 @@ def ended(results: str, targets: list[str], began: float) -> None:
             print(f"  {path}", file=sys.stderr)
 
 
+_TELLS_NOTHING = (
+    "Select jobs to execute",
+    "Execute ",
+    "DAG of jobs will be updated",
+    "Updating checkpoint dependencies",
+)
+
+
 def _tells_something(record: logging.LogRecord) -> bool:
-    """Leaves out Snakemake's two lines per job: our own line per run says more."""
-    text = str(record.msg)
-    return not (text.startswith("Select jobs to execute") or text.startswith("Execute "))
+    """Leaves out Snakemake's lines per job and per move: our own line per run says more."""
+    return not str(record.msg).startswith(_TELLS_NOTHING)
 
 
 def _written_since(path: str, began: float) -> bool:

@@ -13,7 +13,6 @@ from typing import Protocol
 from trialwatt.clock import Stamp
 from trialwatt.config.models import Limits, RunConfig, Testbed, Workload
 from trialwatt.config.space import Phi
-from trialwatt.errors import ConfigError, Problem
 from trialwatt.platforms.base import Role
 from trialwatt.suts.strategies import Strategy
 
@@ -145,13 +144,7 @@ class Sut(ABC):
         return [self.worker(job, index) for index in range(job.workload.workers.count)]
 
     def planned_roles(self, config: RunConfig) -> list[Role]:
-        """The roles of a run that does not exist yet, to ask whether a platform can serve them.
-
-        Raises ConfigError where the testbed is none for this SUT.
-        """
-        file = f"config/testbeds/{config.testbed_name}.yaml"
-        if found := self.testbed_problems(config.testbed):
-            raise ConfigError([Problem(file, key, f"{self.name}: {said}") for key, said in found])
+        """The roles of a run that does not exist yet, to ask whether a platform can serve them."""
         return self.roles(
             Job(
                 run_id="plan",
