@@ -5,6 +5,7 @@ from trialwatt.config import handover, load_plan
 from trialwatt.config.files import experiments_among
 from trialwatt.figures import figures_of
 from trialwatt.lifecycle.workflow import began, ended, foretell, started
+from trialwatt.provenance.planfile import plan_text
 
 
 configfile: "config/config.yaml"
@@ -25,12 +26,14 @@ include: "rules/testbed.smk"  # what this machine is, and its idle power
 include: "rules/runs.smk"  # one HPO job per folder
 include: "rules/metrics.smk"  # records → tidy tables
 include: "rules/figures.smk"  # tables → pictures, tables for people, the report
+include: "rules/archive.smk"  # everything → one file that a stranger can check
 
 
 rule all:
     default_target: True
     input:
         f"{RESULTS}/report.html",
+        f"{RESULTS}/plan.json",
         expand(
             f"{RESULTS}/metrics/{{experiment}}/complete.json",
             experiment=plan.experiments,

@@ -27,6 +27,7 @@ STAGES = {
     "metrics": 5,
     "analysis": 6,
     "figures": 7,
+    "review": 8,
     "cli": 9,
 }
 """A package may import from its own stage or an earlier one."""

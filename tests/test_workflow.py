@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SMALL = """
 experiments: [baseline, r-cpu]
 base: digits-ff
-set: {workers.count: 2, workers.cpu: 4, epochs: 1, space: tiny}
-only: {workers.cpu: [3]}
+set: {workers.count: 2, workers.cpu: 2, epochs: 1, space: tiny}
+only: {workers.cpu: [2, 3]}
 suts: [plain]
 repetitions: 1
 """
@@ -138,7 +138,7 @@ def test_from_nothing_to_a_report_that_can_be_traced(project):
     ).stdout
     for part in ("config/experiments/baseline.yaml", "records/worker-0.jsonl", "modelled"):
         assert part in trace
-    record = run_folders(project)[-1] / "records" / "worker-0.jsonl"
+    record = run_folders(project)[0] / "records" / "worker-0.jsonl"
     record.write_text(record.read_text().replace('"seed":', '"seed": ', 1))
     changed = subprocess.run(
         [trialwatt, "trace", figure], cwd=project, capture_output=True, text=True, check=False

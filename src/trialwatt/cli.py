@@ -81,6 +81,44 @@ def trace(
 
 
 @app.command()
+def verify(
+    path: Annotated[
+        Path, typer.Argument(help="An archive, an unpacked one, or the results folder.")
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Check results against their checksums, make everything of their records again, compare."""
+    from trialwatt.review.verify import verify_command
+
+    raise typer.Exit(verify_command(path, json))
+
+
+@app.command()
+def remake(
+    path: Annotated[
+        Path, typer.Argument(help="An archive, an unpacked one, or the results folder.")
+    ],
+    output: Annotated[Path, typer.Option(help="A new folder.")] = Path("remade"),
+) -> None:
+    """Make all metrics, tables and figures of records again; needs nothing that ran them."""
+    from trialwatt.review.verify import remake_command
+
+    typer.echo(remake_command(path, output))
+
+
+@app.command(name="import")
+def import_(
+    archive: Annotated[Path, typer.Argument(help="An archive from another lab.")],
+    name: Annotated[str, typer.Option(help="How the results are called here.")],
+    results: Annotated[Path, typer.Option(help="The results folder.")] = Path("results"),
+) -> None:
+    """Verify an archive and take its results into results/contrib/<name>."""
+    from trialwatt.review.contribute import take_over
+
+    typer.echo(f"verified and imported: {take_over(archive, name, results)}")
+
+
+@app.command()
 def meters(configfile: ConfigFiles = None) -> None:
     """List the energy meters: which work on this machine, and why the others do not."""
     import shutil

@@ -1,6 +1,5 @@
 """Answers over power models and over scopes, and how they are printed."""
 
-
 import numpy as np
 import pandas as pd
 import pytest

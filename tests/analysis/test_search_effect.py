@@ -185,3 +185,24 @@ def test_flags_may_come_from_a_csv(search, tmp_path):
     again = pd.read_csv(path, dtype={"goal_censored": str})
     again.loc[0, "goal_censored"] = None
     assert one(again).tests == one(runs).tests
+
+
+def test_space_sizes_are_compared_way_by_way(table):
+    """A search of the whole space, and one with the same budget for all, are never mixed."""
+    rng = np.random.default_rng(1)
+    rows = [
+        {"pS": size, "budget": budget, "job_energy_kwh": budget * rng.uniform(0.9, 1.1)}
+        for size in (6, 24, 96)
+        for budget in {size, 24}
+        for _ in range(6)
+    ]
+    runs = table(rows, experiment="s-phi", sampler="random", goal_censored=False)
+    runs["energy_to_goal_kwh"] = runs["job_energy_kwh"] / 2
+    found = evidence(runs, resamples=99)
+    assert [one.scope for one in found] == [
+        "optuna in s-phi (local, budget of the whole space)",
+        "optuna in s-phi (local, budget 24)",
+    ]
+    whole, fixed = found
+    assert [o.test.n for o in whole.primary if o.test] == [18]  # budgets differ: no job energy
+    assert [o.test.n for o in fixed.primary] == [18, 18]

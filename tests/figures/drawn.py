@@ -2,7 +2,8 @@
 
 from matplotlib.text import Text
 
-from trialwatt.figures.style import look, mark
+from trialwatt.figures.style import look
+from trialwatt.figures.suts import mark
 
 
 def words(figure) -> str:

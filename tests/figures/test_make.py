@@ -92,9 +92,7 @@ def test_the_table_is_made_and_traces(source):
 
 def test_what_is_known_beside_the_runs_is_used_and_in_the_chain(source):
     beside = source.tables[0]
-    beside.with_name("convergence.json").write_text(
-        json.dumps({"sweeps": []})
-    )
+    beside.with_name("convergence.json").write_text(json.dumps({"sweeps": []}))
     absent = {"sut": "ray", "treatment": None, "reason": "it is not installed"}
     beside.with_name("unavailable.json").write_text(json.dumps({"unavailable": [absent]}))
     svg, *_, sidecar = make_figure("resource", source)

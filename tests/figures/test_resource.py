@@ -4,7 +4,7 @@ import pytest
 from tests.figures.drawn import words
 
 from trialwatt.figures.resource import resource
-from trialwatt.figures.style import mark
+from trialwatt.figures.suts import mark
 
 
 def drawn(axes, sut, size) -> set:
@@ -14,6 +14,7 @@ def drawn(axes, sut, size) -> set:
         for line in axes.lines
         if line.get_marker() == mark(sut).marker and line.get_markersize() == size
         for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+        if y == y
     }
 
 

@@ -8,26 +8,26 @@ import matplotlib
 import matplotlib.font_manager
 import pytest
 
-from trialwatt.figures import style
+from trialwatt.figures import style, suts
 from trialwatt.provenance.embed import embedded
 
 PROVENANCE = {"generator": "trialwatt", "kind": "figure/x", "experiment": {"id": "x"}, "é": "φ & <"}
 
 
 def test_a_sut_looks_the_same_everywhere_and_unlike_the_others():
-    marks = {sut: style.mark(sut) for sut in ("plain", "optuna", "ray", "hyperopt")}
+    marks = {sut: suts.mark(sut) for sut in ("plain", "optuna", "ray", "hyperopt")}
     assert len({m.colour for m in marks.values()}) == len({m.marker for m in marks.values()}) == 4
-    assert style.mark("mytuner") == style.mark("mytuner")
-    assert style.mark("mytuner").colour not in {m.colour for m in marks.values()}
-    assert style.mark("mytuner").marker not in {m.marker for m in marks.values()}
+    assert suts.mark("mytuner") == suts.mark("mytuner")
+    assert suts.mark("mytuner").colour not in {m.colour for m in marks.values()}
+    assert suts.mark("mytuner").marker not in {m.marker for m in marks.values()}
 
 
 def test_the_marks_of_unknown_suts_do_not_depend_on_the_process():
-    assert style.mark("nni") == style.Mark("#56B4E9", "v")
+    assert suts.mark("nni") == suts.Mark("#56B4E9", "v")
 
 
 def test_order_of_suts():
-    assert style.in_order(["zeta", "optuna", "alpha", "plain", "optuna"]) == [
+    assert suts.in_order(["zeta", "optuna", "alpha", "plain", "optuna"]) == [
         "plain",
         "optuna",
         "alpha",

@@ -141,3 +141,42 @@ def test_a_missing_column_is_refused():
     table = pa.table({f.name: pa.nulls(1, f.type) for f in schema(TRIALS)}).drop_columns("phi")
     with pytest.raises(TrialwattError, match="missing columns: phi"):
         validate(table, TRIALS, "trials")
+
+
+def failed(folder, tmp_path, keep_records):
+    """A repetition like this one, but a run that failed."""
+    import shutil
+
+    copy = tmp_path / "failed" / folder.parent.name / "rep9"
+    shutil.copytree(folder, copy)
+    manifest = json.loads((copy / "run.json").read_text())
+    manifest |= {"status": "failed", "reason": "worker-1 was lost", "repetition": 9}
+    manifest.pop("best")
+    (copy / "run.json").write_text(json.dumps(manifest))
+    if not keep_records:
+        shutil.rmtree(copy / "records")
+        shutil.rmtree(copy / "samples")
+    return copy
+
+
+@pytest.mark.parametrize("keep_records", [True, False])
+def test_a_failed_run_is_a_row_of_its_identity_alone(folders, rows, tmp_path, keep_records):
+    hole = failed(folders[0], tmp_path, keep_records)
+    build_tables([*folders, hole], rows, CONTEXT, tmp_path / "out")
+    build_tables(folders, rows, CONTEXT, tmp_path / "without")
+    runs, without = (
+        pd.read_parquet(tmp_path / name / "runs.parquet") for name in ("out", "without")
+    )
+    mine = runs[runs["status"] == "failed"]
+    hash_ = json.loads((hole / "run.json").read_text())["hash"]
+    assert len(mine) == sum(row.hash == hash_ for row in rows)
+    assert set(mine["experiment"]) == {row.experiment for row in rows if row.hash == hash_}
+    row = mine.iloc[0]
+    assert (row["reason"], row["repetition"]) == ("worker-1 was lost", 9)
+    assert row["wn"] == 2 and row["sampler"] == "random" and row["cpu_physical"] == 2
+    names = list(runs.columns)
+    measured = names[names.index("trials_started") :]
+    assert mine[measured].isna().all().all()
+    assert len(runs) == len(without) + len(mine)
+    for name in ("trials.parquet", "trials.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()

@@ -39,6 +39,23 @@ def test_no_path_of_this_machine_is_in_it(project):
     assert str(project.root) not in text and '"/' not in text
 
 
+@pytest.mark.parametrize(
+    ("series", "named"),
+    [
+        ("/home/someone/intensity.csv", "intensity.csv"),
+        ("../intensity.csv", "intensity.csv"),
+        ("config/intensity.csv", "config/intensity.csv"),
+    ],
+)
+def test_a_series_of_intensities_elsewhere_is_named_but_not_placed(project, series, named):
+    file = project.run / "run.json"
+    manifest = json.loads(file.read_text())
+    manifest["config"]["testbed"] = {"carbon_series": series, "region": "world"}
+    file.write_text(json.dumps(manifest))
+    (config,) = project.chain()["configurations"].values()
+    assert config["testbed"] == {"carbon_series": named, "region": "world"}
+
+
 def test_a_config_file_elsewhere_is_named_but_not_placed(project, tmp_path):
     other = tmp_path / "mine.yaml"
     other.write_text("x: 1\n")

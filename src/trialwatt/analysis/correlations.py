@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
+from scipy.special import gammaln, stdtr
 
 from trialwatt.analysis.cells import groups, is_modelled, number
 from trialwatt.analysis.multiple import holm
@@ -94,15 +93,18 @@ def rank_correlations(
     parts = []
     for key, here in groups(runs, list(by)):
         done = here[here["status"] == "completed"]
-        columns = {name: number(done, name).to_numpy() for name, _ in named}
+        values = pd.DataFrame({name: number(done, name) for name, _ in named})
+        values = values.where(np.isfinite(values))
+        rho, p, n = _spearman(values)
         made = is_modelled(done), _static(done), _one_allotment(done)
         rows = []
-        for (x, x_group), (y, y_group) in itertools.combinations(named, 2):
+        for (i, (x, x_group)), (j, (y, y_group)) in itertools.combinations(enumerate(named), 2):
             why = excluded(x, y, *made)
-            rho, p, n = (math.nan, math.nan, 0) if why else _spearman(columns[x], columns[y])
+            found = (math.nan, math.nan, 0) if why else (rho[i, j], p[i, j], n[i, j])
             rows.append(
                 {"x": x, "x_group": x_group, "y": y, "y_group": y_group}
-                | {"rho": rho, "p": p, "n": n, "excluded": why}
+                | dict(zip(("rho", "p", "n"), found, strict=True))
+                | {"excluded": why}
             )
         part = pd.DataFrame(rows)
         part.insert(6, "p_adjusted", holm(part["p"]))
@@ -113,18 +115,20 @@ def rank_correlations(
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def _spearman(x: np.ndarray, y: np.ndarray) -> tuple[float, float, int]:
-    both = np.isfinite(x) & np.isfinite(y)
-    n = int(both.sum())
-    x, y = x[both], y[both]
-    if n < LEAST_N or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return math.nan, math.nan, n
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # ρ of exactly ±1
-        rho, p = spearmanr(x, y)
+def _spearman(values: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(columns, columns) each: ρ, p (of Student's t with n − 2 degrees of freedom), n.
+
+    As scipy.stats.spearmanr of each pair gives them, but for all pairs at once.
+    """
+    known = values.notna().to_numpy(int)
+    n = known.T @ known
+    rho = np.clip(values.corr("spearman", min_periods=LEAST_N).to_numpy(), -1, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.abs(rho) * np.sqrt((n - 2) / ((1 - rho) * (1 + rho)))
     # The t approximation gives 0 for a perfect order; of n! orders two are perfect.
-    least = math.exp(math.log(2) - math.lgamma(n + 1))
-    return float(rho), float(min(1.0, max(p, least))), n
+    least = np.exp(math.log(2) - gammaln(n + 1))
+    p = np.where(np.isnan(rho), np.nan, np.minimum(1, np.maximum(2 * stdtr(n - 2, -t), least)))
+    return rho, p, n
 
 
 def _is_energy(name: str) -> bool:

@@ -38,7 +38,7 @@ def h1(
         "H1",
         tables,
         partial(platform_effect.evidence, platforms=platforms or {}, resamples=resamples),
-        lambda runs: runs["experiment"].fillna("").map(platform_effect.is_resource_experiment),
+        _concerns_h1,
         processes,
     )
 
@@ -52,9 +52,14 @@ def h2(tables: Tables, *, resamples: int = RESAMPLES, processes: int = 1) -> lis
         "H2",
         tables,
         partial(search_effect.evidence, resamples=resamples),
-        lambda runs: runs["experiment"].fillna("").map(search_effect.factor_of).notna(),
+        _concerns_h2,
         processes,
     )
+
+
+def concerned(runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the runs table that either hypothesis is about."""
+    return runs[_concerns_h1(runs) | _concerns_h2(runs)].reset_index(drop=True)
 
 
 def answers(
@@ -67,6 +72,15 @@ def answers(
     """The answers to both hypotheses."""
     found = h1(tables, platforms=platforms, resamples=resamples, processes=processes)
     return found + h2(tables, resamples=resamples, processes=processes)
+
+
+def _concerns_h1(runs: pd.DataFrame) -> pd.Series:
+    names = runs["experiment"].fillna("").astype(str)
+    return names.map(platform_effect.is_resource_experiment).astype(bool)
+
+
+def _concerns_h2(runs: pd.DataFrame) -> pd.Series:
+    return runs["experiment"].fillna("").astype(str).map(search_effect.factor_of).notna()
 
 
 def _answers(
@@ -82,7 +96,7 @@ def _answers(
         raise ValueError("no table of runs was given")
     tables = {name: table.reset_index(drop=True) for name, table in tables.items()}
     first, *others = tables
-    modelled = is_modelled(tables[first][concerns(tables[first]).astype(bool)])
+    modelled = is_modelled(tables[first][concerns(tables[first])])
     names = [first, *others] if modelled else [first]
     each = mapped(evidence, [tables[name] for name in names], processes, chunk=1)
     by_name = {name: judge(hypothesis, one) for name, one in zip(names, each, strict=True)}

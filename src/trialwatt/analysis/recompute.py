@@ -28,7 +28,8 @@ def recompute_run(
     try:
         records = read_run(folder)
         return {
-            name: compute(remodelled(records, power), context).run for name, power in sets.items()
+            name: compute(remodelled(records, power), context, with_trials=False).run
+            for name, power in sets.items()
         }
     except TrialwattError as error:
         raise TrialwattError(f"{folder}: {error}") from error

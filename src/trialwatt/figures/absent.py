@@ -59,8 +59,11 @@ def grouped(unavailable: Iterable[Mapping]) -> list[Absent]:
 
 
 def not_here(unavailable: Sequence[Mapping]) -> str:
-    """One paragraph; empty where all can be run."""
-    said = "; ".join(each.sentence for each in grouped(unavailable))
+    """One paragraph, short enough for a figure; empty where all can be run.
+
+    What a SUT does offer is left out: the figure shows it.
+    """
+    said = "; ".join(each.sentence.split("; it has: ")[0] for each in grouped(unavailable))
     return f"Not available here. {said}." if said else ""
 
 

@@ -21,7 +21,7 @@ from trialwatt.analysis.answers import (
     readable_answers,
     readable_tests,
 )
-from trialwatt.analysis.hypotheses import answers
+from trialwatt.analysis.hypotheses import answers, concerned
 from trialwatt.analysis.platforms import platforms_of
 from trialwatt.analysis.recompute import PROCESSES, tables_under
 from trialwatt.errors import TrialwattError
@@ -58,7 +58,7 @@ def write_answers(
     """
     runs = _runs(sources)
     results = sources[0].results
-    tables = tables_under(runs, results, context, sets, processes)
+    tables = tables_under(concerned(runs), results, context, sets, processes)
     found = answers(tables, platforms=platforms_of(runs, results), processes=processes)
     best = overall_best({one.experiment: _of(runs, one.experiment) for one in sources})
     provenance = _chain(sources, runs)
@@ -101,7 +101,7 @@ def _chain(sources: Sequence[Source], runs: pd.DataFrame) -> dict:
         root=sources[0].root,
         config_files=sorted(set(described)),
         energy_methods=_methods(runs),
-        code=code_version(sources[0].root),
+        code=sources[0].code or code_version(sources[0].root),
     )
 
 

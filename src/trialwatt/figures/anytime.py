@@ -22,10 +22,10 @@ from trialwatt.figures.style import (
     footnote,
     heading,
     line_look,
-    mark,
     nothing,
     styled,
 )
+from trialwatt.figures.suts import mark
 
 GOAL = {"color": "black", "linewidth": 0.8, "linestyle": (0, (4, 2))}
 _WORDS = {"time_ms": "time since setup", "job_energy_kwh": "job energy", "oc": "job cost"}
@@ -89,11 +89,13 @@ def anytime(
         for members in panels.values()
         for curve in members
     }
-    lines = list(handles.values())
+    order = list(treatments.axis(shown, experiment).names.values())
+    lines = [handles[name] for name in dict.fromkeys([*order, *handles]) if name in handles]
     if quantity.column(shown, "goal_target").notna().any():
         lines.append(Line2D([], [], label="goal tg", **GOAL))
     heading(figure, title, lines, columns=8)
-    footnote(figure, _note(shown, curves, low) + absent)
+    counts = [len(curve.runs) for members in panels.values() for curve in members]
+    footnote(figure, _note(shown, curves, low, counts) + absent)
     return figure
 
 
@@ -141,19 +143,23 @@ def _panels(runs: pd.DataFrame, experiment: str) -> dict[str, list[_Curve]]:
     axis, keys = treatments.axis(runs, experiment), treatments.key(runs)
     found = groups(runs)
     if len(axis.keys) == 1:
-        looks = [{"color": mark(group.sut).colour, "linestyle": "-"} for group in found]
         dashes = ("-", "--", "-.", ":")
-        for look, group in zip(looks, found, strict=True):
-            look["linestyle"] = dashes[group.order % len(dashes)]
         curves = [
-            _Curve(group.name, look, group.runs) for group, look in zip(found, looks, strict=True)
+            _Curve(
+                group.name,
+                {"color": mark(group.sut).colour, "linestyle": dashes[group.order % len(dashes)]},
+                group.runs,
+            )
+            for group in found
         ]
         return {axis.names[axis.keys[0]] if experiment != "baseline" else "": curves}
+    names = list(dict.fromkeys(axis.names[key] for key in axis.keys))
+    looks = {name: line_look(index) for index, name in enumerate(names)}
     panels = {}
     for group in found:
         panels[group.name] = [
-            _Curve(axis.names[key], line_look(index), here)
-            for index, key in enumerate(axis.keys)
+            _Curve(axis.names[key], looks[axis.names[key]], here)
+            for key in axis.keys
             if len(here := group.runs[keys[group.runs.index] == key])
         ]
     return panels
@@ -179,10 +185,11 @@ def _lowest(curves: pd.DataFrame) -> float:
     return float(curves.groupby("folder")["score"].first().median())
 
 
-def _note(runs: pd.DataFrame, curves: pd.DataFrame, low: float) -> str:
+def _note(runs: pd.DataFrame, curves: pd.DataFrame, low: float, counts: list[int]) -> str:
     said = [
         "Thick: median over repetitions, from where more than half have a score; "
-        "faint: each repetition. Score: validation split, known when its trial ends.",
+        f"faint: each repetition ({treatments.sentence_of_n(counts)}). "
+        "Score: validation split, known when its trial ends.",
         "Energy and cost: the whole job's since deploy.",
     ]
     if curves["score"].min() < low:
@@ -191,10 +198,4 @@ def _note(runs: pd.DataFrame, curves: pd.DataFrame, low: float) -> str:
     if reached is not None and reached.notna().any():
         missed = int(reached.dropna().astype(bool).sum())
         said.append(f"Goal not reached: {missed} of {len(runs)} runs.")
-    counts = runs.groupby([treatments.key(runs), "sut"]).size()
-    said[0] = (
-        said[0]
-        .replace("faint: each repetition", "faint: each repetition ({n})")
-        .format(n=treatments.sentence_of_n(list(counts)))
-    )
     return " ".join(said) + "\n" + conditions(runs)

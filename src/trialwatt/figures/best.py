@@ -8,11 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from trialwatt.analysis.intervals import summary
-from trialwatt.figures import SEARCH, quantity, treatments
+from trialwatt.analysis.platform_effect import is_resource_experiment
+from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import grouped
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import conditions
-from trialwatt.figures.style import in_order
+from trialwatt.figures.suts import in_order
 from trialwatt.figures.tablefiles import write_table
 from trialwatt.figures.tables import cell
 from trialwatt.records.outcome import FAILED
@@ -42,10 +43,10 @@ COLUMNS = [
 def measure_of(experiment: str) -> str:
     """Column of the runs table by which treatments are compared.
 
-    Job energy where a search is varied (its budget is equal, and a pruner makes completed trials
-    few), energy per completed trial otherwise.
+    Job energy where strategies are compared (their budget is equal, and a pruner makes completed
+    trials few), energy per completed trial otherwise: space sizes differ in their budgets.
     """
-    return "job_energy_kwh" if experiment in SEARCH else "ept_kwh"
+    return "job_energy_kwh" if experiment in ("s-sam", "s-pru") else "ept_kwh"
 
 
 def best_table(
@@ -104,7 +105,7 @@ def overall_best(by_experiment: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The rows of `best_table` of all experiments (name → its runs), each with its `experiment`.
 
     least: whether this is the least energy per completed trial of its SUT, testbed and sampler
-    over all experiments that are compared by it; None for those that are not.
+    over the baseline and the resource experiments, which run the same trials; None elsewhere.
     """
     tables = [
         best_table(runs, name).assign(experiment=name)
@@ -114,7 +115,8 @@ def overall_best(by_experiment: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame(columns=["experiment", *COLUMNS, "least"])
     table = pd.concat(tables, ignore_index=True)[["experiment", *COLUMNS]]
-    per_trial = table["median_kwh"].where(table["measure"] == "ept_kwh").astype(float)
+    same = table["experiment"].map(lambda name: name == "baseline" or is_resource_experiment(name))
+    per_trial = table["median_kwh"].where(same).astype(float)
     sampler = table["sampler"].fillna("")
     smallest = per_trial.groupby([table["sut"], table["testbed"], sampler]).transform("min")
     return table.assign(least=(per_trial == smallest).where(per_trial.notna(), None))
@@ -192,8 +194,9 @@ def overall_explained(runs: pd.DataFrame) -> str:
         return ""
     return (
         "Per experiment the treatment with the smallest median over completed runs: of energy per "
-        "completed trial (EPT), and of job energy where a search is varied. Only EPT is compared "
-        "between experiments. In brackets the spread of the n runs. " + conditions(runs)
+        "completed trial (EPT), and of job energy where strategies are compared. The least EPT is "
+        "that of the baseline and the resource experiments, which run the same trials. In brackets "
+        "the spread of the n runs. " + conditions(runs)
     )
 
 

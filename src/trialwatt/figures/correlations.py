@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -15,16 +14,17 @@ from matplotlib.patches import Patch
 from trialwatt.figures import treatments
 from trialwatt.figures.absent import absences
 from trialwatt.figures.notes import conditions
+from trialwatt.figures.rows import boxes
 from trialwatt.figures.style import (
     MUTED,
     PAGE_IN,
     blank,
     footnote,
     heading,
-    in_order,
     nothing,
     styled,
 )
+from trialwatt.figures.suts import in_order
 
 ALPHA = 0.05
 EXCLUDED = {"facecolor": "#F2F2F2", "edgecolor": "#BBBBBB", "hatch": "//////", "linewidth": 0}
@@ -155,8 +155,8 @@ def _map(axes: Axes, table: pd.DataFrame, down: list[str], across: list[str]):
                 if row.p_adjusted < ALPHA:
                     sure.append((j + 0.5, i + 0.5, row.rho))
     mesh = axes.pcolormesh(values, cmap="PuOr_r", vmin=-1, vmax=1, edgecolors="white", linewidth=1)
-    boxes = [((j, i), (j + 1, i), (j + 1, i + 1), (j, i + 1)) for i, j in left_out]
-    axes.add_collection(PolyCollection(boxes, **EXCLUDED))
+    corners = [((j, i), (j + 1, i), (j + 1, i + 1), (j, i + 1)) for i, j in left_out]
+    boxes(axes, corners, **EXCLUDED)
     for colour, chosen in (
         ("white", [s for s in sure if abs(s[2]) > 0.6]),
         ("black", [s for s in sure if abs(s[2]) <= 0.6]),

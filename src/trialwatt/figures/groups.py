@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from trialwatt.figures import treatments
-from trialwatt.figures.style import in_order
+from trialwatt.figures.suts import in_order
 
 
 class Group(NamedTuple):

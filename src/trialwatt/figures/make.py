@@ -9,9 +9,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import inspect
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +25,7 @@ from trialwatt.figures import FIGURES, treatments
 from trialwatt.figures.absent import absences
 from trialwatt.figures.best import write_best_table
 from trialwatt.figures.notes import place
-from trialwatt.figures.style import in_order, save
+from trialwatt.figures.suts import in_order
 from trialwatt.figures.tables import write_results_table
 from trialwatt.provenance.chain import chain
 from trialwatt.provenance.code import code_version
@@ -34,7 +36,8 @@ class Source:
     """An experiment as the figures need it.
 
     file: its description (config/experiments/….yaml), None where there is none; config_files:
-    settings, base workload, space, testbed. Paths are absolute or relative to `root`.
+    settings, base workload, space, testbed. Paths are absolute or relative to `root`. code: what
+    makes the files, where it is not the checkout at `root`: see provenance.code.code_version.
     """
 
     experiment: str
@@ -42,6 +45,7 @@ class Source:
     root: Path
     file: Path | None = None
     config_files: tuple[Path, ...] = field(default=())
+    code: Mapping | None = None
 
     @property
     def tables(self) -> tuple[Path, Path]:
@@ -75,15 +79,30 @@ def make_figures(names: Iterable[str], source: Source) -> list[Path]:
     for name in names:
         if name not in FIGURES:
             raise TrialwattError(f"there is no figure {name!r}; there are: {', '.join(FIGURES)}")
+    from trialwatt.figures.style import save
+
     data = Data(source)
     written = []
-    for name in names:
-        draw, inputs = FIGURES[name].load(), Inputs(data)
-        wanted = inspect.signature(draw).parameters
-        figure = draw(**{argument: getattr(inputs, argument) for argument in wanted})
-        provenance = data.chain(f"figure/{name}", inputs.used, inputs.read)
-        written += save(figure, source.figure_stem(name), provenance)
+    with _without_collection():
+        for name in names:
+            draw, inputs = FIGURES[name].load(), Inputs(data)
+            wanted = inspect.signature(draw).parameters
+            figure = draw(**{argument: getattr(inputs, argument) for argument in wanted})
+            provenance = data.chain(f"figure/{name}", inputs.used, inputs.read)
+            written += save(figure, source.figure_stem(name), provenance)
     return written
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Search for no cycles of objects meanwhile: figures are full of them and all still in use."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def make_table(source: Source) -> list[Path]:
@@ -278,7 +297,7 @@ def _chain(kind: str, source: Source, runs: pd.DataFrame, tables: Iterable[Path]
         root=source.root,
         config_files=source.config_files,
         energy_methods={name for m in runs["energy_method"].dropna() if m for name in m.split("+")},
-        code=code_version(source.root),
+        code=source.code or code_version(source.root),
     )
 
 

@@ -24,6 +24,7 @@ from trialwatt.figures.style import (
 )
 
 CONTROL = "plain"
+_SEARCH = ("search.sampler=", "search.budget=")
 PANELS = (
     ("jct_ms", "JCT", "job completion time"),
     ("job_energy_kwh", "energy", "job energy"),
@@ -82,19 +83,27 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
 
 
 def control(runs: pd.DataFrame) -> Callable[[pd.Index], pd.Index]:
-    """Finds to some (alike) runs those of plain with their testbed, treatment and sampler."""
-    sampler = runs["sampler"].fillna("") if "sampler" in runs else [""] * len(runs)
-    alike = dict(
-        zip(
-            runs.index,
-            zip(runs["testbed"], treatments.key(runs), sampler, strict=True),
-            strict=True,
-        )
-    )
+    """Finds to some (alike) runs those of plain with their testbed, treatment, sampler and budget.
+
+    Sampler and budget are compared as such, not as parts of a treatment's label: where a search
+    of the whole space has the budget of another treatment, plain ran it once for both.
+    """
+    named = [column for column in ("sampler", "budget") if column in runs]
+    columns = [runs["testbed"], treatments.key(runs).map(_without_search)]
+    columns += [runs[column].fillna("") for column in named]
+    alike = dict(zip(runs.index, zip(*columns, strict=True), strict=True))
     plain: dict[tuple, list] = {}
     for index in runs.index[runs["sut"] == CONTROL]:
         plain.setdefault(alike[index], []).append(index)
     return lambda members: pd.Index(plain.get(alike[members[0]], []))
+
+
+def _without_search(key: object) -> object:
+    """A treatment without what the columns sampler and budget tell."""
+    if not isinstance(key, str):
+        return key
+    parts = key.split(", ")
+    return ", ".join(part for part in parts if not part.startswith(_SEARCH))
 
 
 def ratio(values: pd.Series, control: pd.Series) -> Summary:

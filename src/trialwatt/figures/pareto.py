@@ -20,11 +20,10 @@ from trialwatt.figures.style import (
     blank,
     footnote,
     heading,
-    in_order,
-    mark,
     nothing,
     styled,
 )
+from trialwatt.figures.suts import in_order, mark
 
 _RASTER_FROM = 2000
 _LOG_FROM = 16

@@ -15,8 +15,8 @@ from trialwatt.figures import FIGURES, figures_of, treatments
 from trialwatt.figures.absent import failures, grouped
 from trialwatt.figures.best import best_table, explained, readable_best
 from trialwatt.figures.notes import conditions, texts
-from trialwatt.figures.style import SUFFIXES
 from trialwatt.figures.tables import explanation, readable, results_table
+from trialwatt.provenance.embed import FIGURES as SUFFIXES
 from trialwatt.provenance.files import write_whole
 from trialwatt.records.outcome import FAILED
 

@@ -24,10 +24,10 @@ from trialwatt.figures.style import (
     blank,
     footnote,
     heading,
-    mark,
     nothing,
     styled,
 )
+from trialwatt.figures.suts import mark
 from trialwatt.records.outcome import FAILED
 
 DASHES = ("-", "--", "-.", ":")
@@ -81,7 +81,11 @@ def resource(
         axes.set_ylabel(f"{what} ({quantity.head(name, scale, runs)})")
         for index, group in enumerate(found):
             shift = (index - (len(found) - 1) / 2) * slot
-            beside = _moved(axes, shift), _moved(axes, shift + min(4.5, 0.6 * slot))
+            beside = (
+                _moved(axes, shift),
+                _moved(axes, shift + min(4.5, 0.6 * slot)),
+                _moved(axes, shift, up=HOLE["markersize"]),
+            )
             step = _step(sweep_of(group, converged), axis)
             curve = _curve(axes, group, name, scale.factor, axis, beside)
             summaries += curve.values()
@@ -139,9 +143,14 @@ def _ring(axes: Axes, place: float, value: float, sut: str, moved: Transform) ->
     axes.plot([place], [value], color=mark(sut).colour, transform=moved, zorder=6, **RING)
 
 
-def _moved(axes: Axes, points: float) -> Transform:
+def _moved(axes: Axes, points: float, up: float = 0) -> Transform:
     """Data coordinates, moved to the side, so that one SUT's marks do not hide another's."""
-    return axes.transData + ScaledTranslation(points / 72, 0, axes.figure.dpi_scale_trans)
+    return axes.transData + ScaledTranslation(points / 72, up / 72, axes.figure.dpi_scale_trans)
+
+
+def _face(group: Group, colour: str) -> str:
+    """White where a SUT stands for itself again, with another sampler or testbed."""
+    return "white" if group.order else colour
 
 
 def _curve(
@@ -150,14 +159,15 @@ def _curve(
     name: str,
     factor: float,
     axis: treatments.Axis,
-    beside: tuple[Transform, Transform],
+    beside: tuple[Transform, Transform, Transform],
 ) -> dict[float, Summary]:
     """Draw one group's median line, bars and points; returns the summary of each place.
 
-    beside: where the line and bars are, and where the points, so that no median hides them.
+    beside: where the line and bars are, where the points, so that no median hides them, and
+    where the marks of failed runs.
     """
     colour, marker = mark(group.sut)
-    on_line, aside = beside
+    on_line, aside, above = beside
     runs = group.runs
     places = treatments.key(runs).map(axis.positions).astype(float)
     values = quantity.column(runs, name) * factor
@@ -179,10 +189,10 @@ def _curve(
     never = runs["status"].eq("infeasible").groupby(places).any()
     crosses = [place for place in found if never[place] and not done[places == place].any()]
     holes = sorted(set(places[runs["status"] == FAILED]))
-    for at, how in ((crosses, CROSS), (holes, HOLE)):
+    for at, how, moved in ((crosses, CROSS, on_line), (holes, HOLE, above)):
         if at:
             zero = [0] * len(at)
-            axes.plot(at, zero, color=colour, clip_on=False, transform=on_line, zorder=5, **how)
+            axes.plot(at, zero, color=colour, clip_on=False, transform=moved, zorder=5, **how)
 
     known = {place: each for place, each in found.items() if each.n}
     if not known:
@@ -202,15 +212,16 @@ def _curve(
         capthick=0.8,
         transform=on_line,
     )
-    axes.plot(
-        list(known),
-        medians,
+    axes.plot(  # over all places, so that the line breaks where one has no median
+        list(found),
+        [each.median for each in found.values()],
         color=colour,
         linestyle="none" if axis.is_words else DASHES[group.order % len(DASHES)],
         linewidth=1.2,
         marker=marker,
         markersize=4,
-        markeredgecolor="white",
+        markerfacecolor=_face(group, colour),
+        markeredgecolor=colour if group.order else "white",
         markeredgewidth=0.5,
         zorder=4,
         transform=on_line,
@@ -250,6 +261,7 @@ def _handles(
                 color=colour,
                 marker=marker,
                 markersize=5,
+                markerfacecolor=_face(group, colour),
                 linestyle=DASHES[group.order % len(DASHES)],
                 linewidth=1.2,
                 label=group.name,

@@ -13,12 +13,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from trialwatt.analysis.intervals import Summary, summary
 from trialwatt.figures import treatments
 from trialwatt.figures.groups import groups
-from trialwatt.figures.style import MUTED, blank, mark
+from trialwatt.figures.style import MUTED, blank
+from trialwatt.figures.suts import mark
 
 DOT = {
     "marker": "o",
@@ -105,12 +108,27 @@ def dots(axes: Axes, found: list[Row], runs: pd.DataFrame, values: pd.Series) ->
 def bars(axes: Axes, pieces: Iterable[tuple[float, float, float]], **look) -> None:
     """Bars of one look, each a (place of its row, left end, width); one artist, as it is drawn
     much faster than one for each."""
-    corners = [
-        ((left, y - 0.39), (left, y + 0.39), (left + width, y + 0.39), (left + width, y - 0.39))
-        for y, left, width in pieces
-    ]
-    if corners:
-        axes.add_collection(PolyCollection(corners, **{"linewidths": 0, "zorder": 1} | look))
+    boxes(
+        axes,
+        [
+            ((left, y - 0.39), (left, y + 0.39), (left + width, y + 0.39), (left + width, y - 0.39))
+            for y, left, width in pieces
+        ],
+        **look,
+    )
+
+
+def boxes(axes: Axes, corners: list[tuple], **look) -> None:
+    """Boxes of one look, each with its four corners; a hatch is one artist over all of them."""
+    if not corners:
+        return
+    hatch = look.pop("hatch", "")
+    common = {"linewidth": 0, "zorder": 1} | look
+    axes.add_collection(PolyCollection(corners, **common))
+    if hatch:
+        whole = Path.make_compound_path(*(Path([*box, box[0]], closed=True) for box in corners))
+        over = common | {"facecolor": "none", "hatch": hatch}
+        axes.add_patch(PathPatch(whole, **over))
 
 
 def small(axes: Axes, sut: str, points: list[tuple[float, float]], filled: bool) -> None:

@@ -14,7 +14,14 @@ from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.rows import Row, bars_said, canvas, dots, legend_of, medians, rows, small
-from trialwatt.figures.style import PAGE_IN, footnote, heading, mark, nothing, styled
+from trialwatt.figures.style import (
+    PAGE_IN,
+    footnote,
+    heading,
+    nothing,
+    styled,
+)
+from trialwatt.figures.suts import mark
 
 PANELS = (
     ("jct_ms", "JCT", "job completion time"),

@@ -9,42 +9,24 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import io
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from trialwatt.provenance.embed import PNG_KEY, encode, write_sidecar
+from trialwatt.provenance.embed import FIGURES, PNG_KEY, encode, write_sidecar
 from trialwatt.provenance.files import write_whole
 
 COLUMN_IN = 3.35
 """Width of one column of a two-column paper, inches."""
 PAGE_IN = 7.0
 """Width of both columns, inches."""
-SUFFIXES = (".svg", ".pdf", ".png")
+SUFFIXES = FIGURES
 
-
-class Mark(NamedTuple):
-    """How a SUT looks."""
-
-    colour: str
-    marker: str
-
-
-SUTS = {
-    "plain": Mark("#4D4D4D", "s"),
-    "optuna": Mark("#0072B2", "o"),
-    "ray": Mark("#D55E00", "^"),
-    "hyperopt": Mark("#009E73", "D"),
-}
-_OTHER_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9", "#882255")
-_OTHER_MARKERS = ("v", "P", "X", "p", "h", "<", ">")
 
 OUTCOMES = {
     "completed": "#0072B2",
@@ -146,15 +128,6 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
     return draw
 
 
-def mark(sut: str) -> Mark:
-    """Colour and marker of a SUT; one that we do not know gets its own by its name's hash."""
-    if sut in SUTS:
-        return SUTS[sut]
-    number = int.from_bytes(hashlib.sha256(sut.encode()).digest()[:4], "big")
-    colour = _OTHER_COLOURS[number % len(_OTHER_COLOURS)]
-    return Mark(colour, _OTHER_MARKERS[number // len(_OTHER_COLOURS) % len(_OTHER_MARKERS)])
-
-
 def line_look(index: int) -> dict:
     """Colour and dashes of the index-th of many lines; those of one colour differ in dashes."""
     round_ = index // len(_MUTED_SET)
@@ -162,12 +135,6 @@ def line_look(index: int) -> dict:
         "color": _MUTED_SET[index % len(_MUTED_SET)],
         "linestyle": _DASHES[round_ % len(_DASHES)],
     }
-
-
-def in_order(suts: Iterable[str]) -> list[str]:
-    """SUTs as they are listed everywhere: the known ones first, then the others by name."""
-    known = list(SUTS)
-    return sorted(set(suts), key=lambda sut: (known.index(sut) if sut in SUTS else 99, sut))
 
 
 def blank(width_in: float, height_in: float) -> Figure:
@@ -277,7 +244,7 @@ def save(figure: Figure, stem: Path, provenance: dict) -> list[Path]:
     provenance: of provenance.chain.chain. Equal figures and provenance give equal bytes.
     """
     with look():  # lay it out once, not once per format
-        figure.draw_without_rendering()
+        figure.get_layout_engine().execute(figure)
         figure.set_layout_engine(None)
     outputs = [stem.with_name(f"{stem.name}{suffix}") for suffix in SUFFIXES]
     for output in outputs:

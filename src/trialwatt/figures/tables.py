@@ -85,7 +85,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table for people: units chosen to be read, `median (low–high)` in each cell."""
     shown = pd.DataFrame({"SUT": table["sut"]})
     for name in ("testbed", "sampler"):
-        if table[name].replace("", None).nunique() > 1:
+        here = table[table["runs"] > 0]
+        if here[name].nunique() > 1 and (here[name] != here["treatment"]).any():
             shown[name] = table[name]
     shown["treatment"] = table["treatment"]
     for measure, name in MEASURES.items():
@@ -159,9 +160,11 @@ def _row(runs: pd.DataFrame, name: str) -> dict:
 
 
 def _why_failed(runs: pd.DataFrame) -> str | None:
+    if not (runs["status"] == FAILED).any():
+        return None
     failed = runs[runs["status"] == FAILED]
     reasons = dict.fromkeys(reason_of(run) for _, run in failed.iterrows())
-    return f"failed: {'; '.join(reasons)}" if reasons else None
+    return f"failed: {'; '.join(reasons)}"
 
 
 def _unavailable_row(absent: Absent) -> dict:

@@ -22,9 +22,9 @@ DEFINITION = (
     "the first class that applies."
 )
 PANELS = (
-    ("time", "wtt_ms", "WTT", "worker time", "reserved worker time"),
-    ("energy", "wte_kwh", "WTE", "energy", "job energy"),
-    ("cost", "wtc", "WTC", "cost", "job cost"),
+    ("time", "wtt_ms", "WTT", "reserved worker time"),
+    ("energy", "wte_kwh", "WTE", "job energy"),
+    ("cost", "wtc", "WTC", "job cost"),
 )
 
 
@@ -45,7 +45,7 @@ def waste(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = 
     completed = [row._replace(runs=row.runs.intersection(done.index)) for row in found]
     left = {row.place: what_became(runs["status"][row.runs]) for row in found}
     figure, panels = canvas(PAGE_IN, found, 3, extra_in=2.1)
-    for axes, (what, absolute, name, panel, whole) in zip(panels, PANELS, strict=True):
+    for axes, (what, absolute, name, whole) in zip(panels, PANELS, strict=True):
         shares = pd.DataFrame(
             {kind: 100 * quantity.column(done, f"waste_{kind}_{what}_share") for kind in WASTE}
         )
@@ -53,7 +53,7 @@ def waste(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = 
         scale = quantity.of_column(absolute, amounts, done)
         _bars(axes, completed, shares, amounts * scale.factor, left)
         modelled = what == "energy" and quantity.is_modelled(done["energy_method"])
-        axes.set_title(f"{name}: wasted {panel}")
+        axes.set_title(f"{name}: wasted {what}")
         axes.set_xlabel(
             f"% of {whole}{' (modelled)' if modelled else ''}\nnumber: {name} in {scale.unit}"
         )

@@ -75,8 +75,8 @@ def hole(manifest: dict) -> RunMetrics:
     return RunMetrics(run, schema(TRIALS).empty_table())
 
 
-def compute(records: RunRecords, context: MetricsContext) -> RunMetrics:
-    """The metrics of records that were read already."""
+def compute(records: RunRecords, context: MetricsContext, with_trials: bool = True) -> RunMetrics:
+    """The metrics of records that were read already; the trials' table is empty if not wanted."""
     trials = records.trials
     completed = trials.outcome == OUTCOMES.index("completed")
     failed = trials.outcome == OUTCOMES.index("failed")
@@ -108,6 +108,8 @@ def compute(records: RunRecords, context: MetricsContext) -> RunMetrics:
     run |= _pruning(records, energy, pruned)
     run |= _resources(records)
     run |= _quality(records, energy, context, costs)
+    if not with_trials:
+        return RunMetrics(run, schema(TRIALS).empty_table())
     return RunMetrics(run, _trials_table(records, energy, costs, waste, context))
 
 

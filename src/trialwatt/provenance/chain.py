@@ -125,13 +125,13 @@ def chain(
     if experiment.get("file"):
         file = Path(experiment["file"])
         file = file if file.is_absolute() else root / file
-        link["file"] = _relative(file, root)
+        link["file"] = placed(file, root)
         link["sha256"] = experiment.get("sha256") or _checksum(file)
     described = {
         "kind": kind,
         "experiment": link,
-        "config": {_relative(root / f, root): _checksum(root / f) for f in config_files},
-        "tables": {_relative(Path(t), results): _checksum(Path(t)) for t in tables},
+        "config": {placed(root / f, root): _checksum(root / f) for f in config_files},
+        "tables": {placed(Path(t), results): _checksum(Path(t)) for t in tables},
         "runs": [
             {
                 "folder": folder,
@@ -143,7 +143,7 @@ def chain(
             }
             for folder, checksum, manifest in manifests
         ],
-        "configurations": {m["hash"]: m["config"] for _, _, m in manifests},
+        "configurations": {m["hash"]: without_places(m["config"]) for _, _, m in manifests},
         "energy": {"methods": methods, "meters": meters},
         "hosts": _distinct(m.get("host", {}) for _, _, m in manifests),
         "packages": _distinct(m.get("packages", {}) for _, _, m in manifests),
@@ -181,6 +181,15 @@ def read_manifest(file: Path) -> dict:
     return manifest
 
 
+def without_places(config: dict) -> dict:
+    """A run's configuration without paths of this machine: of a series of carbon intensities
+    outside the project, which only the metrics read, there is the file's name."""
+    series = (config.get("testbed") or {}).get("carbon_series")
+    if not series or not (series.startswith("/") or ".." in PurePosixPath(series).parts):
+        return config
+    return config | {"testbed": config["testbed"] | {"carbon_series": PurePosixPath(series).name}}
+
+
 def _manifest(results: Path, folder: str) -> tuple[str, str, dict]:
     file = results / folder / "run.json"
     manifest = read_manifest(file)
@@ -199,8 +208,9 @@ def _checksum(file: Path) -> str:
         raise TrialwattError(f"{file}: missing, so that what uses it cannot be traced") from error
 
 
-def _relative(file: Path, base: Path) -> str:
-    """Path under `base`; the bare name for a file elsewhere, as absolute paths mean nothing."""
+def placed(file: Path, base: Path) -> str:
+    """How a chain and an archive call a file: its path under `base`, or the bare name of a file
+    elsewhere, as absolute paths mean nothing."""
     file, base = file.resolve(), base.resolve()
     return file.relative_to(base).as_posix() if file.is_relative_to(base) else file.name
 

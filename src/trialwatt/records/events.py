@@ -213,15 +213,15 @@ def _renamed(chunk: _Chunk, codes: np.ndarray) -> _Chunk:
 
 def _parse(data: bytes, reading: Reading, keys: TrialKeys, who: str, where: str) -> _Chunk:
     scanner = Scanner(data)
-    t, m, shaped, after = _heads(scanner, reading.run_id, who)
-    groups = [_epochs, _starts, _steps, _ends] if len(t) >= _WORTH_A_SCAN else []
-    scanned = []
-    taken = np.zeros(len(t), bool)
-    for group in groups:
-        mine = np.flatnonzero(shaped & ~taken)
-        part, ok = group(scanner, mine, after[mine], m, who, reading, keys)
-        taken[mine[ok]] = True
-        scanned.append(part)
+    count, scanned = len(scanner.starts), []
+    t, m, taken = np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, bool)
+    if count >= _WORTH_A_SCAN:
+        t, m, shaped, after = _heads(scanner, reading.run_id, who)
+        for group in (_epochs, _starts, _steps, _ends):
+            mine = np.flatnonzero(shaped & ~taken)
+            part, ok = group(scanner, mine, after[mine], m, who, reading, keys)
+            taken[mine[ok]] = True
+            scanned.append(part)
     events, numbers, broken = _slowly(scanner, np.flatnonzero(~taken), reading.run_id, where)
     t[numbers] = [e["t"] for e in events]
     m[numbers] = [e["m"] for e in events]
@@ -419,8 +419,13 @@ def _slowly(scanner: Scanner, lines: np.ndarray, run_id: str, where: str):
 
 
 def _has_head(event: dict) -> bool:
-    return all(type(event.get(key)) is int for key in ("t", "m")) and all(
-        isinstance(event.get(key), str) for key in ("run", "who", "kind")
+    get = event.get  # no loop: this is asked of every line of a small file
+    return (
+        type(get("t")) is int
+        and type(get("m")) is int
+        and isinstance(get("run"), str)
+        and isinstance(get("who"), str)
+        and isinstance(get("kind"), str)
     )
 
 

@@ -1,0 +1,1 @@
+"""What a stranger does with results: archive, verify, make again, take over."""

@@ -1,0 +1,230 @@
+"""The artifact's map: contribution → experiment → figures and tables, what to expect, how long.
+
+Generated from the plan, the records' manifests and the tables; the same results give the same map.
+A claim is a sentence that the data say; `trialwatt verify` ends with a line for each.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from trialwatt.figures import FIGURES, RESOURCE, SEARCH, figures_of
+from trialwatt.provenance.planfile import ExperimentPart
+from trialwatt.records.manifest import NAME as MANIFEST
+from trialwatt.review.tree import RESULTS, TABLE_SUFFIXES, Tree, made_of, run_folders
+
+JSON_NAME, TEXT_NAME = "artifact.json", "ARTIFACT.md"
+HYPOTHESES = {
+    "H1": (
+        "The deployment platform of a system under test strongly influences the scaling "
+        "configuration that is best in energy efficiency.",
+        RESOURCE,
+    ),
+    "H2": (
+        "Search space, sampling and pruning strongly influence the waste and so the overall "
+        "energy efficiency.",
+        SEARCH,
+    ),
+}
+_SECONDS_A_RUN, _SECONDS_A_FIGURE, _SECONDS_FIRST = 0.1, 1.0, 10.0
+"""Of the analysis on two cores, rounded up from benchmarks/figures.py; it is on no record."""
+NOTE = (
+    "Execution: the times in the manifests of the runs; a run that several experiments share "
+    "counts in each of them, and once in the whole. Set-up: the measurement of idle power and the "
+    "warm-up runs, by their manifests; to install the environment, once, takes some minutes more. "
+    "Analysis: from the number of runs and figures, at most, on two cores."
+)
+
+
+def describe(tree: Tree) -> dict:
+    """The map of a tree whose tables are made, as plain data."""
+    folders = run_folders(tree)
+    manifests = {
+        folder: json.loads((tree.results / folder / MANIFEST).read_text(encoding="utf-8"))
+        for folder in sorted({one for own in folders.values() for one in own})
+    }
+    warm = [
+        json.loads((tree.results / folder / MANIFEST).read_text(encoding="utf-8"))
+        for folder in tree.plan.warm_ups.values()
+        if (tree.results / folder / MANIFEST).is_file()
+    ]
+    figures = sum(len(figures_of(part.id, part.varied)) for part in tree.plan.experiments)
+    idle_s = _number((tree.plan.plan.get("testbed") or {}).get("idle_s"))
+    return {
+        "generator": "trialwatt",
+        "format": 1,
+        "testbed": tree.plan.testbed,
+        "claims": [
+            *(
+                _experiment(tree, part, folders[part.id], manifests)
+                for part in tree.plan.experiments
+            ),
+            *_hypotheses(tree),
+        ],
+        "minutes": {
+            "set_up": _minutes(idle_s + sum(map(_seconds, warm))),
+            "execution": _minutes(sum(map(_seconds, manifests.values()))),
+            "analysis": _analysis(len(manifests), figures),
+        },
+        "minutes_note": NOTE,
+        "runs": len(manifests),
+        "hosts": _distinct(manifest.get("host") or {} for manifest in manifests.values()),
+        "packages": _distinct(manifest.get("packages") or {} for manifest in manifests.values()),
+        "datasets": _distinct(manifest.get("dataset") or {} for manifest in manifests.values()),
+        "configuration": tree.plan.files,
+    }
+
+
+def as_json(described: Mapping) -> str:
+    """The map as text for programs."""
+    return json.dumps(described, indent=1, ensure_ascii=False) + "\n"
+
+
+def as_markdown(described: Mapping) -> str:
+    """The map as text for people; stands in the archive as its README."""
+    minutes = described["minutes"]
+    lines = [
+        "# Artifact",
+        "",
+        f"Results of trialwatt on the testbed `{described['testbed']}`: {described['runs']} runs. "
+        "Check everything, with nothing but trialwatt installed:",
+        "",
+        "```",
+        "trialwatt verify <this archive>",
+        "trialwatt remake <this archive> --output remade   # only make figures and tables again",
+        "```",
+        "",
+        "| | minutes |",
+        "| --- | --- |",
+        f"| set-up | {minutes['set_up']} |",
+        f"| execution | {minutes['execution']} |",
+        f"| analysis | {minutes['analysis']} |",
+        "",
+        described["minutes_note"],
+        "",
+        "## Contributions",
+        "",
+    ]
+    for claim in described["claims"]:
+        lines += _section(claim)
+    lines += ["## Hardware, software, data", ""]
+    for title, key in (("Host", "hosts"), ("Packages", "packages"), ("Data", "datasets")):
+        lines += [f"- {title}: {_listed(one)}" for one in described[key] if one]
+    lines += ["", "Configuration: " + ", ".join(f"`{f}`" for f in described["configuration"]), ""]
+    return "\n".join(lines)
+
+
+def _section(claim: Mapping) -> list[str]:
+    lines = [f"### {claim['id']}: {claim['contribution']}", ""]
+    if claim.get("experiment_file"):
+        lines.append(f"- Experiment: `{claim['experiment_file']}`, {claim['runs']} runs")
+    else:
+        lines.append(f"- Experiments: {', '.join(claim['experiments']) or 'none'}")
+    lines += [f"- Expected: {sentence}" for sentence in claim["expected"]]
+    if "minutes" in claim:
+        minutes = claim["minutes"]
+        lines.append(f"- Minutes: execution {minutes['execution']}, analysis {minutes['analysis']}")
+    lines += [f"- Figure `{one['file']}`: {one['caption']}" for one in claim["figures"]]
+    lines += [f"- Table `{one}`" for one in claim["tables"]]
+    return [*lines, ""]
+
+
+def _experiment(
+    tree: Tree, part: ExperimentPart, folders: list[str], manifests: Mapping[str, Mapping]
+) -> dict:
+    names = figures_of(part.id, part.varied)
+    return {
+        "id": part.id,
+        "contribution": part.title,
+        "experiments": [part.id],
+        "experiment_file": part.file,
+        "runs": len(folders),
+        "expected": [*_best(tree, part.id), *_sweeps(tree, part.id)],
+        "minutes": {
+            "execution": _minutes(sum(_seconds(manifests[folder]) for folder in folders)),
+            "analysis": _analysis(len(folders), len(names)),
+        },
+        "figures": [
+            {"file": f"{RESULTS}/figures/{part.id}/{name}.svg", "caption": FIGURES[name].caption}
+            for name in names
+        ],
+        "tables": [f"{RESULTS}/tables/{part.id}.csv", f"{RESULTS}/tables/best/{part.id}.csv"],
+        "files": made_of(part),
+    }
+
+
+def _hypotheses(tree: Tree) -> Iterable[dict]:
+    there = [part.id for part in tree.plan.experiments]
+    rows = _rows(tree.results / "tables" / "answers.csv")
+    for name, (statement, experiments) in HYPOTHESES.items():
+        said = [row["sentence"] for row in rows if row["hypothesis"] == name]
+        if not said:
+            continue
+        tables = [f"{RESULTS}/tables/{stem}" for stem in ("answers", "answers-tests")]
+        yield {
+            "id": name,
+            "contribution": statement,
+            "experiments": [one for one in experiments if one in there],
+            "expected": sorted(said, key=lambda one: not one.startswith(f"{name}:")),
+            "figures": [],
+            "tables": [f"{table}.csv" for table in tables],
+            "files": [f"{table}{end}" for table in tables for end in TABLE_SUFFIXES],
+        }
+
+
+def _best(tree: Tree, experiment: str) -> Iterable[str]:
+    """The best treatment of each SUT by energy, a sentence each."""
+    for row in _rows(tree.results / "tables" / "best" / f"{experiment}.csv"):
+        if not row.get("best_treatment") or not row.get("median_kwh"):
+            continue
+        value, sampler = float(row["median_kwh"]), row.get("sampler")
+        yield (
+            f"{row['sut']}{f' ({sampler})' if sampler else ''} on {row['testbed']}: least energy "
+            f"under {row['best_treatment']}, {row['measure'].removesuffix('_kwh')} {value:.3g} kWh "
+            f"({row['energy_method']}, n = {row['n']})"
+        )
+
+
+def _sweeps(tree: Tree, experiment: str) -> Iterable[str]:
+    file = tree.results / "metrics" / experiment / "convergence.json"
+    for sweep in json.loads(file.read_text(encoding="utf-8"))["sweeps"]:
+        at = f" at {sweep['converged_value']:g}" if sweep["converged_value"] is not None else ""
+        yield f"the sweep of {sweep['sut']} ({sweep['sampler']}): {sweep['state']}{at}"
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    if not file.is_file():
+        return []
+    with file.open(encoding="utf-8", newline="") as text:
+        return list(csv.DictReader(text))
+
+
+def _seconds(manifest: Mapping) -> float:
+    start, end = manifest.get("started_utc_ns"), manifest.get("ended_utc_ns")
+    if not isinstance(start, int) or not isinstance(end, int):
+        return 0.0
+    return max(0.0, (end - start) / 1e9)
+
+
+def _analysis(runs: int, figures: int) -> float:
+    return _minutes(_SECONDS_FIRST + _SECONDS_A_RUN * runs + _SECONDS_A_FIGURE * figures)
+
+
+def _minutes(seconds: float) -> float:
+    return round(seconds / 60, 1)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _distinct(values: Iterable[Mapping]) -> list[dict]:
+    by_text = {json.dumps(value, sort_keys=True): dict(value) for value in values}
+    return [by_text[text] for text in sorted(by_text)]
+
+
+def _listed(values: Mapping) -> str:
+    return ", ".join(f"{key} {values[key]}" for key in sorted(values))

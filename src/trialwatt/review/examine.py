@@ -1,0 +1,196 @@
+"""All checks of one tree, in order, and what came of them as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from trialwatt.errors import TrialwattError
+from trialwatt.review import artifact
+from trialwatt.review.compare import difference
+from trialwatt.review.remake import Made, remake
+from trialwatt.review.structure import (
+    Problem,
+    Sums,
+    check_chains,
+    check_configuration,
+    check_listing,
+    check_runs,
+)
+from trialwatt.review.tree import (
+    RESULTS,
+    Tree,
+    files_below,
+    made_of,
+    made_of_all,
+    run_folders,
+)
+
+PARTS = ("sweeps", "metrics", "tables", "figures", "report", "map")
+
+
+def examine(tree: Tree, work: Path) -> dict:
+    """Check a tree, make everything again in `work` (empty), compare, and judge each claim.
+
+    Returns `problems` (path, said), `counts` of what was checked, and `claims` (id, contribution,
+    expected, problems). Raises TrialwattError where there is nothing that could be checked.
+    """
+    sums, problems, counts = Sums(tree), [], {}
+    steps = {"configuration": lambda: check_configuration(tree)}
+    if tree.is_archive:
+        steps = {"listing": lambda: check_listing(tree, sums)} | steps
+    steps |= {"runs": lambda: check_runs(tree, sums), "chains": lambda: check_chains(tree, sums)}
+    plan = tree.plan  # of another workflow, or newer: nothing else can be said
+    for check in steps.values():
+        try:
+            problems += check()
+        except TrialwattError as error:
+            problems.append(Problem(RESULTS, str(error), unsafe=True))
+        except Exception as error:  # a stranger's files may be wrong in ways that nobody foresaw
+            problems.append(Problem(RESULTS, f"{type(error).__name__}: {error}", unsafe=True))
+    counts["files"] = len(sums)
+    counts["runs"] = len(_folders(tree))
+    counts["configuration"] = len(plan.files)
+    described: dict = {"claims": []}
+    if any(problem.unsafe for problem in problems):
+        problems.append(Problem(RESULTS, "nothing was made again, as its parts do not hold"))
+    else:
+        made = remake(tree, work)
+        problems += [Problem(name, f"cannot be made again: {why}") for name, why in _failed(made)]
+        if not made.failed:
+            described = _map(made.work, work)
+        compared = _compare(tree, made)
+        problems += [Problem(name, f"different: {said}") for name, said in compared.items() if said]
+        if tree.is_archive and not made.failed:
+            problems += [Problem(name, "nothing makes this file") for name in _more(tree, compared)]
+        for part in PARTS:
+            own = [name for name in compared if _part(name) == part]
+            counts[part] = [sum(not compared[name] for name in own), len(own)]
+    return {
+        "problems": [{"path": one.path, "said": one.said} for one in problems],
+        "counts": counts,
+        "claims": [_judged(claim, tree, problems) for claim in described["claims"]],
+    }
+
+
+def made_again(tree: Tree, work: Path) -> dict:
+    """Only make everything again in `work`; returns `failed` (experiment → why) and `figures`.
+
+    Raises TrialwattError where a run is not the one that it should be.
+    """
+    for problem in check_runs(tree, Sums(tree)):
+        if problem.unsafe:
+            raise TrialwattError(f"{problem}; `trialwatt verify` says what else is wrong")
+    made = remake(tree, work)
+    if not made.failed:
+        _map(made.work, work)
+    figures = sum(1 for _ in (made.work.results / "figures").rglob("*.svg"))
+    return {"failed": made.failed, "figures": figures}
+
+
+def _map(made: Tree, work: Path) -> dict:
+    described = artifact.describe(made)
+    for name, text in (
+        (artifact.JSON_NAME, artifact.as_json(described)),
+        (artifact.TEXT_NAME, artifact.as_markdown(described)),
+    ):
+        (work / name).write_text(text, encoding="utf-8")
+    return described
+
+
+def _compare(tree: Tree, made: Made) -> dict[str, str]:
+    """Name → the first difference, empty where identical, of every file that is made of records."""
+    names: list[str] = []
+    for part in tree.plan.experiments:
+        if part.id in made.failed:
+            continue
+        names += made_of(part)
+        for sweep in part.sweeps:
+            folder = made.work.results / "sweeps" / part.id / sweep.id
+            names += [f"{RESULTS}/sweeps/{part.id}/{sweep.id}/{f.name}" for f in folder.iterdir()]
+    if not made.failed:
+        names += made_of_all()
+        names += [artifact.JSON_NAME, artifact.TEXT_NAME] if tree.is_archive else []
+    return {name: difference(tree.file(name), made.work.file(name)) for name in sorted(set(names))}
+
+
+def _more(tree: Tree, compared: Iterable[str]) -> list[str]:
+    """Files of an archive among the results that nothing in the plan accounts for."""
+    known = set(compared)
+    runs = tuple(f"{RESULTS}/{folder}/" for folder in _folders(tree))
+    return [
+        name
+        for part in (*PARTS, "runs")
+        for name in files_below(tree.results / part, f"{RESULTS}/{part}")
+        if name not in known and not (part == "runs" and name.startswith(runs))
+    ]
+
+
+def _judged(claim: Mapping, tree: Tree, problems: Iterable[Problem]) -> dict:
+    """A claim with the problems of what it rests on: its files, runs, sweeps and configuration."""
+    experiments = set(claim["experiments"])
+    runs = {
+        f"{RESULTS}/{folder}/"
+        for name, own in _by_experiment(tree).items()
+        if name in experiments
+        for folder in own
+    }
+    others = {
+        f"{RESULTS}/{kind}/{part.id}/"
+        for part in tree.plan.experiments
+        if part.id not in experiments
+        for kind in ("metrics", "figures", "sweeps")
+    } | {
+        f"{RESULTS}/tables/{folder}{part.id}."
+        for part in tree.plan.experiments
+        if part.id not in experiments
+        for folder in ("", "best/")
+    }
+    files = set(claim["files"])
+
+    def touches(problem: Problem) -> bool:
+        path = problem.path
+        if path in files:
+            return True
+        if path.startswith(f"{RESULTS}/runs/"):
+            return path.startswith(tuple(runs))
+        if path.startswith((f"{RESULTS}/figures/", f"{RESULTS}/tables/", f"{RESULTS}/warm-ups/")):
+            return False
+        return not path.startswith(tuple(others)) and path not in (
+            f"{RESULTS}/report.html",
+            artifact.JSON_NAME,
+            artifact.TEXT_NAME,
+        )
+
+    return {
+        "id": claim["id"],
+        "contribution": claim["contribution"],
+        "expected": claim["expected"],
+        "problems": sum(map(touches, problems)),
+    }
+
+
+def _failed(made: Made) -> Iterable[tuple[str, str]]:
+    for name, why in made.failed.items():
+        yield (
+            (f"{RESULTS}/tables/answers.csv" if name == "all" else f"{RESULTS}/metrics/{name}"),
+            why,
+        )
+
+
+def _by_experiment(tree: Tree) -> dict[str, list[str]]:
+    try:
+        return run_folders(tree)
+    except TrialwattError:  # told where it was checked; then only the fixed runs are known
+        return {part.id: part.folders for part in tree.plan.experiments}
+
+
+def _folders(tree: Tree) -> set[str]:
+    return {folder for own in _by_experiment(tree).values() for folder in own}
+
+
+def _part(name: str) -> str:
+    if name in (artifact.JSON_NAME, artifact.TEXT_NAME):
+        return "map"
+    part = name.removeprefix(f"{RESULTS}/").partition("/")[0]
+    return "report" if part == "report.html" else part

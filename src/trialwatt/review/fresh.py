@@ -1,0 +1,37 @@
+"""The process that looks at a stranger's results: `python -I -m trialwatt.review.fresh TASK`.
+
+TASK is a JSON file: `do` (verify or remake), `root`, `results`, `is_archive`, `work` (an empty
+folder) and `answer` (the JSON file to write).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from trialwatt.review.sandbox import confine
+
+
+def main() -> None:
+    """Do the task in here, confined; what is meant for the user ends up in the answer."""
+    confine()
+    task = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    os.chdir(task["work"])  # configuration files are named relative to here
+
+    from trialwatt.errors import TrialwattError
+    from trialwatt.review.examine import examine, made_again
+    from trialwatt.review.tree import Tree
+
+    tree = Tree(Path(task["root"]), Path(task["results"]), task["is_archive"])
+    work = Path(task["work"])
+    try:
+        answer = (examine if task["do"] == "verify" else made_again)(tree, work)
+    except TrialwattError as error:
+        answer = {"error": str(error)}
+    Path(task["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""From a results folder to one archive file: everything that a stranger needs, with its map."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from trialwatt.errors import TrialwattError
+from trialwatt.provenance import crate
+from trialwatt.provenance.archivefile import write_archive
+from trialwatt.provenance.chain import placed
+from trialwatt.provenance.code import code_version
+from trialwatt.records.manifest import NAME as MANIFEST
+from trialwatt.review import artifact
+from trialwatt.review.structure import Sums, check_chains, check_configuration, check_runs
+from trialwatt.review.tree import RESULTS, Tree, contents, read_json, run_folders
+
+_SHOWN = 5
+_RUN_PARTS = 5
+"""results/runs/<testbed>/<run>/rep<n>"""
+
+
+def pack(
+    root: Path,
+    results: Path,
+    output: Path,
+    config_files: Iterable[str | Path] = (),
+    code: Mapping | None = None,
+) -> Path:
+    """Write the archive of a results folder whose workflow is done; returns `output`.
+
+    config_files: those of the plan as they were named, so that one outside the root is found.
+    code: of the workflow (default: of the checkout at `root`). The same results give the same
+    bytes. Raises TrialwattError where something is missing, or does not belong together.
+    """
+    tree = Tree(Path(root), Path(results), is_archive=False)
+    named = {placed(Path(root) / file, Path(root)): Path(root) / file for file in config_files}
+    elsewhere = {name: file for name, file in named.items() if not (Path(root) / name).is_file()}
+    found: dict[str, Path | bytes] = dict(contents(tree, elsewhere))
+    if not elsewhere:  # where some are, only the archive has them all in their places
+        _check(tree)
+    described = artifact.describe(tree)
+    found[artifact.JSON_NAME] = artifact.as_json(described).encode()
+    found[artifact.TEXT_NAME] = artifact.as_markdown(described).encode()
+    found[crate.NAME] = crate.metadata(found, _described(tree, found, code))
+    return write_archive(Path(output), found)
+
+
+def _check(tree: Tree) -> None:
+    """Refuse what `trialwatt verify` would find wrong without making anything again."""
+    sums = Sums(tree)
+    problems = [*check_configuration(tree), *check_runs(tree, sums), *check_chains(tree, sums)]
+    if not problems:
+        return
+    each = "\n".join(f"  {problem}" for problem in problems[:_SHOWN])
+    more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    raise TrialwattError(
+        f"the results do not belong together, so there is no archive of them:\n{each}{more}\n"
+        "Make the metrics, tables and figures anew from the records: "
+        f"rm -r {tree.results}/metrics {tree.results}/tables {tree.results}/figures && "
+        "snakemake --profile local archive"
+    )
+
+
+def _described(tree: Tree, found: Mapping[str, Path | bytes], code: Mapping | None):
+    plan = tree.plan
+    folders = sorted({one for own in run_folders(tree).values() for one in own})
+    made = re.compile(f"{RESULTS}/(metrics|tables|figures)/.*|{RESULTS}/report.html")
+    experiments = ", ".join(part.id for part in plan.experiments)
+    of_run: dict[str, list[str]] = {}
+    for name in sorted(found):
+        of_run.setdefault("/".join(name.split("/")[:_RUN_PARTS]), []).append(name)
+    return crate.Described(
+        name=f"Trialwatt results on {plan.testbed}",
+        description=(
+            "Energy, carbon, money, time and waste of hyperparameter searches: records, metrics, "
+            f"tables and figures of the experiments {experiments}. {artifact.TEXT_NAME} maps "
+            "contributions to them; `trialwatt verify` checks the whole."
+        ),
+        license="https://spdx.org/licenses/MIT",
+        code=code or code_version(tree.root),
+        inputs=plan.files,
+        results=sorted(name for name in found if made.fullmatch(name)),
+        runs=[_action(tree, folder, of_run) for folder in folders],
+    )
+
+
+def _action(tree: Tree, folder: str, of_run: Mapping) -> crate.RunAction:
+    manifest = read_json(tree.results / folder / MANIFEST)
+    sut = manifest["config"]["sut"]
+    packages = manifest.get("packages") or {}
+    name = f"{RESULTS}/{folder}"
+    return crate.RunAction(
+        folder=name,
+        sut=sut,
+        version=packages.get(sut) or packages.get("trialwatt"),
+        status=manifest["status"],
+        started_utc_ns=manifest.get("started_utc_ns"),
+        ended_utc_ns=manifest.get("ended_utc_ns"),
+        results=of_run[name],
+    )

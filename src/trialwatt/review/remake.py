@@ -1,0 +1,192 @@
+"""From records and the plan to all that the workflow makes of them, in a folder of their own.
+
+Nothing here reads what was made before, but for the version of the code that each file names as
+its maker: that is a statement which no record holds.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from trialwatt.analysis.moves import Sweep, next_move, observed, write_end
+from trialwatt.config.tables import PowerModel
+from trialwatt.errors import TrialwattError
+from trialwatt.figures import figures_of
+from trialwatt.figures.answers import write_answers
+from trialwatt.figures.make import Source, make_figures, make_table
+from trialwatt.figures.report import write_report
+from trialwatt.meters.model import PowerParameters
+from trialwatt.metrics.beside import write_beside
+from trialwatt.metrics.context import MetricsContext, read_intensity
+from trialwatt.metrics.processes import PROCESSES, mapped
+from trialwatt.metrics.tables import ExperimentRow, build_tables
+from trialwatt.provenance import planfile
+from trialwatt.provenance.chain import Code
+from trialwatt.provenance.planfile import ExperimentPart, SweepValues
+from trialwatt.review.tree import RESULTS, Tree
+
+_RECORDS = ("runs", "testbeds", "warm-ups")
+_MOST_MOVES = 100_000
+UNKNOWN = {"version": "unknown", "commit": None, "dirty": None}
+
+
+@dataclass
+class Made:
+    """What could not be made: the experiment ("all" for what is made of all) → why."""
+
+    work: Tree
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def workplace(tree: Tree, folder: Path) -> Tree:
+    """A folder to make things in: the plan and configuration copied, the records linked."""
+    work = Tree(folder, folder / RESULTS, is_archive=True)
+    work.results.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(tree.results / planfile.NAME, work.results / planfile.NAME)
+    for name in tree.plan.files:
+        if (tree.root / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(tree.root / name, folder / name)
+    for name in _RECORDS:
+        if (tree.results / name).is_dir():
+            (work.results / name).symlink_to((tree.results / name).resolve())
+    return work
+
+
+def remake(tree: Tree, folder: Path, processes: int = PROCESSES) -> Made:
+    """Make everything of a tree's records below `folder` (empty), as the workflow would.
+
+    What cannot be made is named in the answer, with the reason; the rest is made.
+    """
+    work = workplace(tree, folder)
+    made = Made(work)
+    one = partial(
+        _experiment, tree, work, own=max(1, processes // max(1, len(tree.plan.experiments)))
+    )
+    names = [experiment.id for experiment in tree.plan.experiments]
+    made.failed |= {
+        name: why for name, why in zip(names, mapped(one, names, processes, 1), strict=True) if why
+    }
+    if not made.failed:
+        why = _said(_all, tree, work, processes)
+        if why:
+            made.failed["all"] = why
+    return made
+
+
+def context_of(work: Tree) -> MetricsContext:
+    """Prices, intensities and goals of the plan. Raises TrialwattError where one is no use."""
+    values = dict(work.plan.context)
+    for file in work.plan.carbon_series:
+        values["intensity"] = read_intensity(work.root / file)
+    try:
+        return MetricsContext(**values)
+    except TypeError as error:
+        raise TrialwattError(f"{planfile.NAME}: context: {error}") from error
+
+
+def power_of(work: Tree) -> dict[str, PowerParameters]:
+    """The power models of the plan. Raises TrialwattError where one cannot be used."""
+    try:
+        return {
+            name: PowerParameters.of(PowerModel(**model)) for name, model in work.plan.power.items()
+        }
+    except ValidationError as error:
+        raise TrialwattError(f"{planfile.NAME}: power: {error.errors()[0]['msg']}") from error
+
+
+def _experiment(tree: Tree, work: Tree, name: str, own: int) -> str:
+    """Make everything of one experiment; returns why it could not be made, else nothing."""
+    part = next(each for each in tree.plan.experiments if each.id == name)
+    return _said(_make_experiment, tree, work, part, own)
+
+
+def _said(function, *arguments) -> str:
+    """A stranger's records may be wrong in ways that nobody foresaw: that ends one experiment,
+    with the reason, and not the whole of a verification."""
+    try:
+        function(*arguments)
+    except TrialwattError as error:
+        return str(error)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _make_experiment(tree: Tree, work: Tree, part: ExperimentPart, processes: int) -> None:
+    ends, asked = [], set(part.folders)
+    for sweep in part.sweeps:
+        folder = work.results / "sweeps" / part.id / sweep.id
+        asked |= _play(work, folder, sweep)
+        ends.append(str(folder / "end.json"))
+    folders = [work.results / folder for folder in sorted(asked)]
+    metrics = work.results / "metrics" / part.id
+    rows = [ExperimentRow(**row.model_dump()) for row in part.rows]
+    build_tables(folders, rows, context_of(work), metrics, processes)
+    write_beside(metrics, ends, [lacking.model_dump() for lacking in part.unavailable])
+    stem = tree.results / "tables" / f"{part.id}.json"
+    make_table(_source(work, part, maker(stem)))
+    by_maker: dict[str, list[str]] = {}
+    for name in figures_of(part.id, part.varied):
+        code = maker(tree.results / "figures" / part.id / f"{name}.json")
+        by_maker.setdefault(json.dumps(code, sort_keys=True), []).append(name)
+    for code, names in by_maker.items():
+        make_figures(names, _source(work, part, json.loads(code)))
+
+
+def _all(tree: Tree, work: Tree, processes: int) -> None:
+    code = maker(tree.results / "tables" / "answers.json")
+    write_answers(
+        [_source(work, part, code) for part in work.plan.experiments],
+        context_of(work),
+        power_of(work),
+        processes,
+    )
+    sections = [
+        {"id": part.id, "title": part.title, "varied": part.varied}
+        for part in work.plan.experiments
+    ]
+    write_report(work.results, sections, work.results / "report.html")
+
+
+def _play(work: Tree, folder: Path, values: SweepValues) -> set[str]:
+    """Play a sweep anew from the records: writes its moves and its end; the runs it asks for."""
+    sweep, move = Sweep.of(values.model_dump(exclude={"id"})), None
+    asked: set[str] = set()
+    folder.mkdir(parents=True, exist_ok=True)
+    for _ in range(_MOST_MOVES):
+        move = next_move(sweep, move, observed(work.results))
+        move.write(folder / f"move{move.number}.json")
+        asked |= set(move.new)
+        if move.is_last:
+            write_end(sweep, move, folder / "end.json")
+            return asked
+    raise TrialwattError(f"{folder.name}: the sweep does not come to an end")
+
+
+def _source(work: Tree, part: ExperimentPart, code: Mapping) -> Source:
+    return Source(
+        experiment=part.id,
+        results=work.results,
+        root=work.root,
+        file=Path(part.file),
+        config_files=tuple(Path(file) for file in part.config_files),
+        code=code,
+    )
+
+
+def maker(sidecar: Path) -> dict:
+    """The code that a sidecar names as the maker of its files; unknown where it names none."""
+    try:
+        content = json.loads(sidecar.read_text(encoding="utf-8"))
+        code = content["provenance"]["code"]["this"]
+        return Code.model_validate(code, strict=True).model_dump(mode="json", exclude_unset=True)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, ValidationError):
+        return dict(UNKNOWN)

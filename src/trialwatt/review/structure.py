@@ -1,0 +1,277 @@
+"""Is everything there, unchanged, and does each part name the same things as the others?
+
+Checksums of the archive, manifests of the runs, chains of the figures and tables, and the plan
+against the configuration files. Nothing is made again here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from types import SimpleNamespace
+
+from trialwatt.config import handover
+from trialwatt.config.identity import canonical_json
+from trialwatt.config.models import TESTBED_KEYS_OF_METRICS, Testbed
+from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
+from trialwatt.config.yaml_files import read_yaml
+from trialwatt.errors import TrialwattError
+from trialwatt.provenance import crate, planfile
+from trialwatt.provenance.archivefile import plain_files
+from trialwatt.provenance.chain import Chain, validated
+from trialwatt.provenance.files import sha256
+from trialwatt.records.manifest import NAME as MANIFEST
+from trialwatt.review.tree import RESULTS, Tree, made_of, made_of_all, read_json, run_folders
+
+_CONFIG_BYTES = 4 << 20
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong. path: as the archive calls it. unsafe: nothing may be made of it."""
+
+    path: str
+    said: str
+    unsafe: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.said}"
+
+
+class Sums:
+    """Checksums of a tree's files by their names in the archive, each read once."""
+
+    def __init__(self, tree: Tree):
+        self._tree = tree
+        self._known: dict[str, str | None] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __getitem__(self, name: str) -> str | None:
+        """SHA-256 in hex; None where there is no such file."""
+        if name not in self._known:
+            file = self._tree.file(name)
+            self._known[name] = sha256(file) if file.is_file() else None
+        return self._known[name]
+
+    def fault(self, name: str, expected: str) -> str:
+        """What is wrong with a file that should have this checksum; empty if nothing is."""
+        found = self[name]
+        if found is None:
+            return "missing"
+        return "" if found == expected else "changed (its checksum differs)"
+
+
+def check_listing(tree: Tree, sums: Sums) -> Iterator[Problem]:
+    """The files of an unpacked archive against the checksums in its RO-Crate."""
+    listed = crate.checksums(tree.root / crate.NAME)
+    present = set(plain_files(tree.root)) - {crate.NAME}
+    for name in sorted(listed.keys() | present):
+        if name not in listed:
+            yield Problem(name, f"is not listed in {crate.NAME}")
+        elif name not in present:
+            yield Problem(name, "missing")
+        elif fault := sums.fault(name, listed[name]):
+            yield Problem(name, fault)
+
+
+def check_runs(tree: Tree, sums: Sums) -> Iterator[Problem]:
+    """Each run's folder against its manifest, and that against the plan."""
+    folders = {folder for own in run_folders(tree).values() for folder in own}
+    for folder in sorted(folders):
+        planned = tree.plan.runs.get(folder.rpartition("/")[0])
+        yield from _check_run(tree, sums, folder, planned)
+    for sut, folder in sorted(tree.plan.warm_ups.items()):
+        if not re.fullmatch(r"warm-ups/[\w.-]+/[\w.-]+", folder):
+            yield Problem(f"{RESULTS}/{planfile.NAME}", f"warm_ups.{sut}: not a folder of a run")
+        elif (tree.results / folder).is_dir():
+            yield from _check_files(tree, sums, folder)
+
+
+def check_chains(tree: Tree, sums: Sums) -> Iterator[Problem]:
+    """The chain in each sidecar of a figure or table: its outputs, tables, runs, configuration."""
+    own = [name for part in tree.plan.experiments for name in made_of(part)]
+    for name in [*own, *made_of_all()]:
+        if not name.endswith(".json") or name.startswith(f"{RESULTS}/metrics/"):
+            continue
+        if not tree.file(name).is_file():
+            continue  # told where it is compared with the one that is made again
+        try:
+            content = read_json(tree.file(name))
+            if not isinstance(content, dict) or not isinstance(content.get("outputs"), dict):
+                raise TrialwattError("damaged, not a sidecar of trialwatt")
+            known = validated(content.get("provenance"), where=name)
+        except TrialwattError as error:
+            yield Problem(name, str(error).removeprefix(f"{name}: "))
+            continue
+        beside = name.rpartition("/")[0]
+        for output, checksum in sorted(content["outputs"].items()):
+            if "/" in output or output in ("", ".", ".."):
+                yield Problem(name, "names an output outside its folder")
+            elif fault := sums.fault(f"{beside}/{output}", checksum):
+                yield Problem(f"{beside}/{output}", f"{fault} since it was made")
+        yield from _check_links(name, known, sums)
+
+
+def check_configuration(tree: Tree) -> Iterator[Problem]:
+    """Every configuration file that the plan names, and what the plan says that they say."""
+    plan, name = tree.plan, f"{RESULTS}/{planfile.NAME}"
+    missing = [file for file in plan.files if not tree.file(file).is_file()]
+    for file in missing:
+        outside = not tree.is_archive and "/" not in file
+        where = ", from outside the project: it is only in the archive" if outside else ""
+        yield Problem(file, f"missing: a configuration file that the plan names{where}")
+    for part in plan.experiments:
+        yield from (Problem(name, said) for said in _faults_of_rows(plan, part))
+    if not missing:
+        yield from (Problem(name, said) for said in _faults_of_tables(tree))
+
+
+def _check_run(tree: Tree, sums: Sums, folder: str, planned: Mapping | None) -> Iterator[Problem]:
+    manifest = yield from _check_files(tree, sums, folder)
+    if manifest is None:
+        return
+    name = f"{RESULTS}/{folder}/{MANIFEST}"
+    place, _, last = folder.rpartition("/")
+    config = manifest.get("config")
+    if manifest.get("folder") != place or f"rep{manifest.get('repetition')}" != last:
+        there = f"{manifest.get('folder')}, repetition {manifest.get('repetition')}"
+        yield Problem(name, f"is of {there}", unsafe=True)
+    elif not isinstance(config, dict) or not isinstance(config.get("testbed"), dict):
+        yield Problem(name, "has no configuration")
+    elif hash_of(config) != manifest.get("hash") or not place.endswith(f"-{manifest['hash']}"):
+        yield Problem(name, f"its configuration does not have the hash {manifest.get('hash')}")
+    elif planned is None:
+        yield Problem(name, "is of a run that the plan does not name")
+    elif hash_of(planned) != manifest["hash"]:
+        yield Problem(f"{RESULTS}/{planfile.NAME}", f"runs.{place}: not the configuration that ran")
+    meters = [*(manifest.get("headline_domains") or {}), manifest.get("headline_meter") or ""]
+    parts = [part for meter in meters if meter for part in str(meter).split("+")]
+    if unsafe := [part for part in parts if not _PLAIN.fullmatch(part)]:
+        yield Problem(name, f"{unsafe[0]!r} is no name of a meter", unsafe=True)
+
+
+def _check_files(tree: Tree, sums: Sums, folder: str):
+    """A generator of problems that returns the manifest, None where it cannot be used."""
+    name = f"{RESULTS}/{folder}/{MANIFEST}"
+    try:
+        manifest = read_json(tree.results / folder / MANIFEST)
+    except TrialwattError as error:
+        yield Problem(name, str(error).partition(": ")[2])
+        return None
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    if not isinstance(files, dict):
+        yield Problem(name, "not a run's manifest: it lists no files", unsafe=True)
+        return None
+    there = {
+        path.relative_to(tree.results / folder).as_posix()
+        for path in (tree.results / folder).rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+    for file in sorted(files.keys() | (there - {MANIFEST})):
+        if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
+            yield Problem(name, "lists a file outside the run's folder", unsafe=True)
+        elif file not in files:
+            yield Problem(f"{RESULTS}/{folder}/{file}", f"is not in the run's {MANIFEST}")
+        elif fault := sums.fault(f"{RESULTS}/{folder}/{file}", str(files[file])):
+            yield Problem(f"{RESULTS}/{folder}/{file}", f"{fault} since the run")
+    return manifest
+
+
+def _check_links(name: str, known: Chain, sums: Sums) -> Iterator[Problem]:
+    links = {f"{RESULTS}/{file}": checksum for file, checksum in known.tables.items()}
+    links |= known.config
+    if known.experiment.file and known.experiment.sha256:
+        links[known.experiment.file] = known.experiment.sha256
+    for run in known.runs:
+        place = f"{RESULTS}/{run.folder}"
+        links[f"{place}/{MANIFEST}"] = run.run_json_sha256
+        links |= {f"{place}/{file}": checksum for file, checksum in run.records.items()}
+    for file, checksum in sorted(links.items()):
+        if fault := sums.fault(file, checksum):
+            yield Problem(file, f"{fault} since {name} was made from it")
+
+
+def hash_of(config: Mapping) -> str:
+    """As config.identity.run_hash, of a configuration as it stands in a record: keys that were
+    added since, with their defaults, must not change it."""
+    testbed = config.get("testbed") or {}
+    kept = {key: value for key, value in testbed.items() if key not in TESTBED_KEYS_OF_METRICS}
+    return hashlib.sha256(canonical_json({**config, "testbed": kept}).encode()).hexdigest()[:10]
+
+
+def _faults_of_rows(plan, part) -> Iterator[str]:
+    """Each row of an experiment against the run that it stands for."""
+    named = (plan.plan.get("experiments") or {}).get(part.id) or {}
+    treatments = {}
+    for run in named.get("runs") or []:
+        treatments[str(run.get("folder")).rsplit("-", 1)[-1], run.get("label")] = run
+    for number, row in enumerate(part.rows):
+        where = f"experiments.{part.id}.rows.{number}"
+        run = treatments.get((row.hash, row.treatment))
+        if run is None:
+            yield f"{where}: the plan has no such run"
+            continue
+        config = plan.runs.get(run["folder"]) or {}
+        for key, value in (run.get("treatment") or {}).items():
+            found = _at(config.get("workload"), key)
+            if isinstance(found, int | float | str) and found != value:
+                yield f"{where}: says {key}={value}, but it ran with {found}"
+        only = list((run.get("treatment") or {}).values())
+        numeric = len(only) == 1 and isinstance(only[0], int | float) and only[0] is not True
+        if row.treatment_value is not None and numeric and row.treatment_value != only[0]:
+            yield f"{where}: says {row.treatment_value}, but its treatment is {only[0]}"
+
+
+def _at(value: object, key: str) -> object:
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _faults_of_tables(tree: Tree) -> Iterator[str]:
+    """Prices, intensities, power models and goals: the plan's against the files'."""
+    plan = tree.plan
+    testbed = _model(tree, f"config/testbeds/{plan.testbed}.yaml", Testbed)
+    prices = _model(tree, "config/prices.yaml", PriceTable).sets
+    carbon = _model(tree, "config/carbon.yaml", CarbonTable).regions
+    power = _model(tree, "config/power.yaml", PowerTable).models
+    if testbed.prices not in prices or testbed.region not in carbon:
+        yield f"config/testbeds/{plan.testbed}.yaml names prices or a region that there are not"
+        return
+    series = str(tree.file(plan.carbon_series[0])) if plan.carbon_series else None
+    stated = handover.metrics_values(
+        SimpleNamespace(
+            testbed=testbed.model_copy(update={"carbon_series": series}),
+            tables=SimpleNamespace(prices=prices[testbed.prices], carbon=carbon[testbed.region]),
+        ),
+        root=tree.root,
+    )
+    datasets = {str(_at(run.get("workload"), "dataset")) for run in plan.runs.values()}
+    found = dict(plan.context)
+    for values in (stated, found):
+        goals = values.get("targets") or {}
+        values["targets"] = {name: goals[name] for name in goals.keys() & datasets}
+    for key in sorted(stated.keys() | found.keys()):
+        if stated.get(key) != found.get(key):
+            yield f"context.{key} is {found.get(key)}, but by config/ it is {stated.get(key)}"
+    if {name: model.model_dump() for name, model in power.items()} != plan.power:
+        yield "power is not what config/power.yaml says"
+
+
+def _model(tree: Tree, name: str, kind: Callable):
+    file = tree.file(name)
+    if not file.is_file() or file.stat().st_size > _CONFIG_BYTES:
+        raise TrialwattError(f"{name}: missing, or too large for a configuration file")
+    data, problems = read_yaml(file, name)
+    if problems or data is None:
+        raise TrialwattError(str(problems[0]))
+    try:
+        return kind.model_validate(data)
+    except ValueError as error:
+        raise TrialwattError(f"{name}: {str(error).splitlines()[0]}") from error

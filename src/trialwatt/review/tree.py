@@ -1,0 +1,212 @@
+"""Results on the disk: where their root is, which runs an experiment has, which files belong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import TypeAdapter
+
+from trialwatt.analysis.moves import Move
+from trialwatt.errors import TrialwattError
+from trialwatt.figures import figures_of
+from trialwatt.provenance import crate, planfile
+from trialwatt.provenance.archivefile import BadArchive
+from trialwatt.provenance.planfile import ExperimentPart, PlanFile, Repetition, read_plan
+
+RESULTS = "results"
+"""The results folder's name in an archive."""
+FIGURE_SUFFIXES = (".svg", ".pdf", ".png", ".json")
+TABLE_SUFFIXES = (".csv", ".md", ".tex", ".json")
+METRICS = (
+    "runs.parquet",
+    "runs.csv",
+    "trials.parquet",
+    "trials.csv",
+    "dictionary.json",
+    "convergence.json",
+    "unavailable.json",
+)
+ANSWERS = ("answers", "answers-tests", "answers-best")
+WORKFLOW = ("Snakefile", "rules", "scripts", "local", "k8s", "envs")
+ABOUT = ("LICENSE", "CITATION.cff", "pyproject.toml")
+PAPER = "paper"
+_FOLDERS = TypeAdapter(list[Repetition])
+
+
+@dataclass(frozen=True)
+class Tree:
+    """root: holds config/. results: runs, metrics, figures, … is_archive: an unpacked one."""
+
+    root: Path
+    results: Path
+    is_archive: bool
+
+    @cached_property
+    def plan(self) -> PlanFile:
+        return read_plan(self.results / planfile.NAME)
+
+    def file(self, name: str) -> Path:
+        """Where a file of the archive is: results/… in the results folder, the rest in the root."""
+        inside = name.removeprefix(f"{RESULTS}/")
+        return self.root / name if inside == name else self.results / inside
+
+
+def tree_of(folder: Path) -> Tree:
+    """An unpacked archive, or a results folder with the project around it.
+
+    Raises TrialwattError where it is neither.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise TrialwattError(f"{folder}: there is no such folder")
+    if (folder / crate.NAME).exists():
+        return Tree(folder, folder / RESULTS, is_archive=True)
+    if not (folder / planfile.NAME).exists():
+        raise TrialwattError(
+            f"{folder}: neither an unpacked archive (no {crate.NAME}) nor a results folder of the "
+            f"workflow (no {planfile.NAME}; `snakemake --profile local` writes it)"
+        )
+    files = read_plan(folder / planfile.NAME).files
+    above = folder.resolve().parents
+    root = next((place for place in above if any((place / f).is_file() for f in files)), None)
+    if root is None:
+        raise TrialwattError(
+            f"{folder}: none of its configuration files is found above it, as {files[0]}; results "
+            "are verified where they were made, or as an archive"
+        )
+    return Tree(root, folder, is_archive=False)
+
+
+def moves(results: Path, experiment: str, sweep: str) -> list[Move]:
+    """The moves of a sweep that are on the disk, to the last one."""
+    found: list[Move] = []
+    while not found or not found[-1].is_last:
+        file = results / "sweeps" / experiment / sweep / f"move{len(found)}.json"
+        try:
+            move = Move.read(file)
+            _FOLDERS.validate_python(move.new)
+        except FileNotFoundError as error:
+            raise TrialwattError(f"{file}: missing; the sweep has not come to its end") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise TrialwattError(f"{file}: damaged, no move of a sweep ({error!r})") from error
+        found.append(move)
+    return found
+
+
+def repetitions(results: Path, experiment: ExperimentPart) -> list[str]:
+    """Folders of all repetitions of an experiment, below the results folder, sorted."""
+    asked = {
+        new
+        for sweep in experiment.sweeps
+        for move in moves(results, experiment.id, sweep.id)
+        for new in move.new
+    }
+    return sorted({*experiment.folders, *asked})
+
+
+def made_of(experiment: ExperimentPart) -> list[str]:
+    """The files that the workflow makes of an experiment's records, in the archive."""
+    name = experiment.id
+    return [
+        *(f"{RESULTS}/metrics/{name}/{file}" for file in METRICS),
+        *(
+            f"{RESULTS}/tables/{folder}{name}{end}"
+            for folder in ("", "best/")
+            for end in TABLE_SUFFIXES
+        ),
+        *(
+            f"{RESULTS}/figures/{name}/{figure}{end}"
+            for figure in figures_of(name, experiment.varied)
+            for end in FIGURE_SUFFIXES
+        ),
+    ]
+
+
+def made_of_all() -> list[str]:
+    """The files that the workflow makes of all experiments together, in the archive."""
+    answers = [f"{RESULTS}/tables/{name}{end}" for name in ANSWERS for end in TABLE_SUFFIXES]
+    return [*answers, f"{RESULTS}/report.html"]
+
+
+def contents(tree: Tree, elsewhere: Mapping[str, Path] = MappingProxyType({})) -> dict[str, Path]:
+    """Every file that belongs into the archive: name → where it is.
+
+    elsewhere: configuration files outside the root, by their names in the archive.
+    Raises TrialwattError naming what is missing of it.
+    """
+    found = {name: elsewhere.get(name) or tree.file(name) for name in _names(tree)}
+    missing = [name for name, file in found.items() if not file.is_file()]
+    if missing:
+        raise TrialwattError(
+            f"{', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}: missing; make "
+            f"{'it' if len(missing) == 1 else 'them'} with `snakemake --profile local`"
+        )
+    return found
+
+
+def run_folders(tree: Tree) -> dict[str, list[str]]:
+    """Experiment → its repetitions' folders below the results folder."""
+    return {one.id: repetitions(tree.results, one) for one in tree.plan.experiments}
+
+
+def files_below(folder: Path, name: str) -> list[str]:
+    """Names (beginning with `name`) of the files in a folder, but hidden ones; sorted."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        f"{name}/{relative.as_posix()}"
+        for relative in (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+        if not _hidden(relative)
+    )
+
+
+def _names(tree: Tree) -> Iterator[str]:
+    plan = tree.plan
+    yield f"{RESULTS}/{planfile.NAME}"
+    yield from plan.files
+    yield from _workflow(tree.root)
+    yield from files_below(tree.root / PAPER, PAPER)
+    yield from files_below(tree.results / PAPER, f"{RESULTS}/{PAPER}")
+    yield f"{RESULTS}/testbeds/{plan.testbed}.json"
+    for folder in plan.warm_ups.values():
+        yield from _run(tree, folder)
+    for experiment in plan.experiments:
+        for sweep in experiment.sweeps:
+            place = f"{RESULTS}/sweeps/{experiment.id}/{sweep.id}"
+            count = len(moves(tree.results, experiment.id, sweep.id))
+            yield from (f"{place}/move{number}.json" for number in range(count))
+            yield f"{place}/end.json"
+        yield from made_of(experiment)
+    for folder in sorted({f for own in run_folders(tree).values() for f in own}):
+        yield from _run(tree, folder)
+    yield from made_of_all()
+
+
+def _run(tree: Tree, folder: str) -> Iterable[str]:
+    name = f"{RESULTS}/{folder}"
+    return files_below(tree.results / folder, name) or [f"{name}/run.json"]
+
+
+def _workflow(root: Path) -> Iterator[str]:
+    for name in (*WORKFLOW, *ABOUT):
+        if (root / name).is_dir():
+            yield from files_below(root / name, name)
+        elif (root / name).is_file() or name == crate.WORKFLOW:
+            yield name
+
+
+def _hidden(relative: Path) -> bool:
+    return any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
+
+
+def read_json(file: Path) -> object:
+    """JSON that may be a stranger's. Raises BadArchive where it is none."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadArchive(f"{file}: missing or damaged, not JSON ({error})") from error

@@ -1,0 +1,187 @@
+"""A small project whose records are synthetic and whose results are made as the rules make them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from trialwatt.analysis.moves import Move, Sweep, next_move, observed, write_end
+from trialwatt.config import handover
+from trialwatt.config.files import plan_of_files
+from trialwatt.config.tables import PowerModel
+from trialwatt.figures import figures_of
+from trialwatt.figures.answers import write_answers
+from trialwatt.figures.make import make_figures, make_table, source_of
+from trialwatt.figures.report import write_report
+from trialwatt.meters.model import PowerParameters
+from trialwatt.metrics.beside import write_beside
+from trialwatt.metrics.context import MetricsContext
+from trialwatt.metrics.tables import ExperimentRow, build_tables
+from trialwatt.provenance import crate
+from trialwatt.provenance.archivefile import unpack, write_archive
+from trialwatt.provenance.files import sha256
+from trialwatt.provenance.planfile import plan_text
+from trialwatt.records.manifest import write_manifest
+from trialwatt.review.pack import pack
+
+ROOT = Path(__file__).resolve().parents[2]
+CODE = {"version": "0.1.0", "commit": "c" * 40, "dirty": False}
+CONFIG = """
+testbed: lab
+experiments: [more-cpu]
+base: digits-ff
+set: {workers.count: 2, workers.cpu: 1, space: tiny, fixed.ln: 1, fixed.decay: 0.000001}
+suts: [plain]
+repetitions: 1
+"""
+EXPERIMENT = """
+title: More CPU
+base: digits-ff
+vary:
+  workers.cpu: {start: 1, step: 1, maximum: 2, until: jct}
+suts: [plain]
+"""
+SPACE = """
+lr: {choices: [0.0001, 0.001, 0.01]}
+ls: {choices: [32, 128]}
+"""
+
+
+class Project:
+    """Everything relative to its root, which is the current folder while something is made."""
+
+    def __init__(self, root: Path, synthetic):
+        self.root, self.synthetic = root, synthetic
+        self.results = root / "results"
+        for name in ("config", "rules", "scripts", "envs", "local"):
+            shutil.copytree(ROOT / name, root / name)
+        for name in ("Snakefile", "LICENSE", "CITATION.cff"):
+            shutil.copy(ROOT / name, root)
+        (root / "config/config.yaml").write_text(CONFIG)
+        (root / "config/experiments/more-cpu.yaml").write_text(EXPERIMENT)
+        (root / "config/spaces/tiny.yaml").write_text(SPACE)
+        shutil.copy(root / "config/testbeds/local.yaml", root / "config/testbeds/lab.yaml")
+        self.plan = plan_of_files([], root)
+
+    def measure(self, folder: Path, config) -> None:
+        """A synthetic repetition in place of a run."""
+        size = self.synthetic.Synthetic(trials=6, workers=2, seconds=8, hz=10)
+        repetition = int(folder.name.removeprefix("rep")) if folder.name[:3] == "rep" else 0
+        made = self.synthetic.write_run(self.root / "made", size, repetition)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(folder)
+        manifest = json.loads((folder / "run.json").read_text())
+        label = folder.parent.relative_to(self.results).as_posix()
+        manifest |= {
+            "folder": label,
+            "hash": label.rsplit("-", 1)[-1],
+            "repetition": repetition,
+            "config": config.model_dump(mode="json"),
+            "code": CODE,
+            "packages": {"trialwatt": "0.1.0"},
+            "started_utc_ns": self.synthetic.UTC_NS,
+            "ended_utc_ns": self.synthetic.UTC_NS + 90_000_000_000,
+        }
+        write_manifest(folder, manifest)
+
+    def make(self) -> None:
+        """Runs, sweeps and all that follows, as the rules and their scripts do it."""
+        plan, results = self.plan, Path("results")
+        (results / "testbeds").mkdir(parents=True)
+        (results / "testbeds/lab.json").write_text('{"format": 1}\n')
+        (results / "plan.json").write_text(plan_text(plan), encoding="utf-8")
+        self.measure(self.results / "warm-ups/lab/plain", plan.warm_ups["plain"])
+        context = MetricsContext(**handover.metrics_values(plan))
+        for name in plan.experiments:
+            folders, ends = self.run_experiment(name)
+            metrics = results / "metrics" / name
+            rows = [ExperimentRow(**row) for row in handover.experiment_rows(plan, name)]
+            build_tables(folders, rows, context, metrics)
+            write_beside(metrics, ends, handover.unavailable(plan, name))
+            source = source_of(handover.source(plan, name) | {"code": CODE})
+            make_table(source)
+            make_figures(figures_of(name, plan.experiments[name].varies), source)
+        write_answers(
+            sources=[source_of(handover.source(plan, name)) for name in plan.experiments],
+            context=context,
+            sets={
+                name: PowerParameters.of(PowerModel(**model))
+                for name, model in handover.power_models(plan).items()
+            },
+        )
+        write_report(results, handover.report_sections(plan), results / "report.html")
+
+    def run_experiment(self, name: str) -> tuple[list[Path], list[str]]:
+        plan, results = self.plan, Path("results")
+        folders = {results.parent / folder for folder in plan.fixed_repetitions(name)}
+        ends = []
+        for each in plan.experiments[name].sweeps:
+            place = results / "sweeps" / name / each.id
+            place.mkdir(parents=True)
+            sweep, move = Sweep.of(handover.sweep_values(plan, name, each.id)), None
+            while move is None or not move.is_last:
+                move = next_move(sweep, move, observed(results))
+                move.write(place / f"move{move.number}.json")
+                for new in move.new:
+                    self.measure(self.results / new, plan.run(new))
+                    folders.add(results / new)
+            write_end(sweep, Move.read(place / f"move{move.number}.json"), place / "end.json")
+            ends.append(str(place / "end.json"))
+        return sorted(folders), ends
+
+    def pack(self, output: Path) -> Path:
+        return pack(Path(), Path("results"), output, self.plan.files, CODE)
+
+
+class Unpacked:
+    """An archive, unpacked to be tampered with."""
+
+    def __init__(self, archive: Path, folder: Path):
+        self.folder = folder
+        unpack(archive, folder)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    def relist(self) -> None:
+        """Put the checksums of what is there into the RO-Crate, as a careful forger would."""
+        listing = self / crate.NAME
+        content = json.loads(listing.read_text())
+        for entity in content["@graph"]:
+            file = self.folder / entity["@id"]
+            if "sha256" in entity and file.is_file():
+                entity["sha256"] = sha256(file)
+        listing.write_text(json.dumps(content))
+
+    def archive(self, output: Path) -> Path:
+        files = (file for file in self.folder.rglob("*") if file.is_file())
+        return write_archive(
+            output, {file.relative_to(self.folder).as_posix(): file for file in files}
+        )
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory, synthetic) -> Project:
+    """Do not change it: it is made once."""
+    made = Project(tmp_path_factory.mktemp("lab") / "project", synthetic)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made.root)
+        made.make()
+    return made
+
+
+@pytest.fixture(scope="session")
+def archive(project, tmp_path_factory) -> Path:
+    """The project's archive. Do not change it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project.root)
+        return project.pack(tmp_path_factory.mktemp("archive") / "lab.zip")
+
+
+@pytest.fixture
+def unpacked(archive, tmp_path) -> Unpacked:
+    """The archive's files, to be changed at will."""
+    return Unpacked(archive, tmp_path / "unpacked")

@@ -1,0 +1,60 @@
+import json
+
+import pytest
+
+from trialwatt.errors import TrialwattError
+from trialwatt.review import contribute
+from trialwatt.review.contribute import NotVerified, take_over
+from trialwatt.review.verify import Verdict
+
+
+@pytest.fixture
+def verified(monkeypatch):
+    """A verification that finds what it is told to; the real one is tested elsewhere."""
+
+    def pretend(*problems: dict) -> None:
+        verdict = Verdict("x", list(problems), {}, [])
+        monkeypatch.setattr(contribute, "verify_tree", lambda tree, place: verdict)
+
+    return pretend
+
+
+def test_it_is_unpacked_under_its_name_once(archive, tmp_path, verified):
+    verified()
+    folder = take_over(archive, "lab-2", tmp_path)
+    assert folder == tmp_path / "contrib/lab-2"
+    assert (folder / "results/metrics/more-cpu/runs.parquet").is_file()
+    about = json.loads((tmp_path / "contrib/lab-2.json").read_text())
+    assert about["name"] == "lab-2" and about["archive"] == "lab.zip" and len(about["sha256"]) == 64
+    with pytest.raises(TrialwattError, match="of this name already"):
+        take_over(archive, "lab-2", tmp_path)
+    assert {p.name for p in (tmp_path / "contrib").iterdir()} == {"lab-2", "lab-2.json"}
+
+
+def test_what_does_not_hold_is_not_taken(archive, tmp_path, verified):
+    verified({"path": "results/tables/x.csv", "said": "different: row 1"})
+    with pytest.raises(NotVerified, match=r"1 problems, the first: results/tables/x\.csv"):
+        take_over(archive, "lab", tmp_path)
+    assert list((tmp_path / "contrib").iterdir()) == []
+
+
+def test_what_is_cut_off_is_not_taken(archive, tmp_path):
+    short = tmp_path / "short.zip"
+    short.write_bytes(archive.read_bytes()[:-1000])
+    with pytest.raises(TrialwattError, match="cut off"):
+        take_over(short, "lab", tmp_path / "results")
+    assert list((tmp_path / "results/contrib").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", "../x", "A", "a/b", "-x", "x" * 50])
+def test_a_name_is_a_plain_one(archive, tmp_path, name):
+    with pytest.raises(TrialwattError, match="--name"):
+        take_over(archive, name, tmp_path)
+
+
+def test_a_zip_file_of_something_else(tmp_path):
+    from trialwatt.provenance.archivefile import write_archive
+
+    other = write_archive(tmp_path / "x.zip", {"README.md": b"hello"})
+    with pytest.raises(TrialwattError, match="no archive of trialwatt"):
+        take_over(other, "lab", tmp_path / "results")

@@ -1,0 +1,189 @@
+import json
+
+import pytest
+
+from trialwatt.errors import TrialwattError
+from trialwatt.provenance import crate
+from trialwatt.provenance.files import sha256
+from trialwatt.review.structure import (
+    Sums,
+    check_chains,
+    check_configuration,
+    check_listing,
+    check_runs,
+)
+from trialwatt.review.tree import Tree, tree_of
+
+
+@pytest.fixture
+def problems(unpacked):
+    """What the checks say of the unpacked archive as it is now: path → sentences."""
+
+    def check() -> dict[str, str]:
+        tree = Tree(unpacked.folder, unpacked / "results", is_archive=True)
+        sums = Sums(tree)
+        found = [
+            *check_listing(tree, sums),
+            *check_configuration(tree),
+            *check_runs(tree, sums),
+            *check_chains(tree, sums),
+        ]
+        said: dict[str, str] = {}
+        for problem in found:
+            said[problem.path] = f"{said.get(problem.path, '')}{problem.said}\n"
+        return said
+
+    return check
+
+
+def edit(file, change) -> None:
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content, indent=1))
+
+
+def test_nothing_is_wrong_with_an_intact_archive(problems):
+    assert problems() == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config/prices.yaml",
+        "Snakefile",
+        "results/figures/more-cpu/wr.svg",
+        "results/tables/answers.csv",
+        "results/sweeps/more-cpu/plain-grid/end.json",
+        "results/warm-ups/lab/plain/records/harness.jsonl",
+        "ARTIFACT.md",
+    ],
+)
+def test_a_byte_more_or_a_file_less_is_found(problems, unpacked, name):
+    file = unpacked / name
+    file.write_bytes(file.read_bytes() + b"\n")
+    assert "changed" in problems()[name]
+    file.unlink()
+    assert "missing" in problems()[name]
+
+
+def test_a_record_with_one_other_byte_is_found_and_named(problems, unpacked):
+    record = min((unpacked / "results/runs").rglob("worker-1.jsonl"))
+    data = bytearray(record.read_bytes())
+    data[len(data) // 2] ^= 1
+    record.write_bytes(bytes(data))
+    name = record.relative_to(unpacked.folder).as_posix()
+    assert problems().keys() == {name}
+    unpacked.relist()
+    assert "changed" in problems()[name]
+
+
+def test_a_file_that_is_not_listed(problems, unpacked):
+    (unpacked / "results/figures/more-cpu/more.svg").write_text("<svg/>")
+    assert "not listed" in problems()["results/figures/more-cpu/more.svg"]
+
+
+def test_prices_that_are_not_those_of_the_configuration(problems, unpacked):
+    plan = unpacked / "results/plan.json"
+    edit(plan, lambda content: content["context"].update(price_per_cpu_h=0.001))
+    unpacked.relist()
+    assert "context.price_per_cpu_h is 0.001" in problems()["results/plan.json"]
+
+
+def test_a_power_model_that_is_not_that_of_the_configuration(problems, unpacked):
+    plan = unpacked / "results/plan.json"
+    edit(plan, lambda content: content["power"]["gcp-median"].update(min_w=0.1))
+    unpacked.relist()
+    assert "config/power.yaml" in problems()["results/plan.json"]
+
+
+def test_a_treatment_that_is_not_what_ran(problems, unpacked):
+    def change(content):
+        runs = content["plan"]["experiments"]["more-cpu"]["runs"]
+        runs[0]["treatment"]["workers.cpu"] = 8
+
+    edit(unpacked / "results/plan.json", change)
+    unpacked.relist()
+    assert "says workers.cpu=8, but it ran with 1" in problems()["results/plan.json"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda m: m["config"]["workload"].update(epochs=9), "does not have the hash"),
+        (lambda m: m.update(folder="runs/lab/other-abc"), "is of runs/lab/other-abc"),
+        (lambda m: m.update(headline_meter="../../../etc/x"), "is no name of a meter"),
+        (lambda m: m["files"].update({"../../x": "0" * 64}), "outside the run's folder"),
+        (lambda m: m.pop("files"), "lists no files"),
+    ],
+)
+def test_a_manifest_that_is_not_of_its_run(problems, unpacked, change, said):
+    manifest = min((unpacked / "results/runs").rglob("run.json"))
+    edit(manifest, change)
+    unpacked.relist()
+    name = manifest.relative_to(unpacked.folder).as_posix()
+    tree = Tree(unpacked.folder, unpacked / "results", is_archive=True)
+    assert said in " ".join(p.said for p in check_runs(tree, Sums(tree)) if p.path == name)
+
+
+@pytest.mark.parametrize("new", [["../../secret/rep1"], [1], [["x"]], 1.5, None])
+def test_a_move_that_asks_for_no_run(problems, unpacked, new):
+    move = unpacked / "results/sweeps/more-cpu/plain-grid/move0.json"
+    edit(move, lambda content: content.update(new=new))
+    unpacked.relist()
+    with pytest.raises(TrialwattError, match="no move of a sweep"):
+        problems()
+
+
+def test_a_damaged_sidecar(problems, unpacked):
+    sidecar = unpacked / "results/figures/more-cpu/wr.json"
+    sidecar.write_text("{}")
+    unpacked.relist()
+    assert "damaged" in problems()["results/figures/more-cpu/wr.json"]
+
+
+def test_a_sidecar_cannot_name_files_outside(problems, unpacked):
+    sidecar = unpacked / "results/figures/more-cpu/wr.json"
+    edit(sidecar, lambda content: content["outputs"].update({"../../x": sha256(sidecar)}))
+    unpacked.relist()
+    assert "outside its folder" in problems()["results/figures/more-cpu/wr.json"]
+
+
+def test_a_link_is_refused(problems, unpacked, tmp_path):
+    (tmp_path / "secret").write_text("x")
+    (unpacked / "results/figures/more-cpu/secret.svg").symlink_to(tmp_path / "secret")
+    with pytest.raises(TrialwattError, match="a link"):
+        problems()
+
+
+def test_another_workflow_or_a_newer_format_is_refused(unpacked, tmp_path):
+    from trialwatt.review.verify import verify
+
+    plan = unpacked / "results/plan.json"
+    edit(plan, lambda content: content.update(format=2))
+    with pytest.raises(TrialwattError, match="format 2, newer than 1"):
+        verify(unpacked.archive(tmp_path / "newer.zip"))
+    edit(plan, lambda content: content.update(format=1, generator="another"))
+    with pytest.raises(TrialwattError, match="of another workflow"):
+        verify(unpacked.folder)
+    edit(plan, lambda content: content.update(generator="trialwatt", experiments=[{"id": "../x"}]))
+    with pytest.raises(TrialwattError, match=r"plan\.json: experiments\.0\.id"):
+        verify(unpacked.folder)
+
+    def rename(content):
+        for entity in content["@graph"]:
+            entity["name"] = "Another workflow"
+
+    edit(unpacked / crate.NAME, rename)
+    with pytest.raises(TrialwattError, match="another workflow than trialwatt's"):
+        verify(unpacked.folder)
+    (unpacked / crate.NAME).write_text("[" * 100_000)
+    with pytest.raises(TrialwattError, match="damaged, or no RO-Crate"):
+        verify(unpacked.folder)
+
+
+def test_a_folder_that_is_no_results(tmp_path, project):
+    with pytest.raises(TrialwattError, match="neither an unpacked archive"):
+        tree_of(tmp_path)
+    with pytest.raises(TrialwattError, match="there is no such folder"):
+        tree_of(tmp_path / "nothing")
+    assert tree_of(project.results).root == project.root.resolve()

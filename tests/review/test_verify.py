@@ -1,0 +1,129 @@
+import json
+import shutil
+
+import pytest
+
+from trialwatt.provenance import crate
+from trialwatt.provenance.files import sha256
+from trialwatt.review.verify import render_text, verify, verify_command
+
+TABLE = "results/tables/more-cpu.csv"
+FIGURE = "results/figures/more-cpu/carbon.png"
+
+
+def said(verdict) -> dict[str, str]:
+    return {one["path"]: one["said"] for one in verdict.problems}
+
+
+def test_an_intact_archive(archive, capsys):
+    assert verify_command(archive) == 0
+    text = capsys.readouterr().out
+    assert "Verified: everything is there" in text
+    assert "more-cpu: reproduced: plain on lab: least energy under" in text
+    assert "H1: reproduced: H1: " in text and "H2: reproduced: H2: " in text
+    assert "figures 28 of 28 identical" in text and "sweeps 4 of 4 identical" in text
+
+
+def forge(unpacked, name: str, content: bytes) -> None:
+    """Change a figure or table, and every checksum that names it."""
+    file = unpacked / name
+    file.write_bytes(content)
+    sidecar = file.with_suffix(".json")
+    beside = json.loads(sidecar.read_text())
+    beside["outputs"][file.name] = sha256(file)
+    sidecar.write_text(json.dumps(beside, sort_keys=True, indent=1) + "\n")
+    unpacked.relist()
+
+
+def edit_listing(unpacked, name: str) -> None:
+    """List one more file in the RO-Crate."""
+    listing = unpacked / crate.NAME
+    content = json.loads(listing.read_text())
+    content["@graph"].append({"@id": name, "@type": "File", "sha256": sha256(unpacked / name)})
+    listing.write_text(json.dumps(content))
+
+
+def test_a_swapped_figure_and_an_edited_number_are_found_even_with_their_checksums(
+    unpacked, tmp_path
+):
+    forge(unpacked, FIGURE, (unpacked / FIGURE).with_name("wr.png").read_bytes())
+    rows = (unpacked / TABLE).read_text().splitlines()
+    cells = rows[1].split(",")
+    place = rows[0].split(",").index("ept_kwh_median")
+    cells[place] = "1.25e-09"
+    forge(unpacked, TABLE, "\n".join([rows[0], ",".join(cells), *rows[2:], ""]).encode())
+    shutil.copy(unpacked / FIGURE, unpacked / "results/figures/more-cpu/more.png")
+    edit_listing(unpacked, "results/figures/more-cpu/more.png")
+    verdict = verify(unpacked.archive(tmp_path / "forged.zip"))
+    found = said(verdict)
+    assert found.pop("results/figures/more-cpu/more.png") == "nothing makes this file"
+    assert "different: row 1, column ept_kwh_median: '1.25e-09' here" in found[TABLE]
+    assert found[FIGURE].startswith("different: ")
+    sidecars = {name.rsplit(".", 1)[0] + ".json" for name in (TABLE, FIGURE)}
+    assert found.keys() == {TABLE, FIGURE} | sidecars
+    assert {claim["id"]: claim["problems"] for claim in verdict.claims} == {
+        "more-cpu": 4,
+        "H1": 0,
+        "H2": 0,
+    }
+    assert "more-cpu: NOT REPRODUCED (4 problems)" in render_text(verdict)
+
+
+def test_one_byte_of_a_record_changes_what_is_made_of_it(project, tmp_path, capsys):
+    """In a results folder; the forger has put it into the run's manifest."""
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(project.root, copy)
+    samples = min((copy / "results/runs").rglob("power-model.csv"))
+    lines = samples.read_text().splitlines(keepends=True)
+    middle = len(lines) // 2
+    lines[middle] = lines[middle].replace(",3", ",4", 1).replace(".", "1.", 1)
+    samples.write_text("".join(lines))
+    manifest = samples.parents[1] / "run.json"
+    content = json.loads(manifest.read_text())
+    content["files"]["samples/power-model.csv"] = sha256(samples)
+    manifest.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    assert verify_command(copy / "results", as_json=True) == 1
+    verdict = json.loads(capsys.readouterr().out)
+    found = {one["path"]: one["said"] for one in verdict["problems"]}
+    assert "different: row " in found["results/metrics/more-cpu/runs.csv"]
+    assert "_kwh" in found["results/metrics/more-cpu/runs.parquet"]
+    name = manifest.relative_to(copy).as_posix()
+    assert "changed" in found[name] and "was made from it" in found[name]
+    assert all(claim["problems"] for claim in verdict["claims"] if claim["id"] != "H2")
+    assert verdict["counts"]["sweeps"] == [4, 4]
+
+
+def test_a_missing_configuration_file(unpacked, tmp_path):
+    (unpacked / "config/prices.yaml").unlink()
+    verdict = verify(unpacked.archive(tmp_path / "less.zip"))
+    assert said(verdict)["config/prices.yaml"].startswith("missing")
+    assert "NOT verified" in render_text(verdict)
+    assert verdict.claims == [] or all(claim["problems"] for claim in verdict.claims)
+
+
+def test_a_name_in_an_archive_cannot_steer_the_terminal(archive):
+    from trialwatt.review.verify import Verdict
+
+    counts = {"files": 1, "runs": 1, "configuration": 1}
+    verdict = Verdict("x", [{"path": "\x1b[2Ja", "said": "\x1b"}], counts, [])
+    assert "\x1b" not in render_text(verdict)
+
+
+@pytest.mark.parametrize("kind", ["changed", "missing", "more"])
+def test_results_that_do_not_belong_together_are_not_packed(project, tmp_path, monkeypatch, kind):
+    from trialwatt.errors import TrialwattError
+    from trialwatt.review.pack import pack
+
+    copy = tmp_path / "copy"
+    shutil.copytree(project.root, copy)
+    monkeypatch.chdir(copy)
+    record = min((copy / "results/runs").rglob("worker-0.jsonl"))
+    if kind == "changed":
+        record.write_text(record.read_text() + "\n")
+    elif kind == "missing":
+        record.unlink()
+    else:
+        record.with_name("worker-9.jsonl").write_text("")
+    with pytest.raises(TrialwattError, match=r"do not belong together[\s\S]*worker-\d\.jsonl"):
+        pack(copy, copy / "results", tmp_path / "x.zip", project.plan.files)
+    assert not (tmp_path / "x.zip").exists()
