@@ -126,7 +126,7 @@ def test_from_nothing_to_a_report_that_can_be_traced(project):
     shutil.rmtree(project / "results" / step)
     for path in (*moves[1:], end):
         path.unlink()  # as if the sweep had been interrupted before its second step
-    code, said = snakemake(project)
+    code, said = snakemake(project, "runs")
     assert code == 0, said
     assert said.count("repetition 1") == 1
     assert set(kept) < {folder.stat().st_ino for folder in run_folders(project)}
