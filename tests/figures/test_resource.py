@@ -193,6 +193,13 @@ def test_an_experiment_of_the_users_own_is_labelled_by_what_varies(make_syntheti
     assert "my-memory" in text and "memory per worker (MB; 4 workers" in text
 
 
+def test_the_label_of_a_treatment_tells_what_varies_where_columns_do_not(make_synthetic):
+    runs, _ = make_synthetic("frameworks", "wn", (1, 2), ("plain", "hyperopt"))
+    runs["treatment"] = "workers.count=" + runs["wn"].astype(str)
+    runs.loc[runs["sut"] == "hyperopt", "sampler"] = "random"
+    assert "workers (0.5 core each)" in words(resource(runs, "frameworks"))
+
+
 def test_samplers_and_testbeds_are_named_where_they_differ(make_synthetic):
     runs, _ = make_synthetic(suts=("plain", "hyperopt"))
     runs.loc[runs["sut"] == "hyperopt", "sampler"] = "random"

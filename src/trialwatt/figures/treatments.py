@@ -215,9 +215,24 @@ def with_more(these: Axis, names: Iterable[str], ticks: dict[str, str]) -> Axis:
     )
 
 
+_VARIED = {
+    "workers.count": "r-node",
+    "workers.memory_mb": "r-mem",
+    "workers.cpu": "r-cpu",
+    "workers.accelerator": "r-acl",
+    "search.sampler": "s-sam",
+    "search.pruner": "s-pru",
+    "space": "s-phi",
+    "epochs": "s-dur",
+}
+"""Workload key → the experiment of ours that varies it."""
+
+
 def _guess(runs: pd.DataFrame, experiment: str) -> _Kind:
-    """For an experiment of the user's own: what varies in it decides."""
-    varied = [kind for kind in _KINDS.values() if _varies(runs, kind.column)]
+    """For an experiment of the user's own: what varies in it decides, by its labels or columns."""
+    keys = {label.partition("=")[0] for label in runs["treatment"].astype(str)}
+    varied = [_KINDS[_VARIED[key]] for key in keys if key in _VARIED and len(keys) == 1]
+    varied = varied or [kind for kind in _KINDS.values() if _varies(runs, kind.column)]
     if len(varied) == 1:
         return _Kind(titled(experiment), varied[0].column, varied[0].unit, varied[0].label)
     return _Kind(titled(experiment), "treatment", "", "treatment ({wn} workers, {cores} each)")
