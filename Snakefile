@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 from trialwatt.analysis.moves import Move
 from trialwatt.config import handover, load_plan
@@ -26,6 +27,7 @@ include: "rules/testbed.smk"  # what this machine is, and its idle power
 include: "rules/runs.smk"  # one HPO job per folder
 include: "rules/metrics.smk"  # records → tidy tables
 include: "rules/figures.smk"  # tables → pictures, tables for people, the report
+include: "rules/paper.smk"  # figures, tables and answers → the paper
 include: "rules/archive.smk"  # everything → one file that a stranger can check
 
 

@@ -27,8 +27,9 @@ STAGES = {
     "metrics": 5,
     "analysis": 6,
     "figures": 7,
-    "review": 8,
-    "cli": 9,
+    "paper": 8,
+    "review": 9,
+    "cli": 10,
 }
 """A package may import from its own stage or an earlier one."""
 

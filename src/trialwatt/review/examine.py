@@ -23,6 +23,7 @@ from trialwatt.review.tree import (
     files_below,
     made_of,
     made_of_all,
+    made_of_all_for_the_paper,
     run_folders,
 )
 
@@ -109,7 +110,7 @@ def _compare(tree: Tree, made: Made) -> dict[str, str]:
             folder = made.work.results / "sweeps" / part.id / sweep.id
             names += [f"{RESULTS}/sweeps/{part.id}/{sweep.id}/{f.name}" for f in folder.iterdir()]
     if not made.failed:
-        names += made_of_all()
+        names += [*made_of_all(), *made_of_all_for_the_paper(tree)]
         names += [artifact.JSON_NAME, artifact.TEXT_NAME] if tree.is_archive else []
     return {name: difference(tree.file(name), made.work.file(name)) for name in sorted(set(names))}
 

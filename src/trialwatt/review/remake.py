@@ -27,10 +27,11 @@ from trialwatt.metrics.beside import write_beside
 from trialwatt.metrics.context import MetricsContext, read_intensity
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.metrics.tables import ExperimentRow, build_tables
+from trialwatt.paper.numbers import write_numbers
 from trialwatt.provenance import planfile
 from trialwatt.provenance.chain import Code
 from trialwatt.provenance.planfile import ExperimentPart, SweepValues
-from trialwatt.review.tree import RESULTS, Tree
+from trialwatt.review.tree import RESULTS, Tree, made_of_all_for_the_paper
 
 _RECORDS = ("runs", "testbeds", "warm-ups")
 _MOST_MOVES = 100_000
@@ -154,6 +155,8 @@ def _all(tree: Tree, work: Tree, processes: int) -> None:
         for part in work.plan.experiments
     ]
     write_report(work.results, sections, work.results / "report.html")
+    for name in made_of_all_for_the_paper(tree):
+        write_numbers(work.results, sections, work.file(name))
 
 
 def _play(work: Tree, folder: Path, values: SweepValues) -> set[str]:

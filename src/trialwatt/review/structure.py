@@ -24,7 +24,7 @@ from trialwatt.provenance.archivefile import plain_files
 from trialwatt.provenance.chain import Chain, validated
 from trialwatt.provenance.files import sha256
 from trialwatt.records.manifest import NAME as MANIFEST
-from trialwatt.review.tree import RESULTS, Tree, made_of, made_of_all, read_json, run_folders
+from trialwatt.review.tree import PAPER, RESULTS, Tree, made_of, made_of_all, read_json, run_folders
 
 _CONFIG_BYTES = 4 << 20
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -96,7 +96,8 @@ def check_runs(tree: Tree, sums: Sums) -> Iterator[Problem]:
 def check_chains(tree: Tree, sums: Sums) -> Iterator[Problem]:
     """The chain in each sidecar of a figure or table: its outputs, tables, runs, configuration."""
     own = [name for part in tree.plan.experiments for name in made_of(part)]
-    for name in [*own, *made_of_all()]:
+    paper = [f"{RESULTS}/{PAPER}/paper.json"] if (tree.results / PAPER).is_dir() else []
+    for name in [*own, *made_of_all(), *paper]:
         if not name.endswith(".json") or name.startswith(f"{RESULTS}/metrics/"):
             continue
         if not tree.file(name).is_file():

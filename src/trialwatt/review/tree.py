@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from trialwatt.analysis.moves import Move
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import figures_of
+from trialwatt.paper.build import NUMBERS
 from trialwatt.provenance import crate, planfile
 from trialwatt.provenance.archivefile import BadArchive
 from trialwatt.provenance.planfile import ExperimentPart, PlanFile, Repetition, read_plan
@@ -131,6 +132,15 @@ def made_of_all() -> list[str]:
     """The files that the workflow makes of all experiments together, in the archive."""
     answers = [f"{RESULTS}/tables/{name}{end}" for name in ANSWERS for end in TABLE_SUFFIXES]
     return [*answers, f"{RESULTS}/report.html"]
+
+
+def made_of_all_for_the_paper(tree: Tree) -> list[str]:
+    """The paper's numbers, in the archive, where a paper was made.
+
+    Only they: the PDF is made by a source that, in an archive, is a stranger's program.
+    """
+    name = f"{RESULTS}/{PAPER}/{NUMBERS}"
+    return [name] if tree.file(name).is_file() else []
 
 
 def contents(tree: Tree, elsewhere: Mapping[str, Path] = MappingProxyType({})) -> dict[str, Path]:

@@ -1,0 +1,160 @@
+"""What an experiment shows, in sentences that are computed from its table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from trialwatt.figures import quantity, treatments
+from trialwatt.figures.best import best_table
+from trialwatt.records.outcome import FAILED
+
+CONTROL = "plain"
+_LEAST = 1.0
+"""Percentage points below which two medians are called equal in words."""
+_SPREAD_FROM = 2
+"""Repetitions from which on there is a spread to speak of."""
+
+
+def findings(
+    experiment: str,
+    runs: pd.DataFrame,
+    table: pd.DataFrame,
+    unavailable: Sequence[Mapping],
+    frameworks: bool,
+) -> list[str]:
+    """Items, "SUT: what" each: the least energy, and what it means for time and waste.
+
+    table: of figures.tables.results_table. frameworks: whether to compare each with the control,
+    which every experiment could, since each contains the baseline. Medians throughout; no
+    sentence claims a difference to be more than what these runs show.
+    """
+    best = best_table(runs, experiment, unavailable)
+    said = [_best(row, table) for row in best.to_dict("records") if row.get("n")]
+    if any(table.get("wte_kwh_median", pd.Series(dtype=float)) > 0):
+        said += _waste(table, runs)
+    said += _framework(runs) if frameworks else []
+    ended = _ended(table)
+    return [*said, *([ended] if ended else [])]
+
+
+def _best(row: Mapping, table: pd.DataFrame) -> str:
+    scale = quantity.energy([row["median_kwh"]])
+    modelled = quantity.is_modelled([row["energy_method"]])
+    name = "energy per completed trial" if row["measure"] == "ept_kwh" else "job energy"
+    value = (
+        f"{quantity.number(row['median_kwh'] * scale.factor)} {scale.unit}"
+        f"{' (modelled)' if modelled else ''}"
+    )
+    who, count = _who(row, table), f"n = {int(row['n'])}"
+    if row["treatments"] < 2:
+        return f"{who}: {name} is {value}, {count}, under {_named(row['best_treatment'])}."
+    said = f"{who}: {name} is least under {_named(row['best_treatment'])}: {value}, {count}"
+    saved = 100 * row["saved_share"]
+    if row["median_kwh"] == row["baseline_median_kwh"]:
+        said += ", which is the baseline"
+    elif saved >= _LEAST:
+        said += f", {quantity.number(saved)} % less than under the baseline"
+    elif not math.isnan(saved):
+        said += ", about as under the baseline"
+    said += _time(row, table)
+    if isinstance(row.get("second_treatment"), str) and row["n"] >= _SPREAD_FROM:
+        said += (
+            f"; its spread {'overlaps' if row['overlaps'] else 'is clear of'} that of the second "
+            f"best, {_named(row['second_treatment'])}"
+        )
+    return f"{said}."
+
+
+def _named(treatment: object) -> str:
+    """A treatment in a sentence: a bare number would be taken for a value."""
+    bare = str(treatment).replace(".", "").isdigit()
+    return f"treatment {treatment}" if bare else str(treatment)
+
+
+def _who(row: Mapping, table: pd.DataFrame) -> str:
+    own = table[(table["sut"] == row["sut"]) & (table["runs"] > 0)]
+    several = own["sampler"].nunique() > 1 and row.get("sampler")
+    place = table.loc[table["runs"] > 0, "testbed"].nunique() > 1
+    sampler = f" ({row['sampler']})" if several else ""
+    testbed = f" on {row['testbed']}" if place else ""
+    return f"{row['sut']}{sampler}{testbed}"
+
+
+def _time(row: Mapping, table: pd.DataFrame) -> str:
+    """The shortest job beside it, where another treatment has it."""
+    own = table[
+        (table["sut"] == row["sut"])
+        & (table["testbed"] == row["testbed"])
+        & ((table["sampler"] == row["sampler"]) | (not row["sampler"]))
+    ]
+    own = own[own["jct_ms_median"].notna()]
+    here = own[own["treatment"] == row["best_treatment"]]
+    if len(own) < 2 or here.empty:
+        return ""
+    first = own.loc[own["jct_ms_median"].idxmin()]
+    scale = quantity.duration([here["jct_ms_median"].iloc[0]])
+    mine, least = (
+        quantity.number(value * scale.factor)
+        for value in (here["jct_ms_median"].iloc[0], first["jct_ms_median"])
+    )
+    if first["treatment"] == row["best_treatment"]:
+        return f"; it is also the fastest (JCT {mine} {scale.unit})"
+    return f"; the fastest is {_named(first['treatment'])} (JCT {least} {scale.unit}, here {mine})"
+
+
+def _waste(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    """Per SUT where the largest share of job energy is wasted."""
+    if "wte_share" not in runs:
+        return []
+    done = runs[runs["status"] == "completed"].copy()
+    done["_key"] = treatments.key(done)
+    axis = treatments.axis(runs, runs["experiment"].iloc[0])
+    said = []
+    for sut, own in done.groupby("sut", sort=False):
+        shares = own.groupby("_key")["wte_share"].median().dropna()
+        if shares.empty or shares.max() <= 0:
+            continue
+        most, least = shares.idxmax(), shares.idxmin()
+        sentence = (
+            f"{sut}: the wasted share of job energy is largest under "
+            f"{_named(axis.names.get(most, most))} ({quantity.number(100 * shares[most])} %)"
+        )
+        if most != least:
+            sentence += (
+                f" and smallest under {_named(axis.names.get(least, least))} "
+                f"({quantity.number(100 * shares[least])} %)"
+            )
+        said.append(f"{sentence}.")
+    return said
+
+
+def ratios(runs: pd.DataFrame) -> list[tuple[str, str, float, float]]:
+    """SUT, sampler, energy and time of a job under the baseline ÷ the control's, same sampler."""
+    done = runs[(runs["status"] == "completed") & runs["is_baseline"].fillna(False).astype(bool)]
+    medians = done.groupby(["sut", "sampler"])[["job_energy_kwh", "jct_ms"]].median()
+    found = []
+    for (sut, sampler), row in medians.iterrows():
+        if sut == CONTROL or (CONTROL, sampler) not in medians.index:
+            continue
+        control = medians.loc[(CONTROL, sampler)]
+        if control["job_energy_kwh"] > 0 and control["jct_ms"] > 0:
+            energy, time = (row[name] / control[name] for name in ("job_energy_kwh", "jct_ms"))
+            found.append((sut, sampler, energy, time))
+    return found
+
+
+def _framework(runs: pd.DataFrame) -> list[str]:
+    return [
+        f"{sut}: under the baseline ({sampler}) it needs {quantity.number(energy)} times the "
+        f"energy and {quantity.number(time)} times the time of the framework-free control."
+        for sut, sampler, energy, time in ratios(runs)
+    ]
+
+
+def _ended(table: pd.DataFrame) -> str:
+    words = {"infeasible": "infeasible", "deadline": "ended by the deadline", FAILED: "failed"}
+    said = [f"{int(table[name].sum())} {word}" for name, word in words.items() if table[name].sum()]
+    return f"Of the runs {', '.join(said)}." if said else ""

@@ -1,0 +1,67 @@
+"""The paper and all that belongs to it, as the workflow makes it.
+
+| file below the results folder | what |
+|---|---|
+| `paper/numbers.json` | every number, sentence and table of the paper |
+| `paper/paper.pdf` | the paper, with the chain to its records inside |
+| `paper/paper.json` | sidecar: the chain, and a checksum of both |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from trialwatt.figures.make import Source
+from trialwatt.paper.build import NUMBERS, build
+from trialwatt.paper.numbers import write_numbers
+from trialwatt.provenance.chain import chain
+from trialwatt.provenance.code import code_version
+from trialwatt.provenance.embed import encode, write_sidecar
+
+FOLDER, STEM = "paper", "paper"
+
+
+def make_paper(
+    source: Path, sources: Sequence[Source], experiments: Sequence[Mapping]
+) -> list[Path]:
+    """Make the paper of these experiments from its Typst source; returns the three files.
+
+    source: the folder that holds main.typ. sources, experiments: the same ones in the same order,
+    all below one results folder; the latter with `id`, `title` and `varied`, as the report takes
+    them. Raises TrialwattError where something that the paper names is not made.
+    """
+    results = sources[0].results
+    folder = results / FOLDER
+    numbers = write_numbers(results, experiments, folder / NUMBERS)
+    provenance = _chain(sources)
+    pdf = build(source, numbers, results, folder / f"{STEM}.pdf", encode(provenance))
+    return [numbers, pdf, write_sidecar(folder / STEM, provenance, [pdf, numbers])]
+
+
+def _chain(sources: Sequence[Source]) -> dict:
+    runs = pd.concat(
+        [pd.read_parquet(one.tables[0], columns=["folder", "energy_method"]) for one in sources],
+        ignore_index=True,
+    )
+    described = {file for one in sources for file in (one.file, *one.config_files) if file}
+    methods = runs["energy_method"].dropna()
+    first = sources[0]
+    return chain(
+        kind="paper",
+        experiment={"id": "all"},
+        folders=runs["folder"],
+        tables=[
+            file
+            for one in sources
+            for name in ("runs.parquet", "convergence.json", "unavailable.json")
+            if (file := one.tables[0].with_name(name)).is_file()
+        ],
+        results=first.results,
+        root=first.root,
+        config_files=sorted(described),
+        energy_methods={name for text in methods if text for name in text.split("+")},
+        code=first.code or code_version(first.root),
+    )

@@ -1,0 +1,185 @@
+"""The set-up as the manifests of the runs tell it: machines, limits, meters, software, data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from trialwatt.errors import TrialwattError
+from trialwatt.figures.quantity import spread
+
+_SHOWN_PACKAGES = ("torch", "optuna", "hyperopt", "ray", "pyspark", "snakemake", "numpy")
+
+
+def setup(results: Path, runs: pd.DataFrame) -> dict:
+    """Facts as texts: `rows` (name, value) for a table, and those that sentences need.
+
+    runs: one row for each repetition. Raises TrialwattError where a manifest cannot be read.
+    """
+    manifests = [_manifest(results / folder / "run.json") for folder in sorted(runs["folder"])]
+    configs = [each.get("config", {}) for each in manifests]
+    hosts = _distinct(_host(each.get("host") or {}) for each in manifests)
+    platforms = sorted({_platform(each) for each in manifests})
+    facts = {
+        "Machine": "; ".join(hosts),
+        "Testbed": _joined(each.get("testbed_name") for each in configs),
+        "Platform": _joined(_at(each, "testbed", "platform") for each in configs),
+        "Physical cores per nominal vCPU": _spread(
+            _at(each, "testbed", "cpu_per_vcpu") for each in configs
+        ),
+        "Limits enforced by": _joined(_at(each, "enforcement", "kind") for each in manifests),
+        "Dataset": _joined(_at(each, "workload", "dataset") for each in configs),
+        "Network, training": f"{_joined(_at(each, 'workload', 'model') for each in configs)}; "
+        f"{_joined(_at(each, 'workload', 'algorithm') for each in configs)}, batch "
+        f"{_spread(_at(each, 'workload', 'batch') for each in configs)}, epochs "
+        f"{_spread(_at(each, 'workload', 'epochs') for each in configs)}",
+        "Search spaces (size)": _spread(runs.get("pS", ())),
+        "Workers": _spread(runs.get("wn", ())),
+        "vCPU per worker": _spread(runs.get("wcpu", ())),
+        "Memory per worker (MB)": _spread(runs.get("wmem_mb", ())),
+        "Accelerators": _joined(runs.get("accelerator", ())),
+        "Samplers": _joined(runs.get("sampler", ())),
+        "Pruners": _joined(runs.get("pruner", ())),
+        "Goal (validation)": _goal(runs, configs),
+        "Energy meter": f"{_joined(runs.get('energy_meter', ()))}; domains "
+        f"{_joined(runs.get('energy_domains', ()))}; {_joined(runs.get('energy_method', ()))}",
+        "Sampling (Hz)": _spread(runs.get("sample_hz", ())),
+        "Idle power (W)": _idle(manifests),
+        "Carbon": f"{_joined(runs.get('region', ()))}, {_spread(runs.get('carbon_year', ()))}: "
+        f"{_spread(runs.get('cint_g_per_kwh', ()))} gCO₂eq/kWh; PUE {_spread(runs.get('pue', ()))}",
+        "Prices": f"{_joined(runs.get('currency', ()))}, "
+        f"{_joined(_at(each, 'testbed', 'prices') for each in configs)}, table of "
+        f"{_joined(runs.get('price_date', ()))}",
+        "Software": _packages(manifests),
+        "Seed": _joined(each.get("seed") for each in configs),
+        "Code": _code(manifests),
+    }
+    return {
+        "rows": [[name, value] for name, value in facts.items()],
+        "machine": facts["Machine"],
+        "platforms": f"{len(platforms)}",
+        "one_platform": len(platforms) == 1,
+        "dataset": facts["Dataset"],
+        "sources": _sources(manifests),
+        "not_metered": _not_metered(manifests),
+    }
+
+
+def _manifest(file: Path) -> dict:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrialwattError(
+            f"{file}: missing or damaged, and the paper's set-up is told by the manifests of all "
+            f"runs ({error})"
+        ) from error
+    if not isinstance(content, dict):
+        raise TrialwattError(f"{file}: damaged, not a manifest")
+    return content
+
+
+def _at(content: Mapping, *keys: str) -> Any:
+    """A value deep inside; None where it is not there."""
+    for key in keys:
+        content = content.get(key) if isinstance(content, Mapping) else None
+    return content
+
+
+def _distinct(values: Iterable[object]) -> list[str]:
+    return sorted({str(value) for value in values if value is not None and str(value)})
+
+
+def _joined(values: Iterable[object]) -> str:
+    return ", ".join(_distinct(v for v in values if not _missing(v))) or "not recorded"
+
+
+def _missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and pd.isna(value)) or value is pd.NA
+
+
+def _spread(values: Iterable[object]) -> str:
+    numbers = sorted(
+        {round(float(v), 6) for v in values if not _missing(v) and not isinstance(v, str)}
+    )
+    if 1 < len(numbers) <= 6:
+        return ", ".join(f"{number:g}" for number in numbers)
+    said = spread(numbers)
+    return "not recorded" if said == "?" else said
+
+
+def _host(host: Mapping) -> str:
+    parts = [
+        host.get("cpu_model"),
+        f"{host['cores']} cores" if host.get("cores") else "",
+        f"{host['memory_mb']:,} MB" if host.get("memory_mb") else "",
+        f"{host.get('system', '')} {host['kernel']}".strip() if host.get("kernel") else "",
+        f"Python {host['python']}" if host.get("python") else "",
+    ]
+    return ", ".join(str(part) for part in parts if part)
+
+
+def _platform(manifest: Mapping) -> str:
+    """The same host and the same way to run workers there is one platform (docs/analysis.md)."""
+    return f"{_at(manifest, 'host', 'name_hash')} {_at(manifest, 'config', 'testbed', 'platform')}"
+
+
+def _goal(runs: pd.DataFrame, configs: Iterable[Mapping]) -> str:
+    names = _joined(_at(each, "workload", "goal", "score") for each in configs)
+    known = [round(float(v), 4) for v in runs.get("goal_target", ()) if not _missing(v)]
+    target = _spread(known)
+    return f"{names} ≥ {target}" if target != "not recorded" else f"{names}, no target"
+
+
+def _idle(manifests: Iterable[Mapping]) -> str:
+    found = _distinct(
+        ", ".join(f"{domain} {watts:.3g}" for domain, watts in sorted(own.items()))
+        + (" (by definition of the model)" if _at(each, "idle", "by") == "definition" else "")
+        for each in manifests
+        if isinstance(own := _at(each, "idle", "watts"), Mapping)
+    )
+    if len(found) > 3:
+        return f"{found[0]} to {found[-1]}"
+    return "; ".join(found) or "not recorded"
+
+
+def _packages(manifests: Iterable[Mapping]) -> str:
+    found: dict[str, set[str]] = {}
+    for each in manifests:
+        for name, version in (each.get("packages") or {}).items():
+            if name in (*_SHOWN_PACKAGES, "trialwatt") and version:
+                found.setdefault(name, set()).add(str(version))
+    return ", ".join(f"{name} {'/'.join(sorted(found[name]))}" for name in sorted(found))
+
+
+def _code(manifests: Iterable[Mapping]) -> str:
+    return "; ".join(
+        _distinct(
+            f"{(_at(each, 'code', 'commit') or 'unknown commit')[:10]}"
+            + (" with local changes" if _at(each, "code", "dirty") else "")
+            for each in manifests
+        )
+    )
+
+
+def _sources(manifests: Iterable[Mapping]) -> list[str]:
+    """What the headline meters say of themselves: for a model, its coefficients and source."""
+    said = _distinct(
+        f"{name}: {reason.removeprefix('modelled, not measured: ')}."
+        for each in manifests
+        if (name := each.get("headline_meter")) and (reason := _at(each, "meters", name, "reason"))
+    )
+    return said
+
+
+def _not_metered(manifests: Iterable[Mapping]) -> list[str]:
+    """Meters that the testbed names and that did not work, with the reason."""
+    return _distinct(
+        f"{name}: {meter['reason'].split(': a virtual')[0]}."
+        for each in manifests
+        for name, meter in (each.get("meters") or {}).items()
+        if not meter.get("available") and meter.get("reason")
+    )

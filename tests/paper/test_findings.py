@@ -1,0 +1,72 @@
+"""The sentences about an experiment are those of its numbers."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.figures.conftest import synthetic
+from tests.figures.synthetic_search import search_tables
+
+from trialwatt.figures.quantity import number
+from trialwatt.figures.tables import results_table
+from trialwatt.paper.findings import findings, ratios
+
+
+def said(runs: pd.DataFrame, experiment: str = "r-node", frameworks: bool = False) -> list[str]:
+    return findings(experiment, runs, results_table(runs, experiment), [], frameworks)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.permutations([0.4, 0.6, 0.8, 1.0]))
+def test_the_least_energy_is_named_with_its_value(factors):
+    runs, _ = synthetic(suts=("plain",))
+    by_value = dict(zip((1, 2, 4, 8), factors, strict=True))
+    runs["ept_kwh"] = runs["wn"].map(by_value) * 1e-6
+    least = min(by_value, key=by_value.get)
+    first = said(runs)[0]
+    workers = f"{least} worker" + ("s" if least > 1 else "")
+    assert f"is least under {workers}: {number(400)} µWh (modelled), n = 3" in first
+    if least == 4:
+        assert "which is the baseline" in first
+    else:
+        saved = 100 * (1 - 0.4 / by_value[4])
+        assert f"{number(saved)} % less than under the baseline" in first
+
+
+def test_a_measured_energy_is_not_called_modelled():
+    runs, _ = synthetic(method="counter")
+    assert "modelled" not in " ".join(said(runs))
+
+
+def test_one_repetition_says_nothing_of_spread():
+    runs, _ = synthetic(repetitions=1)
+    assert "spread" not in " ".join(said(runs))
+    runs, _ = synthetic(repetitions=3)
+    assert "spread" in " ".join(said(runs))
+
+
+def test_frameworks_are_compared_with_the_control_of_the_same_sampler():
+    runs, _ = synthetic()
+    base = runs[runs["is_baseline"]].groupby("sut")[["job_energy_kwh", "jct_ms"]].median()
+    energy, time = base.loc["optuna"] / base.loc["plain"]
+    assert ratios(runs) == [("optuna", "grid", pytest.approx(energy), pytest.approx(time))]
+    assert f"{number(energy)} times the energy" in said(runs, frameworks=True)[-1]
+    assert "times the energy" not in " ".join(said(runs))
+    runs.loc[runs["sut"] == "optuna", "sampler"] = "random"
+    assert ratios(runs) == []
+
+
+def test_waste_is_told_as_a_share_with_its_treatment():
+    runs, _, _ = search_tables("s-pru")
+    shares = runs[runs["status"] == "completed"].groupby(["sut", "treatment"])["wte_share"]
+    waste = [sentence for sentence in said(runs, "s-pru") if "wasted share" in sentence]
+    assert waste
+    for sut, own in shares.median().groupby("sut"):
+        if own.max() > 0:
+            assert any(s.startswith(sut) and f"({number(100 * own.max())} %)" in s for s in waste)
+
+
+def test_runs_that_did_not_complete_are_told():
+    runs, _ = synthetic()
+    runs.loc[runs.index[:2], "status"] = "infeasible"
+    assert said(runs)[-1] == "Of the runs 2 infeasible."
