@@ -2,8 +2,9 @@ import sys
 from pathlib import Path
 
 from trialwatt.analysis.moves import Move
-from trialwatt.config import handover, load_plan
+from trialwatt.config import handover
 from trialwatt.config.files import experiments_among
+from trialwatt.config.planner import load_plan
 from trialwatt.figures import figures_of
 from trialwatt.lifecycle.workflow import began, ended, foretell, started
 from trialwatt.provenance.planfile import plan_text

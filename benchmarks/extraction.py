@@ -16,9 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from prices import CONTEXT
 from synthetic import Synthetic, write_run
 
-from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.tables import PROCESSES, build_tables
 
 MANY_RUNS, DISTINCT_RUNS = 1000, 20
@@ -26,16 +26,6 @@ RUN = Synthetic(trials=100, workers=4, seconds=600, hz=5)
 MANY_TRIALS = Synthetic(trials=1_000_000, workers=4, seconds=7200, hz=5)
 QUARTER = Synthetic(trials=250_000, workers=4, seconds=1800, hz=5)
 LIMIT_RUNS_S, LIMIT_TRIALS_S, LIMIT_GB, LIMIT_GROWTH = 60, 20, 2.0, 1.5
-CONTEXT = MetricsContext(
-    price_per_cpu_h=0.03,
-    price_per_gb_h=0.004,
-    currency="USD",
-    price_date="2026-01-01",
-    intensity=400.0,
-    region="world",
-    carbon_year=2023,
-    targets={"digits": 0.95},
-)
 
 
 def make_runs(root: Path) -> None:

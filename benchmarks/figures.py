@@ -137,18 +137,8 @@ def make_records(root: Path) -> int:
 
 def work(job: str, experiment: str, root: Path) -> None:
     """One job of the workflow; what it imports is part of its time."""
-    from trialwatt.metrics.context import MetricsContext
+    from prices import CONTEXT
 
-    context = MetricsContext(
-        price_per_cpu_h=0.03,
-        price_per_gb_h=0.004,
-        currency="USD",
-        price_date="2026-01-01",
-        intensity=400.0,
-        region="world",
-        carbon_year=2023,
-        targets={"digits": 0.95},
-    )
     experiments = json.loads((root / "rows.json").read_text())
     results = root / "results"
 
@@ -162,7 +152,7 @@ def work(job: str, experiment: str, root: Path) -> None:
 
         here = experiments[experiment]
         rows = [ExperimentRow(**row) for row in here["rows"]]
-        build_tables(map(Path, here["folders"]), rows, context, results / "metrics" / experiment)
+        build_tables(map(Path, here["folders"]), rows, CONTEXT, results / "metrics" / experiment)
     elif job == "figures":
         from trialwatt.figures import figures_of
         from trialwatt.figures.make import make_figures
@@ -181,7 +171,7 @@ def work(job: str, experiment: str, root: Path) -> None:
             name: PowerParameters(min_w=low, max_w=high, **same)
             for name, (low, high) in POWER.items()
         }
-        write_answers([source(name) for name in experiments], context, sets)
+        write_answers([source(name) for name in experiments], CONTEXT, sets)
     else:
         from trialwatt.figures.report import write_report
 

@@ -33,7 +33,7 @@ def test_help_imports_nothing_heavy():
 
 def test_planning_imports_neither_torch_nor_a_framework():
     code = (
-        "import sys; from trialwatt.config import load_plan\n"
+        "import sys; from trialwatt.config.planner import load_plan\n"
         "from trialwatt.config.registry import Registry\n"
         "for name in ('plain', 'optuna'):\n"
         "    assert Registry('trialwatt.suts').load(name)[0].name == name\n"

@@ -7,7 +7,7 @@ from collections import namedtuple
 
 import pytest
 
-from trialwatt.config import load_plan
+from trialwatt.config.planner import load_plan
 from trialwatt.errors import ConfigError, TrialwattError
 
 WORKLOAD, SPACE = "workloads/small.yaml", "spaces/four.yaml"

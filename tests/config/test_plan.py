@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from trialwatt.config import load_plan
 from trialwatt.config.identity import run_folder, run_hash
+from trialwatt.config.planner import load_plan
 from trialwatt.errors import TrialwattError
 
 NODE = "experiments/r-node.yaml"

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 SNAKEFILE = """
-from trialwatt.config import load_plan
+from trialwatt.config.planner import load_plan
 
 configfile: "config/config.yaml"
 plan = load_plan(config, files=workflow.configfiles)

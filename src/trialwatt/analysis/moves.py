@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from trialwatt.analysis.convergence import Step, Verdict, assess, needs_more_repetitions
+from trialwatt.provenance.files import write_whole
 from trialwatt.records.outcome import Outcome, outcome
 
 
@@ -169,6 +170,4 @@ def _step(treatment: Treatment, outcomes: list[Outcome]) -> Step:
 
 def _write(values: dict, path: Path) -> None:
     """Whole or not at all: the next move trusts what it finds."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(values, indent=1) + "\n")

@@ -1,6 +1,4 @@
-"""The experiment description: models, validation, expansion into runs."""
+"""The experiment description: models, validation, expansion into runs.
 
-from trialwatt.config.plan import Plan, PlannedExperiment, PlannedRun
-from trialwatt.config.planner import load_plan
-
-__all__ = ["Plan", "PlannedExperiment", "PlannedRun", "load_plan"]
+Nothing is imported here: a process per trial imports the models, and must not pay for the planner.
+"""

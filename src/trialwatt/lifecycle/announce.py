@@ -34,11 +34,9 @@ def announce(results: Path, text: str) -> None:
     for folder in folders:
         manifest = Path(folder, NAME)
         if manifest.exists():
-            data = json.loads(manifest.read_text())
-            taken = (data["ended_utc_ns"] - data["started_utc_ns"]) / 1e9
-            seconds.setdefault(_sut(folder), []).append(taken)
+            seconds.setdefault(sut_of(manifest.parent.parent.name), []).append(seconds_of(manifest))
         else:
-            left.append(_sut(folder))
+            left.append(sut_of(manifest.parent.parent.name))
     estimate = ""
     if seconds:
         typical = statistics.median(each for taken in seconds.values() for each in taken)
@@ -48,9 +46,15 @@ def announce(results: Path, text: str) -> None:
     print(f"{counted} {text}{estimate}", file=sys.stderr, flush=True)
 
 
-def _sut(folder: str) -> str:
-    """<results>/runs/<testbed>/<SUT>-<label>-<hash>/rep<n>"""
-    return Path(folder).parent.name.split("-", 1)[0]
+def sut_of(run: str) -> str:
+    """Of the name of a run's folder, <SUT>-<label>-<hash>."""
+    return run.split("-", 1)[0]
+
+
+def seconds_of(manifest: Path) -> float:
+    """How long a run took."""
+    data = json.loads(manifest.read_text(encoding="utf-8"))
+    return (data["ended_utc_ns"] - data["started_utc_ns"]) / 1e9
 
 
 def _known(results: Path) -> tuple[list[str], bool]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from trialwatt.config.plan import Plan, PlannedExperiment, Unavailable
-from trialwatt.lifecycle.announce import human
+from trialwatt.lifecycle.announce import human, seconds_of, sut_of
 from trialwatt.records.manifest import NAME
 
 
@@ -35,10 +34,8 @@ class _Records:
     def __init__(self, results: Path, testbed: str):
         self._of_folder: dict[str, list[float]] = {}
         for manifest in sorted((results / "runs" / testbed).glob(f"*/rep*/{NAME}")):
-            data = json.loads(manifest.read_text(encoding="utf-8"))
-            seconds = (data["ended_utc_ns"] - data["started_utc_ns"]) / 1e9
             folder = manifest.parent.parent.relative_to(results).as_posix()
-            self._of_folder.setdefault(folder, []).append(seconds)
+            self._of_folder.setdefault(folder, []).append(seconds_of(manifest))
 
     def done(self, folder: str) -> int:
         return len(self._of_folder.get(folder, ()))
@@ -47,7 +44,7 @@ class _Records:
         """Median of the same run, else of the SUT's runs, else of all; None without any."""
         if folder in self._of_folder:
             return statistics.median(self._of_folder[folder])
-        sut = folder.rsplit("/", 1)[1].split("-", 1)[0]
+        sut = sut_of(folder.rsplit("/", 1)[1])
         for near in (f"/{sut}-", "/"):
             found = [s for name, each in self._of_folder.items() if near in name for s in each]
             if found:

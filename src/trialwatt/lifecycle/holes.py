@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.provenance.files import write_whole
 from trialwatt.records.outcome import FAILED, outcome
 
 
@@ -20,4 +21,4 @@ def write_summary(folders: Iterable[Path], path: Path) -> None:
             f"{len(failed)} of {len(folders)} runs failed twice; tables and figures show the "
             f"holes:\n{each}\nRemove a folder to try its run again."
         )
-    path.write_text(json.dumps({"runs": len(folders), "failed": 0}) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps({"runs": len(folders), "failed": 0}) + "\n")

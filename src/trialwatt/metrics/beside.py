@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from trialwatt.provenance.files import write_whole
+
 CONVERGENCE, UNAVAILABLE = "convergence.json", "unavailable.json"
 
 
@@ -19,4 +21,4 @@ def write_beside(folder: Path, ends: Iterable[str], unavailable: Sequence[dict])
     contents = {CONVERGENCE: {"sweeps": sweeps}, UNAVAILABLE: {"unavailable": unavailable}}
     for name, content in contents.items():
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        (folder / name).write_text(text, encoding="utf-8")
+        write_whole(folder / name, text)

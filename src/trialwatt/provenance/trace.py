@@ -13,6 +13,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.provenance.chain import Chain, read_manifest, validated
 from trialwatt.provenance.embed import FIGURES, NoProvenance, embedded, read_sidecar, sidecar_of
 from trialwatt.provenance.files import sha256
+from trialwatt.provenance.printed import printable
 from trialwatt.records.manifest import headline_domains
 
 State = Literal["intact", "missing", "changed"]
@@ -271,8 +272,7 @@ def render_text(found: Trace) -> str:
         lines.append(f"The chain holds: {len(records)} files are present and unchanged.")
     else:
         lines.append(f"The chain is broken: {len(found.problems)} of its links do not hold.")
-    # Names in a stranger's chain must not steer the terminal.
-    return "\n".join("".join(c for c in line if c.isprintable()) for line in lines)
+    return printable(lines)
 
 
 def render_json(found: Trace) -> str:

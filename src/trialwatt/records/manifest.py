@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from trialwatt.provenance.files import sha256
 
 NAME = "run.json"
 PACKAGES = (
@@ -57,15 +58,10 @@ def headline_domains(manifest: dict) -> dict[str, list[dict]]:
 def checksums(folder: Path) -> dict[str, str]:
     """SHA-256 of each file below `folder` but the manifest, by its relative path, sorted."""
     return {
-        path.relative_to(folder).as_posix(): file_sha256(path)
+        path.relative_to(folder).as_posix(): sha256(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != NAME
     }
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_manifest(folder: Path, manifest: dict) -> None:

@@ -15,9 +15,10 @@ from pydantic import ValidationError
 
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
+from trialwatt.provenance.files import sha256
 from trialwatt.records import repair
 from trialwatt.records.events import Events, Reading, read_events
-from trialwatt.records.manifest import file_sha256, headline_domains
+from trialwatt.records.manifest import headline_domains
 from trialwatt.records.samples import Power, Track, merged, read_power, read_usage
 from trialwatt.records.trial_keys import TrialKeys
 from trialwatt.records.trials import Trials, assemble
@@ -166,7 +167,7 @@ def _exchanged(folder: Path, manifest: dict, path: Path) -> list[str]:
     """Samples carry no run id: that they are of this run, only the manifest's checksum says."""
     name = path.relative_to(folder).as_posix()
     expected = (manifest.get("files") or {}).get(name)
-    if expected is None or not path.exists() or file_sha256(path) == expected:
+    if expected is None or not path.exists() or sha256(path) == expected:
         return []
     return [f"{name} is not as the run wrote it (see its checksum in run.json)"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.provenance import crate, planfile
 from trialwatt.provenance.archivefile import BadArchive, unpack
 from trialwatt.provenance.planfile import read_plan
+from trialwatt.provenance.printed import printable
 from trialwatt.review.tree import RESULTS, Tree, tree_of
 
 _LISTED = 40
@@ -146,8 +148,6 @@ def _leave_records_out(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    import shutil
-
     if folder.is_dir():
         shutil.rmtree(folder)
 
@@ -187,8 +187,7 @@ def render_text(verdict: Verdict) -> str:
         lines.append("Verified: everything is there, unchanged, and comes out the same again.")
     else:
         lines.append(f"NOT verified: {len(verdict.problems)} problems.")
-    # Names in a stranger's archive must not steer the terminal.
-    return "\n".join("".join(c for c in line if c.isprintable()) for line in lines)
+    return printable(lines)
 
 
 def render_json(verdict: Verdict) -> str:

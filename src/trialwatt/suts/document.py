@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.provenance.files import write_whole
 
 
 def replaced(document: str, begin: str, end: str, text: str) -> str:
@@ -19,6 +20,4 @@ def replaced(document: str, begin: str, end: str, text: str) -> str:
 def between(path: Path, begin: str, end: str, text: str) -> None:
     """Put `text` between the marks of a document; whole or not at all."""
     new = replaced(path.read_text(encoding="utf-8"), begin, end, text)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(new, encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, new)
