@@ -58,6 +58,8 @@ SUTS = """
     class Bench:
         @classmethod
         def problems(cls, testbed, roles):
+            if testbed.enforcement == "soft":
+                return ["soft limits cannot be had here"]
             cpu = sum(role.cpu for role in roles)
             if cpu > 2 and not testbed.allow_oversubscription:
                 return [f"{cpu:g} cores are asked for, the machine has 2: lower workers.count"]
@@ -167,10 +169,10 @@ class Project:
     def files(self) -> list[Path]:
         return [self.root / "config/config.yaml"]
 
-    def plan(self, *more: Path):
+    def plan(self, *more: Path, **keys):
         from trialwatt.config.files import plan_of_files
 
-        return plan_of_files(more, root=self.root)
+        return plan_of_files(more, root=self.root, **keys)
 
 
 @pytest.fixture

@@ -109,7 +109,19 @@ CASES = [
         "storage.postgres_env: the environment variable NO_SUCH_VARIABLE is not set;"
         " it must hold the URL",
     ),
-    (TESTBED, ["storage"], {}, "storage.postgres_env: is missing"),
+    (TESTBED, ["storage"], {}, "storage: needs one of postgres_env and `postgres: service`"),
+    (
+        TESTBED,
+        ["storage"],
+        {"postgres": "services"},
+        "storage.postgres: must be 'service' (got \"services\")",
+    ),
+    (
+        TESTBED,
+        ["storage"],
+        {"postgres": "service", "postgres_env": "A_URL"},
+        "storage: needs one of postgres_env and `postgres: service`",
+    ),
     # --- treatments
     (
         NODE,

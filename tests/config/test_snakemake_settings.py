@@ -33,7 +33,7 @@ def snakemake(project):
         site = project.root.parent / "site"
         environment = {**os.environ, "PYTHONPATH": str(site)}
         done = subprocess.run(
-            command, cwd=project.root, env=environment, capture_output=True, text=True, timeout=60
+            command, cwd=project.root, env=environment, capture_output=True, text=True, timeout=300
         )
         return done.returncode, done.stdout + done.stderr
 

@@ -5,14 +5,33 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.contract.observing import NOTHING, Observer, kill_a_training_worker, left_behind
+from tests.contract.observing import (
+    NOTHING,
+    TOO_LARGE,
+    Observer,
+    kill_a_training_worker,
+    left_behind,
+)
+from tests.contract.places import PLACES
 from tests.lifecycle.reading import events, manifest, trials
 
 from trialwatt import suts
 from trialwatt.suts.base import Sut
 
-PLATFORMS = {"local": {"platform": "local", "cpu_per_vcpu": 0.5}}
-"""Platform → the testbed on which its contract is checked."""
+
+def _places() -> list:
+    marks = {"kubernetes": [pytest.mark.cluster]}
+    return [
+        pytest.param(
+            place,
+            id=name,
+            marks=[
+                *marks.get(name, ()),
+                *([pytest.mark.skip(reason=place.missing)] if place.missing else ()),
+            ],
+        )
+        for name, place in PLACES.items()
+    ]
 
 
 def _suts() -> list:
@@ -64,13 +83,14 @@ class Ran:
         return (min(starts) - began) / 1e9 if starts else math.inf
 
 
-@pytest.fixture(scope="module", params=PLATFORMS)
-def platform(request) -> str:
+@pytest.fixture(scope="module", params=_places())
+def place(request):
+    """Where the runs of the contract are: its `testbed`, and a look from outside."""
     return request.param
 
 
 @pytest.fixture(scope="module", params=_suts())
-def sut(request, platform) -> str:
+def sut(request, place) -> str:
     return request.param
 
 
@@ -86,14 +106,14 @@ def sampler(sut_class) -> str:
 
 
 @pytest.fixture(scope="module")
-def observed(tmp_path_factory, run_job, sut, platform):
+def observed(tmp_path_factory, run_job, sut, place):
     """Run one job and see what it does from outside."""
 
     def run(act=None, **keys) -> Ran:
         results = tmp_path_factory.mktemp("contract") / "results"
-        with Observer(results, act) as observer:
-            folder = run_job(results, sut, testbed=PLATFORMS[platform], **keys)
-        traces = left_behind(observer.run_id, observer.ports, results)
+        with Observer(place, results, act) as observer:
+            folder = run_job(results, sut, testbed=place.testbed, **keys)
+        traces = left_behind(place, observer.run_id, results)
         return Ran(folder, observer.acted, traces)
 
     return run
@@ -110,8 +130,6 @@ def usual(observed, sampler) -> Ran:
     }
     return observed(space=space, search={"sampler": sampler}, epochs=3, deadline_s=600)
 
-
-TOO_LARGE = 20_000  # units: two layers of it have 1.6 GB of weights
 
 HURT_SPACE = {
     "lr": {"choices": [0.01]},

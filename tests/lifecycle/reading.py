@@ -9,12 +9,14 @@ def manifest(folder: Path) -> dict:
 
 
 def events(folder: Path) -> list[dict]:
-    """All events of a run, by the monotonic clock."""
+    """All events of a run, by the coordinator's monotonic clock."""
+    ahead_ns = manifest(folder)["clock"]["offsets_ns"]
     lines = [
         json.loads(line)
         for path in (folder / "records").glob("*.jsonl")
         for line in path.read_text().splitlines()
     ]
+    lines = [line | {"m": line["m"] + ahead_ns.get(line["who"], 0)} for line in lines]
     return sorted(lines, key=lambda event: event["m"])
 
 

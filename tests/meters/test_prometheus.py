@@ -23,7 +23,7 @@ from tests.meters.promserver import (
 from trialwatt.clock import Stamp
 from trialwatt.config.models import Testbed
 from trialwatt.meters import choose, prometheus_api
-from trialwatt.meters.base import MachineLoad, MeterError
+from trialwatt.meters.base import NO_LABELS, MachineLoad, MeterError
 from trialwatt.meters.model import PowerParameters
 from trialwatt.meters.prometheus import PrometheusMeter
 from trialwatt.records.testbed_facts import measure_idle
@@ -65,7 +65,7 @@ class Run:
 
 
 def bed(server, **keys) -> Testbed:
-    section = {"url": server.url, "preset": "kepler", "timeout_s": 2, "retries": 1} | keys
+    section = {"url": server.url, "preset": "kepler", "timeout_s": 30, "retries": 1} | keys
     return Testbed(meters=["prometheus"], prometheus=section)
 
 
@@ -75,10 +75,10 @@ def kepler(server, run: Run) -> Testbed:
     return bed(server)
 
 
-def collected(testbed, run):
+def collected(testbed, run, labels=NO_LABELS):
     meter = PrometheusMeter.open(testbed)
     try:
-        return meter, meter.collect(run.start, run.end)
+        return meter, meter.collect(run.start, run.end, labels)
     finally:
         meter.close()
 
@@ -95,6 +95,11 @@ def distance_s(run: Run, stamp: Stamp) -> float:
     return min(abs(stamp.utc_ns / 1e9 - moment) for moment in run.moments)
 
 
+def doubt_s(meter) -> float:
+    """By so much the clock of a server that took its time to answer may be measured wrongly."""
+    return 0.05 + meter.parameters["clock_round_trip_s"] / 2
+
+
 # --- presets ------------------------------------------------------------------------------------
 
 
@@ -107,7 +112,7 @@ def test_kepler_gives_a_domain_per_zone_at_the_moments_of_the_scrapes(server):
     ]
     stamps = [stamp for stamp, _ in found.rows]
     assert stamps[0].mono_ns < run.start.mono_ns and stamps[-1].mono_ns > run.end.mono_ns
-    assert all(distance_s(run, stamp) < 0.1 for stamp in stamps)
+    assert all(distance_s(run, stamp) < doubt_s(meter) for stamp in stamps)
     assert all(s.utc_ns - s.mono_ns == run.start.utc_ns - run.start.mono_ns for s in stamps)
     assert watts_of(found.rows, "package") == pytest.approx(20.0, rel=1e-3)
     assert watts_of(found.rows, "dram") == pytest.approx(3.0, rel=1e-3)
@@ -189,7 +194,12 @@ def test_two_queries_may_not_give_the_same_domain(server):
     assert not probe.available and "the domain gpu-0" in probe.reason
 
 
-def test_cadvisor_beside_the_power(server):
+@pytest.mark.parametrize(
+    ("match", "labels"),
+    [({}, {"namespace": "n"}), ({"namespace": "n"}, {}), ({"namespace": "n"}, {"namespace": "m"})],
+)
+def test_cadvisor_beside_the_power(server, match, labels):
+    """Of the run's own namespace, in which another run has a worker-0 as well."""
     run = Run()
     inside = '{pod!="",container!="",container!="POD",namespace="n"}'
     cpu = f"sum by (pod) (container_cpu_usage_seconds_total{inside})"
@@ -197,15 +207,22 @@ def test_cadvisor_beside_the_power(server):
     server.samples[cpu] = [({"pod": "worker-0"}, run.counter(0.5, base=0))]
     server.samples[memory] = [({"pod": "worker-0"}, [(t, 1e6) for t in run.moments])]
     testbed = kepler(server, run)
-    testbed = bed(server, cadvisor={"match": {"namespace": "n"}})
-    _, found = collected(testbed, run)
+    testbed = bed(server, cadvisor={"match": match})
+    _, found = collected(testbed, run, labels)
     assert {(who, used) for _, who, _, used in found.usage} == {("worker-0", 1_000_000)}
     growth = found.usage[-1][2] - found.usage[0][2]
     elapsed = found.usage[-1][0].mono_ns - found.usage[0][0].mono_ns
     assert growth == pytest.approx(0.5 * elapsed, rel=0.1)
+
+
+def test_a_cadvisor_that_knows_none_of_the_containers_is_said(server):
+    run = Run()
+    testbed = kepler(server, run)
     testbed = bed(server, cadvisor={"component": "na_me"})
     _, found = collected(testbed, run)
     assert found.rows and found.usage == []
+    (note,) = found.notes
+    assert "cadvisor" in note and 'na_me!=""' in note and "gives nothing" in note
 
 
 # --- what is missing, doubled or displaced ------------------------------------------------------
@@ -294,9 +311,12 @@ def test_the_servers_clock_is_measured_and_its_readings_are_moved(server, offset
     for query in (PACKAGE, DRAM):
         ((labels, points),) = server.samples[query]
         server.samples[query] = [(labels, [(t + offset, v) for t, v in points])]
-    meter, found = collected(testbed, run)
-    assert all(distance_s(run, stamp) < 0.1 for stamp, _ in found.rows)
-    assert meter.parameters["clock_offset_s"] == pytest.approx(offset, abs=0.1)
+    for _ in range(5):
+        meter, found = collected(testbed, run)
+        if doubt_s(meter) < 0.1:
+            break  # the machine was not busy
+    assert all(distance_s(run, stamp) < doubt_s(meter) for stamp, _ in found.rows)
+    assert meter.parameters["clock_offset_s"] == pytest.approx(offset, abs=doubt_s(meter))
     assert any("clock is" in note for note in found.notes) == noted
     if noted:
         side = "ahead of" if offset > 0 else "behind"
@@ -331,7 +351,7 @@ def wrong_shape(handler):
         (failing(404), "no JSON"),
         (failing(403), "wants other credentials"),
         (lambda h: reply(h, 302, b"", [("Location", "http://elsewhere/")]), "a redirection"),
-        (sleeping(1.5), "gave no answer within 0.5 s; 2 tries"),
+        (sleeping(60), "gave no answer within 0.5 s; 2 tries"),
         (dripping, "gave no answer within 0.5 s"),
         (cut_short, "cannot be reached"),
         (html, "does not answer as Prometheus does: HTTP 200, no JSON"),
@@ -342,7 +362,7 @@ def wrong_shape(handler):
     ],
 )
 def test_a_server_that_fails_is_unavailable_and_says_why(server, fault, said):
-    testbed = bed(server, timeout_s=0.5)
+    testbed = bed(server, timeout_s=0.5 if "within" in said else 30)
     server.always = fault
     probe = PrometheusMeter.probe(testbed)
     assert not probe.available
@@ -511,6 +531,7 @@ def test_idle_power_is_asked_for_after_the_window(server, monkeypatch):
     idle = measure_idle({"prometheus": meter}, seconds=2.5, hz=5)["meters"]["prometheus"]
     assert idle["by"] == "measurement"
     assert idle["domains"]["package"]["watts"] == pytest.approx(30, rel=0.01)
+    server.samples[PACKAGE] = [(NODE, points[::60])]  # however long the window gets
     few = measure_idle({"prometheus": meter}, seconds=0.1, hz=5)["meters"]["prometheus"]
     assert few["by"] == "none" and "raise idle_s" in few["reason"]
     server.always = failing(503)

@@ -43,13 +43,13 @@ def shell(source: str, **keys) -> Role:
     return Role(**defaults | keys, command=("sh", "-c", source))
 
 
-def body(platform: LocalPlatform, timeout_s: float = 20) -> dict:
+def body(platform: LocalPlatform, timeout_s: float = 120) -> dict:
     message = platform.inbox.get(timeout=timeout_s)
     assert message.ending is None, message
     return message.body
 
 
-def ending(platform: LocalPlatform, component: str, timeout_s: float = 20) -> Ending:
+def ending(platform: LocalPlatform, component: str, timeout_s: float = 120) -> Ending:
     message = platform.inbox.get(timeout=timeout_s)
     assert message.ending is not None, message
     assert message.component == component
@@ -64,7 +64,7 @@ def is_dead(pid: int) -> bool:
         return True
 
 
-def wait_until(condition, timeout_s: float = 10) -> bool:
+def wait_until(condition, timeout_s: float = 60) -> bool:
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 
 import numpy as np
@@ -12,6 +13,7 @@ from tests.contexts import PLAIN
 from tests.fake_nvml import Device, install
 from tests.platforms.processes import python
 
+from trialwatt.clock import now
 from trialwatt.config.identity import run_folder, run_hash
 from trialwatt.config.models import BoardPower, Testbed
 from trialwatt.errors import TrialwattError
@@ -124,9 +126,9 @@ def test_a_process_sees_its_own_device_and_no_other(local, nvml, monkeypatch):
         python(SAY, name="driver", kind="service", accelerator="gpu"),
     ):
         local.start(role)
-        message = local.inbox.get(timeout=20)
+        message = local.inbox.get(timeout=120)
         while message.body is None:
-            message = local.inbox.get(timeout=20)
+            message = local.inbox.get(timeout=120)
         seen[role.component] = message.body["CUDA_VISIBLE_DEVICES"]
     first, second = "GPU-0abc", "GPU-1abc"
     assert seen == {"worker-1": second, "worker-2": first, "worker-3": "", "driver": first}
@@ -142,17 +144,24 @@ def test_a_service_that_computes_nothing_sees_none(local, nvml, tmp_path):
     handle = local.start(
         python(source, name="head", kind="service", speaks=False, accelerator="gpu")
     )
-    assert local.inbox.get(timeout=20).ending.code == 0
+    assert local.inbox.get(timeout=120).ending.code == 0
     assert told.read_text() == "." and local.devices(handle.role) == ()
 
 
 def test_from_the_crew_to_the_metrics(nvml, monkeypatch, run_config, tmp_path, run_id):
     """Three workers on two devices: the real crew, sampler and meters, then extraction."""
-    nvml.devices = [
-        Device(lambda: int(time.monotonic() * 100_000)),  # 100 W
-        Device(lambda: int(time.monotonic() * 40_000)),
-        Device(lambda: int(time.monotonic() * 7_000)),
-    ]
+    sampled_at = threading.local()  # a reading is of the moment that its row bears
+
+    def stamp():
+        made = now()
+        sampled_at.ns = made.mono_ns
+        return made
+
+    def millijoules(watts):
+        return lambda: getattr(sampled_at, "ns", time.monotonic_ns()) * watts // 10**6
+
+    monkeypatch.setattr("trialwatt.meters.sampler.now", stamp)
+    nvml.devices = [Device(millijoules(watts)) for watts in (100, 40, 7)]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     bed = {"meters": ["model", "nvml"], "sample_hz": 20, "enforcement": "soft"}
     config = run_config(
@@ -164,11 +173,11 @@ def test_from_the_crew_to_the_metrics(nvml, monkeypatch, run_config, tmp_path, r
     meters = {"model": PowerModel(POWER), "nvml": Nvml.open(config.testbed)}
     platform = LocalPlatform.open(run_id, config.testbed, folder)
     with Sampler(meters, folder, config.testbed.sample_hz) as sampler:
-        crew = Crew(job, platform, sampler, events, time.monotonic() + 60)
+        crew = Crew(job, platform, sampler, events, time.monotonic() + 600)
         try:
             at = sampler.tick()
             events.write("step", at=at, step="deploy", status="start")
-            command = (sys.executable, "-c", "import time; time.sleep(60)")
+            command = (sys.executable, "-c", "import time; time.sleep(600)")
             crew.deploy(
                 [Role("worker", "worker", command, 0.5, 64, i, speaks=False) for i in range(3)]
             )
@@ -219,8 +228,9 @@ def test_from_the_crew_to_the_metrics(nvml, monkeypatch, run_config, tmp_path, r
     whole = (run["job_energy_kwh"] + run["other_energy_kwh"]) * 3.6e6
     assert whole == pytest.approx(machine, rel=1e-9)
     # the workers hold two devices for all but a moment; the third is nobody's
-    held = [c.lives[0][1] - c.lives[0][0] for c in records.components]
-    devices_j = (100 * max(held[0], held[2]) + 40 * held[1]) / 1e9
+    lives = [c.lives[0] for c in records.components]
+    shared = max(lives[0][1], lives[2][1]) - min(lives[0][0], lives[2][0])
+    devices_j = (100 * shared + 40 * (lives[1][1] - lives[1][0])) / 1e9
     assert run["idle_energy_kwh"] * 3.6e6 == pytest.approx(devices_j, rel=0.15)
     assert run["idle_energy_kwh"] * 3.6e6 > 0.95 * devices_j
     assert "accelerators" not in run["flags"]

@@ -30,7 +30,7 @@ echo "{\\\\"pid\\\\": $$}"; while :; do sleep 1; done'''
 polite = 'echo "{\\\\"pid\\\\": $$}"; exec cat'
 for index, source in enumerate((stubborn, polite)):
     platform.start(Role("worker", "worker", ("sh", "-c", source), 0.5, 64, index=index))
-messages = [platform.inbox.get(timeout=20) for _ in range(3)]
+messages = [platform.inbox.get(timeout=120) for _ in range(3)]
 print(json.dumps({c: [m.body["pid"] for m in messages if m.component == c]
                   for c in ("worker-0", "worker-1")}), flush=True)
 time.sleep(1000)

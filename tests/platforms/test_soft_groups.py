@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -53,31 +52,44 @@ def test_the_memory_of_the_whole_tree_counts(local):
     """Neither of the two is over the limit, both together are."""
     source = """
 import subprocess
-hold = "import time; data = bytearray(b'x') * (40 << 20); time.sleep(60)"
-children = [subprocess.Popen([sys.executable, "-c", hold]) for _ in range(2)]
+hold = "import time; input(); data = bytearray(b'x') * (40 << 20); time.sleep(600)"
+hold = [sys.executable, "-c", hold]
+children = [subprocess.Popen(hold, stdin=subprocess.PIPE, text=True) for _ in range(2)]
 print(json.dumps({"pids": [child.pid for child in children]}), flush=True)
-time.sleep(60)
+sys.stdin.readline()
+for child in children:
+    print(file=child.stdin, flush=True)
+time.sleep(600)
 """
     handle = local.start(python(source, memory_mb=80))
     pids = body(local)["pids"]
+    handle.send({})
     assert ending(local, "worker-0").reason == "memory"
     assert wait_until(lambda: all(is_dead(pid) for pid in pids))
     assert handle.oom_kills() == 3
 
 
-def test_cpu_time_of_a_child_that_nobody_waited_for_is_kept(local):
-    source = """
+def test_cpu_time_of_a_child_that_nobody_waited_for_is_kept(local, tmp_path):
+    over = tmp_path / "over"
+    source = f"""
 import subprocess
-burn = "import time\\nwhile time.process_time() < 0.4: pass\\ntime.sleep(1)"
-child = subprocess.Popen(["sh", "-c", "setsid " + sys.executable + ' -c "$0" & ', burn])
-child.wait()
-print(json.dumps({}), flush=True)
-time.sleep(60)
+burn = '''
+import os, time
+while time.process_time() < 0.4:
+    pass
+while not os.path.exists({str(over)!r}):
+    time.sleep(0.05)
+'''
+launch = "setsid " + sys.executable + ' -c "$0" >/dev/null & echo $!'
+child = subprocess.run(["sh", "-c", launch, burn], stdout=subprocess.PIPE, check=True)
+print(json.dumps({{"pid": int(child.stdout)}}), flush=True)
+time.sleep(600)
 """
     handle = local.start(python(source))
-    body(local)
+    child = body(local)["pid"]
     assert wait_until(lambda: handle.usage().cpu_ns > 0.4e9)
-    time.sleep(1.2)
+    over.touch()
+    assert wait_until(lambda: is_dead(child))
     assert handle.stop().cpu_ns > 0.4e9
 
 

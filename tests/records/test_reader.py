@@ -221,6 +221,17 @@ def test_offsets_move_other_machines_onto_one_axis(worker_file, run_folder):
     same_trials(expected, read_run(run_folder).trials)
 
 
+def test_trials_that_are_not_of_the_runs_time_are_flagged(worker_file, run_folder):
+    assert not [flag for flag in read_run(run_folder).flags if "outside" in flag]
+    day_ns = 86400 * 10**9
+    rewrite(worker_file, lambda lines: [edited(x, m=json.loads(x)["m"] - day_ns) for x in lines])
+    records = read_run(run_folder)
+    count = int((records.trials.worker == records.trials.workers.index("worker-0")).sum())
+    assert f"{count} trials start outside of the run: the clocks of its machines are not known" in (
+        records.flags
+    )
+
+
 def test_overlapping_trials_are_cut_with_a_note(worker_file, run_folder):
     def late_end(lines):
         last = next(i for i, x in enumerate(lines) if json.loads(x).get("status") == "end")

@@ -35,12 +35,14 @@ def test_sigkill_in_mid_write_loses_at_most_one_line(tmp_path):
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
     path = tmp_path / "records" / "worker-0.jsonl"
-    deadline = time.monotonic() + 20
-    while not path.exists() or path.stat().st_size < 100_000:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    deadline = time.monotonic() + 120
+    try:
+        while not path.exists() or path.stat().st_size < 100_000:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
     whole = [json.loads(line)["n"] for line in path.read_bytes().decode().split("\n")[:-1]]
     assert whole == list(range(len(whole)))
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from trialwatt.config.carbon_series import read_series
@@ -205,11 +206,21 @@ class SutChecks:
         return sut().planned_roles(run)
 
 
+def is_remote(testbed: Testbed) -> bool:
+    """Whether the testbed's platform runs components elsewhere, from an image of their own."""
+    registry = Registry("trialwatt.platforms")
+    if testbed.platform not in registry.names:
+        return False
+    platform, _ = registry.load(testbed.platform)
+    return bool(getattr(platform, "remote", False))
+
+
 class PlatformChecks:
     """The questions to the testbed's platform, each asked once."""
 
     def __init__(self, testbed: Testbed, origins: Origins, problems: Problems):
         self._testbed, self._origins, self._asked = testbed, origins, {}
+        self._known: list[str] | None = None
         registry = Registry("trialwatt.platforms")
         self._platform = None
         if testbed.platform not in registry.names:
@@ -240,8 +251,11 @@ class PlatformChecks:
         origins = resolved.origins
         workers = run.workload.workers
         question = (run.sut, workers.model_dump_json())
+        self._check_itself(problems)
         if question not in self._asked:
-            self._asked[question] = self._platform.problems(self._testbed, suts.roles(run))
+            roles = [replace(r, accelerator=workers.accelerator) for r in suts.roles(run)]
+            found = self._platform.problems(self._testbed, roles)
+            self._asked[question] = [one for one in found if one not in self._known]
             for key, message in suts.testbed_problems(run.sut, self._testbed):
                 path = tuple(key.split("."))
                 problems.add(self._origins.problem(path, f"{run.sut}: {message}"))
@@ -252,6 +266,13 @@ class PlatformChecks:
             named = [path for path in replaced if dotted(path) in message]
             path = next(iter(named or replaced), ("workers",))
             problems.add(origins.problem(path, f"{run.sut}: {message}"))
+
+    def _check_itself(self, problems: Problems) -> None:
+        """What is wrong with the platform whatever the roles: said once, at the testbed."""
+        if self._known is None:
+            self._known = self._platform.problems(self._testbed, [])
+            for message in self._known:
+                problems.add(self._origins.problem(("platform",), message))
 
 
 def check_meters(testbed: Testbed, origins: Origins, problems: Problems) -> None:
@@ -268,9 +289,43 @@ def check_meters(testbed: Testbed, origins: Origins, problems: Problems) -> None
             problems.add(origins.problem(("meters", index), f'"{name}" is there twice'))
 
 
+ON_A_CLUSTER = ("prometheus", "model")
+MILLICORE = 0.001
+
+
+def check_kubernetes(testbed: Testbed, origins: Origins, problems: Problems) -> None:
+    """Whether the testbed's keys make sense together on a cluster; asks no cluster."""
+
+    def wrong(path: tuple, message: str) -> None:
+        problems.add(origins.problem(path, message))
+
+    if testbed.platform != "kubernetes":
+        if testbed.kubernetes is not None:
+            wrong(
+                ("kubernetes",), f'only the platform kubernetes reads it, not "{testbed.platform}"'
+            )
+        return
+    if testbed.kubernetes is None:
+        wrong(("kubernetes",), "is missing; `kubernetes: {}` takes the current context")
+    for index, name in enumerate(testbed.meters):
+        if name not in ON_A_CLUSTER:
+            there = one_of(ON_A_CLUSTER)
+            message = f'"{name}" would read the machine of the coordinator; a cluster has: {there}'
+            wrong(("meters", index), message)
+    if testbed.enforcement != "auto":
+        wrong(
+            ("enforcement",), "a cluster's nodes enforce the limits in their own way: leave it out"
+        )
+    if testbed.allow_oversubscription:
+        message = "a cluster gives no pod what its nodes do not have: leave it out"
+        wrong(("allow_oversubscription",), message)
+    if testbed.service.cpu < MILLICORE:
+        wrong(("service", "cpu"), f"must be at least a millicore (got {testbed.service.cpu:g})")
+
+
 def check_storage(testbed: Testbed, origins: Origins, problems: Problems) -> None:
     """Whether the variable that the testbed names holds a URL of PostgreSQL; it is never shown."""
-    if testbed.storage is None:
+    if testbed.storage is None or testbed.storage.postgres_env is None:
         return
     variable, path = testbed.storage.postgres_env, ("storage", "postgres_env")
     scheme, found, _ = os.environ.get(variable, "").partition("://")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import json
+import os
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
 from trialwatt.config.carbon_series import read_series
 from trialwatt.config.goals import reference_file, targets
+from trialwatt.config.models import KUBERNETES_KEYS_OF_ACCESS, Kubernetes, RunConfig
 from trialwatt.config.plan import Plan
 
 
@@ -53,6 +57,28 @@ def sweep_values(plan: Plan, experiment: str, sweep: str) -> dict:
 def unavailable(plan: Plan, experiment: str) -> list[dict]:
     """What of an experiment cannot be run here: sut, treatment (either may be None), reason."""
     return [asdict(each) for each in plan.experiments[experiment].unavailable]
+
+
+def run_text(run: RunConfig) -> str:
+    """A run as text for its rule, without what may change and redoes no run (the image, say)."""
+    return run.model_dump_json(exclude={"testbed": {"kubernetes": KUBERNETES_KEYS_OF_ACCESS}})
+
+
+def run_of(text: str, testbed_record: Path) -> RunConfig:
+    """The run that `run_text` wrote, with what it left out from the record of the testbed."""
+    run = RunConfig.model_validate_json(text)
+    if run.testbed.kubernetes is None:
+        return run
+    known = json.loads(testbed_record.read_text(encoding="utf-8"))["testbed"]["kubernetes"]
+    access = {key: known[key] for key in KUBERNETES_KEYS_OF_ACCESS}
+    cluster = Kubernetes.model_validate(run.testbed.kubernetes.model_dump() | access)
+    testbed = run.testbed.model_copy(update={"kubernetes": cluster})
+    return run.model_copy(update={"testbed": testbed})
+
+
+def image_arguments() -> list[str]:
+    """What TRIALWATT_BUILD adds to the building of the image, split as a shell would."""
+    return shlex.split(os.environ.get("TRIALWATT_BUILD", ""))
 
 
 def carbon_series(plan: Plan) -> list[str]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 
-from trialwatt.config.models import TESTBED_KEYS_OF_METRICS, RunConfig
+from trialwatt.config.models import (
+    KUBERNETES_KEYS_OF_ACCESS,
+    TESTBED_KEYS_OF_METRICS,
+    RunConfig,
+)
 from trialwatt.config.space import Phi
 
 
@@ -16,7 +20,9 @@ def canonical_json(value) -> str:
 
 def run_hash(run: RunConfig) -> str:
     """Ten hex digits of the SHA-256 of all that can change what the run does."""
-    resolved = run.model_dump(mode="json", exclude={"testbed": TESTBED_KEYS_OF_METRICS})
+    left_out = dict.fromkeys(TESTBED_KEYS_OF_METRICS, True)
+    left_out["kubernetes"] = KUBERNETES_KEYS_OF_ACCESS
+    resolved = run.model_dump(mode="json", exclude={"testbed": left_out})
     return hashlib.sha256(canonical_json(resolved).encode()).hexdigest()[:10]
 
 

@@ -175,21 +175,37 @@ class Limits(Model):
 _VARIABLE = "[A-Z_][A-Z0-9_]*"
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class Storage(Model):
     """A database that the SUTs which want one share their search through, instead of a file.
 
-    Its URL may hold a password, so it is read from the environment variable that `postgres_env`
-    names, and stands in no file, record or hash.
+    Either one of the user's: its URL may hold a password, so it is read from the environment
+    variable that `postgres_env` names, and stands in no file, record or hash. Or one that each
+    run starts for itself, with `postgres: service`: it is in the job, with the limits of a service.
     """
 
-    postgres_env: Annotated[str, Field(json_schema_extra={"pattern": f"^{_VARIABLE}$"})]
+    # The one that is not given is left out, so that the hash of an older run stays what it was.
+    postgres_env: Annotated[str, Field(json_schema_extra={"pattern": f"^{_VARIABLE}$"})] | None = (
+        Field(None, exclude_if=_is_none)
+    )
+    postgres: Literal["service"] | None = Field(None, exclude_if=_is_none)
 
     @field_validator("postgres_env")
     @classmethod
-    def _is_a_name(cls, value: str) -> str:
-        if not re.fullmatch(_VARIABLE, value):  # shows no value: it may well be the URL itself
+    def _is_a_name(cls, value: str | None) -> str | None:
+        # Shows no value: it may well be the URL itself.
+        if value is not None and not re.fullmatch(_VARIABLE, value):
             raise ValueError("must be the name of an environment variable that holds the URL")
         return value
+
+    @model_validator(mode="after")
+    def _one(self):
+        if (self.postgres_env is None) == (self.postgres is None):
+            raise ValueError("needs one of postgres_env and `postgres: service`")
+        return self
 
 
 def _variable(value: str) -> str:
@@ -283,6 +299,100 @@ class BoardPower(Model):
     source: Annotated[str, Field(min_length=1)]
 
 
+PREFIX_LENGTH = 30
+"""A namespace's name is <prefix>-<run id>, and must not be longer than 63 characters."""
+
+
+def _dns_label(value: str) -> str:
+    if len(value) > PREFIX_LENGTH or not re.fullmatch("[a-z0-9]([a-z0-9-]*[a-z0-9])?", value):
+        raise ValueError(
+            "must be a DNS label (lower-case letters, digits and dashes, none of these at either "
+            f"end) of at most {PREFIX_LENGTH} characters (got {value!r})"
+        )
+    return value
+
+
+def _label_key(value: str) -> str:
+    name = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+    if not re.fullmatch(rf"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?{name}", value):
+        raise ValueError(f"must be as a key of Kubernetes' labels: [domain/]name (got {value!r})")
+    return value
+
+
+def _label_value(value: str) -> str:
+    if not re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?", value):
+        raise ValueError(f"must be as a value of Kubernetes' labels (got {value!r})")
+    return value
+
+
+LabelKey = Annotated[str, AfterValidator(_label_key)]
+LabelValue = Annotated[str, AfterValidator(_label_value)]
+Seconds = Annotated[float, Field(ge=1, le=3600)]
+
+
+class Toleration(Model):
+    """A taint of nodes that pods may be placed on in spite of it, as Kubernetes has it.
+
+    Without `key` every taint, without `effect` every effect.
+    """
+
+    key: LabelKey | None = None
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: LabelValue = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self):
+        if self.key is None and self.operator != "Exists":
+            raise ValueError("without `key` the operator must be Exists")
+        if self.operator == "Exists" and self.value:
+            raise ValueError("with the operator Exists there is no `value`")
+        return self
+
+
+class NodeAccelerator(Model):
+    """How a worker gets an accelerator of a type: `count` devices of a resource that nodes offer.
+
+    The selector and the tolerations are added to those of all pods.
+    """
+
+    resource: LabelKey
+    count: Annotated[int, Field(ge=1)] = 1
+    node_selector: dict[LabelKey, LabelValue] = {}
+    tolerations: list[Toleration] = []
+
+
+class HubLimits(Limits):
+    """CPU and memory of the pod that takes in the records of a run."""
+
+    cpu: Annotated[float, Field(ge=0.001)] = 0.25
+    memory_mb: Annotated[int, Field(ge=64)] = 256
+
+
+class Kubernetes(Model):
+    """How to reach a cluster, and what pods need to find their place in it.
+
+    `context` null is the current one of the kubeconfig. `image` is the worker image, by tag or
+    digest. A private registry's credentials, the content of a docker config.json, are read from
+    the environment variable that `image_pull_secret_env` names. `ephemeral_mb` is the disk of
+    each pod.
+    """
+
+    context: Annotated[str, Field(min_length=1)] | None = None
+    namespace_prefix: Annotated[str, AfterValidator(_dns_label)] = "trialwatt"
+    image: Annotated[str, Field(pattern=r"^\S+$")] | None = None
+    image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
+    image_pull_secret_env: Variable | None = None
+    node_selector: dict[LabelKey, LabelValue] = {}
+    tolerations: list[Toleration] = []
+    accelerators: dict[Literal["gpu", "tpu"], NodeAccelerator] = {}
+    hub: HubLimits = HubLimits()
+    ephemeral_mb: Annotated[int, Field(ge=64)] = 2048
+    schedule_s: Seconds = 60
+    start_s: Seconds = 300
+    undeploy_s: Seconds = 120
+
+
 class Testbed(Model):
     """Where runs happen and how they are metered. Prices and carbon only matter to the metrics.
 
@@ -294,6 +404,8 @@ class Testbed(Model):
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
     platform: Name = "local"
+    # Left out where there is none, so that the hash of a local run stays what it was.
+    kubernetes: Kubernetes | None = Field(None, exclude_if=_is_none)
     cpu_per_vcpu: Annotated[float, Field(gt=0, le=1)] = 1.0
     allow_oversubscription: bool = False
     enforcement: Literal["auto", "cgroup-v2", "systemd", "cgroup-v1", "soft"] = "auto"
@@ -440,6 +552,18 @@ class Settings(Model):
 
 TESTBED_KEYS_OF_METRICS = {"prices", "accelerator_model", "region", "carbon_series", "pue"}
 """Testbed keys that only the metrics read: a new price must not redo a measurement."""
+KUBERNETES_KEYS_OF_ACCESS = {
+    "context",
+    "namespace_prefix",
+    "image",
+    "image_pull_policy",
+    "image_pull_secret_env",
+    "schedule_s",
+    "start_s",
+    "undeploy_s",
+}
+"""How the cluster is reached, not what it is: a new name of it, or of the image, redoes nothing.
+The digest of the image is in each manifest, as the version of the code is."""
 
 
 class RunConfig(Model):

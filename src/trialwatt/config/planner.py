@@ -25,6 +25,7 @@ from trialwatt.config.origins import Origins
 from trialwatt.config.plan import Plan, PlannedExperiment, Tables, Unavailable
 from trialwatt.config.planned_runs import PlannedRuns
 from trialwatt.config.settings import relative, settle
+from trialwatt.config.surroundings import with_image
 from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
 from trialwatt.config.variants import Usable, Variants, everything
 from trialwatt.errors import ConfigError
@@ -41,12 +42,14 @@ def load_plan(
     root: str | Path | None = None,
     files: Iterable[str | Path] = (),
     experiments: Iterable[str] = (),
+    ask_platform: bool = True,
 ) -> Plan:
     """Resolve and validate everything that `config` (the merged settings) asks for.
 
     root: the folder that holds `config/` (default: the current one).
     files: the files that `config` was merged from, so that a message can name the right one.
     experiments: further ones, beside those of the settings.
+    ask_platform: whether the testbed's platform is asked if it can serve all of it.
     Raises ConfigError with every problem that was found.
     """
     root = Path(root) if root is not None else Path.cwd()
@@ -57,7 +60,8 @@ def load_plan(
     if settings is None:
         raise ConfigError(list(problems))
     names = [relative(Path(file), root) for file in files]
-    plan = _Planner(settings, origins, root, problems, names).plan(experiments)
+    planner = _Planner(settings, origins, root, problems, names, ask_platform)
+    plan = planner.plan(experiments)
     if plan is None or len(problems):
         raise ConfigError(list(problems))
     return plan
@@ -73,10 +77,12 @@ class _Planner:
         root: Path,
         problems: Problems,
         settings_files: list[str],
+        ask_platform: bool,
     ):
         self._settings_files = settings_files
         self._settings, self._origins = settings, origins
         self._root, self._problems = root, problems
+        self._ask_platform, self._is_remote = ask_platform, False
         self._files = ConfigFiles(root, problems)
         self._suts = checks.SutChecks()
         self._datasets: set[str] = set()
@@ -136,6 +142,8 @@ class _Planner:
         testbed, faulty = self._model(Testbed, file, data)
         if testbed is None:
             return None, None
+        testbed = with_image(testbed)
+        self._is_remote = checks.is_remote(testbed)
         origins = Origins(file)
         for key, table, entries in (
             ("prices", "prices", "sets"),
@@ -154,8 +162,10 @@ class _Planner:
         checks.check_meters(testbed, origins, problems)
         checks.check_carbon_series(testbed, self._root, origins, problems)
         checks.check_storage(testbed, origins, problems)
+        checks.check_kubernetes(testbed, origins, problems)
         usable = not faulty or faulty.isdisjoint(Testbed.model_fields)
-        return testbed, checks.PlatformChecks(testbed, origins, problems) if usable else None
+        asked = usable and self._ask_platform
+        return testbed, checks.PlatformChecks(testbed, origins, problems) if asked else None
 
     def _experiment(
         self,
@@ -267,7 +277,8 @@ class _Planner:
             for place, name in enumerate(names):
                 if not self._suts.check_name(name, from_, (key, place), self._problems):
                     continue
-                reason = self._suts.why_unavailable(name)
+                # What the SUT needs is in the image of a remote platform, not on this machine.
+                reason = "" if self._is_remote else self._suts.why_unavailable(name)
                 if not reason:
                     usable.append(Usable(name, from_.problem((key, place), "")))
                 elif key == "optional_suts":

@@ -6,15 +6,16 @@ import queue
 import signal
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from trialwatt.clock import Stamp
 from trialwatt.errors import TrialwattError
-from trialwatt.lifecycle.jobs import environment
+from trialwatt.lifecycle.jobs import NAME, as_seen, environment
 from trialwatt.lifecycle.orphaned import workflow_is_gone
 from trialwatt.lifecycle.signals import Interrupted
-from trialwatt.lifecycle.trials import CPU_BASE
+from trialwatt.lifecycle.trials import CPU_BASE, weights_name
 from trialwatt.meters.sampler import Sampler
-from trialwatt.platforms.base import Ending, Handle, Message, Platform, Role, Usage
+from trialwatt.platforms.base import NO_PLACE, Ending, Handle, Message, Platform, Role, Usage
 from trialwatt.records.progress import Progress, progress
 from trialwatt.records.writer import EventWriter
 from trialwatt.suts.base import Infeasible, Job
@@ -30,6 +31,10 @@ class RunFailed(TrialwattError):
 
 MAX_START_FAILURES = 2
 """A component that fails to start so often makes the run infeasible (design, section 1)."""
+
+
+TOLD_REASONS = ("memory", "deadline")
+"""What is told of the end of a trial that did not end by itself; any other is "lost"."""
 
 
 @dataclass
@@ -63,12 +68,15 @@ class Crew:
         events: EventWriter,
         deadline_mono: float,
     ):
+        """job: as this process sees it."""
         self._job, self._platform, self._sampler = job, platform, sampler
+        self._seen = as_seen(job, platform)
         self._events, self._deadline = events, deadline_mono
         self.members: dict[str, Member] = {}
         self._step = "deploy"
         self._closed: set[str] = set()  # trials whose end the harness has written
         self._unbegun = 0  # trials that were lost before they wrote anything
+        self._notes: list[dict] = []  # what the workers noted for the leading role
 
     # --- the steps ----------------------------------------------------------------------------
 
@@ -81,13 +89,22 @@ class Crew:
                 self._confirm(member)
         self._wait(lambda: all(member.ready for member in self.members.values()))
 
-    def ask_lead(self, step: str, **keys) -> dict:
-        """Have the leading role do a step; another takes over if it dies. Returns its answer."""
+    def collect(self) -> dict | None:
+        """Have the leading role name the best trial; None where no trial completed."""
+        return self.ask_lead("collect", lost=self._lost_numbers, notes=self._notes)["best"]
+
+    def ask_lead(self, step: str, *, gives: tuple[str, ...] = (), **keys) -> dict:
+        """Have the leading role do a step; another takes over if it dies. Returns its answer.
+
+        gives: files of the run's folder that it needs, by their names there.
+        """
         self._step = step
         for _ in range(MAX_START_FAILURES):
             lead = self.lead()
             self._wait(lambda lead=lead: lead.ready)
             handle = lead.handle
+            for name in gives:
+                handle.give(name)
             handle.send({"do": step} | keys)
             self._wait(lambda m=lead, h=handle: step in m.done or m.handle is not h)
             if step in lead.done:
@@ -112,8 +129,29 @@ class Crew:
         alive = [m for m in (drivers or speaking) if m.handle.alive]
         return (alive or drivers or speaking)[0]
 
+    def fetch_weights(self, number: int) -> tuple[str, Path]:
+        """Fetch what was kept of the trial with this number; its id and the file, here.
+
+        Raises RunFailed where no worker has it.
+        """
+        missing = []
+        for component, member in self.members.items():
+            for event in self._progress(component).started:
+                if event["number"] == number:
+                    name = weights_name(event["trial"])
+                    try:
+                        member.handle.fetch(name)
+                    except TrialwattError as error:
+                        missing.append(str(error))  # another may have repeated the trial
+                    else:
+                        return event["trial"], self._job.path(name)
+        raise RunFailed(
+            f"{self._job.config.sut} names trial {number} as its best, but no worker kept its "
+            f"weights: {'; '.join(missing) or 'nobody ran it'}"
+        )
+
     @property
-    def lost(self) -> list[int]:
+    def _lost_numbers(self) -> list[int]:
         """Framework numbers of the trials whose worker died."""
         return [number for member in self.members.values() for number in member.lost]
 
@@ -160,7 +198,9 @@ class Crew:
         elif "infeasible" in message.body:
             raise Infeasible(message.body["infeasible"])
         elif "lost" in message.body:
-            self._lost(message.body["lost"], Stamp(*message.body["at"]))
+            self._lost(message.body["lost"], self._here(message.component, message.body["at"]))
+        elif "note" in message.body:
+            self._notes.append(message.body["note"])
         elif "failed" in message.body:
             raise RunFailed(
                 f"{message.component} failed in step {message.body['failed']}: "
@@ -178,7 +218,7 @@ class Crew:
     def _ended(self, member: Member, ending: Ending) -> None:
         """A component is gone before its time: record it, replace it, or give up."""
         component, why = member.role.component, _why(ending)
-        if member.role.kind == "service":
+        if member.role.kind == "service" or ending.reason in NO_PLACE:
             raise RunFailed(f"{component} ended in step {self._step}: {why}\n{ending.tail}")
         if not member.ready or (member.role.confirmed and not member.joined):
             member.start_failures += 1
@@ -207,9 +247,17 @@ class Crew:
         """Have the leading role say that it has joined; a second start is tried if it dies."""
         lead, step = self.lead(), f"confirm {member.role.component}"
         self._wait(lambda: lead.ready)
-        lead.handle.send({"do": "confirm", "component": member.role.component})
+        component = member.role.component
+        host = self._platform.host(component)
+        lead.handle.send({"do": "confirm", "component": component, "host": host})
         self._wait(lambda: step in lead.done)
         member.joined = True
+
+    def _here(self, component: str, stamp: list[int]) -> Stamp:
+        """What a component says of a moment, on the clock of here."""
+        offset_ns = self._platform.clock_offsets_ns().get(component, 0)
+        utc_ns, mono_ns = stamp
+        return Stamp(utc_ns, mono_ns + offset_ns)
 
     def _lost(self, number: int, at: Stamp) -> None:
         """The framework says that a trial's process died, though its worker lives.
@@ -253,7 +301,7 @@ class Crew:
 
     def _start(self, role: Role, cpu_base_ns: int = 0) -> Handle:
         variables = {
-            **environment(self._job),
+            **environment(self._seen),
             "TRIALWATT_INDEX": str(role.index),
             CPU_BASE: str(cpu_base_ns),
         }
@@ -265,6 +313,7 @@ class Crew:
         devices = {"devices": list(held)} if (held := self._platform.devices(role)) else {}
         self._component(role, "start", cpu=role.cpu, memory_mb=role.memory_mb, **devices)
         handle = self._platform.start(role)
+        handle.give(NAME)
         self._sampler.watch(role.component, lambda: _add(handle.usage(), cpu_base_ns))
         return handle
 
@@ -320,7 +369,7 @@ class Crew:
             status="end",
             cpu_ns=cpu_ns or max(state.cpu_ns, self.members[component].cpu_base_ns),
             outcome="failed",
-            reason="lost" if reason in ("signal", "error") else reason,
+            reason=reason if reason in TOLD_REASONS else "lost",
             detail=detail,
             scores={},
             epochs=0,

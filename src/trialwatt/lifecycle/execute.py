@@ -15,20 +15,20 @@ from trialwatt.config.identity import repetition_seed, run_folder, run_hash
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.crew import Crew, DeadlineReached, RunFailed
-from trialwatt.lifecycle.jobs import write_job
+from trialwatt.lifecycle.jobs import as_seen, write_job
 from trialwatt.lifecycle.locks import measuring
 from trialwatt.lifecycle.reap import PARTIAL, reap
 from trialwatt.lifecycle.signals import trapped
-from trialwatt.lifecycle.trials import weights_path
+from trialwatt.lifecycle.trials import WEIGHTS
 from trialwatt.meters.choose import Chosen, open_available
 from trialwatt.meters.sampler import Sampler
+from trialwatt.platforms.base import Platform
 from trialwatt.provenance.code import code_version
 from trialwatt.records.manifest import packages, write_manifest
 from trialwatt.records.progress import progress
 from trialwatt.records.testbed_facts import idle_of
 from trialwatt.records.writer import EventWriter
 from trialwatt.suts.base import Infeasible, Job
-from trialwatt.workload.devices import device_problem
 from trialwatt.workload.prepared import check, facts
 from trialwatt.workload.split import validation_counts
 
@@ -36,6 +36,8 @@ PROJECT = Path(__file__).resolve().parents[3]
 """The checkout that this package is installed from in editable mode, if it is."""
 GRACE_S = 3.0
 """Time for a component to end by itself at undeploy; all of it must be gone within 10 s."""
+BEST = "best.safetensors"
+"""The winner's weights, in the run's folder."""
 SPARE_BYTES = 50 * 2**20
 """Free space without which no run starts: its records must not fill the disk half-way."""
 
@@ -62,7 +64,7 @@ def execute(
     root.mkdir(parents=True, exist_ok=True)
     final = folder or root / run_folder(config) / f"rep{repetition}"
     with trapped(), measuring():
-        for sentence in reap(root, config.testbed.platform):
+        for sentence in reap(root, config.testbed.platform, config.testbed):
             print(sentence, file=sys.stderr, flush=True)
         run = _Run(config, repetition, Path(data).resolve(), Path(testbed_facts), root)
         run.failure_is_result = failure_is_result
@@ -87,7 +89,9 @@ class _Run:
         self.testbed_facts = json.loads(testbed.read_text())
         self.dataset = facts(data)
         check(data)
-        problem = device_problem(config.workload.workers.accelerator)
+        accelerator = config.workload.workers.accelerator
+        self.platform_kind = platforms.get(config.testbed.platform)
+        problem = self.platform_kind.accelerator_problem(config.testbed, accelerator)
         if problem:
             raise TrialwattError(f"{problem}; nothing was started")
         validation_counts(self.dataset.train_per_class, config.workload.validation_share)
@@ -118,21 +122,31 @@ class _Run:
         """The seven steps. Undeploy always runs, after any failure and any signal too."""
         started = now()
         write_job(self.job)
-        kind = platforms.get(self.config.testbed.platform)
-        platform = kind.open(self.run_id, self.config.testbed, self.folder)
+        platform = self.platform_kind.open(self.run_id, self.config.testbed, self.folder)
+        try:
+            self._measure_on(platform, started)
+        finally:
+            platform.remove()
+
+    def _measure_on(self, platform: Platform, started: Stamp) -> None:
         accelerators = self.config.workload.workers.accelerator != "cpu"
         meters = open_available(self.config.testbed, self.testbed_facts["power"], accelerators)
         events = EventWriter(self.folder, self.run_id, "harness")
         deadline = time.monotonic() + self.config.workload.deadline_s
-        sampler = Sampler(meters.meters, self.folder, self.config.testbed.sample_hz)
+        sample_hz = self.config.testbed.sample_hz
+        sampler = Sampler(meters.meters, self.folder, sample_hz, platform.machine)
         steps = _Steps(events, sampler)
-        crew = Crew(self.job, platform, sampler, events, deadline)
         try:
+            roles = self.sut.roles(as_seen(self.job, platform))
+            platform.expect(roles)  # its machine may be what they reserve
+            crew = Crew(self.job, platform, sampler, events, deadline)
             sampler.start()
             steps.enter("deploy")
             try:
+                crew.deploy(roles)
                 self._job_steps(crew, steps, events)
-                meters.collect(self.folder, started, now())  # its series may go with undeploy
+                # Now, for the run's series may go with undeploy.
+                meters.collect(self.folder, started, now(), platform.series_labels)
             except Infeasible as error:
                 self.status, self.reason = "infeasible", str(error)
             except DeadlineReached as error:
@@ -146,18 +160,20 @@ class _Run:
                 crew.stop(GRACE_S)
                 if self.status != "completed":
                     crew.close_open_trials("deadline" if self.status == "deadline" else "lost")
-                enforcement = platform.facts
+                enforcement, host = platform.facts, self._host(platform)
                 platform.remove()
+                clock = _clock(platform)  # it was measured once more before all was gone
                 self.sut.clean(self.job)
                 steps.leave()
-            meters.collect(self.folder, started, now(), settle=True)  # and what undeploy drew
+            # And what undeploy drew.
+            meters.collect(self.folder, started, now(), platform.series_labels, settle=True)
         finally:
-            platform.remove()
             meters.close()
             sampler.stop()
             events.close()
         self._no_trial_is_infeasible(crew)
-        self._write(started, enforcement, meters, sampler)
+        known = {"enforcement": enforcement, "clock": clock, "host": host}
+        self._write(started, known, meters, sampler)
 
     def discard(self, keep: bool) -> None:
         """Take the half run away: to results/failed where a person may want to look at it."""
@@ -172,34 +188,23 @@ class _Run:
             shutil.rmtree(self.folder)
 
     def _job_steps(self, crew: Crew, steps: _Steps, events: EventWriter) -> None:
-        crew.deploy(self.sut.roles(self.job))
         steps.enter("setup")
         crew.ask_lead("setup")
         steps.enter("trials")
         crew.run_trials()
         steps.enter("collect")
-        best = crew.ask_lead("collect", lost=crew.lost)["best"]
+        best = crew.collect()
         if best is not None:
-            self.best = best | {"trial": self._fetch_weights(best["number"], crew)}
+            trial, weights = crew.fetch_weights(best["number"])
+            shutil.copyfile(weights, self.folder / BEST)
+            self.best = best | {"trial": trial}
             events.write("result", **self.best)
         steps.enter("test")
         if self.best is not None:
-            weights = str(self.folder / "best.safetensors")
-            self.test = crew.ask_lead("test", phi=best["phi"], weights=weights)["scores"]
+            answer = crew.ask_lead("test", gives=(BEST,), phi=best["phi"], weights=BEST)
+            self.test = answer["scores"]
         steps.enter("metrics")
-        shutil.rmtree(self.folder / "weights", ignore_errors=True)
-
-    def _fetch_weights(self, number: int, crew: Crew) -> str:
-        """Copy the winner's weights to best.safetensors; returns its trial id."""
-        for component in crew.members:
-            for event in progress(self.folder, component).started:
-                path = weights_path(self.folder / "weights", event["trial"])
-                if event["number"] == number and path.exists():
-                    shutil.copyfile(path, self.folder / "best.safetensors")
-                    return event["trial"]
-        raise RunFailed(
-            f"{self.config.sut} names trial {number} as its best, but no worker kept its weights"
-        )
+        shutil.rmtree(self.folder / WEIGHTS, ignore_errors=True)
 
     def _no_trial_is_infeasible(self, crew: Crew) -> None:
         if self.status == "completed" and not any(
@@ -207,8 +212,20 @@ class _Run:
         ):
             self.status, self.reason = "infeasible", "no trial completed"
 
-    def _write(self, started: Stamp, enforcement: dict, meters: Chosen, sampler: Sampler) -> None:
-        config = self.config
+    def _host(self, platform: Platform) -> dict:
+        """For the manifest: on other machines, its size is what the run has reserved of them."""
+        if not self.platform_kind.remote:
+            return self.testbed_facts["host"]
+        machine = platform.machine()
+        components = platform.facts.get("components", {}).values()
+        nodes = {each.get("node_hash") for each in components} - {None}
+        size = {"cores": machine.cores, "memory_mb": machine.memory_mb, "nodes": len(nodes)}
+        machine.close()
+        return self.testbed_facts["host"] | size
+
+    def _write(self, started: Stamp, known: dict, meters: Chosen, sampler: Sampler) -> None:
+        config, host = self.config, known["host"]
+        defined = meters.defined_idle(host["cores"], host["memory_mb"] / 1024)
         write_manifest(
             self.folder,
             {
@@ -225,14 +242,12 @@ class _Run:
                 "ended_utc_ns": now().utc_ns,
                 "code": code_version(PROJECT),
                 "packages": packages(),
-                "host": self.testbed_facts["host"],
-                "enforcement": enforcement,
+                **known,
                 "meters": meters.facts(),
                 "meter_errors": [*sampler.errors, *meters.errors],
                 "headline_meter": meters.headline,
                 "headline_domains": meters.headline_domains,
-                "idle": idle_of(self.testbed_facts["idle"], meters.headline_domains),
-                "clock": {"source": "CLOCK_MONOTONIC", "offsets_ns": {}},
+                "idle": idle_of(self.testbed_facts["idle"], meters.headline_domains, defined),
                 "dataset": {"name": self.dataset.name, "sha256": self.dataset.sha256},
                 "best": self.best,
                 "test": self.test,
@@ -246,6 +261,11 @@ class _Run:
                 f"{root}: only {free // 2**20} MB are free, a run needs {SPARE_BYTES // 2**20} MB; "
                 "nothing was started"
             )
+
+
+def _clock(platform: Platform) -> dict:
+    """For the manifest; offsets_ns: what the reader adds to the stamps of each component."""
+    return platform.clock_facts() | {"offsets_ns": platform.clock_offsets_ns()}
 
 
 class _Steps:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from trialwatt.config.models import Limits, RunConfig
+from trialwatt.platforms.base import Platform
 from trialwatt.suts.base import Job
 
+NAME = "job.json"
 FILE = "TRIALWATT_JOB"
 """Environment variable of every role: the path of the job file, in the run's folder."""
 DATASET = "TRIALWATT_DATASET"
@@ -26,12 +28,18 @@ def write_job(job: Job) -> None:
     data = {key: value for key, value in asdict(job).items() if key not in PLACES}
     data["config"] = job.config.model_dump(mode="json")
     data["service"] = job.service.model_dump(mode="json")
-    job.path("job.json").write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+    job.path(NAME).write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+
+
+def as_seen(job: Job, platform: Platform) -> Job:
+    """The job with the places where the processes of this platform find its folder and data."""
+    folder, data = platform.seen(job.folder, job.data)
+    return replace(job, folder=folder, data=data)
 
 
 def environment(job: Job) -> dict[str, str]:
-    """The variables by which a process of the run finds its job."""
-    return {FILE: str(job.path("job.json")), DATASET: job.data}
+    """The variables by which a process of the run finds its job; `job` as it sees it."""
+    return {FILE: str(job.path(NAME)), DATASET: job.data}
 
 
 def read_job() -> Job:

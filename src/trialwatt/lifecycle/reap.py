@@ -6,19 +6,27 @@ import shutil
 from pathlib import Path
 
 from trialwatt import platforms, suts
+from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
-from trialwatt.lifecycle.jobs import job_of
+from trialwatt.lifecycle.jobs import NAME, job_of
 
 PARTIAL = ".partial"
 """Folder in the results where a run lives until it is whole."""
 
 
-def reap(results: Path, platform: str) -> list[str]:
+def reap(
+    results: Path, platform: str, testbed: Testbed | None = None, all_hosts: bool = False
+) -> list[str]:
     """Remove what dead runs have left; returns a sentence for each. Call with the measuring lock.
 
-    Runs that are alive on this machine (another user's, say) are not touched.
+    testbed: where the platform is to look, if it can be in several places. Runs that are alive on
+    this machine (another user's, say) are not touched. all_hosts: on a remote platform, also what
+    coordinators of other machines have left, dead or alive; raises TrialwattError on another.
     """
-    reaped = platforms.get(platform).reap()
+    kind = platforms.get(platform)
+    if all_hosts and not kind.remote:
+        raise TrialwattError(f"the platform {platform} has a single host: leave --all-hosts out")
+    reaped = kind.reap(testbed, all_hosts=True) if all_hosts else kind.reap(testbed)
     said = [f"removed the processes of run {run}, which was cut off" for run in reaped]
     for folder in sorted((results / PARTIAL).glob("*")):
         said += _clean(folder)
@@ -30,7 +38,7 @@ def reap(results: Path, platform: str) -> list[str]:
 def _clean(folder: Path) -> list[str]:
     """Let the SUT remove what a run left outside its folder; says where that was not possible."""
     try:
-        job = job_of(folder / "job.json")
+        job = job_of(folder / NAME)
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return []  # the run was cut off before it had a whole job file, or is of another version
     if job.config.sut not in suts.names():

@@ -6,19 +6,21 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 
 from trialwatt.clock import Stamp, now
 from trialwatt.config.identity import trial_seed
 from trialwatt.config.space import Phi, contains
 from trialwatt.lifecycle.jobs import read_job
 from trialwatt.platforms.cpu_counter import read_cpu_ns
+from trialwatt.records.keeping import drop, keep
 from trialwatt.records.progress import Progress, progress
 from trialwatt.records.writer import EventWriter
 from trialwatt.suts.base import Job, TrialResult
 
 CPU_BASE = "TRIALWATT_CPU_BASE_NS"
 """Environment variable: CPU time of the processes that this one replaces."""
+WEIGHTS = "weights"
+"""Folder, in that of the run, of what the workers keep of their best trials."""
 
 
 class RecordedTrials:
@@ -49,6 +51,12 @@ class RecordedTrials:
         if self._say is None:
             raise RuntimeError("only the leading role can say that a trial was lost")
         self._say({"lost": number, "at": now()})
+
+    def note(self, note: dict) -> None:
+        """Hand this to Sut.best, in the leading role; see trialwatt.suts.base."""
+        if self._say is None:
+            raise RuntimeError("only a role that speaks can note something")
+        self._say({"note": note})
 
     def run(
         self,
@@ -88,13 +96,15 @@ class RecordedTrials:
         score = trained.scores[self._job.workload.goal.score]
         if self._best is not None and score < self._best:
             return
-        folder = self._job.path("weights")
+        folder = self._job.path(WEIGHTS)
         folder.mkdir(exist_ok=True)
         stale = [] if score == self._best else list(folder.glob(f"{self._component}_*"))
         self._best = score
-        save_file(trained.weights, weights_path(folder, trial))
+        save_file(trained.weights, self._job.path(weights_name(trial)))
+        keep(self._job.path(), weights_name(trial))
         for path in stale:
             path.unlink()
+            drop(f"{WEIGHTS}/{path.name}")
 
     def _end(self, trial, outcome, reason, detail, scores, epochs) -> None:
         self._write(
@@ -165,9 +175,9 @@ def _cpu_ns() -> int:
     return read_cpu_ns() + int(os.environ.get(CPU_BASE, "0"))
 
 
-def weights_path(folder: Path, trial: str) -> Path:
-    """Where the weights of a trial are kept ("worker-0/3" → worker-0_3.safetensors)."""
-    return folder / f"{trial.replace('/', '_')}.safetensors"
+def weights_name(trial: str) -> str:
+    """The file in the run's folder with the weights of a trial (worker-0_3.safetensors)."""
+    return f"{WEIGHTS}/{trial.replace('/', '_')}.safetensors"
 
 
 def _train(job: Job, phi: Phi, seed: int, watch: _Watch):

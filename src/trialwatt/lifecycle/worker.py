@@ -2,17 +2,19 @@
 
 It takes messages from stdin and answers on stdout, one JSON object a line:
 
-    {"do": "confirm", "component": "…"}        → {"done": "confirm …"}
+    {"do": "confirm", "component": "…", "host": "…"} → {"done": "confirm …"}
     {"do": "setup"}                            → {"done": "setup"}
     {"do": "trials", "started": […], "lost": […]} → {"done": "trials"}
-    {"do": "collect", "lost": […]}             → {"done": "collect", "best": {…} or null}
+    {"do": "collect", "lost": […], "notes": […]} → {"done": "collect", "best": {…} or null}
     {"do": "test", "phi": {…}, "weights": "…"} → {"done": "test", "scores": {…}}
     {"do": "end"}                              → the process ends
 
 It says {"done": "deploy"} once it can take the first one, and {"failed": step, "error": text}
-where a step fails, {"infeasible": reason} where the treatment cannot work, and
+where a step fails, {"infeasible": reason} where the treatment cannot work,
 {"lost": number, "at": stamp} when the framework tells it of a trial whose process died
-(Trials.lost). It ends by itself when stdin closes: the coordinator is gone.
+(Trials.lost), and {"note": {…}} for the leading role to get with "collect" (Trials.note). The
+weights are named relative to the run's folder. It ends by itself when stdin closes: the coordinator
+is gone.
 """
 
 from __future__ import annotations
@@ -74,7 +76,7 @@ def main() -> None:
 
 
 def _confirm(process: _Process, message: dict) -> dict:
-    process.sut.confirm(process.job, message["component"])
+    process.sut.confirm(process.job, message["component"], message["host"])
     return {"done": f"confirm {message['component']}"}
 
 
@@ -96,6 +98,7 @@ def _trials(process: _Process, message: dict) -> None:
 def _collect(process: _Process, message: dict) -> dict:
     if message["lost"]:
         process.sut.recover(process.job, message["lost"])
+    process.sut.notes = message["notes"]
     best = process.sut.best(process.job)
     return {"best": asdict(best) if best else None}
 
@@ -107,7 +110,8 @@ def _test(process: _Process, message: dict) -> dict:
 
     job = process.job
     pin_threads(job.threads)
-    scores = score_on_test(job.workload, message["phi"], load_file(message["weights"]), job.data)
+    weights = load_file(job.path(message["weights"]))
+    scores = score_on_test(job.workload, message["phi"], weights, job.data)
     process.events.write("test", scores=scores)
     return {"scores": scores}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from trialwatt.clock import Stamp
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from trialwatt.meters.model import PowerParameters
 
 Method = Literal["counter", "polled", "attributed", "modelled"]
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
 class MeterError(TrialwattError):
@@ -125,9 +128,10 @@ class Meter(ABC):
         A modelled watt value is the mean since the last reading; a polled one is momentary.
         """
 
-    def collect(self, start: Stamp, end: Stamp) -> Collected:
+    def collect(self, start: Stamp, end: Stamp, labels: Mapping[str, str] = NO_LABELS) -> Collected:
         """Everything from a bit before `start` to `end`; may be asked again for a later end.
 
+        labels: what tells the series of the run's containers from others' (Platform.series_labels).
         Raises MeterError where nothing can be had.
         """
         raise NotImplementedError(f"{self.name} is read at each sample")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 from trialwatt.clock import Stamp
 from trialwatt.config.models import Testbed
-from trialwatt.meters.base import Meter, MeterError, Probe
+from trialwatt.meters.base import NO_LABELS, Meter, MeterError, Probe
 from trialwatt.meters.collecting import write_collected
 from trialwatt.meters.headline import headline_domains
 from trialwatt.meters.model import PowerParameters
@@ -55,11 +56,19 @@ class Chosen:
         """Of meters that are asked afterwards: what could not be had, and what is worth knowing."""
         return [text for said in self._said.values() for text in said]
 
-    def collect(self, folder: Path, start: Stamp, end: Stamp, settle: bool = False) -> None:
+    def collect(
+        self,
+        folder: Path,
+        start: Stamp,
+        end: Stamp,
+        labels: Mapping[str, str] = NO_LABELS,
+        settle: bool = False,
+    ) -> None:
         """Have the meters that are not sampled write their samples of this time.
 
         May be called again for a later end; a call that fails leaves what an earlier one wrote,
-        and is remembered in `errors`. settle: wait until the readings of `end` are there.
+        and is remembered in `errors`. labels: Platform.series_labels of the run. settle: wait
+        until the readings of `end` are there.
         """
         later = {name: meter for name, meter in self.meters.items() if not meter.sampled}
         for name, meter in later.items():
@@ -67,7 +76,7 @@ class Chosen:
                 passed_s = (time.monotonic_ns() - end.mono_ns) / 1e9
                 time.sleep(max(0.0, meter.settle_s - passed_s))
             try:
-                collected = meter.collect(start, end)
+                collected = meter.collect(start, end, labels)
                 write_collected(folder, name, meter, collected)
                 self._said[name] = collected.notes
             except MeterError as error:
@@ -85,6 +94,10 @@ class Chosen:
             for name, probe in self.probes.items()
             for meter in [self.meters.get(name)]
         }
+
+    def defined_idle(self, cores: float, memory_gb: float) -> dict[str, dict[str, float] | None]:
+        """Meter → its idle watts by definition for a machine of this size; None: measured."""
+        return {name: meter.idle_watts(cores, memory_gb) for name, meter in self.meters.items()}
 
     def close(self) -> None:
         with ExitStack() as stack:  # each is closed even if another one fails to

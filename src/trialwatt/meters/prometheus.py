@@ -9,12 +9,20 @@ import itertools
 import math
 import re
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from trialwatt.clock import Stamp, now
 from trialwatt.config.models import Prometheus
-from trialwatt.meters.base import Collected, Domain, MachineLoad, Meter, MeterError, Probe
+from trialwatt.meters.base import (
+    NO_LABELS,
+    Collected,
+    Domain,
+    MachineLoad,
+    Meter,
+    MeterError,
+    Probe,
+)
 from trialwatt.meters.prometheus_api import Clock, PrometheusApi, Series
 from trialwatt.meters.promql import Query, cadvisor_queries, queries_of
 
@@ -82,14 +90,14 @@ class PrometheusMeter(Meter):
         """Nothing: collect() has the readings."""
         return {}
 
-    def collect(self, start: Stamp, end: Stamp) -> Collected:
+    def collect(self, start: Stamp, end: Stamp, labels: Mapping[str, str] = NO_LABELS) -> Collected:
         """See Meter.collect. Rows begin some steps before the start and end when asked."""
         try:
-            return self._collect(start, end)
+            return self._collect(start, end, labels)
         except MeterError as error:
             raise MeterError(f"prometheus: {error}") from error
 
-    def _collect(self, start: Stamp, end: Stamp) -> Collected:
+    def _collect(self, start: Stamp, end: Stamp, labels: Mapping[str, str]) -> Collected:
         notes = []
         self._clock = self._api.clock()
         if abs(self._clock.offset_s) > CLOCK_WARNING_S:
@@ -110,7 +118,7 @@ class PrometheusMeter(Meter):
         usage = []
         if self._config.cadvisor:
             try:
-                usage = self._usage(first, count, moved)
+                usage = self._usage(labels, first, count, moved)
             except MeterError as error:  # beside our own usage, nothing depends on it
                 notes.append(f"prometheus: cadvisor: {error}")
         notes += self._api.warnings
@@ -163,11 +171,14 @@ class PrometheusMeter(Meter):
                 )
         return points
 
-    def _usage(self, first: float, count: int, moved: _Moved) -> list:
-        cpu, memory = cadvisor_queries(self._config.cadvisor)
+    def _usage(self, labels: Mapping[str, str], first: float, count: int, moved: _Moved) -> list:
+        """As cAdvisor has it. Raises MeterError where one of its metrics gives nothing."""
         label, found = self._config.cadvisor.component, {}
-        for place, query in enumerate((cpu, memory)):
-            for series in self._api.range(query, first, count, self._config.step_s):
+        for place, query in enumerate(cadvisor_queries(self._config.cadvisor, labels)):
+            series_of = self._api.range(query, first, count, self._config.step_s)
+            if not series_of:
+                raise MeterError(f"{query} gives nothing")
+            for series in series_of:
                 for at, value in series.points:
                     if math.isfinite(value):
                         key = (at, series.labels.get(label, ""))

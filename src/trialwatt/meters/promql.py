@@ -45,16 +45,18 @@ def queries_of(config: Prometheus) -> list[Query]:
     return list(found.values())
 
 
-def cadvisor_queries(config: Cadvisor) -> tuple[str, str]:
+def cadvisor_queries(config: Cadvisor, labels: Mapping[str, str]) -> tuple[str, str]:
     """PromQL of each component's CPU seconds and of its bytes in memory.
 
+    labels: what tells the run's containers from others' (every run has a pod `worker-0-1`); the
+    testbed's `match` has the last word, for a server that renames labels.
     In a pod, cAdvisor lists the containers, their sandbox and the pod itself as well: only the
     containers are added up.
     """
     matchers = [f'{config.component}!=""']
     if config.component in ("pod", "container"):
         matchers += ['container!=""', 'container!="POD"']
-    inside = ",".join([*matchers, *_matchers(config.match)])
+    inside = ",".join([*matchers, *_matchers({**labels, **config.match})])
     metrics = ("container_cpu_usage_seconds_total", "container_memory_working_set_bytes")
     cpu, memory = (f"sum by ({config.component}) ({metric}{{{inside}}})" for metric in metrics)
     return cpu, memory

@@ -29,18 +29,25 @@ _FIRST_INTERVAL_S = 0.05  # what the first reading of a model is the mean of
 class Sampler:
     """Writes samples/usage.csv, power-<meter>.csv and gpu.csv of a run (see docs/records.md).
 
-    Meters that are not read at each sample are left alone. folder: the run's folder. All rows of
+    Meters that are not read at each sample are left alone. folder: the run's folder. machine:
+    makes what is sampled as the machine and the harness (Platform.machine). All rows of
     one sample carry the same stamp, taken before it. A reading that fails leaves an empty field
     and its reason in `errors`, once. A write that fails ends the sampling, and the next tick() or
     stop() raises MeterError.
     """
 
-    def __init__(self, meters: dict[str, Meter], folder: Path, hz: float):
+    def __init__(
+        self,
+        meters: dict[str, Meter],
+        folder: Path,
+        hz: float,
+        machine: Callable[[], Machine] = Machine,
+    ):
         self.errors: list[str] = []
         self._meters = {name: meter for name, meter in meters.items() if meter.sampled}
         self._with_devices = {n: meter for n, meter in self._meters.items() if meter.devices}
         self._folder = Path(folder) / "samples"
-        self._hz = hz
+        self._hz, self._make_machine = hz, machine
         self._watched: dict[str, Callable[[], Usage]] = {}
         self._files: dict[str, _Table] = {}
         self._failure: Exception | None = None
@@ -62,7 +69,7 @@ class Sampler:
 
         Raises MeterError if the files cannot be made or there are samples in the folder already.
         """
-        self._machine = Machine()
+        self._machine = self._make_machine()
         try:
             self._open_files()
             self._last_mono, self._last_busy = time.monotonic_ns(), self._machine.busy_ns()

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import queue
+import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trialwatt.errors import TrialwattError
+
+if TYPE_CHECKING:
+    from trialwatt.meters.machine import Machine
 
 
 @dataclass(frozen=True)
@@ -16,6 +24,12 @@ class Role:
     stdin and stdout); the others are only started and watched. After a `confirmed` role is
     started, the leading role is asked whether it has joined (Sut.confirm) before the next one is
     started. `accelerator` is the type that the run's workers hold ("cpu": none); the run sets it.
+
+    What differs between places stands in `command` and in the values of `environment` as a token,
+    which the platform replaces when it starts the role: @host@, the component's own address;
+    @host:NAME@, that of a component that was started before it; @python@, the Python interpreter
+    that has this package. `secrets` are variables of its environment too, as they are (tokens in
+    them are not replaced): a platform never shows them, and they stand in no file of the run.
     """
 
     name: str  # "worker", "driver", "storage", "head", ...
@@ -28,11 +42,55 @@ class Role:
     confirmed: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     accelerator: str = "cpu"
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def component(self) -> str:
         """The name under which the records know it."""
         return f"{self.name}-{self.index}" if self.kind == "worker" else self.name
+
+
+_TOKEN = re.compile(r"@(?:(?P<python>python)|host(?::(?P<name>[a-z0-9-]+))?)@")
+
+
+def replaced(
+    text: str, own_host: str | None, hosts: Mapping[str, str] | None, python: str | None
+) -> str:
+    """`text` with its tokens replaced (see Role); a kind of token that is None here stays.
+
+    hosts: component → address. Raises TrialwattError for a component that is not among them.
+    """
+
+    def value(token: re.Match) -> str:
+        if token["python"]:
+            found = python
+        elif token["name"] is None:
+            found = own_host
+        elif hosts is None:
+            found = None
+        elif token["name"] in hosts:
+            found = hosts[token["name"]]
+        else:
+            raise TrialwattError(
+                f"{token[0]}: no component {token['name']} was started before; there are: "
+                f"{', '.join(sorted(hosts)) or 'none'}"
+            )
+        return token[0] if found is None else found
+
+    return _TOKEN.sub(value, text)
+
+
+def resolved(
+    role: Role, own_host: str | None, hosts: Mapping[str, str] | None, python: str | None
+) -> Role:
+    """The role with the tokens of its command and environment replaced; see `replaced`."""
+    return replace(
+        role,
+        command=tuple(replaced(part, own_host, hosts, python) for part in role.command),
+        environment={
+            name: replaced(text, own_host, hosts, python) for name, text in role.environment.items()
+        },
+    )
 
 
 @dataclass(frozen=True)
@@ -43,13 +101,23 @@ class Usage:
     memory_bytes: int
     peak_memory_bytes: int
 
+    def then(self, cpu_ns: int, memory_bytes: int, peak_memory_bytes: int) -> Usage:
+        """The use after one more reading: what only grows never falls, whatever was read."""
+        return Usage(
+            cpu_ns=max(cpu_ns, self.cpu_ns),
+            memory_bytes=memory_bytes,
+            peak_memory_bytes=max(peak_memory_bytes, memory_bytes, self.peak_memory_bytes),
+        )
+
 
 @dataclass(frozen=True)
 class Ending:
     """How a component ended: its exit code, and a reason only where it did not end by itself.
 
     reason: "" (exit 0), "memory" (killed for memory), "stopped" (it ended because stop() was
-    called), "signal", "error" (exit code not 0). code: as a shell has it, 128 + n for signal n.
+    called), "signal", "error" (exit code not 0). On other machines also "evicted", "deleted",
+    "node" (its machine is lost), "deadline", and those of NO_PLACE. code: as a shell has it,
+    128 + n for signal n.
     """
 
     code: int
@@ -87,6 +155,23 @@ class Handle(ABC):
         """How many of its processes were killed for memory so far, also where it lives on."""
         raise NotImplementedError
 
+    def give(self, name: str) -> None:
+        """A file of the run's folder, by its name relative to that, for the component to see.
+
+        It is there before any later message arrives. "job.json" is given right after the start,
+        and a component without the run's folder begins its command when it has come. Default:
+        nothing to do, the folder is shared. Raises TrialwattError where it cannot be handed over.
+        """
+
+    def fetch(self, name: str) -> None:
+        """Bring a file that the component has put under the run's folder into that of here.
+
+        Also a file of a component that this one replaces (Role.component is the same), where the
+        process had it kept (trialwatt.records.keeping). Default: only looks whether it is there.
+        Raises TrialwattError where it is not.
+        """
+        raise NotImplementedError
+
     @property
     @abstractmethod
     def alive(self) -> bool: ...
@@ -98,9 +183,55 @@ class Platform(ABC):
     inbox: queue.SimpleQueue[Message]
     """Messages and endings of all components, in the order in which they came."""
 
+    def expect(self, roles: list[Role]) -> None:
+        """All roles of the run, before the first one is started and `machine` is read.
+
+        To reserve room for them.
+        """
+
     @abstractmethod
     def start(self, role: Role) -> Handle:
-        """Start a role in its limits. Raises TrialwattError where that cannot be done."""
+        """Start a role in its limits. Raises TrialwattError where that cannot be done.
+
+        Its environment also has TRIALWATT_RUN, TRIALWATT_COMPONENT and TRIALWATT_CPU_COUNTER
+        (platforms.cpu_counter), and the numbers of threads.
+        """
+
+    @abstractmethod
+    def host(self, component: str) -> str:
+        """The address at which other components reach the ports of one that has been started.
+
+        May wait until it is known. Raises TrialwattError where it was not started or is gone.
+        """
+
+    def seen(self, folder: str, data: str) -> tuple[str, str]:
+        """The run's folder and the dataset, as the processes that it starts see them."""
+        return folder, data
+
+    def clock_offsets_ns(self) -> dict[str, int]:
+        """Component → what is to be added to its monotonic stamps to be on the clock of here.
+
+        As far as known at this moment, without waiting; a component that is left out has none.
+        """
+        return {}
+
+    def clock_facts(self) -> dict:
+        """For the manifest: how the offsets were measured, and how far they can be wrong.
+
+        source; where clocks differ also uncertainty_ns and utc_offset_ns, both per component.
+        """
+        return {"source": "CLOCK_MONOTONIC"}
+
+    @property
+    def series_labels(self) -> dict[str, str]:
+        """What tells the series of this run's containers from others' in a Prometheus."""
+        return {}
+
+    def machine(self) -> Machine:
+        """What the sampler reads as the "machine" and the "harness"; default: this machine."""
+        from trialwatt.meters.machine import Machine
+
+        return Machine()
 
     def devices(self, role: Role) -> tuple[str, ...]:
         """The accelerators that a role holds, by the names of their power domains.
@@ -120,8 +251,15 @@ class Platform(ABC):
         """For the manifest: enforcement, kernel, limits as they are really set."""
 
 
+NO_PLACE = frozenset({"image", "unschedulable", "quota", "unreachable"})
+"""Reasons of an Ending that say nothing about the run's treatment: it never had its place."""
+
+
 class PlatformKind(ABC):
     """What can be asked of a platform before a run exists (class methods of Platform classes)."""
+
+    remote: bool = False
+    """Whether components share no host, files and programs with the coordinator (or each other)."""
 
     @classmethod
     @abstractmethod
@@ -135,8 +273,11 @@ class PlatformKind(ABC):
 
     @classmethod
     @abstractmethod
-    def reap(cls) -> list[str]:
-        """Remove what runs of a coordinator that was killed have left; returns their run ids."""
+    def reap(cls, testbed=None) -> list[str]:
+        """Remove what runs of a coordinator that was killed have left; returns their run ids.
+
+        testbed: where to look, for a platform that can be in several places.
+        """
 
     @classmethod
     @abstractmethod

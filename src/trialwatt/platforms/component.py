@@ -42,8 +42,10 @@ class LocalHandle(Handle):
         log: Path,
         environment: dict[str, str],
     ):
+        """log: of the component, in the folder logs of the run's folder."""
         self.role = role
         self._group, self._inbox, self._log = group, inbox, log
+        self._folder = log.parents[1]
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._stopping = self._killed = self._removed = False
@@ -75,6 +77,11 @@ class LocalHandle(Handle):
         with self._group_lock:
             self._observe()
             return self._oom_kills
+
+    def fetch(self, name: str) -> None:
+        path = self._folder / name
+        if not path.is_file():
+            raise TrialwattError(f"{self.role.component} has left no file {path}")
 
     def terminate(self) -> None:
         """Ask it to end: close its stdin, SIGTERM to all its processes."""
@@ -213,12 +220,7 @@ class LocalHandle(Handle):
             if tree.is_gone(error):
                 return  # systemd has removed the scope
             raise
-        last = self._usage
-        self._usage = Usage(
-            cpu_ns=max(cpu_ns, last.cpu_ns),
-            memory_bytes=memory,
-            peak_memory_bytes=max(peak, memory, last.peak_memory_bytes),
-        )
+        self._usage = self._usage.then(cpu_ns, memory, peak)
         self._oom_kills = max(oom_kills, self._oom_kills)
 
     def _gone_within(self, seconds: float) -> bool:

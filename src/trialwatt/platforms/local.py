@@ -8,6 +8,7 @@ import platform
 import queue
 import re
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from trialwatt.config.models import BoardPower
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms import cpu_counter
 from trialwatt.platforms.accelerators import HIDDEN, Seat, seat_of, seats
-from trialwatt.platforms.base import Handle, Message, Platform, PlatformKind, Role
+from trialwatt.platforms.base import Handle, Message, Platform, PlatformKind, Role, resolved
 from trialwatt.platforms.component import MAX_GRACE_S, LocalHandle
 from trialwatt.platforms.groups.base import EnforcementError, Groups, Host
 from trialwatt.platforms.groups.chooser import KINDS, choose
@@ -26,6 +27,8 @@ from trialwatt.platforms.liveness import LiveRun, runtime_folder
 from trialwatt.platforms.reaping import clear, kill_processes_of, reap_dead
 from trialwatt.workload.devices import device_problem
 
+HOST = "127.0.0.2"
+"""This machine, for itself alone; Ray would turn 127.0.0.1 into the machine's outer address."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -77,7 +80,7 @@ class LocalPlatform(Platform, PlatformKind):
         return ""
 
     @classmethod
-    def reap(cls) -> list[str]:
+    def reap(cls, testbed=None) -> list[str]:
         return reap_dead(runtime_folder(), Host())
 
     @classmethod
@@ -110,6 +113,7 @@ class LocalPlatform(Platform, PlatformKind):
             if before.alive:
                 raise TrialwattError(f"{component} is running already")
             before.stop(0)
+        role = resolved(role, HOST, dict.fromkeys(self._handles, HOST), sys.executable)
         environment = self._environment(role)
         if shutil.which(role.command[0], path=environment.get("PATH")) is None:
             raise TrialwattError(f"{component}: there is no program {role.command[0]}")
@@ -128,6 +132,12 @@ class LocalPlatform(Platform, PlatformKind):
         devices = self.devices(role)
         self._limits[component] = handle.limits | ({"devices": list(devices)} if devices else {})
         return handle
+
+    def host(self, component: str) -> str:
+        """See Platform.host: all components are on this machine."""
+        if component not in self._handles:
+            raise TrialwattError(f"{component} has not been started: it has no address")
+        return HOST
 
     def devices(self, role: Role) -> tuple[str, ...]:
         """See Platform.devices. Which one it is depends on the worker's index alone."""
@@ -183,6 +193,7 @@ class LocalPlatform(Platform, PlatformKind):
             dict(os.environ)
             | dict.fromkeys(THREAD_VARIABLES, threads)
             | role.environment
+            | role.secrets
             | (HIDDEN if seat is None else dict(seat.variables))
             | {RUN_VARIABLE: self._run_id, COMPONENT_VARIABLE: role.component}
         )

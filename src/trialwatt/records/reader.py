@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 
 from trialwatt.config.models import RunConfig
@@ -134,7 +135,8 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     notes += [str(event.get("text", "")) for event in others if event["kind"] == "note"]
     notes += [str(error) for error in manifest.get("meter_errors") or []]
 
-    flags = _exchanged(folder, manifest, folder / "samples" / "usage.csv")
+    flags = _outside(trials.start_ns, steps, last)
+    flags += _exchanged(folder, manifest, folder / "samples" / "usage.csv")
     usage, found = read_usage(folder / "samples" / "usage.csv")
     notes += found
     domains, power = [], []
@@ -161,6 +163,15 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
         notes=notes,
         flags=flags,
     )
+
+
+def _outside(start_ns: np.ndarray, steps: dict[str, tuple[int, int]], last: int) -> list[str]:
+    """Trials that get no energy because their stamps are not of this run's time."""
+    first = min((start for start, _ in steps.values()), default=0)
+    count = int(np.count_nonzero((start_ns < first) | (start_ns > last)))
+    if not count:
+        return []
+    return [f"{count} trials start outside of the run: the clocks of its machines are not known"]
 
 
 def _exchanged(folder: Path, manifest: dict, path: Path) -> list[str]:

@@ -8,6 +8,7 @@ import os
 import platform
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def host_facts() -> dict:
     machine.close()
     return {
         "name_hash": hashlib.sha256(platform.node().encode()).hexdigest()[:12],
-        "cpu_model": _cpu_model(),
+        "cpu_model": cpu_model(),
         "cores": machine.cores,
         "memory_mb": machine.memory_mb,
         "kernel": platform.release(),
@@ -37,26 +38,33 @@ def host_facts() -> dict:
 
 
 def describe(
-    testbed_name: str, testbed: Testbed, power: PowerParameters | None, meters: dict, idle: dict
+    testbed_name: str,
+    testbed: Testbed,
+    power: PowerParameters | None,
+    meters: dict,
+    idle: dict,
+    host: dict | None = None,
 ) -> dict:
     """The whole record of a testbed.
 
     power: the coefficients that the runs' model meter will use; meters: Chosen.facts() of
-    trialwatt.meters.choose; idle: what measure_idle() returned.
+    trialwatt.meters.choose; idle: what measure_idle() returned; host: if it is not this machine.
     """
     return {
         "format": 1,
         "testbed_name": testbed_name,
         "testbed": testbed.model_dump(mode="json"),
         "recorded_utc_ns": now().utc_ns,
-        "host": host_facts(),
+        "host": host or host_facts(),
         "power": power.model_dump(mode="json") if power else None,
         "meters": meters,
         "idle": idle,
     }
 
 
-def measure_idle(meters: dict[str, Meter], seconds: float, hz: float) -> dict:
+def measure_idle(
+    meters: dict[str, Meter], seconds: float, hz: float, size: tuple[int, float] | None = None
+) -> dict:
     """Idle power of each meter and domain, in watts.
 
     Returns {"seconds", "hz", "busy_share", "meters": {meter: {"by", "reason", "domains": {domain:
@@ -65,10 +73,14 @@ def measure_idle(meters: dict[str, Meter], seconds: float, hz: float) -> dict:
     for) or "none" (no window, or nothing could be read; then watts is null and reason says why).
     busy_share: share of the machine's CPU time that was busy in the window, for the reader to
     judge how idle it was; null where nothing was measured.
+
+    size: cores and memory (2^30 bytes) of what is measured, where that is not this machine; then
+    nobody knows here how busy it was.
     """
     machine = Machine()
     try:
-        defined = {n: m.idle_watts(machine.cores, machine.memory_gb) for n, m in meters.items()}
+        cores, memory_gb = size or (machine.cores, machine.memory_gb)
+        defined = {n: m.idle_watts(cores, memory_gb) for n, m in meters.items()}
         measured = {n: m for n, m in meters.items() if defined[n] is None}
         samples, faults, busy_share = {}, {}, None
         if measured and seconds > 0:
@@ -99,24 +111,29 @@ def measure_idle(meters: dict[str, Meter], seconds: float, hz: float) -> dict:
     return {
         "seconds": seconds if measured else 0,
         "hz": hz,
-        "busy_share": busy_share,
+        "busy_share": busy_share if size is None else None,
         "meters": result,
     }
 
 
-def idle_of(idle: dict, headline: dict[str, list[str]]) -> dict:
+def idle_of(
+    idle: dict, headline: dict[str, list[str]], defined: Mapping[str, dict[str, float] | None] = {}
+) -> dict:
     """The entry `idle` of a manifest: the headline's idle watts per domain, and where from.
 
-    headline: meter → domains that count. Returns {"meter", "by", "busy_share", "watts": {domain:
-    watts or None}}, meters and ways joined by +. A meter that was not there when the testbed was
-    measured has by "none" and no domains.
+    headline: meter → domains that count. defined: meter → the idle watts that it has by definition
+    for the run's own machine, which may be a part of the testbed. Returns {"meter", "by",
+    "busy_share", "watts": {domain: watts or None}}, meters and ways joined by +. A meter that was
+    not there when the testbed was measured has by "none" and no domains.
     """
     ways, watts = [], {}
     for meter, names in headline.items():
         facts = idle["meters"].get(meter, {"by": "none", "domains": {}})
         ways.append(facts["by"])
-        domains = facts["domains"].items()
-        watts |= {name: domain["watts"] for name, domain in domains if name in names}
+        known = {name: domain["watts"] for name, domain in facts["domains"].items()}
+        if facts["by"] == "definition":
+            known |= defined.get(meter) or {}
+        watts |= {name: value for name, value in known.items() if name in names}
     return {
         "meter": "+".join(headline),
         "by": "+".join(dict.fromkeys(ways)),
@@ -204,7 +221,8 @@ def _watts(domain: Domain, times: np.ndarray, values: np.ndarray) -> np.ndarray:
     return increments(values, domain.wraps_at) / 1e6 / np.diff(times)
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
+    """The processor's name, as far as this machine tells it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -14,6 +14,8 @@ class EventWriter:
 
     A line is handed to the kernel in a single write: a kill at any moment loses at most the line
     being written. Raises OSError (a full disk, say) to its caller; nothing is buffered.
+
+    In a pod, whose files go with it, the line is also with the run's hub when `write` returns.
     """
 
     def __init__(self, folder: Path, run_id: str, component: str):
@@ -22,6 +24,7 @@ class EventWriter:
         self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         _drop_cut_line(self._fd)
         self._run, self._who = run_id, component
+        self._remote = _remote()
 
     def write(self, kind: str, at: Stamp | None = None, **keys) -> Stamp:
         """Write one event that happened `at` (now, unless given)."""
@@ -32,12 +35,25 @@ class EventWriter:
         written = os.write(self._fd, data)
         if written != len(data):  # a full disk can take a part of it
             os.write(self._fd, data[written:])
+        if self._remote is not None:
+            self._remote.append(self._who, data)
         return at
 
     def close(self) -> None:
         """Force what was written to the disk and close the file."""
         os.fsync(self._fd)
         os.close(self._fd)
+        if self._remote is not None:
+            self._remote.close()
+
+
+def _remote():
+    """The run's hub where there is one; only then is what reaches it loaded."""
+    if not os.environ.get("TRIALWATT_HUB"):
+        return None
+    from trialwatt.records.remote import Remote
+
+    return Remote.here()
 
 
 def _drop_cut_line(fd: int) -> None:

@@ -1,0 +1,283 @@
+"""The API server, through the connection of the official client, with plain dicts.
+
+The client's own models are left out: they cost 30 MB and a second and a half, and refuse some
+answers of newer servers. Its kubeconfig, certificates, logins and proxies are what counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from trialwatt.errors import TrialwattError
+
+CONNECT_S = 5.0
+ANSWER_S = 30.0
+OUTAGE_S = 90.0
+"""For so long a request is repeated while nobody answers: a restarted API server comes back."""
+PAUSE_S = 0.25
+MAX_PAUSE_S = 3.0
+PASSING = {0, 408, 429, 500, 502, 503, 504}
+"""Answers that may be another a moment later; 0 is none."""
+UNAUTHORIZED, FORBIDDEN = 401, 403
+ROLES = re.compile(r"\bcannot \w+ resource\b")
+"""How the server says that no role gives a right; a quota's refusal reads otherwise."""
+REFUSED_S = 20.0
+"""So long an API server that has just started may refuse what it allowed before: it does not know
+its own roles yet."""
+
+
+class ApiFault(TrialwattError):
+    """An answer that is no success. status: of HTTP, 0 where nobody answers; reason: the server's
+    own word ("Forbidden", "AlreadyExists"); message: its sentence; allowed_before: the server
+    refuses now what it has allowed."""
+
+    def __init__(
+        self, status: int, reason: str, message: str, doing: str, allowed_before: bool = False
+    ):
+        self.status, self.reason, self.message = status, reason, message
+        self.allowed_before = allowed_before
+        who = "the API server" if status else "the API server does not answer:"
+        super().__init__(f"{doing}: {who} {f'says {status} {reason}: ' if status else ''}{message}")
+
+
+class Api:
+    """One API server. Safe to use from several threads."""
+
+    def __init__(self, client, context: str = ""):
+        """client: a kubernetes.client.ApiClient."""
+        self._client, self.context = client, context
+        self._base = client.configuration.host.rstrip("/")
+        self._pool = client.rest_client.pool_manager
+        self._login = threading.Lock()
+        self._allowed: set[tuple[str, str]] = set()  # method, what it was done to
+
+    def get(self, path: str, **query) -> dict:
+        return self.call("GET", path, query=query)
+
+    def post(self, path: str, body: dict) -> dict:
+        """Create an object. One that an earlier, repeated request has made counts as made."""
+        return self.call("POST", path, body)
+
+    def patch(self, path: str, body: dict) -> dict:
+        """A JSON merge patch."""
+        return self.call("PATCH", path, body, content="application/merge-patch+json")
+
+    def delete(self, path: str, **options) -> None:
+        """Delete an object (options as in DeleteOptions); one that is not there is none."""
+        with suppress_status(404):
+            self.call("DELETE", path, {"apiVersion": "v1", "kind": "DeleteOptions"} | options)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: dict | None = None,
+        query: dict | None = None,
+        content: str = "application/json",
+        outage_s: float = OUTAGE_S,
+    ) -> dict:
+        """A request whose answer is an object. Raises ApiFault."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Accept": "application/json"} | ({"Content-Type": content} if data else {})
+        begun, pause, repeated = time.monotonic(), PAUSE_S, False
+        while True:
+            try:
+                _, _, answer = self.raw(method, path, data, query, headers)
+                return json.loads(answer) if answer else {}
+            except ApiFault as fault:
+                if repeated and method == "POST" and fault.reason == "AlreadyExists":
+                    return body
+                if time.monotonic() + pause > begun + patience_s(fault, outage_s):
+                    raise
+                repeated = True
+            time.sleep(pause)
+            pause = min(2 * pause, MAX_PAUSE_S)
+
+    def raw(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        query: dict | None = None,
+        headers: dict | None = None,
+        answer_s: float = ANSWER_S,
+    ) -> tuple[int, dict, bytes]:
+        """One request as it is, not repeated: status, headers and body. Raises ApiFault."""
+        response = self._open(method, path, body, query, headers, answer_s)
+        try:
+            return response.status, response.headers, response.data
+        except self._faults as error:
+            raise ApiFault(0, "", _why(error), f"{method} {path}") from error
+        finally:
+            response.release_conn()
+
+    def lines(self, path: str, query: dict, silence_s: float) -> Lines:
+        """The lines of an answer that goes on, as a watch has it. Raises ApiFault."""
+        return Lines(self._open("GET", path, None, query, None, silence_s), self._faults, path)
+
+    def close(self) -> None:
+        self._client.close()
+
+    @property
+    def _faults(self) -> tuple[type[Exception], ...]:
+        from urllib3.exceptions import HTTPError
+
+        return HTTPError, OSError
+
+    def _open(self, method, path, body, query, headers, answer_s):
+        import urllib3
+
+        headers, right = dict(headers or {}), (method, _kind(path))
+        parameters = {key: value for key, value in (query or {}).items() if value is not None}
+        with self._login:  # a login that has run out is renewed here
+            self._client.update_params_for_auth(
+                headers, [], ["BearerToken"], path, method, body, request_auth=None
+            )
+        try:
+            response = self._pool.request(
+                method,
+                self._base + path + (f"?{urlencode(parameters)}" if parameters else ""),
+                body=body,
+                headers=headers,
+                preload_content=False,
+                retries=False,
+                timeout=urllib3.Timeout(connect=CONNECT_S, read=answer_s),
+            )
+            if 200 <= response.status < 300:
+                self._allowed.add(right)
+                return response
+            content = response.data
+        except self._faults as error:
+            raise ApiFault(0, "", _why(error), f"{method} {path}") from error
+        response.release_conn()
+        raise _fault(response.status, content, f"{method} {path}", right in self._allowed)
+
+
+class Lines:
+    """Iterate over it; `stop` ends that from another thread."""
+
+    def __init__(self, response, faults, path: str):
+        self._response, self._faults, self._path = response, faults, path
+
+    def __iter__(self) -> Iterator[bytes]:
+        rest = b""
+        try:
+            for chunk in self._response.stream(64 << 10, decode_content=False):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from lines
+        except self._faults as error:
+            raise ApiFault(0, "", _why(error), f"GET {self._path}") from error
+        finally:
+            self._response.close()
+
+    def stop(self) -> None:
+        with suppress(Exception):  # it may have ended by itself just now, in many ways
+            self._response.shutdown()
+
+
+class suppress_status:
+    """A context in which faults of this status do not count."""
+
+    def __init__(self, *statuses: int):
+        self._statuses = statuses
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind, error, trace) -> bool:
+        return isinstance(error, ApiFault) and error.status in self._statuses
+
+
+def patience_s(fault: ApiFault, outage_s: float) -> float:
+    """For how long what ended so is worth repeating, outage_s at most; 0: the answer is final."""
+    if fault.status in PASSING:
+        return outage_s
+    refused = fault.status == UNAUTHORIZED or ROLES.search(fault.message)
+    return min(REFUSED_S, outage_s) if fault.allowed_before and refused else 0.0
+
+
+def connect(context: str | None = None) -> Api:
+    """The API server of a context of the kubeconfig (None: the current one; in a pod: its own).
+
+    Raises TrialwattError: no kubeconfig, no such context, a login that cannot be had.
+    """
+    from kubernetes import client, config
+    from kubernetes.config.config_exception import ConfigException
+
+    configuration = client.Configuration()
+    try:
+        config.load_kube_config(
+            os.environ.get("KUBECONFIG"), context, client_configuration=configuration
+        )
+    except ConfigException as error:
+        if context is None:
+            with suppress(ConfigException):
+                config.load_incluster_config(client_configuration=configuration)
+                return _api(client, configuration, "in-cluster")
+        raise TrialwattError(_no_config(config, context, error)) from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise TrialwattError(f"the kubeconfig cannot be read: {error}; check KUBECONFIG") from error
+    return _api(client, configuration, context or "")
+
+
+def _api(client, configuration, context: str) -> Api:
+    configuration.connection_pool_maxsize = 16
+    configuration.socket_options = _keep_alive()
+    return Api(client.ApiClient(configuration), context)
+
+
+def _keep_alive() -> list[tuple[int, int, int]]:
+    """A connection whose other side has vanished ends within half a minute."""
+    options = [
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    ]
+    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    return options
+
+
+def _no_config(config, context: str | None, error: Exception) -> str:
+    try:
+        contexts, _ = config.list_kube_config_contexts(os.environ.get("KUBECONFIG"))
+    except Exception:  # whatever is wrong with it, `error` says so
+        return f"no kubeconfig can be used ({error}): set KUBECONFIG to the file of your cluster"
+    names = ", ".join(sorted(each["name"] for each in contexts)) or "none"
+    return f"the kubeconfig has no usable context {context!r} ({error}); its contexts are: {names}"
+
+
+def _kind(path: str) -> str:
+    """A path without the name of the object, for which rights are rarely given: of a namespace's
+    pods, or of their proxies."""
+    *scope, rest = path.rpartition("/namespaces/")
+    if not scope[1]:
+        return path
+    namespace, _, rest = rest.partition("/")
+    kind, _, rest = rest.partition("/")
+    return "/".join((scope[0], namespace, kind, rest.partition("/")[2].partition("/")[0]))
+
+
+def _fault(status: int, content: bytes, doing: str, allowed_before: bool) -> ApiFault:
+    try:
+        answer = json.loads(content)
+        reason, message = answer.get("reason") or "", answer.get("message") or ""
+    except (ValueError, AttributeError):
+        reason, message = "", content.decode(errors="replace").strip()[:500]
+    if not reason:
+        with suppress(ValueError):
+            reason = HTTPStatus(status).phrase
+    return ApiFault(status, reason, message, doing, allowed_before)
+
+
+def _why(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

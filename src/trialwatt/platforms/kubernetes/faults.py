@@ -1,0 +1,158 @@
+"""What a pod's status says of its end, or of why it never begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+IMAGE_FAULTS = {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "ErrImageNeverPull",
+    "InvalidImageName",
+    "ImageInspectError",
+    "RegistryUnavailable",
+}
+START_FAULTS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+"""With IMAGE_FAULTS the reasons of a waiting container that no patience mends."""
+PASSING = ("failed to sync", "context deadline exceeded", "timed out waiting")
+"""What a busy node says under the same reasons of what it will try again by itself."""
+NODE_GONE = {"NodeLost", "NodeShutdown", "Shutdown", "Terminated", "DeletionByTaintManager"}
+NODE_GONE |= {"DeletionByPodGC"}
+EVICTED = {"Evicted", "Preempting", "PreemptionByScheduler", "EvictionByEvictionAPI"}
+EVICTED |= {"TerminationByKubelet"}
+KILLED = 137
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How a component ended: the fields of an Ending, and a sentence of the cluster's."""
+
+    code: int
+    reason: str
+    detail: str = ""
+
+
+def fault_of(pod: dict) -> Fault | None:
+    """How this pod has ended, or why it will not start; None while it may.
+
+    A pod that is being deleted has not ended yet: the event of its deletion says that.
+    """
+    status = pod.get("status") or {}
+    phase, why = status.get("phase"), status.get("reason") or ""
+    said = status.get("message") or ""
+    ended = _terminated(status)
+    if phase == "Failed" and ended is None:  # never ran, or its container is not known any more
+        if why == "DeadlineExceeded":
+            return Fault(KILLED, "deadline", said or "the pod's activeDeadlineSeconds are over")
+        if why in NODE_GONE:
+            return Fault(KILLED, "node", f"{why}: {said}")
+        if why in EVICTED or _disruption(status) in EVICTED:
+            return Fault(KILLED, "evicted", f"{why or _disruption(status)}: {said}")
+        if _disruption(status) in NODE_GONE:
+            return Fault(KILLED, "node", f"{_disruption(status)}: {said}")
+        return Fault(KILLED, "unschedulable", f"{why or 'the node refused the pod'}: {said}")
+    if phase in ("Failed", "Succeeded"):
+        return _ended(ended or {}, why, said, _disruption(status))
+    waiting = _container(status).get("state", {}).get("waiting") or {}
+    if will_not_start(waiting):
+        return Fault(KILLED, "image", f"{waiting['reason']}: {waiting.get('message', '')}")
+    if ended is not None:  # the pod follows in a moment
+        return _ended(ended, why, said, _disruption(status))
+    return None
+
+
+def will_not_start(waiting: dict) -> bool:
+    """Whether a container that waits so (its `state.waiting`) waits in vain."""
+    said = waiting.get("message") or ""
+    return waiting.get("reason") in IMAGE_FAULTS | START_FAULTS and not any(
+        text in said for text in PASSING
+    )
+
+
+def deleted(pod: dict) -> Fault:
+    """How a pod has ended that is not there any more, and that was not told to end by us."""
+    status = pod.get("status") or {}
+    cause = _disruption(status) or status.get("reason") or ""
+    if cause in NODE_GONE:
+        return Fault(KILLED, "node", f"{cause} ({node_of(pod)})")
+    if cause in EVICTED:
+        return Fault(KILLED, "evicted", cause)
+    return Fault(KILLED, "deleted", "the pod was deleted")
+
+
+def node_is_lost(pod: dict) -> bool:
+    """Whether the cluster has lost sight of the node: it takes back that the pod is ready."""
+    status = pod.get("status") or {}
+    if "deletionTimestamp" in pod["metadata"]:  # it is going; its deletion says why
+        return False
+    if status.get("phase") != "Running" or not is_running(pod):
+        return False
+    ready = _condition(status, "Ready")
+    return ready.get("status") == "False" and _container(status).get("ready") is True
+
+
+def unschedulable(pod: dict) -> str:
+    """Why the scheduler has found no node so far; empty if it has, or has not tried yet."""
+    scheduled = _condition(pod.get("status") or {}, "PodScheduled")
+    if scheduled.get("status") != "False":
+        return ""
+    return scheduled.get("message") or scheduled.get("reason") or "no node"
+
+
+def node_of(pod: dict) -> str:
+    return (pod.get("spec") or {}).get("nodeName") or ""
+
+
+def address_of(pod: dict) -> str:
+    return (pod.get("status") or {}).get("podIP") or ""
+
+
+def is_running(pod: dict) -> bool:
+    return "running" in _container(pod.get("status") or {}).get("state", {})
+
+
+def is_ready(pod: dict) -> bool:
+    return _condition(pod.get("status") or {}, "Ready").get("status") == "True"
+
+
+def image_of(pod: dict) -> str:
+    """The image that runs, with its digest, as the node names it."""
+    return _container(pod.get("status") or {}).get("imageID") or ""
+
+
+def _ended(ended: dict, why: str, said: str, cause: str) -> Fault:
+    code = int(ended.get("exitCode", KILLED))
+    detail = " ".join(filter(None, (ended.get("reason"), ended.get("message"), why, said)))
+    if why == "DeadlineExceeded":
+        return Fault(code or KILLED, "deadline", detail)
+    if why in NODE_GONE or cause in NODE_GONE:
+        return Fault(code or KILLED, "node", detail)
+    if why in EVICTED or cause in EVICTED:
+        return Fault(code or KILLED, "evicted", detail)
+    if ended.get("reason") == "OOMKilled":
+        return Fault(code, "memory", detail)
+    if ended.get("reason") in ("ContainerCannotRun", "StartError"):
+        return Fault(code, "image", detail)
+    if code == 0:
+        return Fault(0, "")
+    return Fault(code, "signal" if code > 128 else "error", detail)
+
+
+def _terminated(status: dict) -> dict | None:
+    return _container(status).get("state", {}).get("terminated")
+
+
+def _container(status: dict) -> dict:
+    return (status.get("containerStatuses") or [{}])[0]
+
+
+def _condition(status: dict, kind: str) -> dict:
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == kind:
+            return condition
+    return {}
+
+
+def _disruption(status: dict) -> str:
+    condition = _condition(status, "DisruptionTarget")
+    return condition.get("reason", "") if condition.get("status") == "True" else ""

@@ -1,0 +1,319 @@
+"""What a run creates in a cluster, as plain objects: functions of what it needs, and nothing else.
+
+All of it stands in one namespace, meets Pod Security's level "restricted", holds no right at the
+API server, and asks for exactly what it is limited to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from trialwatt.config.models import Kubernetes
+from trialwatt.platforms.base import Role
+from trialwatt.platforms.groups.processes import COMPONENT_VARIABLE, RUN_VARIABLE
+from trialwatt.platforms.kubernetes import agent, hub, restricted
+from trialwatt.platforms.kubernetes.capacity import placement
+from trialwatt.platforms.kubernetes.hub_client import ADDRESS, LIFE, TOKEN
+
+MANAGED = "app.kubernetes.io/managed-by"
+RUN_ID = "trialwatt/run-id"
+OWNER = "trialwatt/owner"
+COMPONENT = "trialwatt/component"
+PART = "trialwatt/part"
+OWNER_FACTS = "trialwatt/owner-facts"
+"""Annotation: JSON of which process the coordinator is, and where."""
+HEARTBEAT = "trialwatt/heartbeat"
+"""Annotation: UTC, in seconds, at which the coordinator was last known to be alive."""
+
+QUOTA = POLICY = HUB_SECRET = "trialwatt"
+PULL_SECRET = "registry"
+SCRATCH = "/run/trialwatt"
+JOB_FOLDER = f"{SCRATCH}/job"
+DATA_FOLDER = f"{SCRATCH}/data"
+SHM_MB = 128
+GRACE_S = 3
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+NODE_LOST_S = 10
+"""So long a pod waits on a node that does not answer before it is given up."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What all pods of a run have in common. deadline_s: after it each pod is ended."""
+
+    run_id: str
+    namespace: str
+    kubernetes: Kubernetes
+    sample_hz: float
+    deadline_s: int
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {MANAGED: "trialwatt", RUN_ID: self.run_id}
+
+
+def namespace(place: Place, owner: str, owner_facts: str, heartbeat: str) -> dict:
+    """The run's namespace; `owner` is a label by which a dead coordinator's are found."""
+    security = "pod-security.kubernetes.io/enforce"
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": place.namespace,
+            "labels": place.labels
+            | {OWNER: owner, security: "restricted", f"{security}-version": "latest"},
+            "annotations": {OWNER_FACTS: owner_facts, HEARTBEAT: heartbeat},
+        },
+    }
+
+
+def quota(place: Place, roles: Iterable[Role]) -> dict:
+    """Room for these roles and the hub, and not more. Pods that have ended need none."""
+    limits = [hub_limits(place.kubernetes), *(role_limits(place.kubernetes, r) for r in roles)]
+    hard = {"pods": str(len(limits))}
+    for name, amount, unit in (
+        ("cpu", lambda each: int(each["cpu"][:-1]), "m"),
+        ("memory", lambda each: int(each["memory"][:-2]), "Mi"),
+        ("ephemeral-storage", lambda each: int(each["ephemeral-storage"][:-2]), "Mi"),
+    ):
+        total = f"{sum(map(amount, limits))}{unit}"
+        hard |= {f"requests.{name}": total, f"limits.{name}": total}
+    devices: dict[str, int] = {}
+    for each in limits:
+        for name in each.keys() - {"cpu", "memory", "ephemeral-storage"}:
+            devices[name] = devices.get(name, 0) + int(each[name])
+    hard |= {f"requests.{name}": str(count) for name, count in devices.items()}
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": QUOTA, "labels": place.labels},
+        "spec": {"hard": hard},
+    }
+
+
+def policies(place: Place) -> list[dict]:
+    """Nothing goes in or out, but between the pods of the run and to the shared data; and the API
+    server, which is no pod and has no address that is known, reaches the hub's port. That port
+    opens to a token alone."""
+
+    def policy(name: str, spec: dict) -> dict:
+        return {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": name, "labels": place.labels},
+            "spec": spec,
+        }
+
+    inside = [{"podSelector": {}}]
+    shared = [{"namespaceSelector": {"matchLabels": {MANAGED: "trialwatt", PART: "shared"}}}]
+    port = [{"protocol": "TCP", "port": hub.PORT}]
+    return [
+        policy(
+            POLICY,
+            {
+                "podSelector": {},
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": [{"from": inside}],
+                "egress": [{"to": inside}, {"to": shared, "ports": port}],
+            },
+        ),
+        policy(
+            f"{POLICY}-hub",
+            {
+                "podSelector": {"matchLabels": {COMPONENT: hub.NAME}},
+                "policyTypes": ["Ingress"],
+                "ingress": [{"ports": port}],
+            },
+        ),
+    ]
+
+
+def secret(place: Place, name: str, values: dict[str, str]) -> dict:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "labels": place.labels},
+        "type": "Opaque",
+        "stringData": values,
+    }
+
+
+def pull_secret(place: Place, content: str) -> dict:
+    """A private registry's credentials, the content of a docker config.json."""
+    return secret(place, PULL_SECRET, {".dockerconfigjson": content}) | {
+        "type": "kubernetes.io/dockerconfigjson"
+    }
+
+
+def hub_pod(place: Place) -> dict:
+    """The run's journal and post office."""
+    module = "trialwatt.platforms.kubernetes.hub"
+    container = {
+        "command": ["python", "-m", module],
+        "args": ["--folder", f"{SCRATCH}/hub", "--port", str(hub.PORT)],
+        "env": [_variable(hub.HZ_VARIABLE, f"{min(1.0, place.sample_hz):g}"), _token()],
+        "ports": [{"containerPort": hub.PORT}],
+        "readinessProbe": {
+            "httpGet": {"path": "/healthz", "port": hub.PORT},
+            "periodSeconds": 1,
+            "failureThreshold": 30,
+        },
+    }
+    return _pod(place, hub.NAME, hub.NAME, container, hub_limits(place.kubernetes), "cpu")
+
+
+def component_pod(
+    place: Place,
+    role: Role,
+    life: str,
+    hub_url: str,
+    variables: dict[str, str],
+    secrets: tuple[str, ...] = (),
+    node: str | None = None,
+) -> dict:
+    """The pod of a role. @host:NAME@ is replaced already, @host@ and @python@ are the agent's.
+
+    life: its name. secrets: names of Secrets whose values are variables too. node: where the
+    component that it replaces was; it comes to that one again where it can.
+    """
+    threads = str(max(1, math.floor(role.cpu)))
+    environment = (
+        dict.fromkeys(THREADS, threads)
+        | {"HOME": "/tmp"}
+        | role.environment
+        | variables
+        | {
+            RUN_VARIABLE: place.run_id,
+            COMPONENT_VARIABLE: role.component,
+            LIFE: life,
+            ADDRESS: hub_url,
+            agent.FOLDER: JOB_FOLDER,
+            agent.SPEAKS: "1" if role.speaks else "0",
+            agent.SAMPLE_HZ: f"{place.sample_hz:g}",
+            agent.START_S: f"{place.kubernetes.start_s:g}",
+        }
+    )
+    container = {
+        "command": ["python", "-m", "trialwatt.platforms.kubernetes.agent"],
+        "args": [_literal(part) for part in role.command],
+        "env": [
+            *(_variable(name, value) for name, value in environment.items()),
+            {"name": agent.HOST, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            _token(),
+        ],
+    }
+    if secrets:
+        container["envFrom"] = [{"secretRef": {"name": name}} for name in secrets]
+    kind = role.accelerator if role.kind == "worker" else "cpu"
+    limits = role_limits(place.kubernetes, role)
+    pod = _pod(place, life, role.component, container, limits, kind)
+    if node is not None:
+        pod["spec"]["affinity"] = _prefers(node)
+    return pod
+
+
+def hub_limits(kubernetes: Kubernetes) -> dict[str, str]:
+    return _limits(kubernetes, kubernetes.hub.cpu, kubernetes.hub.memory_mb)
+
+
+def role_limits(kubernetes: Kubernetes, role: Role) -> dict[str, str]:
+    """What a role is given, in Kubernetes' units: requests and limits alike."""
+    limits = _limits(kubernetes, role.cpu, role.memory_mb)
+    device = kubernetes.accelerators.get(role.accelerator) if role.kind == "worker" else None
+    return limits if device is None else limits | {device.resource: str(device.count)}
+
+
+def _limits(kubernetes: Kubernetes, cpu: float, memory_mb: int) -> dict[str, str]:
+    return {
+        "cpu": f"{max(1, round(cpu * 1000))}m",
+        "memory": f"{memory_mb}Mi",
+        "ephemeral-storage": f"{kubernetes.ephemeral_mb}Mi",
+    }
+
+
+def _pod(
+    place: Place, name: str, component: str, container: dict, limits: dict[str, str], kind: str
+) -> dict:
+    kubernetes = place.kubernetes
+    selector, tolerations = placement(kubernetes, kind)
+    container |= {
+        "name": "main",
+        "image": kubernetes.image,
+        "imagePullPolicy": kubernetes.image_pull_policy,
+        "resources": {"requests": limits, "limits": limits},
+        "securityContext": restricted.of_container(),
+        "volumeMounts": [
+            {"name": "scratch", "mountPath": SCRATCH, "subPath": "run"},
+            {"name": "scratch", "mountPath": "/tmp", "subPath": "tmp"},
+            {"name": "shm", "mountPath": "/dev/shm"},
+        ],
+    }
+    spec = {
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": place.deadline_s,
+        "terminationGracePeriodSeconds": GRACE_S,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        # Components know addresses. Who asks for a name all the same hears at once that there is
+        # none, and does not wait for a server that the policies keep out of reach.
+        "dnsPolicy": "None",
+        "dnsConfig": {
+            "nameservers": ["127.0.0.1"],
+            "options": [{"name": "timeout", "value": "1"}, {"name": "attempts", "value": "1"}],
+        },
+        "securityContext": restricted.of_pod(),
+        "containers": [container],
+        "volumes": [
+            {"name": "scratch", "emptyDir": {"sizeLimit": limits["ephemeral-storage"]}},
+            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{SHM_MB}Mi"}},
+        ],
+        "nodeSelector": selector,
+        "tolerations": [
+            *(one.model_dump(exclude_none=True) for one in tolerations),
+            *(
+                {
+                    "key": f"node.kubernetes.io/{trouble}",
+                    "operator": "Exists",
+                    "effect": "NoExecute",
+                    "tolerationSeconds": NODE_LOST_S,
+                }
+                for trouble in ("not-ready", "unreachable")
+            ),
+        ],
+    }
+    if kubernetes.image_pull_secret_env:
+        spec["imagePullSecrets"] = [{"name": PULL_SECRET}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": place.namespace,
+            "labels": place.labels | {COMPONENT: component},
+        },
+        "spec": spec,
+    }
+
+
+def _prefers(node: str) -> dict:
+    here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
+    term = {"weight": 100, "preference": {"matchExpressions": [here]}}
+    return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [term]}}
+
+
+def _token() -> dict:
+    return {
+        "name": TOKEN,
+        "valueFrom": {"secretKeyRef": {"name": HUB_SECRET, "key": TOKEN}},
+    }
+
+
+def _variable(name: str, value: str) -> dict:
+    return {"name": name, "value": _literal(value)}
+
+
+def _literal(text: str) -> str:
+    """Kubernetes would take $(NAME) for a variable."""
+    return text.replace("$(", "$$(")

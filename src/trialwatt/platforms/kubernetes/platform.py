@@ -1,0 +1,509 @@
+"""A Kubernetes cluster as a platform: a namespace for each run, a pod for each component."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from trialwatt.config.models import Kubernetes, Testbed
+from trialwatt.errors import TrialwattError
+from trialwatt.platforms.base import (
+    Ending,
+    Handle,
+    Message,
+    Platform,
+    PlatformKind,
+    Role,
+    Usage,
+    resolved,
+)
+from trialwatt.platforms.kubernetes import agent, faults, manifests, owner, reaping
+from trialwatt.platforms.kubernetes.access import Api, ApiFault, connect
+from trialwatt.platforms.kubernetes.clocks import SAME_CLOCK_NS, Ahead, Clocks, hub_ahead
+from trialwatt.platforms.kubernetes.facts import hashed
+from trialwatt.platforms.kubernetes.gone import delete_namespace
+from trialwatt.platforms.kubernetes.handle import MAX_GRACE_S, WORD_S, Links, PodHandle
+from trialwatt.platforms.kubernetes.hub import NAME as HUB
+from trialwatt.platforms.kubernetes.hub import PORT
+from trialwatt.platforms.kubernetes.hub_client import TOKEN
+from trialwatt.platforms.kubernetes.journal import JournalReader, samples
+from trialwatt.platforms.kubernetes.journal_file import Entry
+from trialwatt.platforms.kubernetes.machine import ReservedMachine
+from trialwatt.platforms.kubernetes.post import Post, Sender
+from trialwatt.platforms.kubernetes.watch import Watch
+
+DATA_SECRET = "dataset"
+QUOTA_S = 10.0
+"""So long a quota of ours may take until the cluster goes by it."""
+TICK_S = 1.0
+HEARTBEAT_S = 60.0
+SPARE_S = 600
+"""Pods end by themselves so long after the run's own deadline, should the coordinator be dead."""
+NO_JOB_S = 24 * 3600
+SAMPLES_PER_S = 50
+"""Requests with samples that a hub is to take in a second; of many workers they come in batches."""
+
+
+class KubernetesPlatform(Platform, PlatformKind):
+    """One run on a cluster. Use `open`."""
+
+    remote = True
+
+    def __init__(self, api: Api, place: manifests.Place, testbed: Testbed, folder: Path):
+        self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._api, self._place, self._testbed = api, place, testbed
+        self._folder = folder
+        self._path = f"/api/v1/namespaces/{place.namespace}"
+        self._token = secrets.token_urlsafe(32)
+        self._clocks = Clocks()
+        self._lives: dict[str, PodHandle] = {}  # by the pod's name, in the order of their start
+        self._current: dict[str, PodHandle] = {}  # by component
+        self._expected: dict[str, Role] = {}
+        self._reserved: list[str] = []
+        self._data: dict | None = None
+        self._events: dict[str, str] = {}  # pod → what was last said of it
+        self._hub_usage = Usage(0, 0, 0)
+        self._server = self._hub_end = ""
+        self._made = False  # whether there may be a namespace
+        self._removing = self._removed = False
+        self._stopped = threading.Event()
+        self._post = Post(api, place.namespace, self._token)
+        self._sender = Sender(self._post, self._lost)
+        self._reader = JournalReader(self._post, folder, self._take, self._lost)
+        self._links = Links(
+            api, place.namespace, folder, self._post, self._sender, self._reader.drain
+        )
+        limits = place.kubernetes.hub
+        self._hub = PodHandle(
+            Role(HUB, "service", (), limits.cpu, limits.memory_mb),
+            HUB,
+            Links(api, place.namespace, folder, self._post, self._sender, lambda: None),
+            self._hub_ended,
+        )
+        self._watches = [
+            Watch(api, f"{self._path}/pods", self._pod_changed, self._pod_deleted, self._lost),
+            Watch(api, f"{self._path}/events", self._said, lambda event: None, self._lost),
+        ]
+
+    # --- what can be asked before a run exists ------------------------------------------------
+
+    @classmethod
+    def problems(cls, testbed, roles: list[Role]) -> list[str]:
+        from trialwatt.platforms.kubernetes import preflight
+
+        return preflight.problems(testbed, roles)
+
+    @classmethod
+    def accelerator_problem(cls, testbed, accelerator: str) -> str:
+        from trialwatt.platforms.kubernetes import preflight
+
+        return preflight.accelerator_problem(testbed, accelerator)
+
+    @classmethod
+    def reap(cls, testbed=None, all_hosts: bool = False) -> list[str]:
+        """See PlatformKind.reap. all_hosts: also those of coordinators on other machines that have
+        given no sign of life for ten minutes."""
+        if testbed is None or testbed.kubernetes is None:
+            return []
+        api = connect(testbed.kubernetes.context)
+        try:
+            return reaping.reap(api, testbed.kubernetes.undeploy_s, all_hosts)
+        finally:
+            api.close()
+
+    @classmethod
+    def open(cls, run_id: str, testbed, folder: Path, api: Api | None = None) -> KubernetesPlatform:
+        """A platform for one run: its namespace and hub are there when this returns.
+
+        Raises TrialwattError; then nothing is left. api: for tests, another API server.
+        """
+        kubernetes: Kubernetes = testbed.kubernetes
+        if not kubernetes.image:
+            raise TrialwattError("kubernetes.image: there is none; the preflight says how to build")
+        place = manifests.Place(
+            run_id=run_id,
+            namespace=f"{kubernetes.namespace_prefix}-{run_id}",
+            kubernetes=kubernetes,
+            sample_hz=testbed.sample_hz,
+            deadline_s=_deadline_s(Path(folder), kubernetes),
+        )
+        platform = cls(api or connect(kubernetes.context), place, testbed, Path(folder))
+        try:
+            platform._deploy()
+        except BaseException as error:
+            try:
+                platform.remove()
+            except TrialwattError as left:
+                error.add_note(f"and what was made is left: {left}")
+            raise
+        return platform
+
+    # --- the run ------------------------------------------------------------------------------
+
+    def seen(self, folder: str, data: str) -> tuple[str, str]:
+        """See Platform.seen. The dataset is brought to where the pods can fetch it."""
+        path = Path(data)
+        if data and self._data is None:
+            from trialwatt.platforms.kubernetes import shared
+
+            source = shared.data_source(self._api, self._testbed, path)
+            self._create("secrets", manifests.secret, DATA_SECRET, {agent.DATA_TOKEN: source.token})
+            self._data = {
+                "url": source.url,
+                "name": source.name,
+                "sha256": source.sha256,
+                "path": f"{manifests.DATA_FOLDER}/{path.name}",
+            }
+        return manifests.JOB_FOLDER, f"{manifests.DATA_FOLDER}/{path.name}"
+
+    def expect(self, roles: list[Role]) -> None:
+        self._expected |= {role.component: role for role in roles}
+        self._reserve()
+
+    def start(self, role: Role) -> Handle:
+        """See Platform.start. Returns when the cluster has taken the pod."""
+        component = role.component
+        if self._removing:
+            raise TrialwattError(f"{component} cannot be started: the run has been removed")
+        before = self._current.get(component)
+        if before is not None:
+            if before.alive:
+                raise TrialwattError(f"{component} is running already")
+            before.stop(0)
+        if component not in self._expected:
+            self._expected[component] = role
+            self._reserve()
+        role = resolved(role, None, _Hosts(self._current, self.host), None)
+        lives = sum(each.role.component == component for each in self._lives.values())
+        life = f"{component}-{lives + 1}"
+        handle = PodHandle(role, life, self._links, self._ended)
+        self._clocks.component[life] = component
+        self._lives[life] = self._current[component] = handle
+        node = faults.node_of(before.pod) if before else None
+        self._create_pod(self._pod_of(role, life, node), component)
+        return handle
+
+    def host(self, component: str) -> str:
+        handle = self._current.get(component)
+        if handle is None:
+            raise TrialwattError(f"{component} has not been started: it has no address")
+        kubernetes = self._place.kubernetes
+        patience_s = kubernetes.schedule_s + kubernetes.start_s
+        if handle.wait_for(lambda: bool(handle.address), patience_s):
+            return handle.address
+        if handle.ending is not None:
+            raise TrialwattError(f"{component} cannot be reached: {_told(handle.ending)}")
+        raise TrialwattError(f"{component} got no address within {patience_s:g} s")
+
+    def clock_offsets_ns(self) -> dict[str, int]:
+        return self._clocks.offsets_ns()
+
+    def clock_facts(self) -> dict:
+        return self._clocks.facts()
+
+    @property
+    def series_labels(self) -> dict[str, str]:
+        return {"namespace": self._place.namespace}
+
+    def machine(self) -> ReservedMachine:
+        return ReservedMachine(self._capacity, self._usages, lambda: self._hub_usage)
+
+    def _capacity(self) -> tuple[float, int]:
+        """Cores and memory (MB) of the hub and of all roles that the run is known to have."""
+        limits, roles = self._place.kubernetes.hub, list(self._expected.values())
+        return (
+            limits.cpu + sum(role.cpu for role in roles),
+            limits.memory_mb + sum(role.memory_mb for role in roles),
+        )
+
+    def _usages(self) -> list[Usage]:
+        """Of all pods of the run; those that have ended use no memory any more."""
+        lives = [(handle.usage(), handle.alive) for handle in list(self._lives.values())]
+        return [
+            self._hub_usage,
+            *(u if alive else replace(u, memory_bytes=0) for u, alive in lives),
+        ]
+
+    @property
+    def facts(self) -> dict:
+        """For the manifest: server, namespace, and of each component the limits as its container
+        sees them, its node (as in the testbed's record) and its image with the digest."""
+        return {
+            "kind": "kubernetes",
+            "server": self._server,
+            "namespace": self._place.namespace,
+            "components": {
+                component: handle.limits
+                | {
+                    "node_hash": hashed(node) if (node := faults.node_of(handle.pod)) else None,
+                    "image": faults.image_of(handle.pod),
+                }
+                for component, handle in {HUB: self._hub, **self._current}.items()
+            },
+        }
+
+    def remove(self) -> None:
+        """See Platform.remove: returns when the namespace is gone, or says what holds it."""
+        if self._removed:
+            return
+        first, self._removing = not self._removing, True
+        with ExitStack() as at_last:
+            at_last.callback(self._take_away)  # whatever the last words are
+            if first:
+                self._last_words()
+
+    def _take_away(self) -> None:
+        self._stopped.set()
+        self._reader.stop()
+        for watch in self._watches:
+            watch.stop()
+        if self._made:
+            self._drop_pods()
+            delete_namespace(self._api, self._place.namespace, self._place.kubernetes.undeploy_s)
+        self._removed = True
+        self._sender.close()
+        self._api.close()
+
+    # --- deploy -------------------------------------------------------------------------------
+
+    def _deploy(self) -> None:
+        """Namespace, policies, secrets and the hub; returns when that can be read."""
+        place, who = self._place, owner.facts()
+        self._server = self._api.get("/version").get("gitVersion", "")
+        space = manifests.namespace(place, owner.label(who), json.dumps(who), _now())
+        try:
+            self._api.post("/api/v1/namespaces", space)
+            self._made = True
+        except ApiFault as fault:
+            self._made = fault.status == 0 or fault.status >= 500  # nobody knows
+            raise
+        for policy in manifests.policies(place):
+            path = f"/apis/networking.k8s.io/v1/namespaces/{place.namespace}/networkpolicies"
+            self._api.post(path, policy)
+        self._create("secrets", manifests.secret, manifests.HUB_SECRET, {TOKEN: self._token})
+        if variable := place.kubernetes.image_pull_secret_env:
+            self._create("secrets", manifests.pull_secret, os.environ.get(variable, ""))
+        for watch in self._watches:
+            watch.start()
+        threading.Thread(target=self._tick, name="deadlines", daemon=True).start()
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        self._create_pod(manifests.hub_pod(place), HUB)
+        patience_s = place.kubernetes.schedule_s + place.kubernetes.start_s
+        if not self._hub.wait_for(lambda: faults.is_ready(self._hub.pod), patience_s):
+            raise TrialwattError(
+                f"the run's hub does not start: {self._hub_end or self._events.get(HUB, '')}"
+            )
+        self._clocks.hub.append(hub_ahead(self._post))
+        self._reader.start()
+
+    def _create(self, kind: str, make: Callable[..., dict], *arguments) -> None:
+        self._api.post(f"{self._path}/{kind}", make(self._place, *arguments))
+
+    def _pod_of(self, role: Role, life: str, node: str | None) -> dict:
+        names, variables = [], {}
+        if self._data is not None and (role.kind == "worker" or role.speaks):
+            names.append(DATA_SECRET)
+            variables[agent.DATA] = json.dumps(self._data)
+        if role.secrets:
+            self._create("secrets", manifests.secret, life, dict(role.secrets))
+            names.append(life)
+        batch_s = len(self._expected) / SAMPLES_PER_S
+        if batch_s > 1 / self._place.sample_hz:
+            variables[agent.BATCH_S] = f"{batch_s:g}"
+        hub = self._hub.address
+        url = f"http://{f'[{hub}]' if ':' in hub else hub}:{PORT}"
+        return manifests.component_pod(
+            self._place, role, life, url, variables, tuple(names), node or None
+        )
+
+    def _create_pod(self, pod: dict, component: str) -> None:
+        """Raises TrialwattError with the cluster's sentence where it refuses the pod."""
+        deadline, pause = time.monotonic() + QUOTA_S, 0.05
+        while True:
+            try:
+                self._api.post(f"{self._path}/pods", pod)
+                return
+            except ApiFault as fault:
+                # Our own quota was enlarged just now, or a pod of ours is going.
+                own = fault.status == 403 and f"quota: {manifests.QUOTA}" in fault.message
+                if not own or time.monotonic() > deadline:
+                    raise TrialwattError(f"{component} cannot be started: {fault}") from fault
+            time.sleep(pause)
+            pause = min(2 * pause, 0.5)
+
+    def _reserve(self) -> None:
+        """Make the quota as large as what is expected."""
+        quota = manifests.quota(self._place, self._expected.values())
+        if self._reserved:
+            path = f"{self._path}/resourcequotas/{manifests.QUOTA}"
+            self._api.patch(path, {"spec": quota["spec"]})
+        else:
+            self._api.post(f"{self._path}/resourcequotas", quota)
+        self._reserved = list(self._expected)
+
+    # --- what is told: from the threads of the watches and of the journal ------------------------
+
+    def _pod_changed(self, pod: dict) -> None:
+        if handle := self._handle(pod):
+            handle.pod_changed(pod)
+
+    def _pod_deleted(self, pod: dict) -> None:
+        if handle := self._handle(pod):
+            handle.pod_deleted(pod)
+
+    def _handle(self, pod: dict) -> PodHandle | None:
+        name = pod["metadata"]["name"]
+        return self._hub if name == HUB else self._lives.get(name)
+
+    def _said(self, event: dict) -> None:
+        about = event.get("involvedObject") or {}
+        if about.get("kind") == "Pod" and event.get("type") == "Warning":
+            self._events[about.get("name", "")] = f"{event.get('reason')}: {event.get('message')}"
+
+    def _take(self, entry: Entry) -> None:
+        if entry.stream == "usage" and not samples(entry):
+            return  # of an agent that ended between two of them
+        if entry.component == HUB:
+            _, cpu_ns, memory, peak, _ = samples(entry)[-1]
+            self._hub_usage = self._hub_usage.then(cpu_ns, memory, peak)
+            return
+        handle = self._lives.get(entry.life)
+        if handle is None:
+            return  # of nobody that this run has started
+        if entry.stream == "usage":
+            handle.sampled(samples(entry))
+        elif entry.stream == "message":
+            if self._current.get(entry.component) is handle and handle.alive:
+                self.inbox.put(Message(entry.component, body=json.loads(entry.data)))
+        elif entry.stream == "agent":
+            self._take_fact(handle, json.loads(entry.data))
+
+    def _take_fact(self, handle: PodHandle, fact: dict) -> None:
+        if "limits" in fact:
+            handle.limits = fact["limits"]
+        if "clock" in fact:
+            known = self._clocks.lives.setdefault(handle.life, [])
+            known.append(Ahead(**fact["clock"]))
+            if len(known) == 1:
+                self._shift(handle)
+        if "ended" in fact:
+            handle.agent_ended(fact["ended"], fact["told"])
+
+    def _shift(self, handle: PodHandle) -> None:
+        """A life on another machine than the first one's: its records are moved to that clock."""
+        first = self._clocks.offsets_ns().get(handle.role.component)
+        own = self._clocks.offset_ns(handle.life)
+        if first is not None and own is not None and abs(own - first) > SAME_CLOCK_NS:
+            self._reader.shifts_ns[handle.life] = own - first
+
+    def _ended(self, handle: PodHandle, ending: Ending) -> None:
+        self.inbox.put(Message(handle.role.component, ending=ending))
+
+    def _hub_ended(self, hub: PodHandle, ending: Ending) -> None:
+        self._hub_end = _told(ending)
+        lost = faults.node_of(hub.pod) if ending.reason == "node" else ""
+        self._nobody_hears(f"the run's hub is gone: {self._hub_end}", lost)
+
+    def _lost(self, fault: ApiFault) -> None:
+        self._nobody_hears(str(fault))
+
+    def _nobody_hears(self, why: str, lost_node: str = "") -> None:
+        if self._removing:
+            return
+        for handle in list(self._lives.values()):
+            beside = lost_node and faults.node_of(handle.pod) == lost_node
+            handle.give_up("node" if beside else "unreachable", why)
+        self._hub.give_up("unreachable", why)
+
+    # --- once a second, once a minute -------------------------------------------------------------
+
+    def _tick(self) -> None:
+        kubernetes = self._place.kubernetes
+        while not self._stopped.wait(TICK_S):
+            for handle in [self._hub, *self._lives.values()]:
+                last = self._events.get(handle.life, "")
+                handle.check(kubernetes.schedule_s, kubernetes.start_s, last)
+
+    def _beat(self) -> None:
+        while not self._stopped.wait(HEARTBEAT_S):
+            change = {"metadata": {"annotations": {manifests.HEARTBEAT: _now()}}}
+            with suppress(ApiFault):  # it is missed once; watches tell of longer outages
+                self._api.patch(self._path, change)
+
+    # --- undeploy -----------------------------------------------------------------------------
+
+    def _drop_pods(self) -> None:
+        """What is left of them, without grace: a namespace with pods that take theirs goes slowly.
+
+        Where one cannot be deleted here, it goes with the namespace.
+        """
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
+        for handle in [*self._lives.values(), self._hub]:
+            if handle.removed:
+                continue
+            try:
+                self._api.call("DELETE", self._links.pod(handle.life), options, outage_s=0)
+            except ApiFault as fault:
+                if fault.status != 404:
+                    return  # the namespace's own deletion, which has more patience, will tell
+
+    def _last_words(self) -> None:
+        """End what lives, and read what was written until then."""
+        living = [handle for handle in self._lives.values() if handle.alive and handle.address]
+        for handle in living:
+            handle.terminate(MAX_GRACE_S)
+        deadline = time.monotonic() + MAX_GRACE_S + WORD_S
+        for handle in living:
+            handle.wait_for(lambda: False, max(0.0, deadline - time.monotonic()))
+        if self._hub.alive and self._clocks.hub:
+            # Where the hub cannot be read any more there is nothing left to lose.
+            with suppress(ApiFault):
+                self._clocks.hub.append(hub_ahead(self._post))
+                self._reader.drain()
+
+
+class _Hosts(Mapping):
+    """Addresses by component, waited for when they are asked for."""
+
+    def __init__(self, started: Mapping[str, PodHandle], host: Callable[[str], str]):
+        self._started, self._host = started, host
+
+    def __getitem__(self, component: str) -> str:
+        if component not in self._started:
+            raise KeyError(component)
+        return self._host(component)
+
+    def __contains__(self, component: object) -> bool:
+        return component in self._started
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._started)
+
+    def __len__(self) -> int:
+        return len(self._started)
+
+
+def _told(ending: Ending) -> str:
+    return f"{ending.reason or 'it ended'}, exit code {ending.code}: {ending.tail}"
+
+
+def _deadline_s(folder: Path, kubernetes: Kubernetes) -> int:
+    """After it a pod of the run is ended by the cluster: the run's own, and some more."""
+    try:
+        job = json.loads((folder / "job.json").read_text())
+        own_s = float(job["config"]["workload"]["deadline_s"])
+    except (FileNotFoundError, KeyError):
+        own_s = NO_JOB_S
+    return round(own_s + kubernetes.schedule_s + kubernetes.start_s + SPARE_S)
+
+
+def _now() -> str:
+    return str(round(time.time()))

@@ -1,0 +1,88 @@
+"""Waiting for a single pod of the deploy stage: until it is ready or has ended, or cannot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from trialwatt.config.models import Kubernetes
+from trialwatt.errors import TrialwattError
+from trialwatt.platforms.kubernetes.faults import IMAGE_FAULTS, will_not_start
+
+PERIOD_S = 1.0
+TAIL_LINES = 20
+
+
+def has_ended(pod: dict) -> bool:
+    """Whether it has ended well; a bad end is an error for whoever waits."""
+    return pod["status"].get("phase") == "Succeeded"
+
+
+def wait_for(
+    api, kubernetes: Kubernetes, namespace: str, name: str, until: Callable[[dict], bool]
+) -> dict:
+    """The pod, once `until` says so of it.
+
+    Raises TrialwattError: it gets no node within schedule_s, its image cannot be pulled, it ends
+    badly (with the last lines of its log), or it does not come that far within start_s.
+    """
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+    began, placed = time.monotonic(), None
+    while True:
+        pod = api.get(path)
+        if until(pod):
+            return pod
+        now = time.monotonic()
+        if pod["spec"].get("nodeName"):
+            placed = placed or now
+        elif now - began > kubernetes.schedule_s:
+            raise TrialwattError(f"pod {name} gets no node: {_unplaced(pod)}")
+        _refuse_faults(api, kubernetes, path, pod)
+        if placed is not None and now - placed > kubernetes.start_s:
+            raise TrialwattError(
+                f"pod {name} does not start within {kubernetes.start_s:g} s (kubernetes.start_s): "
+                f"{_state(pod) or pod['status'].get('phase')}"
+            )
+        time.sleep(PERIOD_S)
+
+
+def _refuse_faults(api, kubernetes: Kubernetes, path: str, pod: dict) -> None:
+    for status in pod["status"].get("containerStatuses") or []:
+        waiting = status["state"].get("waiting") or {}
+        reason, said = waiting.get("reason", ""), waiting.get("message", "")
+        if reason in IMAGE_FAULTS:
+            raise TrialwattError(
+                f"kubernetes.image: {kubernetes.image} cannot be used ({reason}: {said}). Is its "
+                "name right, is it on the nodes (image_pull_policy), and does the registry let "
+                "them pull it (image_pull_secret_env)?"
+            )
+        if will_not_start(waiting):
+            raise TrialwattError(f"pod {status['name']} cannot be started ({reason}: {said})")
+    if pod["status"].get("phase") == "Failed":
+        raise TrialwattError(
+            f"pod {pod['metadata']['name']} failed: {_state(pod)}\n{tail(api, path)}".rstrip()
+        )
+
+
+def tail(api, path: str) -> str:
+    """The last lines of a pod's log."""
+    _, _, text = api.raw("GET", f"{path}/log", query={"tailLines": TAIL_LINES})
+    return text.decode(errors="replace")
+
+
+def _unplaced(pod: dict) -> str:
+    for condition in pod["status"].get("conditions") or []:
+        if condition["type"] == "PodScheduled" and condition["status"] != "True":
+            return condition.get("message") or condition.get("reason") or "no reason is given"
+    return "the scheduler has not seen it"
+
+
+def _state(pod: dict) -> str:
+    """Why it is not where it should be, in the cluster's own words."""
+    said = [pod["status"].get("reason", ""), pod["status"].get("message", "")]
+    for status in pod["status"].get("containerStatuses") or []:
+        for state in status["state"].values():
+            said += [state.get("reason", ""), state.get("message", "")]
+            if state.get("exitCode"):
+                said.append(f"exit code {state['exitCode']}")
+    return ", ".join(part for part in said if part)

@@ -1,0 +1,415 @@
+"""An API server and a node as far as a run needs them, on this machine.
+
+Objects are kept in memory with versions and watches; a pod that is created becomes a process of
+this machine. Faults are injected: answers, cut connections, forgotten versions, refused pods.
+"""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from trialwatt.platforms.kubernetes.access import Api
+
+_hosts = itertools.count(2)
+
+
+class FakeCluster:
+    """`api()` is a client of it. What it was asked stands in `asked`, as "GET /path"."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.objects: dict[str, dict] = {}  # path → object
+        self.log: list[tuple[int, str, str, dict]] = []  # version, collection, type, object
+        self.ended_mono: dict[str, float] = {}  # pod → when its end stood in its status
+        self.version = 100
+        self.oldest = 0  # versions before it are forgotten
+        self.asked: list[str] = []
+        self.logins: list[str | None] = []
+        self.faults: list[tuple[str, int, dict | str, int]] = []  # pattern, status, body, times
+        self.changed = threading.Condition()
+        self.runs_pods = True
+        self.schedules = True
+        self.pull_error = ""
+        self.processes: dict[str, subprocess.Popen] = {}
+        self.watching: list[BaseHTTPRequestHandler] = []
+        self.keeps_namespaces = False
+        self.octets = f"127.{os.getpid() % 200 + 20}.{next(_hosts) % 250}"
+        self._pods = itertools.count(2)
+        self._server = _server(self, 0)
+        self.port = self._server.server_address[1]
+
+    def api(self) -> Api:
+        from kubernetes import client
+
+        configuration = client.Configuration()
+        configuration.host = f"http://127.0.0.1:{self.port}"
+        configuration.connection_pool_maxsize = 16
+        return Api(client.ApiClient(configuration), "test")
+
+    # --- faults -------------------------------------------------------------------------------
+
+    def fail(self, pattern: str, status: int, body: dict | str = "", times: int = 1) -> None:
+        """Answer the next `times` requests ("METHOD /path") that match with this."""
+        self.faults.append((pattern, status, body, times))
+
+    def fault(self, asked: str) -> tuple[int, dict | str] | None:
+        for number, (pattern, status, body, times) in enumerate(self.faults):
+            if re.search(pattern, asked):
+                if times <= 1:
+                    self.faults.pop(number)
+                else:
+                    self.faults[number] = (pattern, status, body, times - 1)
+                return status, body
+        return None
+
+    def cut_watches(self) -> None:
+        for handler in list(self.watching):
+            handler.cut = True
+            with self.changed:
+                self.changed.notify_all()
+
+    def forget(self) -> None:
+        """Versions up to now are not known any more: who asks for them gets 410."""
+        with self.changed:
+            self.log.clear()
+            self.oldest = self.version
+
+    def restart(self, seconds: float = 0.5) -> None:
+        """Nobody listens for a while; all connections are cut."""
+        self.hang_up()
+        time.sleep(seconds)
+        self._server = _server(self, self.port)
+
+    def hang_up(self) -> None:
+        """Nobody listens any more."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+        self.cut_watches()
+
+    # --- objects ------------------------------------------------------------------------------
+
+    def store(self, path: str, body: dict, kind: str) -> dict:
+        with self.changed:
+            self.version += 1
+            metadata = body.setdefault("metadata", {})
+            metadata["resourceVersion"] = str(self.version)
+            metadata.setdefault("uid", f"uid-{self.version}")
+            self.objects[path] = body
+            event = json.loads(json.dumps(body))
+            self.log.append((self.version, path.rsplit("/", 1)[0], kind, event))
+            self.changed.notify_all()
+            return body
+
+    def drop(self, path: str) -> None:
+        with self.changed:
+            body = self.objects.pop(path)
+            self.version += 1
+            body["metadata"]["resourceVersion"] = str(self.version)
+            self.log.append((self.version, path.rsplit("/", 1)[0], "DELETED", body))
+            self.changed.notify_all()
+
+    def update(self, path: str, change: dict) -> None:
+        """Merge into an object, if it is there."""
+        with self.changed:
+            if path in self.objects:
+                self.store(
+                    path, _merged(json.loads(json.dumps(self.objects[path])), change), "MODIFIED"
+                )
+
+    def pods(self, namespace: str) -> str:
+        return f"/api/v1/namespaces/{namespace}/pods"
+
+    # --- the node -----------------------------------------------------------------------------
+
+    def run_pod(self, path: str, pod: dict) -> None:
+        threading.Thread(target=self._run_pod, args=(path, pod), daemon=True).start()
+
+    def _run_pod(self, path: str, pod: dict) -> None:
+        if not self.schedules:
+            condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+            condition["message"] = "0/1 nodes are available: 1 Insufficient cpu."
+            self.update(path, {"status": {"conditions": [condition]}})
+            return
+        self.update(path, {"spec": {"nodeName": "node-a"}})
+        if self.pull_error:
+            waiting = {"reason": self.pull_error, "message": "manifest unknown"}
+            self._state(path, {"waiting": waiting})
+            return
+        address = f"{self.octets}.{next(self._pods)}"
+        process = self._process(pod, address)
+        self.processes[pod["metadata"]["name"]] = process
+        ready = [{"type": "Ready", "status": "True"}]
+        if pod["metadata"]["name"] == "hub":
+            process.stdout.readline()
+        status = {"phase": "Running", "podIP": address, "conditions": ready}
+        self._state(path, {"running": {}}, **status)
+        process.stdout.read()
+        code = process.wait()
+        code = code if code >= 0 else 128 - code
+        ended = {"exitCode": code, "reason": "Completed" if code == 0 else "Error"}
+        phase = "Succeeded" if code == 0 else "Failed"
+        self._state(path, {"terminated": ended}, phase=phase)
+        self.ended_mono[pod["metadata"]["name"]] = time.monotonic()
+
+    def _state(self, path: str, state: dict, **status) -> None:
+        containers = [{"name": "main", "state": state, "ready": "running" in state}]
+        self.update(path, {"status": {"containerStatuses": containers, **status}})
+
+    def _process(self, pod: dict, address: str) -> subprocess.Popen:
+        [container] = pod["spec"]["containers"]
+        here = self.folder / pod["metadata"]["name"]
+        here.mkdir(parents=True)
+        space = pod["metadata"]["namespace"]
+        environment = {"PATH": os.environ["PATH"], "TMPDIR": tempfile.gettempdir()}
+        for source in container.get("envFrom", []):
+            environment |= self._secret(space, source["secretRef"]["name"])
+        for variable in container["env"]:
+            source = variable.get("valueFrom") or {}
+            if key := source.get("secretKeyRef"):
+                value = self._secret(space, key["name"])[key["key"]]
+            elif source:
+                value = address
+            else:
+                value = variable["value"].replace("$$(", "$(")
+            environment[variable["name"]] = value.replace("/run/trialwatt", str(here))
+        arguments = [part.replace("$$(", "$(") for part in container["args"]]
+        arguments = [part.replace("/run/trialwatt", str(here)) for part in arguments]
+        if pod["metadata"]["name"] == "hub":
+            arguments += ["--address", address]
+        return subprocess.Popen(
+            [sys.executable, *container["command"][1:], *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=(here / "stderr").open("wb"),
+            start_new_session=True,
+        )
+
+    def _secret(self, space: str, name: str) -> dict:
+        return self.objects[f"/api/v1/namespaces/{space}/secrets/{name}"]["stringData"]
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        """Kill a pod's main process and all below it."""
+        process = self.processes[name]
+        for pid in _below(process.pid):
+            os.kill(pid, number)
+
+    def close(self) -> None:
+        for name, process in self.processes.items():
+            if process.poll() is None:
+                self.kill(name)
+            process.wait()
+        self.hang_up()
+
+
+def _server(cluster: FakeCluster, port: int) -> ThreadingHTTPServer:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            server = ThreadingHTTPServer(("127.0.0.1", port), _Request)
+            break
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+    server.cluster, server.daemon_threads = cluster, True
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    return server
+
+
+class _Request(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    cut = False
+
+    def _serve(self) -> None:
+        cluster: FakeCluster = self.server.cluster
+        parts = urlsplit(self.path)
+        self._query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        asked = f"{self.command} {self.path}"
+        cluster.asked.append(asked)
+        cluster.logins.append(self.headers.get("Authorization"))
+        if found := cluster.fault(asked):
+            status, answer = found
+            if status == 0:  # the request is done, its answer lost
+                self._work(cluster, parts.path, body, lambda *_: None)
+                self.close_connection = True
+                return
+            if isinstance(answer, dict):
+                answer = {"kind": "Status", "code": status} | answer
+            self._answer(status, answer)
+            return
+        self._work(cluster, parts.path, body, self._answer)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+
+    def _work(self, cluster: FakeCluster, path: str, body: bytes, answer) -> None:
+        if match := re.fullmatch(r"(.*/pods/)(\w+):(\d+)/proxy(/.*)", path):
+            self._proxy(cluster, match[1] + match[2], int(match[3]), match[4], body)
+        elif path.endswith("/log"):
+            answer(200, "a line of the cluster's log\n")
+        elif path == "/version":
+            answer(200, {"gitVersion": "v0.0.0-test"})
+        elif self.command == "POST":
+            self._create(cluster, path, json.loads(body), answer)
+        elif self.command == "PATCH":
+            cluster.update(path, json.loads(body))
+            answer(200, cluster.objects.get(path, {}))
+        elif self.command == "DELETE":
+            self._delete(cluster, path, answer)
+        elif "watch" in self._query:
+            self._watch(cluster, path)
+        elif path in cluster.objects:
+            answer(200, cluster.objects[path])
+        elif re.search(r"/(pods|events|namespaces)$", path):
+            with cluster.changed:
+                items = [o for p, o in cluster.objects.items() if p.rsplit("/", 1)[0] == path]
+                answer(
+                    200,
+                    {"items": items, "metadata": {"resourceVersion": str(cluster.version)}},
+                )
+        else:
+            answer(404, {"kind": "Status", "reason": "NotFound", "message": f"no {path}"})
+
+    def _create(self, cluster: FakeCluster, path: str, body: dict, answer) -> None:
+        target = f"{path}/{body['metadata']['name']}"
+        if target in cluster.objects:
+            answer(409, {"kind": "Status", "reason": "AlreadyExists", "message": "already exists"})
+            return
+        if path.endswith("/pods"):
+            body |= {"status": {"phase": "Pending"}}
+        stored = cluster.store(target, body, "ADDED")
+        if path.endswith("/pods") and cluster.runs_pods:
+            cluster.run_pod(target, json.loads(json.dumps(body)))
+        answer(201, stored)
+
+    def _delete(self, cluster: FakeCluster, path: str, answer) -> None:
+        if path not in cluster.objects:
+            answer(404, {"kind": "Status", "reason": "NotFound", "message": "not found"})
+            return
+        body = cluster.objects[path]
+        if body["kind"] == "Namespace":
+            mark = f"/namespaces/{body['metadata']['name']}/"
+            for inside in [p for p in cluster.objects if mark in p]:
+                self._end(cluster, inside)
+            if cluster.keeps_namespaces:
+                condition = {
+                    "type": "NamespaceFinalizersRemaining",
+                    "status": "True",
+                    "message": "Some content has finalizers: keep.me",
+                }
+                cluster.update(path, {"status": {"conditions": [condition]}})
+                answer(200, {})
+                return
+        self._end(cluster, path)
+        answer(200, {})
+
+    def _end(self, cluster: FakeCluster, path: str) -> None:
+        process = cluster.processes.get(path.rsplit("/", 1)[1]) if "/pods/" in path else None
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(3)
+            except subprocess.TimeoutExpired:
+                cluster.kill(path.rsplit("/", 1)[1])
+        if path in cluster.objects:
+            cluster.drop(path)
+
+    def _watch(self, cluster: FakeCluster, path: str) -> None:
+        version = int(self._query["resourceVersion"])
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        cluster.watching.append(self)
+        try:
+            if version < cluster.oldest:
+                status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
+                self._chunk({"type": "ERROR", "object": status})
+                self.wfile.write(b"0\r\n\r\n")
+                return
+            while not self.cut:
+                with cluster.changed:
+                    news = [e for e in cluster.log if e[0] > version and e[1] == path]
+                    if not news:
+                        cluster.changed.wait(0.5)
+                for number, _, kind, item in news:
+                    self._chunk({"type": kind, "object": item})
+                    version = number
+            self.close_connection = True
+        except OSError:
+            self.close_connection = True
+        finally:
+            cluster.watching.remove(self)
+
+    def _chunk(self, event: dict) -> None:
+        data = json.dumps(event).encode() + b"\n"
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def _proxy(self, cluster: FakeCluster, pod: str, port: int, path: str, body: bytes) -> None:
+        address = (cluster.objects.get(pod) or {}).get("status", {}).get("podIP", "")
+        target = path + (f"?{urlsplit(self.path).query}" if "?" in self.path else "")
+        headers = {k: v for k, v in self.headers.items() if k.startswith("X-")}
+        connection = http.client.HTTPConnection(address or "127.0.0.1", port if address else 1)
+        try:
+            connection.request(self.command, target, body or None, headers)
+            answer = connection.getresponse()
+            data = answer.read()
+        except OSError as error:
+            self._answer(503, {"reason": "ServiceUnavailable", "message": str(error)})
+            return
+        finally:
+            connection.close()
+        self.send_response_only(answer.status)
+        for name, value in answer.headers.items():
+            if name.lower() not in ("content-length", "connection"):
+                self.send_header(name, value)
+        if answer.status != 204:
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _answer(self, status: int, body: dict | str) -> None:
+        data = (body if isinstance(body, str) else json.dumps(body)).encode()
+        self.send_response_only(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments) -> None:
+        pass
+
+
+def _merged(old: dict, change: dict) -> dict:
+    """JSON merge patch."""
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(old.get(key), dict):
+            old[key] = _merged(old[key], value)
+        else:
+            old[key] = value
+    return old
+
+
+def _below(pid: int) -> list[int]:
+    """A process and all that it has started."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return [*(child.pid for child in process.children(recursive=True)), pid]
+    except psutil.NoSuchProcess:
+        return []

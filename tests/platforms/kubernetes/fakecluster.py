@@ -1,0 +1,229 @@
+"""An API server of a few hundred bytes: objects in a dictionary, rights, a pod behind the proxy.
+
+No controllers: a pod that is made is running at once, unless `on_pod` says otherwise.
+"""
+
+import base64
+import hashlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import yaml
+
+READY = [{"type": "Ready", "status": "True"}]
+NODE_INFO = {
+    "architecture": "amd64",
+    "osImage": "Debian GNU/Linux 12",
+    "kernelVersion": "6.8.0",
+    "containerRuntimeVersion": "containerd://2.0.0",
+    "kubeletVersion": "v1.35.2",
+}
+
+
+def node(name: str, cpu="4", memory="16Gi", **more) -> dict:
+    """A node; keywords: labels, taints, unschedulable, ready, and resources of devices."""
+    given = {"cpu": cpu, "memory": memory, "ephemeral-storage": "50Gi", "pods": "110"}
+    given |= more.get("devices", {})
+    return {
+        "metadata": {"name": name, "labels": more.get("labels", {})},
+        "spec": {
+            "taints": more.get("taints", []),
+            "unschedulable": more.get("unschedulable", False),
+        },
+        "status": {
+            "allocatable": given,
+            "capacity": given,
+            "conditions": [{"type": "Ready", "status": more.get("ready", "True")}],
+            "nodeInfo": NODE_INFO,
+        },
+    }
+
+
+def pod(namespace: str, on: str, cpu: str, memory: str, phase="Running") -> dict:
+    requests = {"cpu": cpu, "memory": memory}
+    return {
+        "metadata": {"name": f"p-{cpu}", "namespace": namespace},
+        "spec": {"nodeName": on, "containers": [{"resources": {"requests": requests}}]},
+        "status": {"phase": phase},
+    }
+
+
+class FakeCluster:
+    """Use as a context manager; `kubeconfig` writes a file that leads to it."""
+
+    def __init__(self):
+        self.objects: dict[str, dict] = {}  # path → object
+        self.version = {"major": "1", "minor": "35", "gitVersion": "v1.35.2", "platform": "linux"}
+        self.denied: set[tuple[str, str]] = set()  # (verb, resource or resource/subresource)
+        self.refuses_credentials = False
+        self.asked: list[tuple[str, str]] = []
+        self.files: dict[str, bytes] = {}  # of the data pod
+        self.logs: dict[str, str] = {}
+        self.on_pod = running
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+
+    def __enter__(self):
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def kubeconfig(self, path: Path, user: dict | None = None) -> Path:
+        path.write_text(
+            yaml.safe_dump(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "fake",
+                    "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "me"}}],
+                    "clusters": [{"name": "fake", "cluster": {"server": self.url}}],
+                    "users": [{"name": "me", "user": user or {"token": "t"}}],
+                }
+            )
+        )
+        return path
+
+    def put_nodes(self, *nodes: dict) -> None:
+        for one in nodes:
+            self.objects[f"/api/v1/nodes/{one['metadata']['name']}"] = one
+
+    def put_pods(self, *pods: dict) -> None:
+        for one in pods:
+            where = f"/api/v1/namespaces/{one['metadata']['namespace']}/pods"
+            self.objects[f"{where}/{one['metadata']['name']}"] = one
+
+    def names(self, part: str) -> list[str]:
+        return sorted(path for path in self.objects if part in path)
+
+    # --- answers --------------------------------------------------------------------------------
+
+    def answer(self, method: str, path: str, query: dict, body: bytes) -> tuple[int, object]:
+        self.asked.append((method, path))
+        if self.refuses_credentials:
+            return self._status(401, "Unauthorized", "Unauthorized")
+        if path == "/version":
+            return 200, self.version
+        if path.endswith("selfsubjectaccessreviews"):
+            return 201, self._review(json.loads(body)["spec"]["resourceAttributes"])
+        if "/proxy/files/" in path:
+            return self._file(method, path.rsplit("/", 1)[1], body)
+        if path.endswith("/log"):
+            return 200, self.logs.get(path.split("/")[-2], "")
+        verb = {"GET": "get", "POST": "create", "DELETE": "delete", "PATCH": "patch"}[method]
+        return getattr(self, f"_{verb}")(path, query, body)
+
+    def _review(self, asked: dict) -> dict:
+        resource = "/".join(filter(None, [asked["resource"], asked.get("subresource")]))
+        return {"status": {"allowed": (asked["verb"], resource) not in self.denied}}
+
+    def _get(self, path, query, body):
+        if path in self.objects:
+            return 200, self.objects[path]
+        kind = path.rsplit("/", 1)[1]
+        if kind in ("nodes", "pods", "namespaces"):
+            if ("list", kind) in self.denied:
+                return self._status(403, "Forbidden", f"you must not list {kind}")
+            found = [o for p, o in sorted(self.objects.items()) if p.split("/")[-2] == kind]
+            first = int(query.get("continue", ["0"])[0])
+            last = first + int(query.get("limit", ["1000"])[0])
+            go_on = str(last) if last < len(found) else ""
+            return 200, {"items": found[first:last], "metadata": {"continue": go_on}}
+        return self._status(404, "NotFound", f"{path} not found")
+
+    def _create(self, path, query, body):
+        made = json.loads(body)
+        full = f"{path}/{made['metadata']['name']}"
+        if full in self.objects:
+            return self._status(409, "AlreadyExists", f"{full} already exists")
+        for key, value in made.pop("stringData", {}).items():
+            made.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
+        if made["kind"] == "Pod":
+            made["status"] = {}
+            self.on_pod(made)
+        self.objects[full] = made
+        return 201, made
+
+    def _delete(self, path, query, body):
+        if path not in self.objects:
+            return self._status(404, "NotFound", "not found")
+        for one in [p for p in self.objects if p == path or p.startswith(f"{path}/")]:
+            del self.objects[one]
+        return 200, {}
+
+    def _file(self, method, name, body):
+        if method == "PUT":
+            self.files[name] = body
+            return 204, ""
+        if name not in self.files:
+            return 404, "no such file"
+        return 200, self.files[name].decode()
+
+    def _status(self, code, reason, message):
+        return code, {"kind": "Status", "code": code, "reason": reason, "message": message}
+
+    def _handler(cluster):
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _any(self):
+                parts = urlsplit(self.path)
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                code, said = cluster.answer(
+                    self.command, unquote(parts.path), parse_qs(parts.query), body
+                )
+                if digest := self.headers.get("X-Sha256"):
+                    assert hashlib.sha256(body).hexdigest() == digest
+                content = said.encode() if isinstance(said, str) else json.dumps(said).encode()
+                content = b"" if code == 204 else content
+                self.send_response(code)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any
+
+            def log_message(self, *_): ...
+
+        return Handler
+
+
+def running(made: dict) -> None:
+    """The pod runs, is ready, and has an address."""
+    made["spec"]["nodeName"] = "a"
+    made["status"] |= {"phase": "Running", "podIP": "10.0.0.7", "conditions": READY}
+
+
+def ended(made: dict) -> None:
+    """The pod has done what it had to do."""
+    made["spec"]["nodeName"] = "a"
+    image = "docker.io/library/x@sha256:" + "ab" * 32
+    state = {"state": {"terminated": {"exitCode": 0}}, "name": "probe", "imageID": image}
+    made["status"] |= {"phase": "Succeeded", "containerStatuses": [state]}
+
+
+def waiting(reason: str, message: str):
+    """The pod is placed, and its container waits for this reason."""
+
+    def on_pod(made: dict) -> None:
+        made["spec"]["nodeName"] = "a"
+        state = {"state": {"waiting": {"reason": reason, "message": message}}, "name": "c"}
+        made["status"] |= {"phase": "Pending", "containerStatuses": [state]}
+
+    return on_pod
+
+
+def unplaced(made: dict) -> None:
+    """No node for the pod."""
+    message = "0/1 nodes are available: 1 Insufficient cpu."
+    condition = {"type": "PodScheduled", "status": "False", "message": message}
+    made["status"] |= {"phase": "Pending", "conditions": [condition]}

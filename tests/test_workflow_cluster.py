@@ -1,0 +1,137 @@
+"""`snakemake --profile k8s` against an API server without a cluster: its plan, image, undeploy."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.platforms.kubernetes import fakecluster
+from tests.platforms.kubernetes.fakecluster import FakeCluster, node
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = """
+testbed: local
+experiments: [baseline]
+base: digits-ff
+suts: [plain]
+repetitions: 1
+"""
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    for name in ("config", "envs", "k8s", "local", "rules", "scripts"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    (tmp_path / "config" / "config.yaml").write_text(SETTINGS)
+    return tmp_path
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    with FakeCluster() as fake:
+        fake.put_nodes(node("one", cpu="8"))
+        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path / "kubeconfig")))
+        monkeypatch.setenv("TRIALWATT_IMAGE", "trialwatt-worker:test")
+        yield fake
+
+
+def snakemake(project: Path, *arguments: str) -> tuple[int, str]:
+    program = Path(sys.executable).parent / "snakemake"
+    done = subprocess.run(
+        [program, "--profile", "k8s", *arguments],
+        cwd=project,
+        env=os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1200,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_it_takes_a_testbed_of_a_cluster_and_plans_with_it(project, cluster):
+    code, said = snakemake(project, "-n", "--quiet", "host")
+    assert code == 0, said
+    line = next(line for line in said.splitlines() if line.startswith("baseline"))
+    assert line.split()[1:4] == ["plain", "1", "1"]
+    for rule in ("shared_data", "results/testbeds/k8s-local.json", "results/runs/k8s-local/plain-"):
+        assert rule in said
+    assert ("GET", "/api/v1/nodes") in cluster.asked
+    assert not cluster.names("namespaces")
+
+
+def test_what_is_missing_is_said_at_once_and_nothing_is_made(project, cluster, monkeypatch):
+    monkeypatch.delenv("TRIALWATT_IMAGE")
+    cluster.denied = {("create", "namespaces")}
+    cluster.put_nodes(node("one", cpu="1"))
+    code, said = snakemake(project)
+    assert code != 0
+    assert "config/testbeds/k8s-local.yaml: platform: the cluster does not allow" in said
+    assert "snakemake --profile k8s image" in said
+    assert "minikube image load" in said
+    assert "plain: 0 of 5 pods fit" in said or "pods fit (worker-0" in said
+    assert "errors; nothing was started." in said
+    assert not (project / "results" / "runs").exists()
+    assert not cluster.names("namespaces")
+
+
+def test_a_second_configuration_still_runs_on_the_cluster(project, cluster):
+    more = ("--configfile", "config/mnist.yaml", "--config", "repetitions=2")
+    code, said = snakemake(project, "-n", "--quiet", "host", *more)
+    assert code == 0, said
+    assert "results/runs/k8s-local/plain-mnist" in said
+
+
+def test_a_testbed_that_is_described_again_keeps_no_run_from_being_made(
+    project, cluster, monkeypatch
+):
+    cluster.on_pod = fakecluster.ended
+    facts = {"python": "3", "kernel": "6", "cpu_model": "x", "suts_lacking": {}}
+    cluster.logs["probe"] = json.dumps(facts)
+    record = "results/testbeds/k8s-local.json"
+    code, said = snakemake(project, record)
+    assert code == 0, said
+    # another image: the testbed is looked at again, by its parameters
+    monkeypatch.setenv("TRIALWATT_IMAGE", "trialwatt-worker:other")
+    code, said = snakemake(project, "-n", "--quiet", "host", "--", "runs")
+    assert code == 0, said
+    assert {"rule testbed:", "rule shared_data:", "rule run:"} <= set(said.splitlines())
+
+
+def test_undeploying_needs_no_image_and_leaves_nothing(project, cluster, monkeypatch):
+    monkeypatch.delenv("TRIALWATT_IMAGE")
+    labels = {"app.kubernetes.io/managed-by": "trialwatt", "trialwatt/part": "shared"}
+    space = "/api/v1/namespaces/trialwatt-shared"
+    cluster.objects[space] = {"metadata": {"name": "trialwatt-shared", "labels": labels}}
+    note = project / "results" / "shared" / "k8s-local" / "digits.json"
+    note.parent.mkdir(parents=True)
+    note.write_text("{}")
+    code, said = snakemake(project, "undeploy")
+    assert code == 0, said
+    assert "removed the namespace trialwatt-shared" in said
+    assert not cluster.names("namespaces")
+    assert note.exists()  # without it, what was measured would count as out of date
+
+
+def test_the_image_is_built_without_a_cluster(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.setenv("TRIALWATT_BUILD", "--platform=linux/arm64")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    docker = tools / "docker"
+    docker.write_text(f'#!/bin/sh\necho "$*" > {tmp_path}/called\n')
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    code, said = snakemake(project, "image")
+    assert code == 0, said
+    called = (tmp_path / "called").read_text()
+    assert called.startswith("build --file envs/Containerfile --tag trialwatt-worker:")
+    assert "--platform=linux/arm64" in called
+    assert "kind load docker-image" in said
