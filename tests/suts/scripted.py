@@ -40,6 +40,7 @@ class ScriptedTrials:
     def __init__(self, job: Job, score: Score, started=(), pause_s: float = 0.0):
         self.started = frozenset(started)
         self.ran: list[tuple[dict, int, str, int]] = []
+        self.notes: list[dict] = []
         self._epochs, self._score, self._pause_s = job.workload.epochs, score, pause_s
 
     def run(self, phi, number, report=None, dispatched=None) -> TrialResult:
@@ -53,9 +54,15 @@ class ScriptedTrials:
         self.ran.append((phi, number, outcome, epoch))
         return TrialResult(f"worker-0/{number}", outcome, score)
 
+    def note(self, note: dict) -> None:
+        self.notes.append(note)
+
 
 def search(sut, job: Job, score: Score, workers: int = 1, pause_s: float = 0.0) -> list[tuple]:
-    """Run a whole search, its workers as threads; the trials by their numbers."""
+    """Run a whole search, its workers as threads; the trials by their numbers.
+
+    `sut` then has what they noted, as the leading role's.
+    """
     sut.prepare(job)
     sut.setup(job)
     trials = [ScriptedTrials(job, score, pause_s=pause_s) for _ in range(workers)]
@@ -71,8 +78,9 @@ def search(sut, job: Job, score: Score, workers: int = 1, pause_s: float = 0.0) 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
         assert not thread.is_alive()
     if errors:
         raise errors[0]
+    sut.notes = [note for each in trials for note in each.notes]
     return sorted((trial for each in trials for trial in each.ran), key=lambda trial: trial[1])

@@ -67,7 +67,7 @@ def test_the_example_is_found_and_runs_a_whole_job(installed, run_job, tmp_path,
 
 def test_the_example_stands_in_the_matrix_and_in_a_plan(installed, tmp_path):
     command = [sys.executable, "-m", "trialwatt.cli", "suts"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     assert "\nclimb: available\n" in f"\n{done.stdout}"
     assert re.search(r"^sampler climb .* available \(one change\)", done.stdout, re.M)
 

@@ -129,5 +129,5 @@ def test_a_worker_too_small_for_the_heaps_is_infeasible_at_once(run_config):
 
 
 def test_two_plans_do_not_share_ports():
-    first, second = spark.Address.free(), spark.Address.free()
-    assert {first.port, first.web_port}.isdisjoint({second.port, second.web_port})
+    first, second = spark.Ports.free(), spark.Ports.free()
+    assert {first.own, first.web}.isdisjoint({second.own, second.web})

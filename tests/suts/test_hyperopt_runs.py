@@ -57,6 +57,7 @@ def daemon(run_id: str, component: str) -> psutil.Process:
     raise AssertionError(f"{component} is not running")
 
 
+@pytest.mark.slow  # a whole job; the contract has one with a trial that needs too much memory
 def test_a_job_in_which_one_trial_takes_too_much_memory(run_job, tmp_path, monkeypatch):
     temporary = tmp_path / "tmp"
     temporary.mkdir()

@@ -30,12 +30,13 @@ def test_the_workers_share_out_the_grid(workers, seed):
         job = job_of(
             Path(folder), "plain", SPACE, {"sampler": "grid"}, seed, workers={"count": workers}
         )
-        found = search(Plain(), job, score, workers)
+        sut = Plain()
+        found = search(sut, job, score, workers)
         assert [number for _, number, *_ in found] == list(range(12))
         assert sorted(keys(found)) == sorted(
             json.dumps(phi, sort_keys=True) for phi in grid(job.workload.space)
         )
-        assert Plain().best(job).phi == {"lr": 0.7, "ls": 64}
+        assert sut.best(job).phi == {"lr": 0.7, "ls": 64}
 
 
 @settings(max_examples=20, deadline=None)

@@ -28,7 +28,7 @@ def job(run_job, tmp_path):
     before = _outside()
 
     def run(**keys) -> Path:
-        keys = {"deadline_s": 240, "testbed": BED} | keys
+        keys = {"deadline_s": 600, "testbed": BED} | keys
         return run_job(tmp_path / "results", "ray", **keys)
 
     yield run
@@ -66,6 +66,7 @@ def _written(phi):
 # --- whole jobs -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # a whole job on a cluster of its own; the contract has one in each test run
 def test_a_whole_grid_every_phi_once_all_steps_and_nothing_left(job, run_config):
     folder = job()
     run, found = manifest(folder), trials(folder)
@@ -159,6 +160,7 @@ def test_hyperband_stops_bad_trials_and_the_records_say_after_which_epoch(job):
     assert set(stopped) <= {1, 3}
 
 
+@pytest.mark.slow  # a whole job; the contract has one with a trial that needs too much memory
 def test_a_trial_without_memory_fails_for_memory_and_the_job_goes_on(job):
     folder = job(
         epochs=1,
@@ -192,6 +194,7 @@ def test_workers_in_which_no_trial_can_begin_are_infeasible_and_the_reason_says_
     assert time.monotonic() - began < 200
 
 
+@pytest.mark.slow  # a whole job; the contract has one whose worker is killed in a trial
 def test_a_raylet_killed_in_a_trial_is_replaced_and_the_job_ends(job):
     killed, over = [], threading.Event()
 
@@ -305,11 +308,12 @@ def test_roles_have_disjoint_ports_and_what_a_trial_needs(run_config):
         spans.append(named | set(range(low, high + 1)))
         assert not named & set(range(low, high + 1))
     assert len(set().union(*spans)) == sum(map(len, spans))
-    assert len({role.environment["RAY_AUTH_TOKEN"] for role in roles}) == 1
+    assert len({role.secrets["RAY_AUTH_TOKEN"] for role in roles}) == 1
+    assert not any("RAY_AUTH_TOKEN" in role.environment for role in roles)
 
 
 def test_two_plans_do_not_share_a_secret(run_config):
-    tokens = {Ray().planned_roles(run_config("ray"))[0].environment["RAY_AUTH_TOKEN"] for _ in "ab"}
+    tokens = {Ray().planned_roles(run_config("ray"))[0].secrets["RAY_AUTH_TOKEN"] for _ in "ab"}
     assert len(tokens) == 2
 
 
@@ -410,10 +414,11 @@ def test_a_part_of_the_grid_is_so_many_of_its_points(workload, tmp_path):
 
 def test_clean_removes_what_a_killed_run_left(run_config, tmp_path):
     from trialwatt.suts.base import Job
-    from trialwatt.suts.ray import scratch
+    from trialwatt.suts.scratch import scratch
 
     job = Job("run-left", run_config("ray"), 1, 0, str(tmp_path), "", 1, 1.0)
-    (scratch(job) / "ray").mkdir(parents=True)
+    folder = scratch("ray", job.run_id)
+    (folder / "ray").mkdir(parents=True)
     Ray().clean(job)
-    assert not scratch(job).exists()
+    assert not folder.exists()
     Ray().clean(job)

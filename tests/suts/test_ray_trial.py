@@ -69,7 +69,7 @@ def test_an_assignment_is_stamped_when_it_is_sent_not_when_it_is_planned(workloa
     before = now()
     sent = pickle.loads(pickle.dumps(copied))
     after = now()
-    assert before.mono_ns <= sent.dispatched.mono_ns <= after.mono_ns
+    assert before.mono_ns <= sent.dispatched.here().mono_ns <= after.mono_ns
     assert (sent.workload, sent.here) == (planned.workload, now)
     assert pickle.loads(pickle.dumps(sent)).dispatched == sent.dispatched
     assert planned.dispatched is None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +14,9 @@ from trialwatt.config.models import Limits, RunConfig, Testbed, Workload
 from trialwatt.config.space import Phi
 from trialwatt.platforms.base import Role
 from trialwatt.suts.strategies import Strategy
+
+SPEAKING = ("@python@", "-m", "trialwatt.lifecycle.worker")
+"""The command of every role that speaks."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,9 @@ class Trials(Protocol):
         The coordinator then closes the trial as failed, for memory or as lost.
         """
 
+    def note(self, note: dict) -> None:
+        """In a role that speaks: hand Sut.best a JSON object, which the coordinator keeps."""
+
 
 @dataclass(frozen=True)
 class Best:
@@ -116,6 +121,8 @@ class Sut(ABC):
     pruners: dict[str, Strategy] = {"none": Strategy(make=lambda: None)}
     is_control: bool = False
     """Whether it is what the others are compared with: then it also runs their stand-ins."""
+    notes: Sequence[dict] = ()
+    """In the leading role, for `best`: what the workers noted (Trials.note), as it came."""
 
     @classmethod
     def available(cls) -> str:
@@ -140,7 +147,12 @@ class Sut(ABC):
         return []
 
     def roles(self, job: Job) -> list[Role]:
-        """What the platform must start, in this order. Default: wn speaking workers, no service."""
+        """What the platform must start, in this order. Default: wn speaking workers, no service.
+
+        Asked in the coordinator, which may share no host, files or programs with the roles: what
+        differs there stands as a token (platforms.base.Role), and the folder and the dataset of
+        `job` are those that the roles see.
+        """
         return [self.worker(job, index) for index in range(job.workload.workers.count)]
 
     def planned_roles(self, config: RunConfig) -> list[Role]:
@@ -165,16 +177,23 @@ class Sut(ABC):
             name="worker",
             kind="worker",
             index=index,
-            command=(sys.executable, "-m", "trialwatt.lifecycle.worker"),
+            command=SPEAKING,
             cpu=job.worker_cpu,
             memory_mb=job.workload.workers.memory_mb,
         )
 
     def prepare(self, job: Job) -> None:
-        """In every speaking role, as part of deploy: import the framework, reach its services."""
+        """In every speaking role, as part of deploy: import the framework, reach its services.
 
-    def confirm(self, job: Job, component: str) -> None:
-        """In the leading role: return when this component has joined (roles with `confirmed`)."""
+        Roles may share no folder: what one writes, another reads by the framework's own means, by
+        Trials.note, or not at all.
+        """
+
+    def confirm(self, job: Job, component: str, host: str) -> None:
+        """In the leading role: return when this component has joined (roles with `confirmed`).
+
+        host: the address at which its ports are reached.
+        """
 
     def setup(self, job: Job) -> None:
         """In the leading role: hand over the search space; after it the search can start."""

@@ -7,24 +7,26 @@ does not reuse such a process): torch is imported anew, which the records show a
 trial a turn. That is the framework's own cost, and left as it is.
 
 What is not Spark's default: a failed task is not repeated (it is a failed trial), no web interface
-of the driver, and the JVM options of trialwatt.suts.spark, which make starting cheaper. Hyperopt
+of the driver, a secret without which nobody can join, and the JVM options of
+trialwatt.suts.spark_daemon, which make starting cheaper. Hyperopt
 has no pruner, and SparkTrials no grid.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
-import sys
 import threading
 import time
 from concurrent.futures import Future, wait
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 
 from trialwatt.config.models import Testbed, Workload
 from trialwatt.platforms.base import Role
-from trialwatt.suts import spark
-from trialwatt.suts.base import Best, Infeasible, Job, Sut, Trials
+from trialwatt.suts import spark, spark_daemon
+from trialwatt.suts.base import SPEAKING, Best, Infeasible, Job, Sut, Trials
 from trialwatt.suts.hyperopt_samplers import SAMPLERS, option_problems
 from trialwatt.suts.hyperopt_space import phi_of, to_hyperopt
 from trialwatt.suts.hyperopt_trials import run_trial, told_apart
@@ -72,24 +74,19 @@ class Hyperopt(Sut):
     def roles(self, job: Job) -> list[Role]:
         """The driver comes first: it says when the master can take workers, and when all of
         those, which start side by side, have their executors."""
-        address = spark.Address.free()
-        scratch = job.path("sut")
-        if job.folder:
-            scratch.mkdir(exist_ok=True)
-        variables = spark.environment(address, scratch)
+        ports, scratch = spark.Ports.free(), _scratch(job)
+        common = {"environment": spark.environment(ports), "secrets": spark.secret()}
         service = {"kind": "service", "cpu": job.service.cpu, "memory_mb": job.service.memory_mb}
-        driver = (sys.executable, "-m", "trialwatt.lifecycle.worker")
-        master = spark.master_command(address)
         workers = job.workload.workers
         return [
-            Role(name="driver", command=driver, environment=variables, **service),
+            Role(name="driver", command=SPEAKING, **service, **common),
             Role(
                 name="master",
-                command=master,
-                environment=variables,
+                command=spark.master_command(ports, scratch),
                 speaks=False,
                 confirmed=True,
                 **service,
+                **common,
             ),
             *(
                 Role(
@@ -97,13 +94,17 @@ class Hyperopt(Sut):
                     kind="worker",
                     index=index,
                     command=spark.worker_command(
-                        address, _heap_mb(job), job.path("logs", f"worker-{index}")
+                        "master",
+                        ports,
+                        _heap_mb(job),
+                        scratch,
+                        job.path("logs", f"worker-{index}"),
                     ),
                     cpu=job.worker_cpu,
                     memory_mb=workers.memory_mb,
                     speaks=False,
                     confirmed=index == workers.count - 1,
-                    environment=variables,
+                    **common,
                 )
                 for index in range(workers.count)
             ),
@@ -117,17 +118,19 @@ class Hyperopt(Sut):
                 f"{spark.LEAST_HEAP_MB}, daemon {spark.DAEMON_HEAP_MB}), and has "
                 f"{job.workload.workers.memory_mb} MB"
             )
+        _scratch(job).mkdir(exist_ok=True)
+        os.environ.update(spark_daemon.variables(_scratch(job)))
         import hyperopt  # noqa: F401
         import pyspark.sql  # noqa: F401
 
-    def confirm(self, job: Job, component: str) -> None:
-        address = spark.Address.here()
+    def confirm(self, job: Job, component: str, host: str) -> None:
         if component == "master":
-            while not address.answers():
+            self._master = spark.Master(host, spark.Ports.here())
+            while not self._master.answers():
                 time.sleep(spark.POLL_S)
             return
         self._cluster = spark.Cluster(
-            address, job.run_id, job.workload.workers.count, _heap_mb(job), job.path("sut")
+            self._master, job.run_id, job.workload.workers.count, _heap_mb(job), _scratch(job)
         )
         self._cluster.wait()
 
@@ -162,8 +165,8 @@ class Hyperopt(Sut):
         return Best(phi_of(job.workload.space, drawn), -top["result"]["loss"], top["tid"])
 
     def clean(self, job: Job) -> None:
-        if job.path("sut").exists():
-            shutil.rmtree(job.path("sut"))
+        if _scratch(job).exists():
+            shutil.rmtree(_scratch(job))
 
     def _search(self, job: Job, trials: Trials, search: Future) -> None:
         """The whole search, in a thread: fmin would wait for ever for a worker that never comes."""
@@ -188,6 +191,11 @@ class Hyperopt(Sut):
             search.set_exception(error)
         else:
             search.set_result(None)
+
+
+def _scratch(job: Job) -> Path:
+    """Where Spark writes: in the run's folder, as each component sees it."""
+    return job.path("sut")
 
 
 def _heap_mb(job: Job) -> int:

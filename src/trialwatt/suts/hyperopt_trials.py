@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from trialwatt.clock import Stamp, now
+from trialwatt.clock import Sent, Stamp, now, sent
 from trialwatt.config.models import Space
 from trialwatt.platforms.groups.processes import read_stat
 from trialwatt.suts.base import Trials
@@ -45,7 +45,7 @@ def told_apart(
         def _run_trial_async(self, trial: dict) -> None:
             own = copy.copy(self)  # its thread reads the function a moment later
             must_wait = self.running_trial_count() > places()
-            dispatched = None if must_wait else now()
+            dispatched = None if must_wait else sent()
             own.eval_function = partial(objective, trial["tid"], dispatched)
             super(State, own)._run_trial_async(trial)
 
@@ -62,7 +62,7 @@ def told_apart(
 
 
 def run_trial(
-    here: Callable[[], Trials], space: Space, number: int, dispatched: Stamp | None, drawn: dict
+    here: Callable[[], Trials], space: Space, number: int, dispatched: Sent | None, drawn: dict
 ) -> dict:
     """In a Python process of a Spark executor: one trial, and what Hyperopt wants to know of it."""
     from hyperopt import STATUS_FAIL, STATUS_OK
@@ -73,7 +73,8 @@ def run_trial(
         # Spark repeats a trial whose worker is gone, whatever spark.task.maxFailures says, and
         # tells SparkTrials nothing of it.
         dispatched = None
-    result = here().run(phi_of(space, drawn), number, dispatched=dispatched or _born())
+    since = dispatched.here() if dispatched else _born()
+    result = here().run(phi_of(space, drawn), number, dispatched=since)
     if result.outcome == "failed":
         return {"status": STATUS_FAIL}
     return {"status": STATUS_OK, "loss": -result.score}

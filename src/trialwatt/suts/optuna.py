@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from importlib.util import find_spec
 
-from trialwatt.config.models import Range, Workload
+from trialwatt import platforms
+from trialwatt.config.models import Range, Testbed, Workload
 from trialwatt.config.space import is_whole
+from trialwatt.platforms.base import Role
+from trialwatt.suts import postgres
 from trialwatt.suts.base import Best, Job, Sut, Trials
-from trialwatt.suts.optuna_storage import open_storage, reach_storage
+from trialwatt.suts.optuna_storage import (
+    is_service,
+    open_storage,
+    reach_storage,
+    service,
+    url_secret,
+)
 from trialwatt.suts.optuna_strategies import PRUNERS, SAMPLERS, Seeds, seeds_of, suggest
+from trialwatt.suts.scratch import scratch
 
 
 class Optuna(Sut):
@@ -38,6 +50,26 @@ class Optuna(Sut):
         if search.pruner_options:
             found += _refused("pruner_options", lambda: _pruner(workload))
         return found
+
+    @classmethod
+    def testbed_problems(cls, testbed: Testbed) -> list[tuple[str, str]]:
+        remote = platforms.get(testbed.platform).remote
+        if testbed.storage is None and remote:
+            message = "the workers share no folder for a journal: set {postgres: service}"
+            return [("storage", message)]
+        if is_service(testbed) and not remote and (problem := postgres.problem()):
+            return [("storage.postgres", problem)]
+        return []
+
+    def roles(self, job: Job) -> list[Role]:
+        """wn workers, after the database where the run has one of its own: each waits for it."""
+        workers = super().roles(job)
+        testbed = job.config.testbed
+        if not is_service(testbed):
+            return [replace(worker, secrets=url_secret(testbed)) for worker in workers]
+        storage, variables, secret = service(job)
+        workers = [replace(each, environment=variables, secrets=secret) for each in workers]
+        return [storage, *workers]
 
     def prepare(self, job: Job) -> None:
         _optuna()
@@ -102,7 +134,12 @@ class Optuna(Sut):
         return Best(best.params, best.value, best.number)
 
     def clean(self, job: Job) -> None:
-        """Delete the study from the database; a journal goes with the run's folder."""
+        """Delete the study from the user's database; a journal goes with the run's folder."""
+        if is_service(job.config.testbed):
+            folder = scratch(postgres.SUT, job.run_id)
+            if folder.exists():  # it was killed before it could remove it
+                shutil.rmtree(folder)
+            return
         if job.config.testbed.storage is None:
             return
         optuna = _optuna()

@@ -1,17 +1,72 @@
-"""Where the workers of a study meet: a journal file in the run's folder, or PostgreSQL."""
+"""Where the workers of a study meet: a journal file in the run's folder, or PostgreSQL.
+
+The PostgreSQL is the user's, or a service of the run (the role `storage`).
+"""
 
 from __future__ import annotations
 
 import os
+import secrets
+import socket
+import time
 from contextlib import contextmanager
+from urllib.parse import quote, urlsplit
 
+from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
+from trialwatt.platforms.base import Role
+from trialwatt.suts import postgres
 from trialwatt.suts.base import Job
+from trialwatt.suts.ports import free_blocks
 
 HEARTBEAT_S = 10
 """How often a worker tells the database that its trial is alive."""
 STALE_S = 60
 """Without a heartbeat for so long, a trial's worker is taken for lost by the others."""
+ADDRESS = "TRIALWATT_STORAGE"
+"""Environment variable: host:port of the run's own database."""
+CONNECTIONS = 4
+"""That one worker has at most, with room to spare."""
+POLL_S = 0.1
+STARTING_S = 60
+"""An open port of a database that has so long refused to be used means that it will do so ever."""
+
+
+# --- the roles ----------------------------------------------------------------------------------
+
+
+def is_service(testbed: Testbed) -> bool:
+    """Whether each run starts a database of its own."""
+    return testbed.storage is not None and testbed.storage.postgres == "service"
+
+
+def service(job: Job) -> tuple[Role, dict[str, str], dict[str, str]]:
+    """The run's own database; variables and secrets of those who use it."""
+    (port,) = free_blocks(1, 1)
+    secret = {postgres.PASSWORD: secrets.token_urlsafe(24)}
+    connections = 20 + CONNECTIONS * job.workload.workers.count
+    role = Role(
+        name="storage",
+        kind="service",
+        command=(
+            *("@python@", "-m", "trialwatt.suts.postgres"),
+            *(job.run_id, "@host@", str(port), str(connections)),
+        ),
+        cpu=job.service.cpu,
+        memory_mb=job.service.memory_mb,
+        speaks=False,
+        secrets=secret,
+    )
+    return role, {ADDRESS: f"@host:{role.component}@:{port}"}, secret
+
+
+def url_secret(testbed: Testbed) -> dict[str, str]:
+    """The variable with the URL of the user's database, where there is one, as here."""
+    variable = testbed.storage and testbed.storage.postgres_env
+    return {variable: os.environ[variable]} if variable and variable in os.environ else {}
+
+
+# --- in the workers -----------------------------------------------------------------------------
 
 
 def open_storage(job: Job):
@@ -36,7 +91,8 @@ def open_storage(job: Job):
 def reach_storage(job: Job) -> None:
     """See that the storage can be used, and import what it needs; writes nothing.
 
-    Workers that start side by side must not make the tables side by side: opening does that.
+    Waits for the run's own database, which starts beside the workers. Workers that start side by
+    side must not make the tables side by side: opening does that.
     """
     if job.config.testbed.storage is None:
         return
@@ -45,24 +101,55 @@ def reach_storage(job: Job) -> None:
         from optuna.storages._rdb import models  # noqa: F401
 
         engine = sqlalchemy.create_engine(url)
-        engine.connect().close()
+        if is_service(job.config.testbed):
+            _wait_for(engine, os.environ[ADDRESS])
+        else:
+            engine.connect().close()
         engine.dispose()
+
+
+def _wait_for(engine, address: str) -> None:
+    """Until it listens: where it never does, it has ended, and the coordinator ends the run."""
+    from sqlalchemy.exc import OperationalError
+
+    host, _, port = address.rpartition(":")
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+            break
+        except OSError:
+            time.sleep(POLL_S)
+    deadline = time.monotonic() + STARTING_S
+    while True:
+        try:
+            engine.connect().close()
+            return
+        except OperationalError:  # it is not yet up, though it listens
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)
 
 
 @contextmanager
 def _database(job: Job):
     """The database's URL; errors come without it and its password, since they go into logs."""
-    variable = job.config.testbed.storage.postgres_env
-    url = os.environ.get(variable, "")
+    if is_service(job.config.testbed):
+        whose, url = f"of the run, at {os.environ[ADDRESS]}", _service_url()
+    else:
+        variable = job.config.testbed.storage.postgres_env
+        whose, url = f"whose URL is in {variable}", os.environ.get(variable, "")
     try:
         yield _with_driver(url)
     except Exception as error:
         text = str(error.__cause__ or error).strip().splitlines()[0]
         for secret in filter(None, (url, _with_driver(url), _password(url))):
             text = text.replace(secret, "…")
-        raise TrialwattError(
-            f"cannot use the PostgreSQL whose URL is in {variable}: {text}"
-        ) from None
+        raise TrialwattError(f"cannot use the PostgreSQL {whose}: {text}") from None
+
+
+def _service_url() -> str:
+    password = quote(os.environ[postgres.PASSWORD], safe="")
+    return f"postgresql://{postgres.USER}:{password}@{os.environ[ADDRESS]}/postgres"
 
 
 def _with_driver(url: str) -> str:
@@ -72,8 +159,6 @@ def _with_driver(url: str) -> str:
 
 
 def _password(url: str) -> str:
-    from urllib.parse import urlsplit
-
     try:
         return urlsplit(url).password or ""
     except ValueError:

@@ -5,7 +5,6 @@ The trials are split among the workers before the first one starts: worker i tak
 
 from __future__ import annotations
 
-import json
 import random
 
 from trialwatt.config.models import Workload
@@ -47,22 +46,11 @@ class Plain(Sut):
         for number in range(index, len(phis), job.workload.workers.count):
             if number not in trials.started:
                 result = trials.run(phis[number], number)
-                self._note(job, index, phis[number], number, result.score)
+                trials.note({"phi": phis[number], "score": result.score, "number": number})
 
     def best(self, job: Job) -> Best | None:
-        notes = [
-            json.loads(line)
-            for path in sorted(job.path("sut").glob("*.jsonl"))
-            for line in path.read_text().splitlines()
-        ]
-        scored = [note for note in notes if note["score"] is not None]
+        scored = [note for note in self.notes if note["score"] is not None]
         if not scored:
             return None
         top = max(scored, key=lambda note: (note["score"], -note["number"]))
         return Best(top["phi"], top["score"], top["number"])
-
-    def _note(self, job: Job, index: int, phi: Phi, number: int, score: float | None) -> None:
-        folder = job.path("sut")
-        folder.mkdir(exist_ok=True)
-        with (folder / f"worker-{index}.jsonl").open("a") as file:
-            file.write(json.dumps({"phi": phi, "score": score, "number": number}) + "\n")

@@ -1,36 +1,38 @@
 """Ray Tune on a Ray cluster: a head, the driver, and wn raylets that are the workers.
 
 Tune starts a process for each trial on a raylet (a class trainable; actors are not reused, which
-is its default), and the trial records itself there. The driver only searches.
+is its default), and the trial records itself there. The driver only searches. Ray wants a raylet on
+a driver's own host: it takes the head's, or starts one without a CPU where the head is elsewhere.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
 import secrets
 import shutil
+import subprocess
 import sys
-import tempfile
 import time
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy
 
 from trialwatt.config.models import Range, Workload
 from trialwatt.config.space import is_whole
-from trialwatt.platforms.base import Role
+from trialwatt.errors import TrialwattError
+from trialwatt.platforms.base import Role, replaced
 from trialwatt.suts import ray_trial
-from trialwatt.suts.base import Best, Job, Sut, Trials
+from trialwatt.suts.base import SPEAKING, Best, Job, Sut, Trials
 from trialwatt.suts.ports import free_blocks
+from trialwatt.suts.ray_node import SUT, is_open
 from trialwatt.suts.ray_space import phi_of
 from trialwatt.suts.ray_strategies import PRUNERS, SAMPLERS, Search
+from trialwatt.suts.scratch import scratch
 
-HOST = "127.0.0.2"
-"""This machine, for itself alone: Ray would turn 127.0.0.1 into the machine's outer address."""
+HOST = "TRIALWATT_RAY_HOST"
+"""Environment variable of the driver: its own address."""
 ADDRESS = "RAY_ADDRESS"
 """Ray's own environment variable: host:port of the head."""
 PORT_OPTIONS = (
@@ -87,8 +89,10 @@ class Ray(Sut):
     def roles(self, job: Job) -> list[Role]:
         count, service = job.workload.workers.count, job.service
         head_ports, *worker_ports = free_blocks(1 + count, PORTS)
-        address = f"{HOST}:{head_ports}"
-        shared = _environment(job, address)
+        address = f"@host:head@:{head_ports}"
+        shared = _environment(job) | {ADDRESS: address}
+        # The ports are open to the network, and whoever may connect may run code.
+        secret = {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
         head = Role(
             name="head",
             kind="service",
@@ -96,15 +100,17 @@ class Ray(Sut):
             cpu=service.cpu,
             memory_mb=service.memory_mb,
             speaks=False,
-            environment=shared,
+            environment=shared | {ADDRESS: f"@host@:{head_ports}"},
+            secrets=secret,
         )
         driver = Role(
             name="driver",
             kind="service",
-            command=(sys.executable, "-m", "trialwatt.lifecycle.worker"),
+            command=SPEAKING,
             cpu=service.cpu,
             memory_mb=service.memory_mb,
-            environment=shared,
+            environment=shared | {HOST: "@host@"},
+            secrets=secret,
         )
         workers = [
             Role(
@@ -117,30 +123,30 @@ class Ray(Sut):
                 speaks=False,
                 confirmed=index == count - 1,
                 environment=shared,
+                secrets=secret,
             )
             for index, ports in enumerate(worker_ports)
         ]
         return [head, driver, *workers]
 
     def clean(self, job: Job) -> None:
-        folder = scratch(job)
+        folder = scratch(SUT, job.run_id)
         if folder.exists():
             shutil.rmtree(folder)
 
     # --- the driver's side --------------------------------------------------------------------
 
     def prepare(self, job: Job) -> None:
-        import ray
-
-        ray.init(
-            address=os.environ[ADDRESS],
-            _node_ip_address=HOST,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
+        head, host = os.environ[ADDRESS], os.environ[HOST]
+        raylet = None
+        if head.rpartition(":")[0] != host:
+            raylet = self._raylet = _own_raylet(job, host, head)
+        while not _connected(head, host):  # it listens before it has registered
+            if raylet and raylet.poll() is not None:
+                raise _ended(raylet)
         _tune()
 
-    def confirm(self, job: Job, component: str) -> None:
+    def confirm(self, job: Job, component: str, host: str) -> None:
         """The last raylet is confirmed when all of them are there: they start side by side."""
         import ray
 
@@ -176,7 +182,7 @@ class Ray(Sut):
             ),
             run_config=tune.RunConfig(
                 name="tune",
-                storage_path=str(scratch(job)),
+                storage_path=str(scratch(SUT, job.run_id)),
                 callbacks=[_watcher(trials)],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,
@@ -197,18 +203,18 @@ class Ray(Sut):
 # --- the cluster ------------------------------------------------------------------------------
 
 
-def _environment(job: Job, address: str) -> dict[str, str]:
+def _environment(job: Job) -> dict[str, str]:
     """Of all processes of the cluster, the trials' too."""
     return {
-        ADDRESS: address,
-        # The ports are open to the network, and whoever may connect may run code.
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_BACKEND_LOG_LEVEL": "warning",
         # It would watch the machine's memory; each worker has a limit of its own, which kills.
         "RAY_memory_monitor_refresh_ms": "0",
         "RAY_raylet_start_wait_time_s": str(round(job.workload.deadline_s)),
+        # How often, every 2 s, a raylet looks whether the head's has registered; 20 are too few
+        # where that takes long.
+        "RAY_NUM_REDIS_GET_RETRIES": str(round(job.workload.deadline_s / 2)),
         # Nothing of ours needs a drain, which is for services that hand their requests on.
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
         "RAY_AIR_NEW_OUTPUT": "0",  # the one that can be silent
@@ -223,42 +229,79 @@ def _environment(job: Job, address: str) -> dict[str, str]:
 def _head_command(job: Job, ports: int, memory_mb: int) -> tuple[str, ...]:
     numbered = [part for n, o in enumerate(PORT_OPTIONS) for part in (o, str(ports + n))]
     own = ("--head", "--num-cpus", "0", "--include-dashboard", "false", "--disable-usage-stats")
-    return _node(job, "", ports, memory_mb, *own, "--no-monitor", *numbered)
+    return _node(job, "@host@", "", ports, memory_mb, *own, "--no-monitor", *numbered)
 
 
 def _raylet_command(job: Job, index: int, address: str, ports: int) -> tuple[str, ...]:
+    # One CPU to Ray, whatever the worker's share of one: a raylet runs one trial at a time.
+    known = ("--num-cpus", "1", "--resources", json.dumps({f"worker-{index}": 1}))
+    memory_mb = job.workload.workers.memory_mb
+    return _joining(job, "@host@", address, ports, memory_mb, *known)
+
+
+def _joining(
+    job: Job, host: str, address: str, ports: int, memory_mb: int, *known: str
+) -> tuple[str, ...]:
     options = list(enumerate(PORT_OPTIONS))[1:-1]
     numbered = [part for number, option in options for part in (option, str(ports + number))]
-    # One CPU to Ray, whatever the worker's share of one: a raylet runs one trial at a time.
-    own = ("--address", address, "--num-cpus", "1")
-    known = ("--resources", json.dumps({f"worker-{index}": 1}))
-    memory_mb = job.workload.workers.memory_mb
-    return _node(job, address, ports, memory_mb, *own, *known, *numbered)
+    return _node(job, host, address, ports, memory_mb, "--address", address, *known, *numbered)
 
 
-def _node(job: Job, head: str, ports: int, memory_mb: int, *own: str) -> tuple[str, ...]:
+def _node(job: Job, host: str, head: str, ports: int, memory_mb: int, *own: str) -> tuple[str, ...]:
     workers = (str(ports + len(PORT_OPTIONS)), str(ports + PORTS - 1))
     return (
-        *(sys.executable, "-m", "trialwatt.suts.ray_node"),
-        *(str(scratch(job)), f"{HOST}:{ports + PORT_OPTIONS.index('--node-manager-port')}", head),
+        *("@python@", "-m", "trialwatt.suts.ray_node"),
+        *(job.run_id, f"{host}:{_node_manager_port(ports)}", head),
         *own,
-        *("--block", "--node-ip-address", HOST, "--temp-dir", str(scratch(job) / "ray")),
+        *("--block", "--node-ip-address", host),
         *("--min-worker-port", workers[0], "--max-worker-port", workers[1]),
         *("--memory", str(memory_mb << 20), "--object-store-memory", str(OBJECT_STORE_BYTES)),
         *("--include-log-monitor", "false"),
     )
 
 
-def scratch(job: Job) -> Path:
-    """The run's folder for Ray's sockets, logs and Tune's state, removed by `clean`.
+def _node_manager_port(ports: int) -> int:
+    return ports + PORT_OPTIONS.index("--node-manager-port")
 
-    Not in the run's own folder: a socket's path has 107 bytes at most, of which Ray needs 64, and
-    Tune writes pickles, which records must not hold.
+
+def _own_raylet(job: Job, host: str, head: str) -> subprocess.Popen:
+    """In the driver: a raylet without a CPU, so that no trial comes here; it ends with us.
+
+    Returns when it can be reached. Raises TrialwattError where it ends.
     """
-    base = Path("/tmp")
-    if not os.access(base, os.W_OK):
-        base = Path(tempfile.gettempdir())
-    return base / f"tw-ray-{hashlib.sha256(job.run_id.encode()).hexdigest()[:10]}"
+    (ports,) = free_blocks(1, PORTS)
+    command = _joining(job, host, head, ports, job.service.memory_mb, "--num-cpus", "0")
+    raylet = subprocess.Popen(
+        [replaced(part, host, None, sys.executable) for part in command],
+        stdin=subprocess.PIPE,  # it ends when this closes
+    )
+    while not is_open(f"{host}:{_node_manager_port(ports)}"):
+        if raylet.poll() is not None:
+            raise _ended(raylet)
+        time.sleep(POLL_S)
+    return raylet
+
+
+def _ended(raylet: subprocess.Popen) -> TrialwattError:
+    return TrialwattError(f"the driver's raylet ended with exit code {raylet.returncode}")
+
+
+def _connected(head: str, host: str) -> bool:
+    """Connect this process; False where Ray knows of no raylet on its host, after a while."""
+    import ray
+
+    try:
+        ray.init(
+            address=head,
+            _node_ip_address=host,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+        )
+    except ConnectionError as error:
+        if "No node info found" not in str(error.__cause__):
+            raise
+        return False
+    return True
 
 
 # --- Tune -------------------------------------------------------------------------------------

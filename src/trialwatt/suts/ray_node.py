@@ -1,8 +1,11 @@
 """The process of a head or a worker's raylet: Ray's own `ray start --block`, within a run.
 
-Called as `python -m trialwatt.suts.ray_node SCRATCH OWN HEAD ARGUMENTS…`: OWN is the host:port of
+Called as `python -m trialwatt.suts.ray_node RUN_ID OWN HEAD ARGUMENTS…`: OWN is the host:port of
 its raylet, HEAD that of the head ("" for the head itself), ARGUMENTS are those of `ray start`. Ends
 when stdin closes: the coordinator is gone.
+
+The run's scratch folder on this machine has Ray's sockets and logs, and in the driver Tune's state:
+it is not in the run's own, since Tune writes pickles, which records must not hold.
 
 A raylet is started when the head answers, and the ones of a machine one after another: the next
 when the port of the last one is open. What comes before and after that they do side by side.
@@ -19,19 +22,23 @@ import threading
 import time
 from pathlib import Path
 
+from trialwatt.suts.scratch import scratch
+
+SUT = "ray"
 POLL_S = 0.1
 
 
 def main() -> None:
-    scratch, own, head, *arguments = sys.argv[1:]
+    run_id, own, head, *arguments = sys.argv[1:]
     threading.Thread(target=_end_with_stdin, daemon=True).start()
-    Path(scratch).mkdir(mode=0o700, exist_ok=True)  # Ray lets everyone into the folder inside it
+    folder = scratch(SUT, run_id)
+    folder.mkdir(mode=0o700, exist_ok=True)  # Ray lets everyone into the folder inside it
     from ray.scripts.scripts import main as ray
 
     if head:
         _wait_for(head)
-        _take_turn(Path(scratch, "turn"), own)
-    sys.argv = ["ray", "start", *arguments]
+        _take_turn(folder / "turn", own)
+    sys.argv = ["ray", "start", *arguments, "--temp-dir", str(folder / "ray")]
     ray()
 
 
@@ -54,14 +61,19 @@ def _take_turn(lock: Path, own: str) -> None:
     threading.Thread(target=end, daemon=True).start()
 
 
+def is_open(address: str) -> bool:
+    """Whether someone listens at this host:port."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def _wait_for(address: str) -> None:
-    host, port = address.split(":")
-    while True:
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(POLL_S)
+    while not is_open(address):
+        time.sleep(POLL_S)
 
 
 if __name__ == "__main__":

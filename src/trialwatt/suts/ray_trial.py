@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from trialwatt.clock import Stamp, now
+from trialwatt.clock import Sent, sent
 from trialwatt.config.models import Workload
 from trialwatt.suts.base import TrialResult, Trials
 from trialwatt.suts.ray_space import phi_of
@@ -23,7 +23,7 @@ class Assignment:
     """
 
     def __init__(
-        self, here: Callable[[], Trials], workload: Workload, dispatched: Stamp | None = None
+        self, here: Callable[[], Trials], workload: Workload, dispatched: Sent | None = None
     ):
         self.here, self.workload, self.dispatched = here, workload, dispatched
 
@@ -31,7 +31,7 @@ class Assignment:
         return self
 
     def __reduce__(self):
-        return Assignment, (self.here, self.workload, self.dispatched or now())
+        return Assignment, (self.here, self.workload, self.dispatched or sent())
 
 
 class TrialFailed(Exception):
@@ -102,7 +102,7 @@ def trainable(prunes: bool):
                     phi,
                     self._number,
                     report if prunes else None,
-                    dispatched=assignment.dispatched,
+                    dispatched=assignment.dispatched.here(),
                 )
 
             self._epochs = Epochs(run, workload.epochs)

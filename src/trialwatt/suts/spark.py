@@ -6,16 +6,17 @@ starts a Python process per task. All of them live in the worker's limits.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,12 +34,14 @@ DAEMON_HEAP_MB = 64
 MAX_EXECUTOR_DEATHS = 2
 """An executor that dies or fails to start so often makes the run infeasible."""
 POLL_S = 0.05
+SECRET = "_SPARK_AUTH_SECRET"
+"""Spark's own variable, which its daemons and executors read."""
+LOCAL_IP = "SPARK_LOCAL_IP"
+"""Spark's own variable: the address at which a process of it listens."""
 CHECK_S = 1.0
 """How often the workers are asked how their executors fare, while those are waited for."""
-
-# Daemons that live for minutes: the first compiler level halves the CPU time of their start, the
-# serial collector keeps them small, and without performance data nothing is left in /tmp.
-JVM_OPTIONS = "-XX:-UsePerfData -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+ANSWER_S = 30.0
+"""A JVM that has a part of a core may take its time; one that is gone refuses at once."""
 
 _INSTALL = f"install a full Java {JAVA} or newer (for example the package openjdk-17-jre-headless)"
 
@@ -91,79 +94,92 @@ def _ask(java: Path | str, option: str) -> str:
 
 
 @dataclass(frozen=True)
-class Address:
-    """Where the master is: its own port, and that of its web interface, which speaks JSON too."""
+class Ports:
+    """Of the master: its own, and that of its web interface, which speaks JSON too."""
 
-    host: str
-    port: int
-    web_port: int
+    own: int
+    web: int
 
-    VARIABLE = "TRIALWATT_SPARK_MASTER"
+    VARIABLE = "TRIALWATT_SPARK_PORTS"
 
     @classmethod
-    def free(cls, host: str = "127.0.0.1") -> Address:
+    def free(cls) -> Ports:
         """Two ports that are free at this moment."""
         (first,) = free_blocks(1, 2)
-        return cls(host, first, first + 1)
+        return cls(first, first + 1)
 
     @classmethod
-    def here(cls) -> Address:
-        """As the environment of this process tells it."""
-        host, port, web_port = os.environ[cls.VARIABLE].split(":")
-        return cls(host, int(port), int(web_port))
-
-    @property
-    def url(self) -> str:
-        return f"spark://{self.host}:{self.port}"
+    def here(cls) -> Ports:
+        """As the environment of this process tells them."""
+        own, web = os.environ[cls.VARIABLE].split(":")
+        return cls(int(own), int(web))
 
     @property
     def environment(self) -> dict[str, str]:
-        return {self.VARIABLE: f"{self.host}:{self.port}:{self.web_port}"}
+        return {self.VARIABLE: f"{self.own}:{self.web}"}
+
+
+@dataclass(frozen=True)
+class Master:
+    """Where the master is."""
+
+    host: str
+    ports: Ports
+
+    @property
+    def url(self) -> str:
+        return f"spark://{self.host}:{self.ports.own}"
+
+    @property
+    def web(self) -> str:
+        return f"http://{self.host}:{self.ports.web}"
 
     def answers(self) -> bool:
         try:
-            socket.create_connection((self.host, self.port), timeout=1).close()
+            socket.create_connection((self.host, self.ports.own), timeout=1).close()
         except OSError:
             return False
         return True
 
 
-def master_command(address: Address) -> tuple[str, ...]:
-    ports = ("--port", str(address.port), "--webui-port", str(address.web_port))
-    return _daemon("org.apache.spark.deploy.master.Master", "--host", address.host, *ports)
+def master_command(ports: Ports, scratch: Path) -> tuple[str, ...]:
+    numbered = ("--port", str(ports.own), "--webui-port", str(ports.web))
+    return _daemon(scratch, "master.Master", "--host", "@host@", *numbered)
 
 
-def worker_command(address: Address, heap_mb: int, logs: Path) -> tuple[str, ...]:
-    """A worker that offers one task slot with that heap; its executors log below `logs`."""
+def worker_command(
+    master: str, ports: Ports, heap_mb: int, scratch: Path, logs: Path
+) -> tuple[str, ...]:
+    """A worker that offers one task slot with that heap; its executors log below `logs`.
+
+    master: name of the component.
+    """
     offer = ("--cores", "1", "--memory", f"{heap_mb}m", "--webui-port", "0")
-    place = ("--host", address.host, "--work-dir", str(logs))
-    return _daemon("org.apache.spark.deploy.worker.Worker", *place, *offer, address.url)
+    place = ("--host", "@host@", "--work-dir", str(logs))
+    url = Master(f"@host:{master}@", ports).url
+    return _daemon(scratch, "worker.Worker", *place, *offer, url)
 
 
-def environment(address: Address, scratch: Path) -> dict[str, str]:
-    """The variables of each role: where Spark is, and that it stays on this host and in scratch."""
-    before = os.environ.get("JDK_JAVA_OPTIONS", "")
+def environment(ports: Ports) -> dict[str, str]:
+    """The variables of each role that are the same everywhere, or the platform's to tell."""
     return {
-        **address.environment,
-        "SPARK_HOME": str(_home()),
-        "SPARK_CONF_DIR": str(scratch),  # a person's own settings have no part in a run
-        "SPARK_LOCAL_IP": address.host,
-        "SPARK_LOCAL_DIRS": str(scratch),
+        **ports.environment,
+        LOCAL_IP: "@host@",
         "SPARK_DAEMON_MEMORY": f"{DAEMON_HEAP_MB}m",
+        "SPARK_DAEMON_JAVA_OPTS": "-Dspark.authenticate=true",
         # A taken port is an error: the others would look for the master where it was told to be.
         "SPARK_MASTER_OPTS": "-Dspark.port.maxRetries=0 -Dspark.master.rest.enabled=false",
-        "JDK_JAVA_OPTIONS": f'{before} {JVM_OPTIONS} -Djava.io.tmpdir="{scratch}"'.strip(),
-        "PYSPARK_PYTHON": sys.executable,
-        "PYSPARK_DRIVER_PYTHON": sys.executable,
     }
 
 
-def _daemon(name: str, *arguments: str) -> tuple[str, ...]:
-    return (str(_home() / "bin" / "spark-class"), name, *arguments)
+def secret() -> dict[str, str]:
+    """A new secret, for all roles of a run: whoever knows it may run code there."""
+    return {SECRET: secrets.token_hex(32)}
 
 
-def _home() -> Path:
-    return Path(importlib.util.find_spec("pyspark").origin).parent
+def _daemon(scratch: Path, name: str, *arguments: str) -> tuple[str, ...]:
+    start = ("@python@", "-m", "trialwatt.suts.spark_daemon", str(scratch))
+    return (*start, f"org.apache.spark.deploy.{name}", *arguments)
 
 
 # --- the driver's side ------------------------------------------------------------------------
@@ -172,14 +188,15 @@ def _home() -> Path:
 class Cluster:
     """The session of a driver, and what it can see of the workers and their executors."""
 
-    def __init__(self, address: Address, name: str, workers: int, heap_mb: int, scratch: Path):
+    def __init__(self, master: Master, name: str, workers: int, heap_mb: int, scratch: Path):
         from pyspark.sql import SparkSession
 
-        self._address, self._workers = address, workers
+        self._master, self._workers = master, workers
         settings = {
             "spark.app.name": name,
-            "spark.master": address.url,
-            "spark.driver.host": address.host,
+            "spark.master": master.url,
+            "spark.authenticate": "true",
+            "spark.driver.host": os.environ[LOCAL_IP],
             "spark.driver.memory": f"{LEAST_HEAP_MB}m",
             "spark.executor.memory": f"{heap_mb}m",
             "spark.executor.cores": "1",
@@ -193,7 +210,8 @@ class Cluster:
         builder = SparkSession.builder
         for key, value in settings.items():
             builder = builder.config(key, value)
-        self.session = builder.getOrCreate()
+        with _told_the_secret(scratch):
+            self.session = builder.getOrCreate()
         self._status = self.session.sparkContext._jsc.sc()
 
     @property
@@ -214,9 +232,7 @@ class Cluster:
         """Raise Infeasible where an executor has died or has failed to start twice."""
         if self.executors >= self._workers:
             return
-        for worker in _json(f"http://{self._address.host}:{self._address.web_port}/json/")[
-            "workers"
-        ]:
+        for worker in _json(f"{self._master.web}/json/")["workers"]:
             if worker["state"] != "ALIVE":
                 continue
             try:
@@ -231,9 +247,26 @@ class Cluster:
                 )
 
 
+@contextmanager
+def _told_the_secret(scratch: Path) -> Iterator[None]:
+    """A driver reads it from its settings alone, and those of a session stand in its command.
+
+    So they are in a file that nobody else can read, as long as its JVM starts.
+    """
+    defaults = scratch / "spark-defaults.conf"
+    line = f"spark.authenticate.secret {os.environ[SECRET]}\n"
+    descriptor = os.open(defaults, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    os.write(descriptor, line.encode())
+    os.close(descriptor)
+    try:
+        yield
+    finally:
+        defaults.unlink()
+
+
 def _last_words(web: str, executor: dict) -> str:
     query = f"appId={executor['appid']}&executorId={executor['id']}&logType=stderr"
-    with urllib.request.urlopen(f"{web}/log/?{query}&byteLength=16000", timeout=5) as answer:
+    with urllib.request.urlopen(f"{web}/log/?{query}&byteLength=16000", timeout=ANSWER_S) as answer:
         _header, *lines = answer.read().decode(errors="replace").splitlines()
     faults = [line for line in lines if re.search(r"(Exception|Error)\b", line)]
     if not faults:
@@ -242,5 +275,5 @@ def _last_words(web: str, executor: dict) -> str:
 
 
 def _json(url: str) -> dict:
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=ANSWER_S) as answer:
         return json.load(answer)
