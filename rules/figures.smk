@@ -10,7 +10,7 @@ for experiment in plan.experiments:
             f"{RESULTS}/metrics/{experiment}/runs.parquet",
             f"{RESULTS}/metrics/{experiment}/convergence.json",
         output:
-            figure_files(experiment),
+            reported_figures(experiment),
         log:
             f"{RESULTS}/logs/figures/{experiment}.log",
         conda:
@@ -36,10 +36,22 @@ rule table:
         f"{RESULTS}/metrics/{{experiment}}/runs.parquet",
         f"{RESULTS}/metrics/{{experiment}}/unavailable.json",
     output:
-        multiext(f"{RESULTS}/tables/{{experiment}}", ".csv", ".md", ".tex", ".json"),
-        multiext(
-            f"{RESULTS}/tables/best/{{experiment}}", ".csv", ".md", ".tex", ".json"
+        report(
+            f"{RESULTS}/tables/{{experiment}}.csv",
+            caption="../captions/table.rst",
+            category="{experiment}",
+            subcategory="Tables",
+            labels={"table": "results"},
         ),
+        report(
+            f"{RESULTS}/tables/best/{{experiment}}.csv",
+            caption="../captions/best.rst",
+            category="{experiment}",
+            subcategory="Tables",
+            labels={"table": "best treatments"},
+        ),
+        multiext(f"{RESULTS}/tables/{{experiment}}", ".md", ".tex", ".json"),
+        multiext(f"{RESULTS}/tables/best/{{experiment}}", ".md", ".tex", ".json"),
     log:
         f"{RESULTS}/logs/table/{{experiment}}.log",
     wildcard_constraints:
@@ -61,10 +73,19 @@ rule answers:
         ),
         carbon=handover.carbon_series(plan),
     output:
+        [
+            report(
+                f"{RESULTS}/tables/answers{part}.csv",
+                caption="../captions/answers.rst",
+                category="Answers",
+                labels={"table": f"answers{part}"},
+            )
+            for part in ["", "-tests", "-best"]
+        ],
         expand(
             f"{RESULTS}/tables/answers{{part}}{{ending}}",
             part=["", "-tests", "-best"],
-            ending=[".csv", ".md", ".tex", ".json"],
+            ending=[".md", ".tex", ".json"],
         ),
     log:
         f"{RESULTS}/logs/answers.log",
@@ -84,7 +105,12 @@ rule report:
         tables=[file for name in plan.experiments for file in table_files(name)],
         answers=rules.answers.output,
     output:
-        f"{RESULTS}/report.html",
+        report(
+            f"{RESULTS}/report.html",
+            caption="../captions/report.rst",
+            category="All experiments",
+            labels={"file": "report"},
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     conda:

@@ -101,3 +101,13 @@ def test_too_few_runs_for_a_correlation(make_synthetic):
     runs, _ = make_synthetic(values=(4,), repetitions=2)
     assert "No data" in words(correlations(rank_correlations(runs), runs, "r-node"))
     assert "No data" in words(correlations(pd.DataFrame(), runs, "r-node"))
+
+
+def test_a_sut_with_too_few_runs_is_named_instead_of_drawn(make_synthetic):
+    runs, _ = make_synthetic(repetitions=4)
+    few = runs[(runs["sut"] != "optuna") | (runs["repetition"] == 1)]
+    assert 0 < (few["sut"] == "optuna").sum() < 5
+    figure = correlations(rank_correlations(few), few, "r-node")
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert [title for title in titles if title] == ["plain"]
+    assert "Not drawn, as no pair is known: optuna." in " ".join(words(figure).split())

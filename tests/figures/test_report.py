@@ -6,6 +6,7 @@ import pytest
 
 from trialwatt.figures import figures_of
 from trialwatt.figures.make import make_figure, make_table
+from trialwatt.figures.notes import cores_said
 from trialwatt.figures.report import write_report
 
 EXPERIMENT = {
@@ -120,3 +121,16 @@ def test_flags_may_be_a_list(source):
     runs["flags"] = [["gap of 7 %", "few samples"]] + [[]] * (len(runs) - 1)
     runs.to_parquet(source.tables[0])
     assert "gap of 7 %; few samples" in written(source)
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ({"cores": 2}, "2 cores"),
+        ({"cores": 1.25, "nodes": 2}, "1.25 cores reserved on 2 nodes"),
+        ({"cores": 1.25, "nodes": 1}, "1.25 cores reserved on 1 node"),
+        ({"nodes": 2}, ""),
+    ],
+)
+def test_what_is_only_a_part_of_some_nodes_is_not_told_as_a_machine(host, said):
+    assert cores_said(host) == said

@@ -46,7 +46,7 @@ FIGURES: dict[str, Entry] = {
         "trialwatt.figures.resource:resource",
         RESOURCE,
         "Energy per completed trial (EPT), energy attributed to a trial (TWH), job cost (OC) and "
-        "job completion time (JCT) against the treatment, a line for each system under test; the "
+        "job completion time (JCT) against the treatment, a line for each system under test; a "
         "converged step is ringed.",
         varies=("workers.",),
     ),
@@ -115,6 +115,15 @@ FIGURES: dict[str, Entry] = {
     ),
 }
 """Name → figure. A new figure is one file and one line here."""
+
+
+def category_of(experiment: str) -> str:
+    """Where an experiment stands in a report."""
+    if experiment in RESOURCE:
+        return "Resources of workers"
+    if experiment in SEARCH:
+        return "Strategy of the search"
+    return "Baseline and others"
 
 
 def figures_of(experiment: str, varied: Iterable[str] = ()) -> list[str]:

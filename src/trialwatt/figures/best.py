@@ -196,7 +196,7 @@ def overall_explained(runs: pd.DataFrame) -> str:
         "Per experiment the treatment with the smallest median over completed runs: of energy per "
         "completed trial (EPT), and of job energy where strategies are compared. The least EPT is "
         "that of the baseline and the resource experiments, which run the same trials. In brackets "
-        "the spread of the n runs. " + conditions(runs)
+        "the spread of the n runs. " + conditions(runs.drop_duplicates("folder"))
     )
 
 

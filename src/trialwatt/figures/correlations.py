@@ -63,7 +63,8 @@ def correlations(
 
     table: of analysis.correlations.rank_correlations, a row per pair with x, y, their groups, rho,
     p_adjusted, n, and excluded (the reason, else empty). A pair that is no finding whatever the
-    data are is hatched; one that is not known (nothing varied, too few runs) is blank.
+    data are is hatched; one that is not known (nothing varied, too few runs) is blank, and a SUT of
+    which no pair is known is named below instead of drawn.
     """
     title = f"{treatments.titled(experiment)}, rank correlations"
     if table is None or table.empty:
@@ -72,7 +73,8 @@ def correlations(
     if not down or not across:
         why = "too few completed runs, or nothing varied, in each system under test."
         return nothing(title, f"{why} {absences(runs, experiment, unavailable)}")
-    panels = _panels(table)
+    every = _panels(table)
+    panels = {name: here for name, here in every.items() if here["rho"].notna().any()}
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
     figure = blank(PAGE_IN, 1.5 + lines * (0.35 + 0.135 * len(down)) + 0.6)
@@ -97,7 +99,9 @@ def correlations(
     bar.set_label("Spearman's ρ")
     bar.outline.set_visible(False)
     heading(figure, title, _handles(table), columns=3)
-    footnote(figure, _note(table, runs) + absences(runs, experiment, unavailable))
+    blank_ones = [name for name in every if name not in panels]
+    note = _note(table, runs, blank_ones)
+    footnote(figure, note + absences(runs, experiment, unavailable))
     return figure
 
 
@@ -193,13 +197,15 @@ def _handles(table: pd.DataFrame) -> list:
     return handles
 
 
-def _note(table: pd.DataFrame, runs: pd.DataFrame) -> str:
+def _note(table: pd.DataFrame, runs: pd.DataFrame, blank_ones: Sequence[str]) -> str:
     counts = [int(n) for n in table.loc[table["rho"].notna(), "n"].unique()]
     said = [
         f"Spearman's rank correlation over completed runs of a SUT "
         f"({treatments.sentence_of_n(counts)}). Blank: not known, as nothing varied or too few "
         "runs have it."
     ]
+    if blank_ones:
+        said.append(f"Not drawn, as no pair is known: {', '.join(blank_ones)}.")
     reasons = sorted({_reason(r) for r in table["excluded"]} - {""})
     if reasons:
         said.append(f"Left out by construction: {'; '.join(reasons)}.")

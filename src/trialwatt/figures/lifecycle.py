@@ -31,7 +31,7 @@ REST = "services, harness (trials step)"
 _LOOKS = {
     **{step: {"facecolor": colour} for step, colour in STEPS.items()},
     UNSPLIT: {"facecolor": "#A6C8A6", "hatch": "////", "edgecolor": "white"},
-    REST: {"facecolor": "#F2F2F2", "hatch": "....", "edgecolor": "#888888"},
+    REST: {"facecolor": "#F2F2F2", "hatch": "\\\\\\\\", "edgecolor": "#888888"},
 }
 _WORDS = {"between": "between trials", "metrics": "metric collection"}
 

@@ -24,8 +24,8 @@ from trialwatt.errors import TrialwattError
 from trialwatt.figures import FIGURES, treatments
 from trialwatt.figures.absent import absences
 from trialwatt.figures.best import write_best_table
+from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import place
-from trialwatt.figures.suts import in_order
 from trialwatt.figures.tables import write_results_table
 from trialwatt.provenance.chain import chain
 from trialwatt.provenance.code import code_version
@@ -242,8 +242,9 @@ class Inputs:
         if self.used.empty:
             return {}
         axis, trials = treatments.axis(self.runs, self.experiment), self.trials
+        names = {i: group.name for group in groups(self.runs) for i in group.runs.index}
         return {
-            f"{run.sut}, {axis.names[key]}, repetition {run.repetition}": _with_duplicates(
+            f"{names[run.Index]}, {axis.names[key]}, repetition {run.repetition}": _with_duplicates(
                 timeline(self._data.source.results / run.folder),
                 trials[trials["folder"] == run.folder],
             )
@@ -263,11 +264,11 @@ class Inputs:
 
 
 def one_run_each(runs: pd.DataFrame) -> pd.DataFrame:
-    """Per SUT the first completed repetition under the baseline (else its first treatment)."""
+    """Per group the first completed repetition under the baseline (else its first treatment)."""
     done = runs[runs["status"] == "completed"]
     chosen = []
-    for sut in in_order(done["sut"]):
-        rows = done[done["sut"] == sut]
+    for group in groups(done):
+        rows = group.runs
         base = rows[rows["is_baseline"].fillna(False).astype(bool)]
         rows = base if len(base) else rows
         chosen.append(rows.sort_values(["treatment_value", "treatment", "repetition"]).index[0])

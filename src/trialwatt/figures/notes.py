@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from trialwatt.figures import quantity
@@ -28,6 +30,26 @@ def energy_statement(runs: pd.DataFrame) -> str:
 def _at_most(share: float) -> str:
     """A share of gaps; more than none is never rounded to none."""
     return "0 %" if share == 0 else f"up to {max(share * 100, 0.01):.2g} %"
+
+
+def cores_said(host: Mapping) -> str:
+    """The cores of a manifest's host; on a cluster a run has only reserved them, on some nodes."""
+    cores, nodes = host.get("cores"), host.get("nodes")
+    if not cores:
+        return ""
+    on = f" reserved on {nodes} node{'' if nodes == 1 else 's'}" if nodes else ""
+    return f"{cores} cores{on}"
+
+
+def host_said(host: Mapping) -> str:
+    """A host in a few words; empty where nothing is known."""
+    parts = [
+        host.get("cpu_model"),
+        cores_said(host),
+        f"{host['memory_mb']} MB" if host.get("memory_mb") else "",
+        f"Linux {host['kernel']}" if host.get("kernel") else "",
+    ]
+    return ", ".join(str(part) for part in parts if part)
 
 
 def conditions(runs: pd.DataFrame) -> str:

@@ -134,8 +134,10 @@ def _note(runs: pd.DataFrame, summaries: list[Summary], left_out: int) -> str:
     bars = bars.replace("interval of the median", "interval of the ratio")
     said = (
         "Large: ratio of the medians; small below it: each repetition ÷ plain's median"
-        f"{'; ' + bars if bars else ''}. Plain runs the same trials with no framework."
+        f"{'; ' + bars if bars else ''}. Plain searches the same space "
+        "with the same sampler and budget, and no framework."
     )
     if left_out:
-        said += f" Not shown: {left_out} without a run of plain with the same sampler."
+        said += f" Not shown: {left_out} without a run of plain "
+        said += "under the same treatment and sampler."
     return f"{said}\n{conditions(runs)}"

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
@@ -60,7 +61,7 @@ def pareto(
             _points(left, energy[these] * scale.factor, score[these], group.sut, 4, filled)
     best = front(energy, score)
     _line(left, energy[best] * scale.factor, score[best], "black")
-    left.set_title("runs")
+    left.set_title(f"runs (n = {int((energy.notna() & score.notna()).sum())})")
     left.set_ylabel("best validation score")
     left.set_xlabel(f"energy per job ({quantity.head('job_energy_kwh', scale, shown)})")
 
@@ -82,6 +83,9 @@ def pareto(
         known = values[values > 0]
         if len(known) and known.max() / known.min() >= _LOG_FROM:
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
         else:
             axes.set_xlim(left=0)
     heading(figure, title, _handles(shown), columns=7)
@@ -119,7 +123,8 @@ def _points(
 
 
 def _line(axes: Axes, x: pd.Series, y: pd.Series, colour: str) -> None:
-    axes.plot(x, y, color=colour, linewidth=1, drawstyle="steps-post", zorder=5)
+    alone = {"marker": "o", "markersize": 7, "markerfacecolor": "none"} if len(x) == 1 else {}
+    axes.plot(x, y, color=colour, linewidth=1, drawstyle="steps-post", zorder=5, **alone)
 
 
 def _handles(runs: pd.DataFrame) -> list[Line2D]:

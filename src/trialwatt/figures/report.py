@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from trialwatt.figures import FIGURES, figures_of, treatments
+from trialwatt.figures import FIGURES, category_of, figures_of, treatments
 from trialwatt.figures.absent import failures, grouped
 from trialwatt.figures.best import best_table, explained, readable_best
-from trialwatt.figures.notes import conditions, texts
+from trialwatt.figures.notes import conditions, host_said, texts
 from trialwatt.figures.tables import explanation, readable, results_table
+from trialwatt.figures.workflow import graph_svg
 from trialwatt.provenance.embed import FIGURES as SUFFIXES
 from trialwatt.provenance.files import write_whole
 from trialwatt.records.outcome import FAILED
@@ -45,10 +47,21 @@ def write_report(results: Path, experiments: Iterable[Mapping], output: Path) ->
     page = environment.get_template("report.html").render(
         sections=sections,
         answers=answers,
+        categories=_categories(sections),
+        graph=Markup(graph_svg()),
         example=made[0] if made else "figures/r-node/resource.svg",
     )
     write_whole(output, page)
     return output
+
+
+def _categories(sections: Iterable[Mapping]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Category → identifier and title of its experiments, in the order of the plan."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for section in sections:
+        own = category_of(section["id"])
+        found.setdefault(own, []).append((section["id"], section["title"]))
+    return list(found.items())
 
 
 def _answers(results: Path, output: Path) -> dict:
@@ -156,18 +169,8 @@ def _method(runs: pd.DataFrame, table: pd.DataFrame, stem: Path) -> list[str]:
     sidecar = stem.with_name(f"{stem.name}.json")
     if sidecar.is_file():
         provenance = json.loads(sidecar.read_text(encoding="utf-8"))["provenance"]
-        said += [f"Host: {_host(host)}." for host in provenance["hosts"] if _host(host)]
+        said += [f"Host: {host_said(host)}." for host in provenance["hosts"] if host_said(host)]
     return said
-
-
-def _host(host: Mapping) -> str:
-    parts = [
-        host.get("cpu_model"),
-        f"{host['cores']} cores" if host.get("cores") else "",
-        f"{host['memory_mb']} MB" if host.get("memory_mb") else "",
-        f"Linux {host['kernel']}" if host.get("kernel") else "",
-    ]
-    return ", ".join(str(part) for part in parts if part)
 
 
 def _remarks(runs: pd.DataFrame) -> list[dict]:

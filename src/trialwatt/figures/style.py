@@ -29,9 +29,9 @@ SUFFIXES = FIGURES
 
 
 OUTCOMES = {
-    "completed": "#0072B2",
+    "completed": "#56B4E9",  # colours that none of our SUTs has
     "pruned": "#E69F00",
-    "failed": "#D55E00",
+    "failed": "#882255",
     "duplicate": "#CC79A7",
 }
 STEPS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -48,18 +48,23 @@ def results_table(
     run here has a row without numbers, with the reason as its remark; several treatments share
     one where the reason is the same.
     """
-    found = []
-    if not runs.empty:
-        axis, keys = treatments.axis(runs, experiment), treatments.key(runs)
-        for group in groups(runs):
-            for key in axis.keys:
-                here = group.runs[keys[group.runs.index] == key]
-                if len(here):
-                    found.append(_row(here, axis.names[key]))
+    found = [_row(here, name) for name, here in runs_of_rows(runs, experiment)]
     found += [_unavailable_row(each) for each in grouped(unavailable)]
     measures = [f"{m}_{end}" for m in MEASURES for end in ENDS]
     last = ["energy_method", "currency", "remark"]
     return pd.DataFrame(found, columns=[*_KEYS, *measures, "spread", *_COUNTS, *last])
+
+
+def runs_of_rows(runs: pd.DataFrame, experiment: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The treatment's name and the runs of each row of the results table that has runs."""
+    if runs.empty:
+        return
+    axis, keys = treatments.axis(runs, experiment), treatments.key(runs)
+    for group in groups(runs):
+        for key in axis.keys:
+            here = group.runs[keys[group.runs.index] == key]
+            if len(here):
+                yield axis.names[key], here
 
 
 def write_results_table(
@@ -111,8 +116,12 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def explanation(table: pd.DataFrame, runs: pd.DataFrame) -> str:
-    """What the cells mean, and how the energy came about."""
+def explanation(table: pd.DataFrame, runs: pd.DataFrame, shown: pd.DataFrame | None = None) -> str:
+    """What the cells mean, and how the energy came about.
+
+    shown: where only some columns of `readable` are printed, those.
+    """
+    heads = {"TWH", "WTT"} if shown is None else {str(c).split(" (")[0] for c in shown.columns}
     kinds = set(table["spread"])
     spreads = [
         words
@@ -123,7 +132,9 @@ def explanation(table: pd.DataFrame, runs: pd.DataFrame) -> str:
         if kind in kinds
     ]
     brackets = f", in brackets {' or '.join(spreads)}" if spreads else ""
-    said = f"Median of n completed runs{brackets}. TWH is over all started trials. {WASTE_SAID} "
+    said = f"Median of n completed runs{brackets}. "
+    said += "TWH is over all started trials. " if "TWH" in heads else ""
+    said += f"{WASTE_SAID} " if "WTT" in heads else ""
     return said + (conditions(runs) if len(runs) else "")
 
 

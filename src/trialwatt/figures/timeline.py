@@ -12,6 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from trialwatt.figures import treatments
 from trialwatt.figures.style import OUTCOMES, PAGE_IN, blank, footnote, heading, nothing, styled
 
 # How much of the outcome's colour a step shows; the rest is white.
@@ -28,8 +29,8 @@ _MAX_LABELS = 16
 
 
 @styled
-def timeline(panels: Mapping[str, pd.DataFrame], note: str = "") -> Figure:
-    """A panel per run, all on one time axis.
+def timeline(panels: Mapping[str, pd.DataFrame], note: str = "", experiment: str = "") -> Figure:
+    """A panel per run, all on one time axis; the title says of which experiment.
 
     panels: title → what trialwatt.metrics.timeline gives for a run: a row per step of a trial,
     columns worker, trial, step (import, load, train, validate), start_s, end_s, outcome.
@@ -39,7 +40,7 @@ def timeline(panels: Mapping[str, pd.DataFrame], note: str = "") -> Figure:
         return nothing("Timeline", "no run of this experiment has a trial on record.")
     lanes = {title: _workers(events) for title, events in panels.items()}
     heights = [max(2, min(len(workers), 24)) for workers in lanes.values()]
-    figure = blank(PAGE_IN, 1.15 + 0.2 * sum(heights) + 0.3 * len(panels))
+    figure = blank(PAGE_IN, 1.35 + 0.2 * sum(heights) + 0.3 * len(panels))
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
     end = max(float(events["end_s"].max()) for events in panels.values())
     outcomes: set[str] = set()
@@ -51,7 +52,8 @@ def timeline(panels: Mapping[str, pd.DataFrame], note: str = "") -> Figure:
         outcomes |= set(events["outcome"].dropna())
         steps |= set(events["step"])
     grid[-1, 0].set_xlabel("time since the start of the trials step (s)")
-    heading(figure, "", _handles(outcomes, steps), columns=9)
+    title = f"{treatments.titled(experiment)}, workers over time" if experiment else ""
+    heading(figure, title, _handles(outcomes, steps), columns=9)
     if note:
         footnote(figure, note)
     return figure

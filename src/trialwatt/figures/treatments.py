@@ -13,6 +13,9 @@ from trialwatt.figures.quantity import column, spread
 
 LOG_FROM = 16
 """Treatments that span a factor of this or more are spaced by their logarithm."""
+LOG_GAP = 5
+"""So are those with one gap that is larger than another by this factor: a sweep's steps and, far
+from them, the baseline."""
 MAX_TICKS = 9
 
 
@@ -89,7 +92,11 @@ _KINDS = {
     "s-dur": _Kind("S-Dur: trial duration", "epochs", "epochs", "epochs of a trial"),
 }
 
-_OTHERS = {"baseline": "Baseline", "frameworks": "Frameworks"}
+_OTHERS = {
+    "baseline": "Baseline",
+    "frameworks": "Frameworks",
+    "frameworks-dur": "Frameworks-Dur",
+}
 
 
 def titled(experiment: str) -> str:
@@ -128,7 +135,7 @@ def axis(runs: pd.DataFrame, experiment: str) -> Axis:
         # Whatever stands for "no strategy" goes first, so that the others follow what they change.
         words.sort(key=lambda k: spoken[k] != "none")
         positions = {k: float(i) for i, k in enumerate([*numbers, *words])}
-    elif numbers[0] > 0 and numbers[-1] / numbers[0] >= LOG_FROM:
+    elif _is_spread(numbers):
         positions = {k: math.log2(k) for k in numbers}
     else:
         positions = {k: k for k in numbers}
@@ -150,6 +157,14 @@ def axis(runs: pd.DataFrame, experiment: str) -> Axis:
         wn=spread(column(runs, "wn")),
     )
     return Axis(kind.title, label, list(positions), positions, ticks, names)
+
+
+def _is_spread(numbers: list[float]) -> bool:
+    """Whether these rising numbers are spaced by their logarithm."""
+    gaps = [b - a for a, b in itertools.pairwise(numbers)]
+    if not gaps or numbers[0] <= 0:
+        return False
+    return numbers[-1] / numbers[0] >= LOG_FROM or max(gaps) >= LOG_GAP * min(gaps)
 
 
 def short(label: str) -> str:

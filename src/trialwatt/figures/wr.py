@@ -15,7 +15,7 @@ from trialwatt.figures.rows import bars, bars_said, canvas, dots, legend_of, row
 from trialwatt.figures.style import MUTED, PAGE_IN, STEPS, footnote, heading, nothing, styled
 
 WHEN = {
-    "within": ("idle between trials", STEPS["between"], "...."),
+    "within": ("idle between trials", STEPS["between"], "\\\\\\\\"),
     "outside": ("idle outside the trials step", "#B0A0C8", ""),
 }
 

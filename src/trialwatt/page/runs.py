@@ -1,0 +1,168 @@
+"""The runs of all experiments, each once, as the page needs them: values, curve, origin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from trialwatt.figures import FIGURES, quantity
+from trialwatt.figures.anytime import priced
+from trialwatt.figures.notes import texts
+from trialwatt.metrics.processes import PROCESSES, mapped
+from trialwatt.metrics.series import anytime
+from trialwatt.page.labs import Lab
+from trialwatt.page.origin import Pool, origin
+
+VALUES = (
+    "jct_ms",
+    "ept_kwh",
+    "twh_kwh",
+    "twh_completed_kwh",
+    "job_energy_kwh",
+    "energy_to_goal_kwh",
+    "surplus_energy_kwh",
+    "avoided_energy_kwh",
+    "idle_energy_kwh",
+    "services_energy_kwh",
+    "cint_g_per_kwh",
+    "carbon_g",
+    "oc",
+    "wtt_ms",
+    "wtt_share",
+    "wte_kwh",
+    "wte_share",
+    "wtc",
+    "wtc_share",
+    *(
+        f"waste_{kind}_{what}_share"
+        for what in ("time", "energy", "cost")
+        for kind in ("failed", "pruned", "duplicate")
+    ),
+    "wr",
+    "best_score",
+    "goal_target",
+    "test_macro_f1",
+    "peak_memory_mb",
+    "utilisation",
+    "trials_started",
+    "trials_completed",
+    "trials_failed",
+    "trials_pruned",
+    "trials_duplicate",
+    "wn",
+    "wcpu",
+    "cpu_physical",
+    "wmem_mb",
+    "pS",
+    "budget",
+    "epochs",
+    "gap_share",
+    "sample_hz",
+)
+"""Columns of the runs table, numbers, in their units."""
+WORDS = (
+    "sut",
+    "testbed",
+    "hash",
+    "repetition",
+    "status",
+    "reason",
+    "sampler",
+    "pruner",
+    "accelerator",
+    "dataset",
+    "energy_method",
+    "energy_meter",
+    "energy_domains",
+    "enforcement",
+    "currency",
+    "region",
+    "carbon_year",
+)
+"""Columns of the runs table that are told as they are."""
+_CURVE = ("job_energy_kwh", "time_ms", "oc", "score")
+_DIGITS = 6
+
+
+def tables(lab: Lab, experiment: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs and trials table of an experiment, empty where there is none yet.
+
+    The runs have their folder and testbed as the page calls them, and as the lab does in
+    `own_folder`.
+    """
+    folder = lab.results / "metrics" / experiment
+    if not (folder / "runs.parquet").is_file():
+        return pd.DataFrame(), pd.DataFrame()
+    runs = pd.read_parquet(folder / "runs.parquet")
+    if len(runs):
+        runs["own_folder"] = runs["folder"]
+        runs["folder"] = runs["folder"].map(lab.folder)
+        runs["testbed"] = runs["testbed"].map(lab.testbed)
+    trials = folder / "trials.parquet"
+    return runs, pd.read_parquet(trials) if trials.is_file() else pd.DataFrame()
+
+
+def described(
+    lab: Lab,
+    experiments: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
+    pools: Mapping[str, Pool],
+    processes: int = PROCESSES,
+) -> dict[str, dict]:
+    """Folder (as the page calls it) → the run: words, values, origin, and its anytime curve.
+
+    Curves are those of the experiments that have that figure.
+    """
+    found: dict[str, dict] = {}
+    wanted: dict[str, tuple[dict, pd.DataFrame]] = {}
+    varied = {each["id"]: each.get("varied", ()) for each in lab.experiments}
+    for name, (runs, trials) in experiments.items():
+        curves = FIGURES["anytime"].applies(name, varied.get(name, ()))
+        of_run = dict(tuple(trials.groupby("folder"))) if len(trials) else {}
+        for run in runs.to_dict("records"):
+            folder = run["folder"]
+            if folder not in found:
+                found[folder] = _run(run) | origin(lab.results, run["own_folder"], pools)
+                found[folder]["lab"] = lab.name
+            if curves and run["status"] in ("completed", "deadline"):
+                wanted[folder] = run, of_run.get(run["own_folder"], trials.iloc[:0])
+    curve = partial(_curve, lab.results)
+    for folder, points in zip(wanted, mapped(curve, list(wanted.values()), processes), strict=True):
+        found[folder]["curve"] = points
+    return found
+
+
+def plain(value: object) -> object:
+    """A cell as JSON can say it; None where nothing is known."""
+    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def _run(run: Mapping) -> dict:
+    words = {name: plain(run.get(name)) for name in WORDS}
+    values = {name: _number(run.get(name)) for name in VALUES}
+    remarks = [text for name in ("flags", "notes") for text in texts(run.get(name))]
+    return words | {"values": list(values.values()), "remarks": remarks}
+
+
+def _number(value: object) -> float | int | None:
+    value = plain(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if float(value).is_integer() and abs(value) < 2**53 else value
+
+
+def _curve(results: Path, of: tuple[dict, pd.DataFrame]) -> list[list]:
+    """Columns of the curve, rounded to what can be seen."""
+    run, trials = of
+    curve = priced(anytime(results / run["own_folder"]), run, trials)
+    return [[rounded(value) for value in quantity.column(curve, name)] for name in _CURVE]
+
+
+def rounded(value: float) -> float | None:
+    """As exact as can be seen in a plot."""
+    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None

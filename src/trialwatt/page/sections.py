@@ -1,0 +1,196 @@
+"""One experiment of the page: its axis, groups, medians, tables, and what is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from trialwatt.analysis.intervals import summary
+from trialwatt.figures import FIGURES, quantity, treatments
+from trialwatt.figures.absent import failures, grouped
+from trialwatt.figures.groups import Group, groups
+from trialwatt.figures.notes import conditions
+from trialwatt.figures.waste import DEFINITION
+from trialwatt.page.runs import VALUES, rounded
+from trialwatt.page.tables import tables
+
+PANELS = {
+    "ept_kwh": "EPT: energy per completed trial",
+    "twh_kwh": "TWH: energy attributed to a trial",
+    "oc": "OC: job cost",
+    "jct_ms": "JCT: job completion time",
+    "job_energy_kwh": "job energy",
+    "energy_to_goal_kwh": "energy until the goal was reached",
+    "cint_g_per_kwh": "CINT: carbon intensity",
+    "carbon_g": "carbon of the job",
+    "wtt_ms": "WTT: time of wasted trials",
+    "wte_kwh": "WTE: energy of wasted trials",
+    "wtc": "WTC: cost of wasted trials",
+    "wr": "WR: idle share of the energy",
+    "best_score": "score, validation",
+    "test_macro_f1": "macro-F1, test",
+}
+"""What is plotted against the treatment; the first four at once, the rest by choice."""
+_CURVES = {"job_energy_kwh": "job energy", "time_ms": "time since setup", "oc": "job cost"}
+
+
+def section(
+    experiment: Mapping,
+    runs: pd.DataFrame,
+    beside: Mapping[str, Sequence[Mapping]],
+    numbers: Mapping[str, int],
+    curves: Mapping[str, list],
+) -> dict:
+    """Everything of one experiment but the runs themselves, as plain data.
+
+    beside: `sweeps` and `unavailable` of all labs. numbers: folder → the run's number on the
+    page. curves: folder → its anytime curve.
+    """
+    name = experiment["id"]
+    found = {
+        "id": name,
+        "title": experiment.get("title") or treatments.titled(name),
+        "heading": treatments.titled(name),
+        "absent": _absent(runs, name, beside["unavailable"]),
+        "gaps": [
+            {"sut": each.sut, "names": list(each.treatments), "reason": each.reason}
+            for each in grouped(beside["unavailable"])
+        ],
+        "sweeps": [_ended(sweep) for sweep in beside["sweeps"]],
+    }
+    if runs.empty:
+        return found | {"runs": [], "tables": []}
+    axis, keys = treatments.axis(runs, name), treatments.key(runs)
+    members = _groups(runs)
+    points, cells = [], []
+    for number, group in enumerate(members):
+        for place, key in enumerate(axis.keys):
+            here = group.runs[keys[group.runs.index] == key]
+            if not len(here):
+                continue
+            points += [[numbers[folder], number, place] for folder in here["folder"]]
+            done = here[here["status"] == "completed"]
+            cells.append([number, place, [_spread(done, measure) for measure in PANELS]])
+    wanted = runs["folder"] if _has_figure(experiment, "anytime") else ()
+    shown = [curves[folder] for folder in wanted if folder in curves]
+    return found | {
+        "conditions": conditions(runs),
+        "axis": {
+            "label": axis.label,
+            "words": axis.is_words,
+            "keys": [[axis.names[k], axis.ticks[k], axis.positions[k]] for k in axis.keys],
+            "margin": axis.margin,
+            "baseline": sorted({axis.keys.index(k) for k in keys[_baseline(runs)]}),
+        },
+        "groups": [
+            {
+                "name": group.name,
+                "sut": group.sut,
+                "testbed": group.testbed,
+                "order": group.order,
+                "method": quantity.methods(group.runs["energy_method"]),
+            }
+            for group in members
+        ],
+        "runs": points,
+        "cells": cells,
+        "panels": {measure: _scale(measure, runs) for measure in PANELS},
+        "waste": DEFINITION if _has_figure(experiment, "waste") else "",
+        "curves": _curve_scales(shown, runs) if shown else None,
+        "converged": _converged(members, beside["sweeps"], axis),
+        "tables": tables(runs, name, beside["unavailable"]),
+    }
+
+
+def _groups(runs: pd.DataFrame) -> list[Group]:
+    """As everywhere, and apart by energy method, so that a filter never splits a median."""
+    found = []
+    for group in groups(runs):
+        method = group.runs["energy_method"].map(lambda text: quantity.methods([text]))
+        kinds = sorted(set(method))
+        for kind in kinds:
+            name = f"{group.name}, {kind}" if len(kinds) > 1 else group.name
+            found.append(group._replace(name=name, runs=group.runs[method == kind]))
+    return found
+
+
+def _baseline(runs: pd.DataFrame) -> pd.Series:
+    if "is_baseline" not in runs:
+        return pd.Series(False, index=runs.index)
+    return runs["is_baseline"].fillna(False).astype(bool)
+
+
+def _spread(done: pd.DataFrame, measure: str) -> list | None:
+    found = summary(quantity.column(done, measure))
+    if found.kind == "none":
+        return None
+    return [rounded(value) for value in (found.median, found.low, found.high)]
+
+
+def _scale(measure: str, runs: pd.DataFrame) -> dict:
+    """title, unit in brackets, factor to it, and where the value stands among the run's."""
+    scale = quantity.of_column(measure, quantity.column(runs, measure), runs)
+    return {
+        "title": PANELS[measure],
+        "unit": scale.unit,
+        "head": _head(measure, scale, runs),
+        "factor": scale.factor,
+        "value": VALUES.index(measure),
+        "energy": measure.endswith("_energy_kwh") or measure in quantity.FROM_ENERGY,
+    }
+
+
+def _head(measure: str, scale: quantity.Scale, runs: pd.DataFrame) -> str:
+    """As everywhere; where only a part is modelled, each method is named."""
+    head = quantity.head(measure, scale, runs)
+    return head.replace("modelled", quantity.methods(runs["energy_method"]))
+
+
+def _curve_scales(shown: Sequence[list], runs: pd.DataFrame) -> dict:
+    columns = [[v for curve in shown for v in curve[place] if v is not None] for place in range(4)]
+    first = sorted(curve[3][0] for curve in shown if curve[3])
+    targets = quantity.column(runs, "goal_target").dropna().unique()
+    axes = []
+    for place, (measure, title) in enumerate(_CURVES.items()):
+        scale = quantity.of_column(measure, columns[place], runs)
+        head = _head(measure, scale, runs)
+        axes.append({"title": title, "unit": scale.unit, "head": head, "factor": scale.factor})
+    return {
+        "axes": axes,
+        "low": first[len(first) // 2] if first else None,
+        "goals": sorted(float(target) for target in targets),
+    }
+
+
+def _converged(
+    members: Sequence[Group], sweeps: Sequence[Mapping], axis: treatments.Axis
+) -> list[list[int]]:
+    """Which cells are the converged step of their sweep: [group, key]."""
+    found = []
+    for number, group in enumerate(members):
+        samplers = set(group.runs["sampler"].dropna())
+        for sweep in sweeps:
+            mine = sweep["sut"] == group.sut and sweep["testbed"] == group.testbed
+            value = sweep.get("converged_value")
+            if mine and sweep["sampler"] in samplers and value in axis.keys:
+                found.append([number, axis.keys.index(value)])
+    return found
+
+
+def _ended(sweep: Mapping) -> str:
+    mark = "demonstration only: " if sweep.get("demonstration") else ""
+    reason = f": {sweep['reason']}" if sweep.get("reason") else ""
+    return (
+        f"{sweep['sut']} ({sweep['sampler']}; {sweep['testbed']}): {mark}{sweep['state']}{reason}."
+    )
+
+
+def _absent(runs: pd.DataFrame, name: str, unavailable: Sequence[Mapping]) -> list[str]:
+    failed = failures(runs, name)
+    not_here = [f"Not available. {each.sentence}." for each in grouped(unavailable)]
+    return [*([failed] if failed else []), *not_here]
+
+
+def _has_figure(experiment: Mapping, name: str) -> bool:
+    return FIGURES[name].applies(experiment["id"], experiment.get("varied", ()))

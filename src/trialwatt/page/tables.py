@@ -1,0 +1,73 @@
+"""The tables of an experiment as the page shows them: cells to be read, numbers to be sorted by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from trialwatt.figures import quantity
+from trialwatt.figures.best import best_table, explained, readable_best
+from trialwatt.figures.suts import in_order
+from trialwatt.figures.tables import MEASURES, explanation, readable, results_table
+from trialwatt.page.runs import plain
+
+
+def tables(runs: pd.DataFrame, name: str, unavailable: Sequence[Mapping]) -> list[dict]:
+    """The results table and the best treatments; rows apart by energy method."""
+    method = runs["energy_method"].map(lambda text: quantity.methods([text]))
+    parts = [results_table(runs[method == kind], name) for kind in sorted(set(method))]
+    tidy = _in_order(pd.concat(parts, ignore_index=True))
+    tidy = pd.concat([tidy, results_table(runs.iloc[:0], name, unavailable)], ignore_index=True)
+    best = best_table(runs, name, unavailable)
+    keys = {head: f"{measure}_median" for measure, head in MEASURES.items()}
+    found = [_table("Results", tidy, readable(tidy), keys, explanation(tidy, runs))]
+    if len(best):
+        said = explained(best, runs, name)
+        found.append(_table("Best treatment by energy", best, readable_best(best), {}, said))
+    return found
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows system by system and testbed by testbed, as they are within each."""
+    suts = in_order(table["sut"])
+    rank = pd.DataFrame({"sut": table["sut"].map(suts.index), "testbed": table["testbed"]})
+    return table.loc[rank.sort_values(["sut", "testbed"], kind="stable").index]
+
+
+def _table(
+    title: str, tidy: pd.DataFrame, shown: pd.DataFrame, keys: Mapping[str, str], said: str
+) -> dict:
+    """keys: first word of a head → the column that it is sorted by; others by their text."""
+    columns = [keys.get(head.split(" ")[0]) for head in shown.columns]
+    columns = [
+        column or ("n" if head == "n" else None)
+        for column, head in zip(columns, shown.columns, strict=True)
+    ]
+    methods = tidy["energy_method"] if "energy_method" in tidy else pd.Series("", tidy.index)
+    return {
+        "title": title,
+        "heads": list(shown.columns),
+        "numeric": [column is not None for column in columns],
+        "rows": [
+            {
+                "cells": [str(cell) for cell in cells],
+                "sort": [_key(column, row) for column in columns],
+                "sut": row["sut"],
+                "testbed": row["testbed"] or "",
+                "method": method or "",
+            }
+            for cells, row, method in zip(
+                shown.astype(str).values.tolist(), tidy.to_dict("records"), methods, strict=True
+            )
+        ],
+        "explanation": said,
+    }
+
+
+def _key(column: str | None, row: Mapping) -> float | None:
+    if column is None:
+        return None
+    value = plain(row[column])
+    return None if value is None or not math.isfinite(value) else value
