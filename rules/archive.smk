@@ -1,4 +1,5 @@
 # Everything → one file that a stranger can check: `snakemake --profile local archive`.
+# `light_archive` leaves out what `trialwatt remake` makes of the rest.
 
 
 rule resolved_plan:
@@ -20,6 +21,9 @@ rule archive:
         f"{RESULTS}/plan.json",
         rules.report.input,
         rules.report.output,
+        rules.paper.input,
+        rules.paper.output,
+        rules.page.output,
         config=list(plan.files),
         folders=lambda wc: [
             folder for name in plan.experiments for folder in repetitions_of(name)
@@ -33,5 +37,24 @@ rule archive:
     params:
         results=subpath(output[0], ancestor=2),
         config_files=list(plan.files),
+        light=False,
+    script:
+        "../scripts/archive.py"
+
+
+rule light_archive:
+    # the same without figures, report, logs and weights: what fits a repository
+    input:
+        rules.archive.output,
+    output:
+        f"{RESULTS}/archive/trialwatt-{plan.settings.testbed}-light.zip",
+    log:
+        f"{RESULTS}/logs/light-archive.log",
+    conda:
+        "../envs/trialwatt.yaml"
+    params:
+        results=subpath(output[0], ancestor=2),
+        config_files=list(plan.files),
+        light=True,
     script:
         "../scripts/archive.py"

@@ -14,7 +14,13 @@ rule paper:
         figures=[file for name in plan.experiments for file in figure_files(name)],
         answers=rules.answers.output,
     output:
-        multiext(f"{RESULTS}/paper/paper", ".pdf", ".json"),
+        report(
+            f"{RESULTS}/paper/paper.pdf",
+            caption="../captions/paper.rst",
+            category="All experiments",
+            labels={"file": "paper"},
+        ),
+        f"{RESULTS}/paper/paper.json",
         f"{RESULTS}/paper/numbers.json",
     log:
         f"{RESULTS}/logs/paper.log",

@@ -9,4 +9,5 @@ with user_errors(snakemake.log[0]):
         results=Path(snakemake.params.results),
         output=Path(snakemake.output[0]),
         config_files=snakemake.params.config_files,
+        light=snakemake.params.light,
     )

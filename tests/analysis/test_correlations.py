@@ -49,8 +49,11 @@ def test_what_a_power_model_makes_is_left_out(table):
     assert row["excluded"] == MODELLED and np.isnan(row["rho"]) and not row["significant"]
     assert pair(found, "carbon_g", "jct_ms")["excluded"] == MODELLED
     assert pair(found, "wn", "jct_ms")["excluded"] == ""
+    assert pair(found, "wn", "job_energy_kwh")["excluded"] == MODELLED
+    assert pair(found, "wmem_mb", "ept_kwh")["excluded"] == MODELLED
     measured = rank_correlations(some_runs(table, energy_method="counter"))
     assert pair(measured, "job_energy_kwh", "jct_ms")["excluded"] == ""
+    assert pair(measured, "wn", "job_energy_kwh")["excluded"] == ""
 
 
 def test_cost_is_time_only_at_one_allotment(table):

@@ -33,7 +33,7 @@ def flat(planted):
 def test_verdicts_that_agree_stand(planted):
     first, every = h2({"as recorded": planted, "other": planted}, resamples=FEW)
     assert first.verdict == every.verdict == "supported"
-    assert "modelled; so under each of 2 sets" in first.sentence
+    assert "modelled; the same holds under each of 2 sets" in first.sentence
     assert {t.coefficients for t in first.tests} == {"as recorded", "other"}
 
 

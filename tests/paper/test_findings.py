@@ -66,6 +66,27 @@ def test_waste_is_told_as_a_share_with_its_treatment():
             assert any(s.startswith(sut) and f"({number(100 * own.max())} %)" in s for s in waste)
 
 
+def test_waste_of_two_samplers_is_never_mixed():
+    runs, _, _ = search_tables("s-pru")
+    one = runs[runs["status"] == "completed"].head(2).assign(sut="plain", sampler="grid")
+    one = one.assign(treatment="epochs=3", treatment_value=3.0, epochs=3, wte_share=0.0)
+    other = one.assign(sampler="random", wte_share=[0.2, 0.4], hash="other")
+    both = pd.concat([one, other], ignore_index=True).assign(experiment="frameworks-dur")
+    waste = [s for s in said(both, "frameworks-dur") if "wasted share" in s]
+    assert len(waste) == 1 and waste[0].startswith("plain (random): ")
+    assert f"({number(30)} %)" in waste[0]
+
+
+def test_treatments_without_waste_are_counted_and_none_is_picked():
+    runs, _, _ = search_tables("s-pru")
+    done = runs[(runs["status"] == "completed") & (runs["sut"] == "optuna")].copy()
+    wasteful = done["treatment"].unique()[0]
+    done["wte_share"] = (done["treatment"] == wasteful) * 0.1
+    waste = [s for s in said(done, "s-pru") if "wasted share" in s]
+    count = done["treatment"].nunique()
+    assert f", and 0 under {count - 1} of {count} treatments." in waste[0]
+
+
 def test_runs_that_did_not_complete_are_told():
     runs, _ = synthetic()
     runs.loc[runs.index[:2], "status"] = "infeasible"

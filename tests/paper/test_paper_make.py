@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import typst
+from matplotlib import get_data_path
 from pypdf import PdfReader
 from tests.review.conftest import Unpacked
 
+from trialwatt.config import handover
 from trialwatt.errors import TrialwattError
 from trialwatt.paper.build import build
 from trialwatt.paper.numbers import paper_numbers
@@ -24,12 +27,6 @@ PDF, NUMBERS = Path("results/paper/paper.pdf"), Path("results/paper/numbers.json
 def source(tmp_path) -> Path:
     """The paper's source, to be changed at will."""
     return Path(shutil.copytree(ROOT / "paper", tmp_path / "paper"))
-
-
-@pytest.fixture(scope="module")
-def made(paper):
-    paper.make()
-    return paper
 
 
 def text_of(file: Path) -> str:
@@ -71,7 +68,7 @@ def test_another_record_is_another_number(made, tmp_path):
     runs["ept_kwh"] *= 3
     runs.to_parquet(table)
     before = json.loads(NUMBERS.read_text(encoding="utf-8"))
-    after = paper_numbers(copy, made.sections)
+    after = paper_numbers(copy, handover.report_sections(made.plan))
     assert own(before)["findings"] != own(after)["findings"]
     assert own(before)["table"]["rows"] != own(after)["table"]["rows"]
     assert before["setup"] == after["setup"]
@@ -86,25 +83,47 @@ def test_it_is_traced_to_its_records(made):
 
 def test_the_same_bytes_on_another_day_in_another_place(made, monkeypatch, tmp_path):
     first = {file: file.read_bytes() for file in (PDF, NUMBERS)}
-    copy = shutil.copytree(made.project.root, tmp_path / "elsewhere", symlinks=True)
+    copy = shutil.copytree(made.root, tmp_path / "elsewhere", symlinks=True)
     monkeypatch.chdir(copy)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     shutil.rmtree("results/paper")
-    made.make()
+    made.make_paper()
     assert {file: file.read_bytes() for file in (PDF, NUMBERS)} == first
+
+
+def fonts_of(file: Path) -> set[str]:
+    return {
+        str(font.get_object()["/BaseFont"])
+        for page in PdfReader(file).pages
+        for font in page["/Resources"].get("/Font", {}).values()
+    }
 
 
 def test_no_date_and_no_font_of_the_machine(made):
     reader = PdfReader(PDF)
     assert not {"/CreationDate", "/ModDate"} & set(reader.metadata)
-    fonts = {
-        str(font.get_object()["/BaseFont"])
-        for page in reader.pages
-        for font in page["/Resources"].get("/Font", {}).values()
-    }
-    known = ("LibertinusSerif", "NewCM", "DejaVuSansMono")
-    assert fonts and all(any(name in font for name in known) for font in fonts), fonts
+    fonts = fonts_of(PDF)
+    own = typst.Fonts(include_system_fonts=False).families()
+    names = {name.replace(" ", "") for name in own} | {"NewCM"}
+    assert fonts and all(any(name in font for name in names) for font in fonts), fonts
+
+
+def test_a_font_of_the_machine_is_not_used(made, monkeypatch, tmp_path, source):
+    """One of the same name as the paper's is on the machine, and found by whoever looks."""
+    folder = tmp_path / "home/.local/share/fonts"
+    folder.mkdir(parents=True)
+    shutil.copy(Path(get_data_path(), "fonts/ttf/STIXGeneral.ttf"), folder)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home/.local/share"))
+    monkeypatch.setenv("TYPST_FONT_PATHS", str(folder))
+    style = source / "style.typ"
+    asked = style.read_text("utf-8").replace(
+        '"Libertinus Serif"', '("STIXGeneral", "New Computer Modern")'
+    )
+    style.write_text(asked, "utf-8")
+    output = build(source, NUMBERS, Path("results"), tmp_path / "paper.pdf")
+    assert "STIX" not in str(fonts_of(output)) and "NewCM" in str(fonts_of(output))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +151,7 @@ def test_a_missing_file_is_named(made, tmp_path, name):
     copy = Path(shutil.copytree("results", tmp_path / "results"))
     (copy / name).unlink()
     with pytest.raises(TrialwattError, match=r"missing.*snakemake") as caught:
-        paper_numbers(copy, made.sections)
+        paper_numbers(copy, handover.report_sections(made.plan))
     assert Path(name).name in str(caught.value)
 
 
@@ -153,7 +172,7 @@ def test_without_experiments_or_runs_there_is_no_paper(made):
 
 
 def test_an_edited_number_is_found_in_a_review_even_with_its_checksums(made, tmp_path):
-    archive = Unpacked(made.project.pack(tmp_path / "lab.zip"), tmp_path / "unpacked")
+    archive = Unpacked(made.pack(tmp_path / "lab.zip"), tmp_path / "unpacked")
     assert not verify(archive.folder).problems
     content = json.loads((archive / str(NUMBERS)).read_text(encoding="utf-8"))
     content["runs"]["total"] = "1,000"
@@ -165,5 +184,5 @@ def test_an_edited_number_is_found_in_a_review_even_with_its_checksums(made, tmp
     sidecar.write_text(json.dumps(beside, sort_keys=True, indent=1) + "\n", encoding="utf-8")
     archive.relist()
     found = {each["path"]: each["said"] for each in verify(archive.folder).problems}
-    assert list(found) == [str(NUMBERS)]
+    assert set(found) == {str(NUMBERS), "results/paper/paper.json"}
     assert "1,000" in found[str(NUMBERS)]

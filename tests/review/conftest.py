@@ -20,6 +20,8 @@ from trialwatt.meters.model import PowerParameters
 from trialwatt.metrics.beside import write_beside
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.tables import ExperimentRow, build_tables
+from trialwatt.page.make import write_page
+from trialwatt.paper.make import make_paper
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import unpack, write_archive
 from trialwatt.provenance.files import sha256
@@ -56,7 +58,7 @@ class Project:
     def __init__(self, root: Path, synthetic):
         self.root, self.synthetic = root, synthetic
         self.results = root / "results"
-        for name in ("config", "rules", "scripts", "envs", "local"):
+        for name in ("config", "rules", "scripts", "envs", "local", "paper", "captions"):
             shutil.copytree(ROOT / name, root / name)
         for name in ("Snakefile", "LICENSE", "CITATION.cff"):
             shutil.copy(ROOT / name, root)
@@ -113,6 +115,14 @@ class Project:
             },
         )
         write_report(results, handover.report_sections(plan), results / "report.html")
+        write_page(results, handover.report_sections(plan), results / "page.html")
+        self.make_paper()
+
+    def make_paper(self, source: Path = Path("paper")) -> list[Path]:
+        """numbers.json, the PDF and its sidecar."""
+        plan = self.plan
+        sources = [source_of(handover.source(plan, n) | {"code": CODE}) for n in plan.experiments]
+        return make_paper(source, sources, handover.report_sections(plan))
 
     def run_experiment(self, name: str) -> tuple[list[Path], list[str]]:
         plan, results = self.plan, Path("results")

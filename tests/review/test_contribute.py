@@ -1,8 +1,12 @@
 import json
+import shutil
 
 import pytest
 
+from trialwatt.config import handover
 from trialwatt.errors import TrialwattError
+from trialwatt.page.make import write_comparison
+from trialwatt.provenance.files import sha256
 from trialwatt.review import contribute
 from trialwatt.review.contribute import NotVerified, take_over
 from trialwatt.review.verify import Verdict
@@ -29,6 +33,31 @@ def test_it_is_unpacked_under_its_name_once(archive, tmp_path, verified):
     with pytest.raises(TrialwattError, match="of this name already"):
         take_over(archive, "lab-2", tmp_path)
     assert {p.name for p in (tmp_path / "contrib").iterdir()} == {"lab-2", "lab-2.json"}
+
+
+def test_it_is_verified_before_it_is_taken(unpacked, tmp_path):
+    """The real verification: a table was edited, and its checksums with it."""
+    table = unpacked / "results/tables/more-cpu.csv"
+    table.write_text(table.read_text().replace("plain", "optuna", 1))
+    sidecar = table.with_suffix(".json")
+    beside = json.loads(sidecar.read_text())
+    beside["outputs"][table.name] = sha256(table)
+    sidecar.write_text(json.dumps(beside, sort_keys=True, indent=1) + "\n")
+    unpacked.relist()
+    archive = unpacked.archive(tmp_path / "forged.zip")
+    with pytest.raises(NotVerified, match=r"more-cpu\.csv: different: row 1, column sut"):
+        take_over(archive, "lab", tmp_path / "results")
+    assert list((tmp_path / "results/contrib").iterdir()) == []
+
+
+def test_it_stands_beside_ours_on_one_page(archive, project, tmp_path, verified):
+    verified()
+    results = tmp_path / "results"
+    shutil.copytree(project.results, results)
+    take_over(archive, "lab-2", results)
+    sections = handover.report_sections(project.plan)
+    text = write_comparison(results, sections, results / "comparison.html").read_text()
+    assert "Contributed by lab-2" in text and "contrib/lab-2/results/runs/lab/plain-" in text
 
 
 def test_what_does_not_hold_is_not_taken(archive, tmp_path, verified):

@@ -5,8 +5,11 @@ import zipfile
 import pytest
 
 from trialwatt.errors import TrialwattError
+from trialwatt.provenance.archivefile import unpack
 from trialwatt.provenance.embed import encode, read_sidecar
+from trialwatt.provenance.light import left_out
 from trialwatt.review.pack import pack
+from trialwatt.review.verify import remake_command, render_text, verify
 
 
 def names(archive) -> set[str]:
@@ -30,6 +33,7 @@ def test_what_is_in_it(archive, project):
         "config/goals/digits.json",
         "results/plan.json",
         "results/report.html",
+        "results/page.html",
         "results/testbeds/lab.json",
         "results/sweeps/more-cpu/plain-grid/move0.json",
         "results/metrics/more-cpu/runs.parquet",
@@ -81,7 +85,9 @@ def test_no_path_of_this_machine_is_in_what_we_write(archive, project, unpacked)
 def test_the_map(unpacked):
     found = json.loads((unpacked / "artifact.json").read_text())
     claims = {claim["id"]: claim for claim in found["claims"]}
-    assert list(claims) == ["more-cpu", "H1", "H2"]
+    assert list(claims) == ["more-cpu", "H1", "H2", "paper"]
+    assert claims["paper"]["expected"][0].startswith("2 runs with 12 trials in 2 configurations")
+    assert "results/paper/paper.pdf" in claims["paper"]["files"]
     own = claims["more-cpu"]
     assert own["experiment_file"] == "config/experiments/more-cpu.yaml" and own["runs"] == 2
     assert own["minutes"]["execution"] == 3.0  # two runs of 90 s
@@ -92,7 +98,13 @@ def test_the_map(unpacked):
         assert (unpacked / one["file"]).is_file()
     assert claims["H1"]["experiments"] == []  # more-cpu is none of the resource experiments
     assert claims["H1"]["expected"][0].startswith("H1: ")
+    assert own["minutes"]["set_up"] == 1.7
+    said = " ".join(found["limits"])
+    assert "method: modelled" in said and "of one machine" in said and "a configuration: 1," in said
+    assert "space tiny in place of ff-24" in found["deviations"]
+    assert "workers.count 2 in place of 4" in found["deviations"]
     text = (unpacked / "ARTIFACT.md").read_text(encoding="utf-8")
+    assert "## What it can and cannot say" in text and "space tiny in place of" in text
     assert "### more-cpu: More CPU" in text and "| execution | 3.0 |" in text
 
 
@@ -104,13 +116,14 @@ def test_a_results_folder_that_is_not_done(project, tmp_path):
         pack(copy, copy / "results", tmp_path / "x.zip", project.plan.files)
 
 
-def test_a_paper_belongs_into_it(project, tmp_path):
+def test_the_paper_belongs_into_it_where_it_was_made(archive, project, tmp_path):
+    made = {"results/paper/paper.pdf", "results/paper/paper.json", "results/paper/numbers.json"}
+    assert {"paper/main.typ", "paper/sections/method.typ"} | made <= names(archive)
     copy = tmp_path / "elsewhere"
     shutil.copytree(project.root, copy)
-    (copy / "paper").mkdir()
-    (copy / "paper/paper.typ").write_text("= Title\n")
+    shutil.rmtree(copy / "results/paper")
     found = names(pack(copy, copy / "results", tmp_path / "x.zip", project.plan.files))
-    assert "paper/paper.typ" in found
+    assert "paper/main.typ" in found and not made & found
 
 
 def test_a_configuration_file_from_elsewhere_is_in_it_by_its_name(project, tmp_path):
@@ -126,3 +139,63 @@ def test_a_configuration_file_from_elsewhere_is_in_it_by_its_name(project, tmp_p
         pack(copy, copy / "results", tmp_path / "x.zip", project.plan.files)
     files = [*project.plan.files, str(mine)]
     assert "mine.yaml" in names(pack(copy, copy / "results", tmp_path / "x.zip", files))
+
+
+def test_a_light_archive_is_verified_and_its_figures_are_made_again(archive, project, tmp_path):
+    light = pack(
+        project.root,
+        project.results,
+        tmp_path / "light.zip",
+        project.plan.files,
+        {"version": "0.1.0"},
+        light=True,
+    )
+    lacking = names(archive) - names(light)
+    assert "results/report.html" in lacking and "results/figures/more-cpu/resource.svg" in lacking
+    assert lacking == {name for name in names(archive) if left_out(name)}
+    verdict = verify(light)
+    assert verdict.ok, render_text(verdict)
+    assert verdict.counts["figures"] == verdict.counts["report"] == [0, 0]
+    assert verdict.counts["paper"] == [3, 3]
+    said = remake_command(light, tmp_path / "remade")
+    assert "and the paper" in said
+    figure = "figures/more-cpu/resource.png"
+    remade = (tmp_path / "remade/results" / figure).read_bytes()
+    assert remade == (project.results / figure).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "is_left_out"),
+    [
+        ("results/figures/r-cpu/resource.svg", True),
+        ("results/report.html", True),
+        ("results/runs/lab/a/rep1/logs/worker-0/0/stderr", True),
+        ("results/warm-ups/lab/plain/best.safetensors", True),
+        ("results/runs/lab/a/rep1/records/worker-0.jsonl", False),
+        ("results/runs/lab/a/rep1/samples/usage.csv", False),
+        ("results/page.html", False),
+        ("results/paper/paper.pdf", False),
+        ("results/tables/r-cpu.csv", False),
+    ],
+)
+def test_what_a_light_archive_leaves_out(name, is_left_out):
+    assert left_out(name) is is_left_out
+
+
+def test_a_record_that_is_missing_from_a_light_archive_is_found(project, tmp_path):
+    light = pack(project.root, project.results, tmp_path / "l.zip", project.plan.files, light=True)
+    folder = tmp_path / "unpacked"
+    unpack(light, folder)
+    gone = next(folder.glob("results/runs/*/*/*/records/worker-0.jsonl"))
+    gone.unlink()
+    verdict = verify(folder)
+    assert any(gone.relative_to(folder).as_posix() == one["path"] for one in verdict.problems)
+
+
+def test_figures_that_are_missing_from_a_whole_archive_are_found(archive, tmp_path):
+    folder = tmp_path / "unpacked"
+    unpack(archive, folder)
+    shutil.rmtree(folder / "results/figures")
+    verdict = verify(folder)
+    assert not verdict.ok
+    assert any("resource.svg" in one["path"] for one in verdict.problems)

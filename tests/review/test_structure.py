@@ -1,7 +1,10 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+import trialwatt
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance import crate
 from trialwatt.provenance.files import sha256
@@ -187,3 +190,17 @@ def test_a_folder_that_is_no_results(tmp_path, project):
     with pytest.raises(TrialwattError, match="there is no such folder"):
         tree_of(tmp_path / "nothing")
     assert tree_of(project.results).root == project.root.resolve()
+
+
+def test_nothing_of_ours_reads_what_could_run():
+    """No pickle, no YAML that makes objects, no text that is run."""
+    source = Path(trialwatt.__file__).parent
+    unsafe = re.compile(
+        r"^\s*(import|from)\s+(pickle|dill|joblib|cloudpickle|marshal|shelve)\b"
+        r"|read_pickle|allow_pickle\s*=\s*True|torch\.load\(|unsafe_load|full_load"
+        r"|(?<![\w.])(eval|exec)\(",
+        re.MULTILINE,
+    )
+    files = sorted(source.rglob("*.py"))
+    assert len(files) > 100
+    assert [file.name for file in files if unsafe.search(file.read_text(encoding="utf-8"))] == []

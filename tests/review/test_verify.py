@@ -1,9 +1,13 @@
 import json
+import pickle
 import shutil
+from pathlib import Path
 
 import pytest
 
+from trialwatt.paper.build import build
 from trialwatt.provenance import crate
+from trialwatt.provenance.embed import encode
 from trialwatt.provenance.files import sha256
 from trialwatt.review.verify import render_text, verify, verify_command
 
@@ -22,6 +26,7 @@ def test_an_intact_archive(archive, capsys):
     assert "more-cpu: reproduced: plain on lab: least energy under" in text
     assert "H1: reproduced: H1: " in text and "H2: reproduced: H2: " in text
     assert "figures 28 of 28 identical" in text and "sweeps 4 of 4 identical" in text
+    assert "paper 3 of 3 identical" in text and "paper: reproduced: 2 runs with" in text
 
 
 def forge(unpacked, name: str, content: bytes) -> None:
@@ -54,19 +59,66 @@ def test_a_swapped_figure_and_an_edited_number_are_found_even_with_their_checksu
     forge(unpacked, TABLE, "\n".join([rows[0], ",".join(cells), *rows[2:], ""]).encode())
     shutil.copy(unpacked / FIGURE, unpacked / "results/figures/more-cpu/more.png")
     edit_listing(unpacked, "results/figures/more-cpu/more.png")
+    (unpacked / "model.pkl").write_bytes(pickle.dumps([1]))
+    edit_listing(unpacked, "model.pkl")
     verdict = verify(unpacked.archive(tmp_path / "forged.zip"))
     found = said(verdict)
     assert found.pop("results/figures/more-cpu/more.png") == "nothing makes this file"
+    assert found.pop("model.pkl") == "nothing makes this file"
     assert "different: row 1, column ept_kwh_median: '1.25e-09' here" in found[TABLE]
     assert found[FIGURE].startswith("different: ")
     sidecars = {name.rsplit(".", 1)[0] + ".json" for name in (TABLE, FIGURE)}
     assert found.keys() == {TABLE, FIGURE} | sidecars
     assert {claim["id"]: claim["problems"] for claim in verdict.claims} == {
-        "more-cpu": 4,
-        "H1": 0,
-        "H2": 0,
+        "more-cpu": 5,
+        "H1": 1,
+        "H2": 1,
+        "paper": 1,  # the file that belongs to nothing is a problem of all
     }
-    assert "more-cpu: NOT REPRODUCED (4 problems)" in render_text(verdict)
+    assert "more-cpu: NOT REPRODUCED (5 problems)" in render_text(verdict)
+
+
+def test_a_number_that_is_typed_into_the_paper_is_found_though_all_of_it_was_made_again(
+    unpacked, tmp_path
+):
+    text = unpacked / "paper/sections/conclusion.typ"
+    text.write_text(text.read_text("utf-8") + "\nIt saves 37.5 percent.\n", "utf-8")
+    paper, results = unpacked / "results/paper", unpacked / "results"
+    sidecar = json.loads((paper / "paper.json").read_text("utf-8"))
+    sidecar["provenance"]["config"]["paper/sections/conclusion.typ"] = sha256(text)
+    chain = encode(sidecar["provenance"])
+    build(unpacked / "paper", paper / "numbers.json", results, paper / "paper.pdf", chain)
+    sidecar["outputs"]["paper.pdf"] = sha256(paper / "paper.pdf")
+    (paper / "paper.json").write_text(json.dumps(sidecar, sort_keys=True, indent=1) + "\n")
+    unpacked.relist()
+    verdict = verify(unpacked.folder)
+    assert list(said(verdict)) == ["paper/sections/conclusion.typ"]
+    assert "typed by hand" in said(verdict)["paper/sections/conclusion.typ"]
+    assert "37.5 percent" in said(verdict)["paper/sections/conclusion.typ"]
+    assert [c["id"] for c in verdict.claims if c["problems"]] == ["paper"]
+
+
+def test_another_pdf_in_place_of_the_paper_is_found_even_with_its_checksums(unpacked, tmp_path):
+    pdf = unpacked / "results/paper/paper.pdf"
+    pdf.write_bytes(pdf.read_bytes() + b"\n% edited\n")
+    forge(unpacked, "results/paper/paper.pdf", pdf.read_bytes())
+    verdict = verify(unpacked.folder)
+    found = said(verdict)
+    assert set(found) == {"results/paper/paper.pdf", "results/paper/paper.json"}
+    assert found["results/paper/paper.pdf"].startswith("different: from byte")
+    assert "paper: NOT REPRODUCED (2 problems)" in render_text(verdict)
+
+
+def test_a_working_tree_whose_paper_was_written_on_since_its_pdf_was_made(project, tmp_path):
+    copy = Path(shutil.copytree(project.root, tmp_path / "copy"))
+    text = copy / "paper/sections/conclusion.typ"
+    text.write_text(text.read_text("utf-8") + "\nOne more sentence.\n", "utf-8")
+    found = said(verify(copy / "results"))
+    assert set(found) == {
+        "paper/sections/conclusion.typ",
+        "results/paper/paper.pdf",
+        "results/paper/paper.json",
+    }
 
 
 def test_one_byte_of_a_record_changes_what_is_made_of_it(project, tmp_path, capsys):

@@ -43,7 +43,7 @@ VARIABLES = {
 }
 """Group → columns of the runs table, in the order of the heat map."""
 
-MODELLED = "a power model makes energy from CPU time, reserved cores and wall time"
+MODELLED = "a power model makes energy from CPU time, reserved cores and memory, and wall time"
 ALLOTMENT = "at one allotment cost is time × a constant"
 STATIC = "carbon is energy × a static intensity"
 LEAST_N = 5
@@ -56,7 +56,8 @@ _COST_OF = (
     {"wtc_share", "wtt_share"},
     {"cost_to_goal", "time_to_goal_ms"},
 )
-_ALLOTMENT = ("wn", "cpu_physical", "wmem_mb", "accelerator")
+_RESERVED = ("wn", "cpu_physical", "wmem_mb")
+_ALLOTMENT = (*_RESERVED, "accelerator")
 
 
 def excluded(
@@ -72,7 +73,8 @@ def excluded(
     for a, b in ((x, y), (y, x)):
         if static_intensity and a == "carbon_g" and _is_energy(b):
             return STATIC
-        if modelled and (_is_energy(a) or a in _FROM_ENERGY) and (_is_time(b) or b in _COST):
+        made = _is_time(b) or b in _COST or b in _RESERVED
+        if modelled and made and (_is_energy(a) or a in _FROM_ENERGY):
             return MODELLED
     return ""
 

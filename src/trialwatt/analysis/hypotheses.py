@@ -119,7 +119,9 @@ def _agreed(answer: Answer, under: Mapping[str, Answer | None], modelled: bool) 
     outcomes = {name: other.outcome if other else "no data" for name, other in under.items()}
     if len(set(outcomes.values())) == 1:
         sets = "one set" if len(under) == 1 else f"each of {len(under)} sets"
-        sentence = f"{answer.sentence} Energy is modelled; so under {sets} of coefficients."
+        sentence = (
+            f"{answer.sentence} Energy is modelled; the same holds under {sets} of coefficients."
+        )
         return replace(answer, tests=tests, sentence=sentence)
     mark = f"{DEMONSTRATION}: " if answer.demonstration else ""
     verdict = f"{mark}{_BY_MODEL}"

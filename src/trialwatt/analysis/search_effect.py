@@ -93,8 +93,10 @@ def _scope(scope: str, runs: pd.DataFrame, factor: str, resamples: int) -> Evide
     if infeasible:
         remarks.append(f"{infeasible} runs are infeasible: they end the search without a result.")
 
-    def outcome(name, values, censored, unit="kWh", primary=True):
-        return _outcome(scope, name, values, censored, levels, factor, unit, primary, resamples)
+    def outcome(name, values, censored, is_energy=True, primary=True):
+        return _outcome(
+            scope, name, values, censored, levels, factor, is_energy, primary, resamples
+        )
 
     to_goal = number(runs, "energy_to_goal_kwh")
     is_censored = flag(runs, "goal_censored")
@@ -116,7 +118,7 @@ def _scope(scope: str, runs: pd.DataFrame, factor: str, resamples: int) -> Evide
         primary.append(outcome("job energy at equal budget", energy.where(counted), cut_off))
     share = number(runs, "wte_share").where(runs["status"] == "completed")
     never = pd.Series(False, runs.index)
-    waste = outcome("waste as a share of job energy", share, never, "", primary=False)
+    waste = outcome("waste as a share of job energy", share, never, is_energy=False, primary=False)
     repetitions = levels[counted].value_counts() if counted.any() else levels.value_counts()
     return Evidence(
         scope,
@@ -127,7 +129,9 @@ def _scope(scope: str, runs: pd.DataFrame, factor: str, resamples: int) -> Evide
     )
 
 
-def _outcome(scope, name, values, censored, levels, factor, unit, primary, resamples) -> Outcome:
+def _outcome(
+    scope, name, values, censored, levels, factor, is_energy, primary, resamples
+) -> Outcome:
     """Compare one outcome between the levels; values and censored are aligned with them."""
     known = values.notna()
     values, censored = values[known].to_numpy(float), censored[known].to_numpy(bool)
@@ -174,9 +178,9 @@ def _outcome(scope, name, values, censored, levels, factor, unit, primary, resam
         bootstrap.kind(min(sizes[most], sizes[least])),
         primary,
     )
-    of = f" {unit}" if unit else ""
-    words = f"Least with {names[least]} (median {text(middles[least])}{of}), most with "
-    words += f"{names[most]} ({text(middles[most])}{of})"
+    said = [f"{text(1e3 * middle)} Wh" if is_energy else text(middle) for middle in middles]
+    words = f"Least with {names[least]} (median {said[least]}), most with "
+    words += f"{names[most]} ({said[most]})"
     words += "." if math.isnan(ratio) else f", ratio {text(ratio)} ({text(low)}–{text(high)})."
     if censored.any():
         words += f" {int(censored.sum())} of {len(values)} runs are right-censored."

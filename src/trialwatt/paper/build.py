@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
@@ -19,12 +20,26 @@ NUMBERS = "numbers.json"
 PROVENANCE = "provenance.txt"
 
 
-def build(source: Path, numbers: Path, results: Path, output: Path, provenance: str = "") -> Path:
+def compiled(place: Path) -> bytes:
+    """The PDF of `place`/main.typ, which may read files below `place` only, and whose fonts are
+    those inside typst. Raises TrialwattError with what the compiler says."""
+    return _compiled(place)
+
+
+def build(
+    source: Path,
+    numbers: Path,
+    results: Path,
+    output: Path,
+    provenance: str = "",
+    compiled: Callable[[Path], bytes] = compiled,
+) -> Path:
     """Compile `source`/main.typ into `output`, a PDF (or PNGs: a name with {p}, the page).
 
     numbers: of numbers.write_numbers. results: holds figures/. provenance: becomes the keywords
-    of the PDF, where `trialwatt trace` looks for it. Raises TrialwattError where the
-    paper names a number or a figure that is not made, or is not valid Typst.
+    of the PDF, where `trialwatt trace` looks for it. compiled: what makes the PDF of a folder.
+    Raises TrialwattError where the paper names a number or a figure that is not made, or is not
+    valid Typst.
     """
     for file in (source / MAIN, numbers):
         if not file.is_file():
@@ -33,7 +48,7 @@ def build(source: Path, numbers: Path, results: Path, output: Path, provenance: 
         place = _place(source, numbers, results, Path(name))
         (place / PROVENANCE).write_text(provenance, encoding="utf-8")
         if output.suffix == ".pdf":
-            write_whole(output, _compiled(place))
+            write_whole(output, compiled(place))
         else:
             output.parent.mkdir(parents=True, exist_ok=True)
             _compiled(place, output)

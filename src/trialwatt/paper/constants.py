@@ -22,3 +22,20 @@ def constants() -> dict[str, str]:
         "most_gaps_percent": f"{100 * energy.GAPS_TOO_MANY:g}",
         "interval_percent": "95",
     }
+
+
+PLACES = {
+    "tolerance_percent": "trialwatt.analysis.convergence.TOLERANCE",
+    "patience": "trialwatt.analysis.convergence.PATIENCE",
+    "repetitions": "trialwatt.analysis.convergence.REPETITIONS",
+    "most_repetitions": "trialwatt.analysis.convergence.MOST_REPETITIONS",
+    "enough_for_interval": "trialwatt.analysis.intervals.ENOUGH",
+    "resamples": "trialwatt.analysis.intervals.RESAMPLES",
+    "resamples_of_tests": "trialwatt.analysis.hypotheses.RESAMPLES",
+    "alpha_percent": "trialwatt.analysis.evidence.ALPHA",
+    "strong": "trialwatt.analysis.evidence.STRONG",
+    "few_samples": "trialwatt.metrics.energy.FEW_SAMPLES",
+    "most_gaps_percent": "trialwatt.metrics.energy.GAPS_TOO_MANY",
+    "interval_percent": "trialwatt.analysis.intervals.summary",
+}
+"""Name → where in the code it is kept."""

@@ -9,6 +9,7 @@ import pandas as pd
 
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.best import best_table
+from trialwatt.figures.groups import groups
 from trialwatt.records.outcome import FAILED
 
 CONTROL = "plain"
@@ -32,15 +33,17 @@ def findings(
     sentence claims a difference to be more than what these runs show.
     """
     best = best_table(runs, experiment, unavailable)
-    said = [_best(row, table) for row in best.to_dict("records") if row.get("n")]
+    alike = "budget" not in runs or runs["budget"].nunique() <= 1
+    said = [_best(row, table, alike) for row in best.to_dict("records") if row.get("n")]
     if any(table.get("wte_kwh_median", pd.Series(dtype=float)) > 0):
-        said += _waste(table, runs)
+        said += _waste(runs)
     said += _framework(runs) if frameworks else []
     ended = _ended(table)
     return [*said, *([ended] if ended else [])]
 
 
-def _best(row: Mapping, table: pd.DataFrame) -> str:
+def _best(row: Mapping, table: pd.DataFrame, alike: bool) -> str:
+    """alike: whether all jobs have as many trials, so that their times compare."""
     scale = quantity.energy([row["median_kwh"]])
     modelled = quantity.is_modelled([row["energy_method"]])
     name = "energy per completed trial" if row["measure"] == "ept_kwh" else "job energy"
@@ -59,7 +62,7 @@ def _best(row: Mapping, table: pd.DataFrame) -> str:
         said += f", {quantity.number(saved)} % less than under the baseline"
     elif not math.isnan(saved):
         said += ", about as under the baseline"
-    said += _time(row, table)
+    said += _time(row, table) if alike else ""
     if isinstance(row.get("second_treatment"), str) and row["n"] >= _SPREAD_FROM:
         said += (
             f"; its spread {'overlaps' if row['overlaps'] else 'is clear of'} that of the second "
@@ -105,24 +108,30 @@ def _time(row: Mapping, table: pd.DataFrame) -> str:
     return f"; the fastest is {_named(first['treatment'])} (JCT {least} {scale.unit}, here {mine})"
 
 
-def _waste(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
-    """Per SUT where the largest share of job energy is wasted."""
+def _waste(runs: pd.DataFrame) -> list[str]:
+    """Per SUT, sampler and testbed where the largest share of job energy is wasted.
+
+    Told apart as in the figures: the median of two samplers would be that of neither.
+    """
     if "wte_share" not in runs:
         return []
     done = runs[runs["status"] == "completed"].copy()
     done["_key"] = treatments.key(done)
     axis = treatments.axis(runs, runs["experiment"].iloc[0])
     said = []
-    for sut, own in done.groupby("sut", sort=False):
-        shares = own.groupby("_key")["wte_share"].median().dropna()
+    for group in groups(done):
+        shares = group.runs.groupby("_key")["wte_share"].median().dropna()
         if shares.empty or shares.max() <= 0:
             continue
-        most, least = shares.idxmax(), shares.idxmin()
+        most, none = shares.idxmax(), int((shares == 0).sum())
         sentence = (
-            f"{sut}: the wasted share of job energy is largest under "
+            f"{group.name}: the wasted share of job energy is largest under "
             f"{_named(axis.names.get(most, most))} ({quantity.number(100 * shares[most])} %)"
         )
-        if most != least:
+        if none > 1:
+            sentence += f", and 0 under {none} of {len(shares)} treatments"
+        elif len(shares) > 1:
+            least = shares.idxmin()
             sentence += (
                 f" and smallest under {_named(axis.names.get(least, least))} "
                 f"({quantity.number(100 * shares[least])} %)"

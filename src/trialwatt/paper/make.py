@@ -4,18 +4,18 @@
 |---|---|
 | `paper/numbers.json` | every number, sentence and table of the paper |
 | `paper/paper.pdf` | the paper, with the chain to its records inside |
-| `paper/paper.json` | sidecar: the chain, and a checksum of both |
+| `paper/paper.json` | sidecar: the chain, with the paper's source, and a checksum of both |
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from trialwatt.figures.make import Source
-from trialwatt.paper.build import NUMBERS, build
+from trialwatt.paper.build import NUMBERS, build, compiled
 from trialwatt.paper.numbers import write_numbers
 from trialwatt.provenance.chain import chain
 from trialwatt.provenance.code import code_version
@@ -25,28 +25,43 @@ FOLDER, STEM = "paper", "paper"
 
 
 def make_paper(
-    source: Path, sources: Sequence[Source], experiments: Sequence[Mapping]
+    source: Path,
+    sources: Sequence[Source],
+    experiments: Sequence[Mapping],
+    compiled: Callable[[Path], bytes] = compiled,
 ) -> list[Path]:
     """Make the paper of these experiments from its Typst source; returns the three files.
 
-    source: the folder that holds main.typ. sources, experiments: the same ones in the same order,
-    all below one results folder; the latter with `id`, `title` and `varied`, as the report takes
-    them. Raises TrialwattError where something that the paper names is not made.
+    source: the folder that holds main.typ, absolute or relative to the root of the sources.
+    sources, experiments: the same ones in the same order, all below one results folder; the
+    latter with `id`, `title` and `varied`, as the report takes them. compiled: see build.build.
+    Raises TrialwattError where something that the paper names is not made.
     """
+    source = sources[0].root / source
     results = sources[0].results
     folder = results / FOLDER
     numbers = write_numbers(results, experiments, folder / NUMBERS)
-    provenance = _chain(sources)
-    pdf = build(source, numbers, results, folder / f"{STEM}.pdf", encode(provenance))
+    provenance = _chain(source, sources)
+    pdf = build(source, numbers, results, folder / f"{STEM}.pdf", encode(provenance), compiled)
     return [numbers, pdf, write_sidecar(folder / STEM, provenance, [pdf, numbers])]
 
 
-def _chain(sources: Sequence[Source]) -> dict:
+def texts(source: Path) -> list[str]:
+    """The files that the paper is written in, relative to their folder, sorted."""
+    return sorted(
+        file.relative_to(source).as_posix()
+        for file in source.rglob("*")
+        if file.suffix in (".typ", ".bib") and file.is_file() and not file.is_symlink()
+    )
+
+
+def _chain(source: Path, sources: Sequence[Source]) -> dict:
     runs = pd.concat(
         [pd.read_parquet(one.tables[0], columns=["folder", "energy_method"]) for one in sources],
         ignore_index=True,
     )
     described = {file for one in sources for file in (one.file, *one.config_files) if file}
+    described |= {source / name for name in texts(source)}
     methods = runs["energy_method"].dropna()
     first = sources[0]
     return chain(

@@ -184,16 +184,14 @@ def _experiment(results: Path, experiment: Mapping, runs: pd.DataFrame, compared
             figure: {
                 "path": f"figures/{name}/{figure}.svg",
                 "caption": FIGURES[figure].caption,
-                "note": f"{energy_statement(runs)} {of_n} runs for each treatment."
-                if len(runs)
-                else "No data.",
+                "note": _note(figure, runs, of_n),
             }
             for figure in figures_of(name, varied)
         },
         "table": {
             "heads": list(shown.columns) if shown is not None else [],
             "rows": shown.astype(str).values.tolist() if shown is not None else [],
-            "note": explanation(table, runs) if len(table) else "",
+            "note": explanation(table, runs, shown) if len(table) else "",
         },
         "findings": findings(name, runs, table, unavailable, compared) if len(runs) else [],
         "sweeps": [_sweep(sweep) for sweep in sweeps],
@@ -202,6 +200,15 @@ def _experiment(results: Path, experiment: Mapping, runs: pd.DataFrame, compared
             *(f"Not available here. {each.sentence.rstrip('.')}." for each in grouped(unavailable)),
         ],
     }
+
+
+def _note(figure: str, runs: pd.DataFrame, of_n: str) -> str:
+    """How a figure's energy came about, and n; a timeline shows one run each and no energy."""
+    if not len(runs):
+        return "No data."
+    if figure == "timeline":
+        return "One repetition of each."
+    return f"{energy_statement(runs)} {of_n} runs for each treatment."
 
 
 def is_search(name: str, varied: Sequence[str]) -> bool:

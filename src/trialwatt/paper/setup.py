@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from trialwatt.errors import TrialwattError
+from trialwatt.figures.notes import cores_said
 from trialwatt.figures.quantity import spread
 
 _SHOWN_PACKAGES = ("torch", "optuna", "hyperopt", "ray", "pyspark", "snakemake", "numpy")
@@ -114,7 +115,7 @@ def _spread(values: Iterable[object]) -> str:
 def _host(host: Mapping) -> str:
     parts = [
         host.get("cpu_model"),
-        f"{host['cores']} cores" if host.get("cores") else "",
+        cores_said(host),
         f"{host['memory_mb']:,} MB" if host.get("memory_mb") else "",
         f"{host.get('system', '')} {host['kernel']}".strip() if host.get("kernel") else "",
         f"Python {host['python']}" if host.get("python") else "",

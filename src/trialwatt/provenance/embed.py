@@ -49,8 +49,29 @@ def embedded(path: Path) -> dict:
 
 
 def sidecar_of(path: Path) -> Path:
-    """The sidecar of a figure or table."""
-    return path.with_name(f"{path.stem}.json")
+    """The sidecar of a figure or table; of a sidecar itself; of another JSON file the one beside
+    it that names it."""
+    own = path.with_name(f"{path.stem}.json")
+    if path == own and not _is_sidecar(own):
+        return next((one for one in sorted(path.parent.glob("*.json")) if _names(one, path)), own)
+    return own
+
+
+def _is_sidecar(file: Path) -> bool:
+    content = _content(file)
+    return isinstance(content, dict) and "outputs" in content and "provenance" in content
+
+
+def _names(sidecar: Path, path: Path) -> bool:
+    outputs = _content(sidecar).get("outputs") if _is_sidecar(sidecar) else None
+    return isinstance(outputs, dict) and path.name in outputs
+
+
+def _content(file: Path) -> object:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None  # who reads it as a sidecar says what is wrong with it
 
 
 def write_sidecar(stem: Path, provenance: dict, outputs: Iterable[Path]) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -13,10 +13,12 @@ from trialwatt.errors import TrialwattError
 from trialwatt.provenance.chain import Chain, read_manifest, validated
 from trialwatt.provenance.embed import FIGURES, NoProvenance, embedded, read_sidecar, sidecar_of
 from trialwatt.provenance.files import sha256
+from trialwatt.provenance.light import is_light, left_out
 from trialwatt.provenance.printed import printable
 from trialwatt.records.manifest import headline_domains
 
-State = Literal["intact", "missing", "changed"]
+State = Literal["intact", "missing", "changed", "left out"]
+"""left out: of a light archive, which need not have it (provenance.light)."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,21 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Number:
+    """A number of a file that is made of tables. Only `folders` and `tables` of the chain matter.
+
+    made_of: sentences, how it follows from which rows and columns. methods: those of its energies.
+    """
+
+    name: str
+    value: str
+    made_of: tuple[str, ...]
+    folders: frozenset[str]
+    tables: frozenset[str]
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Trace:
     """A file's chain and how it stands. Problems break the chain, warnings do not."""
 
@@ -41,26 +58,28 @@ class Trace:
     checks: tuple[Check, ...]
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
+    number: Number | None = None  # the number that is traced, where it is one
 
     @property
     def ok(self) -> bool:
         return not self.problems
 
 
-def trace(path: Path, results: Path | None = None) -> Trace:
-    """Trace a figure (SVG, PDF, PNG), a table with a sidecar, or a run's folder.
+def trace(path: Path, results: Path | None = None, number: Number | None = None) -> Trace:
+    """Trace a figure (SVG, PDF, PNG), a table with a sidecar, a sidecar, or a run's folder.
 
     The results folder is looked for above `path` and the present folder, unless it is given.
-    Raises TrialwattError where there is nothing to trace: no file, no provenance, damaged.
+    number: of the file, if only what that is made of is to be traced. Raises TrialwattError where
+    there is nothing to trace: no file, no provenance, damaged.
     """
     if not path.exists():
         raise TrialwattError(f"{path}: there is no such file")
     if path.is_dir() or path.name == "run.json":
         return _trace_run(path if path.is_dir() else path.parent)
-    return _trace_file(path, results)
+    return _trace_file(path, results, number)
 
 
-def _trace_file(path: Path, results: Path | None) -> Trace:
+def _trace_file(path: Path, results: Path | None, number: Number | None) -> Trace:
     problems: list[str] = []
     beside = read_sidecar(path)
     if path.suffix.lower() in FIGURES:
@@ -81,6 +100,7 @@ def _trace_file(path: Path, results: Path | None) -> Trace:
     known = validated(found, where=str(path))
     warnings: list[str] = []
     sidecar = _compare_sidecar(path, found, beside, problems, warnings)
+    known = known if number is None else _only(known, number)
 
     folders = [run.folder for run in known.runs]
     base = results or _results_folder(path, [*folders, *known.tables])
@@ -90,9 +110,24 @@ def _trace_file(path: Path, results: Path | None) -> Trace:
         )
     root = _root_of(path, base, [*known.config, known.experiment.file])
     checks = [*_check_config(known, root), *_check_results(known, base)]
-    if not known.runs:
+    if not known.runs and number is None:
         problems.append("it names no run: nothing of it comes from records")
-    return _judged(str(path), known, sidecar, base, checks, problems, warnings)
+    return _judged(str(path), known, sidecar, base, checks, problems, warnings, number)
+
+
+def _only(known: Chain, number: Number) -> Chain:
+    """The part of a chain that a number hangs on."""
+    runs = [run for run in known.runs if run.folder in number.folders]
+    hashes = {run.hash for run in runs}
+    energy = known.energy.model_copy(update={"methods": list(number.methods)})
+    return known.model_copy(
+        update={
+            "runs": runs,
+            "tables": {f: known.tables[f] for f in known.tables if f in number.tables},
+            "configurations": {h: c for h, c in known.configurations.items() if h in hashes},
+            "energy": energy,
+        }
+    )
 
 
 def _trace_run(folder: Path) -> Trace:
@@ -156,6 +191,12 @@ def _compare_sidecar(path, found, beside, problems, warnings) -> str:
         )
         problems.append(f"the sidecar {name} and the figure disagree about: {', '.join(keys)}")
         return f"{name} disagrees"
+    if path.name == name:  # the sidecar itself was asked for
+        for output, checksum in sorted(outputs.items()):
+            file = path.with_name(PurePosixPath(output).name)
+            if (state := _state(file, checksum)) != "intact":
+                problems.append(f"{file.name}: {state} since {name} was written")
+        return f"this is it; it names {', '.join(sorted(outputs))}"
     if path.name not in outputs:
         problems.append(f"the sidecar {name} does not name {path.name}")
         return f"{name} does not name this file"
@@ -182,9 +223,10 @@ def _check_results(known: Chain, base: Path | None) -> Iterator[Check]:
         state = _state(folder and folder / "run.json", checksum)
         yield Check("run.json", "manifest", run.folder, checksum, state)
         for file, checksum in sorted(run.records.items()):
-            yield Check(
-                file, "record", run.folder, checksum, _state(folder and folder / file, checksum)
-            )
+            state = _state(folder and folder / file, checksum)
+            if state == "missing" and base and is_light(base):
+                state = "left out" if left_out(f"results/{run.folder}/{file}") else state
+            yield Check(file, "record", run.folder, checksum, state)
 
 
 def _state(file: Path | None, checksum: str) -> State:
@@ -193,9 +235,9 @@ def _state(file: Path | None, checksum: str) -> State:
     return "intact" if sha256(file) == checksum else "changed"
 
 
-def _judged(file, known, sidecar, base, checks, problems, warnings) -> Trace:
+def _judged(file, known, sidecar, base, checks, problems, warnings, number=None) -> Trace:
     for check in checks:
-        if check.state == "intact":
+        if check.state in ("intact", "left out"):
             continue
         name = f"{check.run}/{check.path}" if check.run else check.path
         if check.part == "config":
@@ -203,7 +245,9 @@ def _judged(file, known, sidecar, base, checks, problems, warnings) -> Trace:
             warnings.append(f"{name}: {check.state} since (the runs hold what was used)")
         else:
             problems.append(f"{name}: {check.state}")
-    return Trace(file, known, sidecar, base, tuple(checks), tuple(problems), tuple(warnings))
+    return Trace(
+        file, known, sidecar, base, tuple(checks), tuple(problems), tuple(warnings), number
+    )
 
 
 def _above(path: Path) -> Iterator[Path]:
@@ -264,6 +308,9 @@ def render_text(found: Trace) -> str:
     ]
     branches.append((f"runs: {len(known.runs)} of {_count(known)}", runs))
 
+    if number := found.number:
+        made = [(sentence, []) for sentence in number.made_of]
+        branches = [(f"{number.name}: {number.value}", []), ("made of", made), *branches]
     lines = [found.file, *_tree(branches), ""]
     lines += [f"note: {warning}" for warning in found.warnings]
     lines += [f"problem: {problem}" for problem in found.problems]
@@ -286,16 +333,35 @@ def render_json(found: Trace) -> str:
             "warnings": found.warnings,
             "checks": [asdict(check) for check in found.checks],
             "provenance": found.chain.model_dump(mode="json"),
+            **({"number": _number(found.number)} if found.number else {}),
         },
         indent=1,
         sort_keys=True,
     )
 
 
-def trace_command(path: Path, as_json: bool = False, results: Path | None = None) -> int:
-    """Print the trace of a file to stdout; 0 where the chain holds, else 1."""
+def _number(number: Number) -> dict:
+    return {
+        "name": number.name,
+        "value": number.value,
+        "made_of": list(number.made_of),
+        "tables": sorted(number.tables),
+        "runs": sorted(number.folders),
+    }
+
+
+def trace_command(
+    path: Path,
+    as_json: bool = False,
+    results: Path | None = None,
+    traced: Callable[[], Trace] | None = None,
+) -> int:
+    """Print the trace of a file to stdout; 0 where the chain holds, else 1.
+
+    traced: what traces it, where that is not `trace` of the whole file.
+    """
     try:
-        found = trace(Path(path), results)
+        found = traced() if traced else trace(Path(path), results)
     except TrialwattError as error:
         if as_json:
             print(json.dumps({"file": str(path), "ok": False, "problems": [str(error)]}))

@@ -11,10 +11,22 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from trialwatt.analysis.convergence import REPETITIONS
+from trialwatt.analysis.search_effect import factor_of
+from trialwatt.config.yaml_files import read_yaml
 from trialwatt.figures import FIGURES, RESOURCE, SEARCH, figures_of
 from trialwatt.provenance.planfile import ExperimentPart
 from trialwatt.records.manifest import NAME as MANIFEST
-from trialwatt.review.tree import RESULTS, TABLE_SUFFIXES, Tree, made_of, run_folders
+from trialwatt.records.manifest import headline_domains
+from trialwatt.review.tree import (
+    PAPER,
+    RESULTS,
+    TABLE_SUFFIXES,
+    Tree,
+    made_of,
+    made_of_the_paper,
+    run_folders,
+)
 
 JSON_NAME, TEXT_NAME = "artifact.json", "ARTIFACT.md"
 HYPOTHESES = {
@@ -26,7 +38,7 @@ HYPOTHESES = {
     "H2": (
         "Search space, sampling and pruning strongly influence the waste and so the overall "
         "energy efficiency.",
-        SEARCH,
+        tuple(name for name in SEARCH if factor_of(name)),
     ),
 }
 _SECONDS_A_RUN, _SECONDS_A_FIGURE, _SECONDS_FIRST = 0.1, 1.0, 10.0
@@ -53,24 +65,28 @@ def describe(tree: Tree) -> dict:
     ]
     figures = sum(len(figures_of(part.id, part.varied)) for part in tree.plan.experiments)
     idle_s = _number((tree.plan.plan.get("testbed") or {}).get("idle_s"))
+    set_up = _minutes(idle_s + sum(map(_seconds, warm)))
     return {
         "generator": "trialwatt",
         "format": 1,
         "testbed": tree.plan.testbed,
         "claims": [
             *(
-                _experiment(tree, part, folders[part.id], manifests)
+                _experiment(tree, part, folders[part.id], manifests, set_up)
                 for part in tree.plan.experiments
             ),
             *_hypotheses(tree),
+            *_paper(tree),
         ],
         "minutes": {
-            "set_up": _minutes(idle_s + sum(map(_seconds, warm))),
+            "set_up": set_up,
             "execution": _minutes(sum(map(_seconds, manifests.values()))),
             "analysis": _analysis(len(manifests), figures),
         },
         "minutes_note": NOTE,
         "runs": len(manifests),
+        "limits": _limits(tree, manifests.values()),
+        "deviations": _deviations(tree),
         "hosts": _distinct(manifest.get("host") or {} for manifest in manifests.values()),
         "packages": _distinct(manifest.get("packages") or {} for manifest in manifests.values()),
         "datasets": _distinct(manifest.get("dataset") or {} for manifest in manifests.values()),
@@ -94,8 +110,11 @@ def as_markdown(described: Mapping) -> str:
         "",
         "```",
         "trialwatt verify <this archive>",
-        "trialwatt remake <this archive> --output remade   # only make figures and tables again",
+        "trialwatt remake <this archive> --output remade   # only make all of it again",
         "```",
+        "",
+        "A light archive has neither figures nor report (`trialwatt remake` makes them), nor the "
+        "logs of the components and the weights of the best models, of which nothing is made.",
         "",
         "| | minutes |",
         "| --- | --- |",
@@ -104,6 +123,14 @@ def as_markdown(described: Mapping) -> str:
         f"| analysis | {minutes['analysis']} |",
         "",
         described["minutes_note"],
+        "",
+        "## What it can and cannot say",
+        "",
+        *(f"- {sentence}" for sentence in described["limits"]),
+        "",
+        "Deviations from the base workload of its configuration: "
+        + ("; ".join(described["deviations"]) or "none")
+        + ". What an experiment varies is no deviation.",
         "",
         "## Contributions",
         "",
@@ -117,6 +144,61 @@ def as_markdown(described: Mapping) -> str:
     return "\n".join(lines)
 
 
+def _limits(tree: Tree, manifests: Iterable[Mapping]) -> list[str]:
+    """What these results cannot decide, and why, a sentence each."""
+    manifests = list(manifests)
+    methods = sorted(
+        {
+            domain["method"]
+            for manifest in manifests
+            for own in headline_domains(manifest).values()
+            for domain in own
+            if "method" in domain
+        }
+    )
+    said = [f"Energy is by method: {', '.join(methods) or 'not recorded'}."]
+    if "modelled" in methods:
+        said.append(
+            "Modelled energy was measured by nobody: it is a function of processor time and wall "
+            "time. A verdict on it holds under every set of coefficients, or is undecided."
+        )
+    if len({(manifest.get("host") or {}).get("name_hash") for manifest in manifests}) == 1:
+        said.append(
+            "All runs are of one machine. H1 is about the difference between platforms: these "
+            "results cannot decide it. The best treatment within this platform is a result."
+        )
+    wanted = (tree.plan.plan.get("settings") or {}).get("repetitions")
+    if isinstance(wanted, int) and wanted < REPETITIONS:
+        said.append(
+            f"Repetitions of a configuration: {wanted}, fewer than {REPETITIONS}. They show what "
+            "the method yields and decide nothing."
+        )
+    return said
+
+
+def _deviations(tree: Tree) -> list[str]:
+    """What the settings set in place of the base workload's own values."""
+    settings, testbed = (tree.plan.plan.get(name) or {} for name in ("settings", "testbed"))
+    file = f"config/workloads/{settings.get('base')}.yaml"
+    base = _yaml(tree, file)
+    found = []
+    for key, value in sorted((settings.get("set") or {}).items()):
+        own = base
+        for part in str(key).split("."):
+            own = own.get(part) if isinstance(own, Mapping) else None
+        if own != value:
+            found.append(f"{key} {value}" + (f" in place of {own}" if own is not None else ""))
+    if testbed.get("cpu_per_vcpu") not in (None, 1):
+        found.append(f"{testbed['cpu_per_vcpu']:g} of a core for each vCPU of a worker")
+    return found
+
+
+def _yaml(tree: Tree, name: str) -> Mapping:
+    file = tree.file(name)
+    data, _ = read_yaml(file, name) if file.is_file() else ({}, [])
+    return data if isinstance(data, Mapping) else {}
+
+
 def _section(claim: Mapping) -> list[str]:
     lines = [f"### {claim['id']}: {claim['contribution']}", ""]
     if claim.get("experiment_file"):
@@ -126,14 +208,21 @@ def _section(claim: Mapping) -> list[str]:
     lines += [f"- Expected: {sentence}" for sentence in claim["expected"]]
     if "minutes" in claim:
         minutes = claim["minutes"]
-        lines.append(f"- Minutes: execution {minutes['execution']}, analysis {minutes['analysis']}")
+        lines.append(
+            f"- Minutes: set-up {minutes['set_up']} (once for all), execution "
+            f"{minutes['execution']}, analysis {minutes['analysis']}"
+        )
     lines += [f"- Figure `{one['file']}`: {one['caption']}" for one in claim["figures"]]
     lines += [f"- Table `{one}`" for one in claim["tables"]]
     return [*lines, ""]
 
 
 def _experiment(
-    tree: Tree, part: ExperimentPart, folders: list[str], manifests: Mapping[str, Mapping]
+    tree: Tree,
+    part: ExperimentPart,
+    folders: list[str],
+    manifests: Mapping[str, Mapping],
+    set_up: float,
 ) -> dict:
     names = figures_of(part.id, part.varied)
     return {
@@ -144,6 +233,7 @@ def _experiment(
         "runs": len(folders),
         "expected": [*_best(tree, part.id), *_sweeps(tree, part.id)],
         "minutes": {
+            "set_up": set_up,
             "execution": _minutes(sum(_seconds(manifests[folder]) for folder in folders)),
             "analysis": _analysis(len(folders), len(names)),
         },
@@ -173,6 +263,29 @@ def _hypotheses(tree: Tree) -> Iterable[dict]:
             "tables": [f"{table}.csv" for table in tables],
             "files": [f"{table}{end}" for table in tables for end in TABLE_SUFFIXES],
         }
+
+
+def _paper(tree: Tree) -> Iterable[dict]:
+    """The paper as a contribution of its own, where it was made: it rests on everything."""
+    files = made_of_the_paper(tree)
+    if not files:
+        return
+    numbers = json.loads(tree.file(files[0]).read_text(encoding="utf-8"))
+    of, shown = numbers["runs"], numbers["experiments"].values()
+    yield {
+        "id": PAPER,
+        "contribution": "Every number, table and figure of the paper is made of the records.",
+        "experiments": [part.id for part in tree.plan.experiments],
+        "expected": [
+            f"{of['total']} runs with {of['trials']} trials in {of['configurations']} "
+            f"configurations, {sum(len(one['figures']) for one in shown)} figures; energy "
+            f"{of['method']}",
+            *([numbers["headline"]] if numbers["headline"] else []),
+        ],
+        "figures": [],
+        "tables": [],
+        "files": files,
+    }
 
 
 def _best(tree: Tree, experiment: str) -> Iterable[str]:

@@ -6,6 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.paper.build import MAIN
+from trialwatt.provenance import crate
+from trialwatt.provenance.archivefile import plain_files
+from trialwatt.provenance.light import left_out
 from trialwatt.review import artifact
 from trialwatt.review.compare import difference
 from trialwatt.review.remake import Made, remake
@@ -15,19 +19,23 @@ from trialwatt.review.structure import (
     check_chains,
     check_configuration,
     check_listing,
+    check_paper,
     check_runs,
 )
 from trialwatt.review.tree import (
+    PAGES,
+    PAPER,
+    PDF,
     RESULTS,
     Tree,
-    files_below,
     made_of,
     made_of_all,
-    made_of_all_for_the_paper,
+    made_of_the_paper,
+    names_of,
     run_folders,
 )
 
-PARTS = ("sweeps", "metrics", "tables", "figures", "report", "map")
+PARTS = ("sweeps", "metrics", "tables", "figures", "report", "page", PAPER, "map")
 
 
 def examine(tree: Tree, work: Path) -> dict:
@@ -41,6 +49,7 @@ def examine(tree: Tree, work: Path) -> dict:
     if tree.is_archive:
         steps = {"listing": lambda: check_listing(tree, sums)} | steps
     steps |= {"runs": lambda: check_runs(tree, sums), "chains": lambda: check_chains(tree, sums)}
+    steps |= {"paper": lambda: check_paper(tree)}
     plan = tree.plan  # of another workflow, or newer: nothing else can be said
     for check in steps.values():
         try:
@@ -56,17 +65,18 @@ def examine(tree: Tree, work: Path) -> dict:
     if any(problem.unsafe for problem in problems):
         problems.append(Problem(RESULTS, "nothing was made again, as its parts do not hold"))
     else:
-        made = remake(tree, work)
+        made = remake(tree, work, paper=bool(made_of_the_paper(tree)))
         problems += [Problem(name, f"cannot be made again: {why}") for name, why in _failed(made)]
         if not made.failed:
             described = _map(made.work, work)
         compared = _compare(tree, made)
         problems += [Problem(name, f"different: {said}") for name, said in compared.items() if said]
-        if tree.is_archive and not made.failed:
+        if tree.is_archive and not made.failed and not made.no_paper:
             problems += [Problem(name, "nothing makes this file") for name in _more(tree, compared)]
         for part in PARTS:
             own = [name for name in compared if _part(name) == part]
-            counts[part] = [sum(not compared[name] for name in own), len(own)]
+            if own or part != PAPER:
+                counts[part] = [sum(not compared[name] for name in own), len(own)]
     return {
         "problems": [{"path": one.path, "said": one.said} for one in problems],
         "counts": counts,
@@ -75,18 +85,23 @@ def examine(tree: Tree, work: Path) -> dict:
 
 
 def made_again(tree: Tree, work: Path) -> dict:
-    """Only make everything again in `work`; returns `failed` (experiment → why) and `figures`.
+    """Only make everything again in `work`; returns `failed` (experiment → why), `figures` and
+    `paper` (whether there is one: where the tree holds its source).
 
     Raises TrialwattError where a run is not the one that it should be.
     """
+    if tree.is_archive:
+        plain_files(tree.root)
     for problem in check_runs(tree, Sums(tree)):
         if problem.unsafe:
             raise TrialwattError(f"{problem}; `trialwatt verify` says what else is wrong")
-    made = remake(tree, work)
+    made = remake(tree, work, paper=(tree.root / PAPER / MAIN).is_file())
     if not made.failed:
         _map(made.work, work)
     figures = sum(1 for _ in (made.work.results / "figures").rglob("*.svg"))
-    return {"failed": made.failed, "figures": figures}
+    paper = not made.no_paper and bool(made_of_the_paper(made.work))
+    failed = made.failed | ({PAPER: made.no_paper} if made.no_paper else {})
+    return {"failed": failed, "figures": figures, "paper": paper}
 
 
 def _map(made: Tree, work: Path) -> dict:
@@ -110,21 +125,20 @@ def _compare(tree: Tree, made: Made) -> dict[str, str]:
             folder = made.work.results / "sweeps" / part.id / sweep.id
             names += [f"{RESULTS}/sweeps/{part.id}/{sweep.id}/{f.name}" for f in folder.iterdir()]
     if not made.failed:
-        names += [*made_of_all(), *made_of_all_for_the_paper(tree)]
+        names += made_of_all()
+        names += [] if made.no_paper else made_of_the_paper(tree)
         names += [artifact.JSON_NAME, artifact.TEXT_NAME] if tree.is_archive else []
-    return {name: difference(tree.file(name), made.work.file(name)) for name in sorted(set(names))}
+    return {
+        name: difference(tree.file(name), made.work.file(name))
+        for name in sorted(set(names))
+        if not (tree.light and left_out(name))
+    }
 
 
 def _more(tree: Tree, compared: Iterable[str]) -> list[str]:
-    """Files of an archive among the results that nothing in the plan accounts for."""
-    known = set(compared)
-    runs = tuple(f"{RESULTS}/{folder}/" for folder in _folders(tree))
-    return [
-        name
-        for part in (*PARTS, "runs")
-        for name in files_below(tree.results / part, f"{RESULTS}/{part}")
-        if name not in known and not (part == "runs" and name.startswith(runs))
-    ]
+    """Files of an archive that nothing in the plan accounts for."""
+    about = {crate.NAME, artifact.JSON_NAME, artifact.TEXT_NAME}
+    return sorted(set(plain_files(tree.root)) - {*names_of(tree), *compared, *about})
 
 
 def _judged(claim: Mapping, tree: Tree, problems: Iterable[Problem]) -> dict:
@@ -153,12 +167,14 @@ def _judged(claim: Mapping, tree: Tree, problems: Iterable[Problem]) -> dict:
         path = problem.path
         if path in files:
             return True
+        if path.startswith((f"{PAPER}/", f"{RESULTS}/{PAPER}/")):
+            return claim["id"] == PAPER
         if path.startswith(f"{RESULTS}/runs/"):
             return path.startswith(tuple(runs))
         if path.startswith((f"{RESULTS}/figures/", f"{RESULTS}/tables/", f"{RESULTS}/warm-ups/")):
             return False
         return not path.startswith(tuple(others)) and path not in (
-            f"{RESULTS}/report.html",
+            *(f"{RESULTS}/{page}" for page in PAGES),
             artifact.JSON_NAME,
             artifact.TEXT_NAME,
         )
@@ -173,10 +189,10 @@ def _judged(claim: Mapping, tree: Tree, problems: Iterable[Problem]) -> dict:
 
 def _failed(made: Made) -> Iterable[tuple[str, str]]:
     for name, why in made.failed.items():
-        yield (
-            (f"{RESULTS}/tables/answers.csv" if name == "all" else f"{RESULTS}/metrics/{name}"),
-            why,
-        )
+        whole = name == "all"
+        yield (f"{RESULTS}/tables/answers.csv" if whole else f"{RESULTS}/metrics/{name}"), why
+    if made.no_paper:
+        yield f"{RESULTS}/{PAPER}/{PDF}", made.no_paper
 
 
 def _by_experiment(tree: Tree) -> dict[str, list[str]]:
@@ -194,4 +210,4 @@ def _part(name: str) -> str:
     if name in (artifact.JSON_NAME, artifact.TEXT_NAME):
         return "map"
     part = name.removeprefix(f"{RESULTS}/").partition("/")[0]
-    return "report" if part == "report.html" else part
+    return part.removesuffix(".html") if part in PAGES else part

@@ -11,10 +11,18 @@ from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import write_archive
 from trialwatt.provenance.chain import placed
 from trialwatt.provenance.code import code_version
+from trialwatt.provenance.light import left_out
 from trialwatt.records.manifest import NAME as MANIFEST
 from trialwatt.review import artifact
 from trialwatt.review.structure import Sums, check_chains, check_configuration, check_runs
-from trialwatt.review.tree import RESULTS, Tree, contents, read_json, run_folders
+from trialwatt.review.tree import (
+    PAGES,
+    RESULTS,
+    Tree,
+    contents,
+    read_json,
+    run_folders,
+)
 
 _SHOWN = 5
 _RUN_PARTS = 5
@@ -27,17 +35,24 @@ def pack(
     output: Path,
     config_files: Iterable[str | Path] = (),
     code: Mapping | None = None,
+    light: bool = False,
 ) -> Path:
     """Write the archive of a results folder whose workflow is done; returns `output`.
 
     config_files: those of the plan as they were named, so that one outside the root is found.
-    code: of the workflow (default: of the checkout at `root`). The same results give the same
-    bytes. Raises TrialwattError where something is missing, or does not belong together.
+    code: of the workflow (default: of the checkout at `root`). light: without figures, report,
+    logs and weights, which `trialwatt remake` makes again or nothing is made of. The same results
+    give the same bytes. Raises TrialwattError where something is missing, or does not belong
+    together.
     """
     tree = Tree(Path(root), Path(results), is_archive=False)
     named = {placed(Path(root) / file, Path(root)): Path(root) / file for file in config_files}
     elsewhere = {name: file for name, file in named.items() if not (Path(root) / name).is_file()}
-    found: dict[str, Path | bytes] = dict(contents(tree, elsewhere))
+    found: dict[str, Path | bytes] = {
+        name: file
+        for name, file in contents(tree, elsewhere).items()
+        if not (light and left_out(name))
+    }
     if not elsewhere:  # where some are, only the archive has them all in their places
         _check(tree)
     described = artifact.describe(tree)
@@ -66,7 +81,7 @@ def _check(tree: Tree) -> None:
 def _described(tree: Tree, found: Mapping[str, Path | bytes], code: Mapping | None):
     plan = tree.plan
     folders = sorted({one for own in run_folders(tree).values() for one in own})
-    made = re.compile(f"{RESULTS}/(metrics|tables|figures)/.*|{RESULTS}/report.html")
+    made = re.compile(f"{RESULTS}/(metrics|tables|figures)/.*|{RESULTS}/({'|'.join(PAGES)})")
     experiments = ", ".join(part.id for part in plan.experiments)
     of_run: dict[str, list[str]] = {}
     for name in sorted(found):

@@ -27,11 +27,13 @@ from trialwatt.metrics.beside import write_beside
 from trialwatt.metrics.context import MetricsContext, read_intensity
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.metrics.tables import ExperimentRow, build_tables
-from trialwatt.paper.numbers import write_numbers
+from trialwatt.page.make import write_page
+from trialwatt.paper.make import make_paper
 from trialwatt.provenance import planfile
 from trialwatt.provenance.chain import Code
 from trialwatt.provenance.planfile import ExperimentPart, SweepValues
-from trialwatt.review.tree import RESULTS, Tree, made_of_all_for_the_paper
+from trialwatt.review.tree import PAPER, RESULTS, Tree
+from trialwatt.review.typeset import check_source, typeset
 
 _RECORDS = ("runs", "testbeds", "warm-ups")
 _MOST_MOVES = 100_000
@@ -40,10 +42,12 @@ UNKNOWN = {"version": "unknown", "commit": None, "dirty": None}
 
 @dataclass
 class Made:
-    """What could not be made: the experiment ("all" for what is made of all) → why."""
+    """What could not be made: the experiment ("all" for what is made of all) → why; no_paper: why
+    there is no paper, if there should be one."""
 
     work: Tree
     failed: dict[str, str] = field(default_factory=dict)
+    no_paper: str = ""
 
 
 def workplace(tree: Tree, folder: Path) -> Tree:
@@ -61,10 +65,11 @@ def workplace(tree: Tree, folder: Path) -> Tree:
     return work
 
 
-def remake(tree: Tree, folder: Path, processes: int = PROCESSES) -> Made:
+def remake(tree: Tree, folder: Path, paper: bool, processes: int = PROCESSES) -> Made:
     """Make everything of a tree's records below `folder` (empty), as the workflow would.
 
-    What cannot be made is named in the answer, with the reason; the rest is made.
+    paper: whether the paper too. What cannot be made is named in the answer, with the reason; the
+    rest is made.
     """
     work = workplace(tree, folder)
     made = Made(work)
@@ -79,6 +84,8 @@ def remake(tree: Tree, folder: Path, processes: int = PROCESSES) -> Made:
         why = _said(_all, tree, work, processes)
         if why:
             made.failed["all"] = why
+        elif paper:
+            made.no_paper = _said(_paper, tree, work)
     return made
 
 
@@ -136,7 +143,8 @@ def _make_experiment(tree: Tree, work: Tree, part: ExperimentPart, processes: in
     make_table(_source(work, part, maker(stem)))
     by_maker: dict[str, list[str]] = {}
     for name in figures_of(part.id, part.varied):
-        code = maker(tree.results / "figures" / part.id / f"{name}.json")
+        beside = tree.results / "figures" / part.id / f"{name}.json"
+        code = maker(stem if tree.light else beside)  # the table is of the same making
         by_maker.setdefault(json.dumps(code, sort_keys=True), []).append(name)
     for code, names in by_maker.items():
         make_figures(names, _source(work, part, json.loads(code)))
@@ -150,13 +158,24 @@ def _all(tree: Tree, work: Tree, processes: int) -> None:
         power_of(work),
         processes,
     )
-    sections = [
+    write_report(work.results, _sections(work), work.results / "report.html")
+    write_page(work.results, _sections(work), work.results / "page.html", processes)
+
+
+def _paper(tree: Tree, work: Tree) -> None:
+    """From the tree's own source, which may be a stranger's: see review.typeset."""
+    check_source(tree.root / PAPER)
+    shutil.copytree(tree.root / PAPER, work.root / PAPER)
+    code = maker(tree.results / PAPER / "paper.json")
+    sources = [_source(work, part, code) for part in work.plan.experiments]
+    make_paper(Path(PAPER), sources, _sections(work), typeset)
+
+
+def _sections(work: Tree) -> list[dict]:
+    return [
         {"id": part.id, "title": part.title, "varied": part.varied}
         for part in work.plan.experiments
     ]
-    write_report(work.results, sections, work.results / "report.html")
-    for name in made_of_all_for_the_paper(tree):
-        write_numbers(work.results, sections, work.file(name))
 
 
 def _play(work: Tree, folder: Path, values: SweepValues) -> set[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import sys
 
+from trialwatt.review.sealing import seal
+
 BLOCKED = (
     "torch",
     "torchvision",
@@ -34,6 +36,7 @@ def confine() -> None:
     assert not loaded, f"imported before the verification began: {', '.join(loaded)}"
     sys.meta_path.insert(0, _Missing())
     sys.addaudithook(_refuse)
+    seal()  # where the kernel has no filter, the hook stands alone, and no paper is compiled
 
 
 def _refuse(event: str, arguments: tuple) -> None:

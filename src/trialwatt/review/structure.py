@@ -15,16 +15,31 @@ from types import SimpleNamespace
 
 from trialwatt.config import handover
 from trialwatt.config.identity import canonical_json
-from trialwatt.config.models import TESTBED_KEYS_OF_METRICS, Testbed
+from trialwatt.config.models import (
+    KUBERNETES_KEYS_OF_ACCESS,
+    TESTBED_KEYS_OF_METRICS,
+    Testbed,
+)
 from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.errors import TrialwattError
+from trialwatt.paper.prose import typed_digits
 from trialwatt.provenance import crate, planfile
 from trialwatt.provenance.archivefile import plain_files
 from trialwatt.provenance.chain import Chain, validated
 from trialwatt.provenance.files import sha256
+from trialwatt.provenance.light import left_out
 from trialwatt.records.manifest import NAME as MANIFEST
-from trialwatt.review.tree import PAPER, RESULTS, Tree, made_of, made_of_all, read_json, run_folders
+from trialwatt.review.tree import (
+    PAPER,
+    RESULTS,
+    Tree,
+    made_of,
+    made_of_all,
+    made_of_the_paper,
+    read_json,
+    run_folders,
+)
 
 _CONFIG_BYTES = 4 << 20
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -116,7 +131,7 @@ def check_chains(tree: Tree, sums: Sums) -> Iterator[Problem]:
                 yield Problem(name, "names an output outside its folder")
             elif fault := sums.fault(f"{beside}/{output}", checksum):
                 yield Problem(f"{beside}/{output}", f"{fault} since it was made")
-        yield from _check_links(name, known, sums)
+        yield from _check_links(tree, name, known, sums)
 
 
 def check_configuration(tree: Tree) -> Iterator[Problem]:
@@ -131,6 +146,14 @@ def check_configuration(tree: Tree) -> Iterator[Problem]:
         yield from (Problem(name, said) for said in _faults_of_rows(plan, part))
     if not missing:
         yield from (Problem(name, said) for said in _faults_of_tables(tree))
+
+
+def check_paper(tree: Tree) -> Iterator[Problem]:
+    """No number is typed into the paper's source: every one is asked for by its name."""
+    if not made_of_the_paper(tree):
+        return
+    for file, line in typed_digits(tree.root / PAPER):
+        yield Problem(f"{PAPER}/{file}", f"a number is typed by hand, it is of no record: {line!a}")
 
 
 def _check_run(tree: Tree, sums: Sums, folder: str, planned: Mapping | None) -> Iterator[Problem]:
@@ -179,12 +202,19 @@ def _check_files(tree: Tree, sums: Sums, folder: str):
             yield Problem(name, "lists a file outside the run's folder", unsafe=True)
         elif file not in files:
             yield Problem(f"{RESULTS}/{folder}/{file}", f"is not in the run's {MANIFEST}")
+        elif _is_left_out(tree, f"{RESULTS}/{folder}/{file}"):
+            continue
         elif fault := sums.fault(f"{RESULTS}/{folder}/{file}", str(files[file])):
             yield Problem(f"{RESULTS}/{folder}/{file}", f"{fault} since the run")
     return manifest
 
 
-def _check_links(name: str, known: Chain, sums: Sums) -> Iterator[Problem]:
+def _is_left_out(tree: Tree, name: str) -> bool:
+    """Whether it is one of the files that a light archive need not have, and is not there."""
+    return tree.light and left_out(name) and not tree.file(name).exists()
+
+
+def _check_links(tree: Tree, name: str, known: Chain, sums: Sums) -> Iterator[Problem]:
     links = {f"{RESULTS}/{file}": checksum for file, checksum in known.tables.items()}
     links |= known.config
     if known.experiment.file and known.experiment.sha256:
@@ -194,6 +224,8 @@ def _check_links(name: str, known: Chain, sums: Sums) -> Iterator[Problem]:
         links[f"{place}/{MANIFEST}"] = run.run_json_sha256
         links |= {f"{place}/{file}": checksum for file, checksum in run.records.items()}
     for file, checksum in sorted(links.items()):
+        if _is_left_out(tree, file):
+            continue
         if fault := sums.fault(file, checksum):
             yield Problem(file, f"{fault} since {name} was made from it")
 
@@ -203,6 +235,10 @@ def hash_of(config: Mapping) -> str:
     added since, with their defaults, must not change it."""
     testbed = config.get("testbed") or {}
     kept = {key: value for key, value in testbed.items() if key not in TESTBED_KEYS_OF_METRICS}
+    if isinstance(cluster := kept.get("kubernetes"), Mapping):
+        kept["kubernetes"] = {
+            key: value for key, value in cluster.items() if key not in KUBERNETES_KEYS_OF_ACCESS
+        }
     return hashlib.sha256(canonical_json({**config, "testbed": kept}).encode()).hexdigest()[:10]
 
 

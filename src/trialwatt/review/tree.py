@@ -15,8 +15,10 @@ from trialwatt.analysis.moves import Move
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import figures_of
 from trialwatt.paper.build import NUMBERS
+from trialwatt.paper.make import STEM
 from trialwatt.provenance import crate, planfile
 from trialwatt.provenance.archivefile import BadArchive
+from trialwatt.provenance.light import is_light, left_out
 from trialwatt.provenance.planfile import ExperimentPart, PlanFile, Repetition, read_plan
 
 RESULTS = "results"
@@ -33,9 +35,11 @@ METRICS = (
     "unavailable.json",
 )
 ANSWERS = ("answers", "answers-tests", "answers-best")
-WORKFLOW = ("Snakefile", "rules", "scripts", "local", "k8s", "envs")
+WORKFLOW = ("Snakefile", "rules", "scripts", "captions", "local", "k8s", "envs")
 ABOUT = ("LICENSE", "CITATION.cff", "pyproject.toml")
-PAPER = "paper"
+PAGES = ("report.html", "page.html")
+"""What shows all experiments at once: to be read, and to look around in."""
+PAPER, PDF = "paper", f"{STEM}.pdf"
 _FOLDERS = TypeAdapter(list[Repetition])
 
 
@@ -50,6 +54,11 @@ class Tree:
     @cached_property
     def plan(self) -> PlanFile:
         return read_plan(self.results / planfile.NAME)
+
+    @cached_property
+    def light(self) -> bool:
+        """Whether it is an archive without figures, report, logs and weights."""
+        return self.is_archive and is_light(self.results)
 
     def file(self, name: str) -> Path:
         """Where a file of the archive is: results/… in the results folder, the rest in the root."""
@@ -131,16 +140,14 @@ def made_of(experiment: ExperimentPart) -> list[str]:
 def made_of_all() -> list[str]:
     """The files that the workflow makes of all experiments together, in the archive."""
     answers = [f"{RESULTS}/tables/{name}{end}" for name in ANSWERS for end in TABLE_SUFFIXES]
-    return [*answers, f"{RESULTS}/report.html"]
+    return [*answers, *(f"{RESULTS}/{page}" for page in PAGES)]
 
 
-def made_of_all_for_the_paper(tree: Tree) -> list[str]:
-    """The paper's numbers, in the archive, where a paper was made.
-
-    Only they: the PDF is made by a source that, in an archive, is a stranger's program.
-    """
-    name = f"{RESULTS}/{PAPER}/{NUMBERS}"
-    return [name] if tree.file(name).is_file() else []
+def made_of_the_paper(tree: Tree) -> list[str]:
+    """The files of the paper, in the archive, where a paper was made."""
+    if not (tree.results / PAPER).is_dir():
+        return []
+    return [f"{RESULTS}/{PAPER}/{name}" for name in (NUMBERS, PDF, f"{STEM}.json")]
 
 
 def contents(tree: Tree, elsewhere: Mapping[str, Path] = MappingProxyType({})) -> dict[str, Path]:
@@ -149,7 +156,7 @@ def contents(tree: Tree, elsewhere: Mapping[str, Path] = MappingProxyType({})) -
     elsewhere: configuration files outside the root, by their names in the archive.
     Raises TrialwattError naming what is missing of it.
     """
-    found = {name: elsewhere.get(name) or tree.file(name) for name in _names(tree)}
+    found = {name: elsewhere.get(name) or tree.file(name) for name in names_of(tree)}
     missing = [name for name, file in found.items() if not file.is_file()]
     if missing:
         raise TrialwattError(
@@ -175,13 +182,18 @@ def files_below(folder: Path, name: str) -> list[str]:
     )
 
 
-def _names(tree: Tree) -> Iterator[str]:
+def names_of(tree: Tree) -> Iterator[str]:
+    """The names of all files that belong into the archive, but its map and its RO-Crate."""
+    return (name for name in _all_names(tree) if not (tree.light and left_out(name)))
+
+
+def _all_names(tree: Tree) -> Iterator[str]:
     plan = tree.plan
     yield f"{RESULTS}/{planfile.NAME}"
     yield from plan.files
     yield from _workflow(tree.root)
     yield from files_below(tree.root / PAPER, PAPER)
-    yield from files_below(tree.results / PAPER, f"{RESULTS}/{PAPER}")
+    yield from made_of_the_paper(tree)
     yield f"{RESULTS}/testbeds/{plan.testbed}.json"
     for folder in plan.warm_ups.values():
         yield from _run(tree, folder)

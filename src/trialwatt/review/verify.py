@@ -74,7 +74,8 @@ def remake_command(path: Path, output: Path) -> str:
     failed = "\n".join(f"{name}: {why}" for name, why in answer["failed"].items())
     if failed:
         raise TrialwattError(f"not everything could be made again in {output}:\n{failed}")
-    return f"{answer['figures']} figures, and all metrics and tables: {output / RESULTS}"
+    paper = ", and the paper" if answer["paper"] else ""
+    return f"{answer['figures']} figures, all metrics and tables{paper}: {output / RESULTS}"
 
 
 @contextmanager
@@ -163,7 +164,7 @@ def render_text(verdict: Verdict) -> str:
         f"  {counts['files']} files against their checksums, {counts['runs']} runs against their "
         f"manifests and the plan, {counts['configuration']} configuration files",
     ]
-    again = [name for name in counts if isinstance(counts[name], list)]
+    again = [name for name, of in counts.items() if isinstance(of, list) and of[1]]
     if again:
         lines.append(
             "  energy and metrics from the raw samples, and all that follows, made again: "
