@@ -1,0 +1,60 @@
+# Everything → one file that a stranger can check: `snakemake --profile local archive`.
+# `light_archive` leaves out what `trialwatt remake` makes of the rest.
+
+
+rule resolved_plan:
+    # what is to be made of the records, so that it can be made again without what ran
+    output:
+        f"{RESULTS}/plan.json",
+    log:
+        f"{RESULTS}/logs/plan.log",
+    conda:
+        "../envs/trialwatt.yaml"
+    params:
+        text=lambda wc: plan_text(plan),
+    script:
+        "../scripts/plan.py"
+
+
+rule archive:
+    input:
+        f"{RESULTS}/plan.json",
+        rules.report.input,
+        rules.report.output,
+        rules.paper.input,
+        rules.paper.output,
+        rules.page.output,
+        config=list(plan.files),
+        folders=lambda wc: [
+            folder for name in plan.experiments for folder in repetitions_of(name)
+        ],
+    output:
+        f"{RESULTS}/archive/trialwatt-{plan.settings.testbed}.zip",
+    log:
+        f"{RESULTS}/logs/archive.log",
+    conda:
+        "../envs/trialwatt.yaml"
+    params:
+        results=subpath(output[0], ancestor=2),
+        config_files=list(plan.files),
+        light=False,
+    script:
+        "../scripts/archive.py"
+
+
+rule light_archive:
+    # the same without figures, report, logs and weights: what fits a repository
+    input:
+        rules.archive.output,
+    output:
+        f"{RESULTS}/archive/trialwatt-{plan.settings.testbed}-light.zip",
+    log:
+        f"{RESULTS}/logs/light-archive.log",
+    conda:
+        "../envs/trialwatt.yaml"
+    params:
+        results=subpath(output[0], ancestor=2),
+        config_files=list(plan.files),
+        light=True,
+    script:
+        "../scripts/archive.py"

@@ -1,0 +1,121 @@
+# What several rules look up in the plan, and in the moves of its sweeps.
+
+
+def planned(wildcards):
+    """The resolved configuration of the run that a rule is about."""
+    return plan.run(f"runs/{wildcards.testbed}/{wildcards.run}")
+
+
+def move_file(experiment, sweep, number):
+    return checkpoints.move.get(experiment=experiment, sweep=sweep, move=number).output[
+        0
+    ]
+
+
+def moves_of(experiment, sweep):
+    """All moves of a sweep so far; Snakemake comes back when the next one has been made."""
+    found = []
+    while not found or not found[-1].is_last:
+        found.append(Move.read(move_file(experiment, sweep, len(found))))
+    return found
+
+
+def ends_of(experiment):
+    """How the sweeps of an experiment ended. Asked for at once, so that they go on side by side."""
+    return [
+        f"{RESULTS}/sweeps/{experiment}/{sweep.id}/end.json"
+        for sweep in plan.experiments[experiment].sweeps
+    ]
+
+
+def repetitions_of(experiment):
+    """Folders of all repetitions of an experiment, those that its sweeps asked for included."""
+    folders = dict.fromkeys(plan.fixed_repetitions(experiment))
+    for sweep in plan.experiments[experiment].sweeps:
+        for move in moves_of(experiment, sweep.id):
+            folders |= dict.fromkeys(f"{RESULTS}/{new}" for new in move.new)
+    return list(folders)
+
+
+def asked_by_the_move_before(wildcards):
+    """What a move waits for: the move before it, and the runs that it asked for."""
+    if wildcards.move == "0":
+        return []
+    before = move_file(wildcards.experiment, wildcards.sweep, int(wildcards.move) - 1)
+    return [before, *(f"{RESULTS}/{new}" for new in Move.read(before).new)]
+
+
+def kept(file, made):
+    """An input of what was measured: once `made` is there, making the input again redoes nothing.
+
+    As long as it is not, ancient() would be a trap: Snakemake leaves a job out, though its output
+    is missing, where a job before it runs again and all that it gets from that one is ancient.
+    """
+    return ancient(file) if Path(made).exists() else file
+
+
+def repetition_folder(wildcards):
+    return f"{RESULTS}/runs/{wildcards.testbed}/{wildcards.run}/rep{wildcards.rep}"
+
+
+def measured_with(testbed, dataset, made):
+    """Inputs of what is measured: the data, the machine or cluster, and the data on the cluster."""
+    files = {
+        "data": f"{RESULTS}/data/{dataset}.safetensors",
+        "testbed": f"{RESULTS}/testbeds/{testbed}.json",
+    }
+    note = f"{RESULTS}/shared/{testbed}/{dataset}.json"
+    if plan.testbed.kubernetes and made != note:
+        files["shared"] = note
+    return {name: kept(file, made) for name, file in files.items()}
+
+
+def warm_up_of(wildcards):
+    """The run that was made before all others of this SUT, if the settings want one."""
+    sut = planned(wildcards).sut
+    folder = f"{RESULTS}/warm-ups/{wildcards.testbed}/{sut}"
+    return kept(folder, repetition_folder(wildcards)) if plan.settings.warm_up else []
+
+
+def figure_files(experiment):
+    return expand(
+        f"{RESULTS}/figures/{experiment}/{{figure}}{{ending}}",
+        figure=figures_of(experiment, plan.experiments[experiment].varies),
+        ending=[".svg", ".pdf", ".png", ".json"],
+    )
+
+
+def reported(file, experiment):
+    """A figure with its caption and its place in `snakemake --report`."""
+    name = Path(file).stem
+    return report(
+        file,
+        caption=f"../captions/{name}.rst",
+        category=experiment,
+        subcategory="Figures",
+        labels={"figure": name},
+    )
+
+
+def reported_figures(experiment):
+    return [
+        reported(file, experiment) if file.endswith(".svg") else file
+        for file in figure_files(experiment)
+    ]
+
+
+def table_files(experiment):
+    return expand(
+        f"{RESULTS}/tables/{{folder}}{experiment}{{ending}}",
+        folder=["", "best/"],
+        ending=[".csv", ".md", ".tex", ".json"],
+    )
+
+
+def pages():
+    """The page, and the one with the results of others where some were imported."""
+    contributed = Path(RESULTS).glob("contrib/*.json")
+    return [
+        f"{RESULTS}/page.html",
+        *([f"{RESULTS}/comparison.html"] if any(contributed) else []),
+    ]

@@ -1,0 +1,18 @@
+from pathlib import Path
+
+from trialwatt.config.models import Testbed
+from trialwatt.config.tables import PowerModel
+from trialwatt.lifecycle.cluster import describe_cluster
+from trialwatt.lifecycle.locks import measuring
+from trialwatt.lifecycle.script import user_errors
+from trialwatt.lifecycle.signals import trapped
+from trialwatt.meters.model import PowerParameters
+
+with user_errors(snakemake.log[0]), trapped(), measuring():
+    describe_cluster(
+        name=snakemake.wildcards.testbed,
+        testbed=Testbed.model_validate_json(snakemake.params.testbed),
+        power=PowerParameters.of(PowerModel.model_validate_json(snakemake.params.power)),
+        suts=snakemake.params.suts,
+        output=Path(snakemake.output[0]),
+    )

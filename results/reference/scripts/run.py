@@ -1,0 +1,23 @@
+from pathlib import Path
+
+from trialwatt.config.handover import run_of
+from trialwatt.config.identity import run_label
+from trialwatt.lifecycle.announce import announce
+from trialwatt.lifecycle.attempts import attempt
+from trialwatt.lifecycle.script import user_errors
+
+with user_errors(snakemake.log[0]):
+    config, repetition = (
+        run_of(snakemake.params.config, Path(snakemake.input.testbed)),
+        snakemake.wildcards.rep,
+    )
+    announce(
+        Path(snakemake.params.results), f"{config.sut} {run_label(config)}, repetition {repetition}"
+    )
+    attempt(
+        config=config,
+        repetition=int(repetition),
+        data=snakemake.input.data,
+        testbed_facts=snakemake.input.testbed,
+        results=snakemake.params.results,
+    )

@@ -1,0 +1,13 @@
+from pathlib import Path
+
+from trialwatt.config.models import Testbed
+from trialwatt.lifecycle.cluster import bring_up_data
+from trialwatt.lifecycle.script import user_errors
+from trialwatt.lifecycle.signals import trapped
+
+with user_errors(snakemake.log[0]), trapped():
+    bring_up_data(
+        testbed=Testbed.model_validate_json(snakemake.params.testbed),
+        data=Path(snakemake.input.data),
+        output=Path(snakemake.output[0]),
+    )

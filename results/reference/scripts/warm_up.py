@@ -1,0 +1,19 @@
+from pathlib import Path
+
+from trialwatt.config.handover import run_of
+from trialwatt.lifecycle.announce import announce
+from trialwatt.lifecycle.execute import execute
+from trialwatt.lifecycle.script import user_errors
+
+with user_errors(snakemake.log[0]):
+    config = run_of(snakemake.params.config, Path(snakemake.input.testbed))
+    announce(Path(snakemake.params.results), f"warm-up of {config.sut}, not counted")
+    execute(
+        config=config,
+        repetition=0,
+        data=snakemake.input.data,
+        testbed_facts=snakemake.input.testbed,
+        results=snakemake.params.results,
+        folder=Path(snakemake.output[0]),
+        failure_is_result=True,
+    )
