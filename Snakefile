@@ -3,8 +3,9 @@ from pathlib import Path
 
 from trialwatt.analysis.moves import Move
 from trialwatt.config import handover
-from trialwatt.config.files import experiments_among
+from trialwatt.config.files import asks_platform, experiments_among
 from trialwatt.config.planner import load_plan
+from trialwatt.config.profiles import testbed_of_profile
 from trialwatt.figures import figures_of
 from trialwatt.lifecycle.workflow import began, ended, foretell, started
 from trialwatt.provenance.planfile import plan_text
@@ -13,10 +14,19 @@ from trialwatt.provenance.planfile import plan_text
 configfile: "config/config.yaml"
 
 
+report: "captions/workflow.rst"
+
+
+config |= testbed_of_profile(config, sys.argv)  # `--profile k8s` runs on a cluster
 # validated here, all errors at once; nothing runs on a bad file
 # naming an experiment as target (r_mem) adds it to those of the configuration
 named = experiments_among(sys.argv[1:])
-plan = load_plan(config, files=workflow.configfiles, experiments=named)
+plan = load_plan(
+    config,
+    files=workflow.configfiles,
+    experiments=named,
+    ask_platform=asks_platform(sys.argv[1:]),
+)
 RESULTS, BEGAN = plan.settings.results, began()
 foretell(plan)
 workflow.global_resources["testbed"] = 1  # one measuring run at a time
@@ -24,10 +34,12 @@ workflow.global_resources["testbed"] = 1  # one measuring run at a time
 
 include: "rules/common.smk"
 include: "rules/data.smk"  # datasets → one memory-mapped file
-include: "rules/testbed.smk"  # what this machine is, and its idle power
+# what this machine, or the cluster, is, and its idle power
+include: "rules/cluster.smk" if plan.testbed.kubernetes else "rules/testbed.smk"
 include: "rules/runs.smk"  # one HPO job per folder
 include: "rules/metrics.smk"  # records → tidy tables
 include: "rules/figures.smk"  # tables → pictures, tables for people, the report
+include: "rules/page.smk"  # all of it → a page to look around in
 include: "rules/paper.smk"  # figures, tables and answers → the paper
 include: "rules/archive.smk"  # everything → one file that a stranger can check
 
@@ -36,6 +48,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/report.html",
+        pages(),
         f"{RESULTS}/plan.json",
         expand(
             f"{RESULTS}/metrics/{{experiment}}/complete.json",
@@ -56,8 +69,8 @@ onstart:
 
 
 onsuccess:
-    ended(RESULTS, rules.report.input + rules.report.output, BEGAN)
+    ended(RESULTS, rules.report.input + rules.report.output + pages(), BEGAN)
 
 
 onerror:
-    ended(RESULTS, rules.report.input + rules.report.output, BEGAN)
+    ended(RESULTS, rules.report.input + rules.report.output + pages(), BEGAN)

@@ -45,11 +45,36 @@ def asked_by_the_move_before(wildcards):
     return [before, *(f"{RESULTS}/{new}" for new in Move.read(before).new)]
 
 
+def kept(file, made):
+    """An input of what was measured: once `made` is there, making the input again redoes nothing.
+
+    As long as it is not, ancient() would be a trap: Snakemake leaves a job out, though its output
+    is missing, where a job before it runs again and all that it gets from that one is ancient.
+    """
+    return ancient(file) if Path(made).exists() else file
+
+
+def repetition_folder(wildcards):
+    return f"{RESULTS}/runs/{wildcards.testbed}/{wildcards.run}/rep{wildcards.rep}"
+
+
+def measured_with(testbed, dataset, made):
+    """Inputs of what is measured: the data, the machine or cluster, and the data on the cluster."""
+    files = {
+        "data": f"{RESULTS}/data/{dataset}.safetensors",
+        "testbed": f"{RESULTS}/testbeds/{testbed}.json",
+    }
+    note = f"{RESULTS}/shared/{testbed}/{dataset}.json"
+    if plan.testbed.kubernetes and made != note:
+        files["shared"] = note
+    return {name: kept(file, made) for name, file in files.items()}
+
+
 def warm_up_of(wildcards):
     """The run that was made before all others of this SUT, if the settings want one."""
     sut = planned(wildcards).sut
     folder = f"{RESULTS}/warm-ups/{wildcards.testbed}/{sut}"
-    return ancient(folder) if plan.settings.warm_up else []
+    return kept(folder, repetition_folder(wildcards)) if plan.settings.warm_up else []
 
 
 def figure_files(experiment):
@@ -60,9 +85,37 @@ def figure_files(experiment):
     )
 
 
+def reported(file, experiment):
+    """A figure with its caption and its place in `snakemake --report`."""
+    name = Path(file).stem
+    return report(
+        file,
+        caption=f"../captions/{name}.rst",
+        category=experiment,
+        subcategory="Figures",
+        labels={"figure": name},
+    )
+
+
+def reported_figures(experiment):
+    return [
+        reported(file, experiment) if file.endswith(".svg") else file
+        for file in figure_files(experiment)
+    ]
+
+
 def table_files(experiment):
     return expand(
         f"{RESULTS}/tables/{{folder}}{experiment}{{ending}}",
         folder=["", "best/"],
         ending=[".csv", ".md", ".tex", ".json"],
     )
+
+
+def pages():
+    """The page, and the one with the results of others where some were imported."""
+    contributed = Path(RESULTS).glob("contrib/*.json")
+    return [
+        f"{RESULTS}/page.html",
+        *([f"{RESULTS}/comparison.html"] if any(contributed) else []),
+    ]

@@ -3,12 +3,13 @@
 
 rule run:
     input:
-        # ancient: preparing the same data or describing the same machine again redoes no run
+        # preparing the same data or describing the same machine again redoes no run
         warm_up_of,
-        data=lambda wc: ancient(
-            f"{RESULTS}/data/{planned(wc).workload.dataset}.safetensors"
+        unpack(
+            lambda wc: measured_with(
+                wc.testbed, planned(wc).workload.dataset, repetition_folder(wc)
+            )
         ),
-        testbed=ancient(f"{RESULTS}/testbeds/{{testbed}}.json"),
     output:
         directory(f"{RESULTS}/runs/{{testbed}}/{{run}}/rep{{rep}}"),
     log:
@@ -22,7 +23,7 @@ rule run:
     resources:
         testbed=1,
     params:
-        config=lambda wc: planned(wc).model_dump_json(),
+        config=lambda wc: handover.run_text(planned(wc)),
         results=subpath(output[0], ancestor=4),
     script:
         "../scripts/run.py"
@@ -31,10 +32,13 @@ rule run:
 rule warm_up:
     # kept, but not counted
     input:
-        data=lambda wc: ancient(
-            f"{RESULTS}/data/{plan.warm_ups[wc.sut].workload.dataset}.safetensors"
+        unpack(
+            lambda wc: measured_with(
+                wc.testbed,
+                plan.warm_ups[wc.sut].workload.dataset,
+                f"{RESULTS}/warm-ups/{wc.testbed}/{wc.sut}",
+            )
         ),
-        testbed=ancient(f"{RESULTS}/testbeds/{{testbed}}.json"),
     output:
         directory(f"{RESULTS}/warm-ups/{{testbed}}/{{sut}}"),
     log:
@@ -45,7 +49,7 @@ rule warm_up:
     resources:
         testbed=1,
     params:
-        config=lambda wc: plan.warm_ups[wc.sut].model_dump_json(),
+        config=lambda wc: handover.run_text(plan.warm_ups[wc.sut]),
         results=subpath(output[0], ancestor=3),
     script:
         "../scripts/warm_up.py"

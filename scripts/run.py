@@ -1,14 +1,14 @@
 from pathlib import Path
 
+from trialwatt.config.handover import run_of
 from trialwatt.config.identity import run_label
-from trialwatt.config.models import RunConfig
 from trialwatt.lifecycle.announce import announce
 from trialwatt.lifecycle.attempts import attempt
 from trialwatt.lifecycle.script import user_errors
 
 with user_errors(snakemake.log[0]):
     config, repetition = (
-        RunConfig.model_validate_json(snakemake.params.config),
+        run_of(snakemake.params.config, Path(snakemake.input.testbed)),
         snakemake.wildcards.rep,
     )
     announce(

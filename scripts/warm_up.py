@@ -1,12 +1,12 @@
 from pathlib import Path
 
-from trialwatt.config.models import RunConfig
+from trialwatt.config.handover import run_of
 from trialwatt.lifecycle.announce import announce
 from trialwatt.lifecycle.execute import execute
 from trialwatt.lifecycle.script import user_errors
 
 with user_errors(snakemake.log[0]):
-    config = RunConfig.model_validate_json(snakemake.params.config)
+    config = run_of(snakemake.params.config, Path(snakemake.input.testbed))
     announce(Path(snakemake.params.results), f"warm-up of {config.sut}, not counted")
     execute(
         config=config,

@@ -2,10 +2,12 @@
 
 import importlib.util
 import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from trialwatt.config.models import RunConfig, Testbed, Workload
 
@@ -13,6 +15,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # the machine is small; tests run side by side
+
+# How long an example takes says something of the machine: nothing is asserted of that.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does that to what it starts with &
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +74,7 @@ def workload():
             "epochs": 2,
             "space": SMALL_SPACE,
             "workers": {"count": 2, "cpu": 2, "memory_mb": 1024},
-            "deadline_s": 120,
+            "deadline_s": 600,
         }
         return Workload.model_validate(base | keys)
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 def trialwatt(*arguments, folder=ROOT):
     command = [sys.executable, "-m", "trialwatt.cli", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 def test_help_names_the_commands():

@@ -27,6 +27,7 @@ STAGES = {
     "metrics": 5,
     "analysis": 6,
     "figures": 7,
+    "page": 8,
     "paper": 8,
     "review": 9,
     "cli": 10,
@@ -78,8 +79,9 @@ def test_snakefmt():
     run(program("snakefmt"), "--check", "Snakefile", "rules")
 
 
-def test_snakemake_lint():
-    run(program("snakemake"), "--lint")
+@pytest.mark.parametrize("profile", ["local", "k8s"])
+def test_snakemake_lint(profile):
+    run(program("snakemake"), "--profile", profile, "--lint")
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)

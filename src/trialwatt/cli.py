@@ -22,6 +22,9 @@ ConfigFiles = Annotated[
     list[Path] | None,
     typer.Option("--configfile", help="Merged over config/config.yaml; may be given repeatedly."),
 ]
+OtherTestbed = Annotated[
+    str | None, typer.Option("--testbed", help="Instead of the configuration's, as k8s-local.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -36,23 +39,23 @@ def _options(
 
 
 @app.command()
-def check(configfile: ConfigFiles = None) -> None:
+def check(configfile: ConfigFiles = None, testbed: OtherTestbed = None) -> None:
     """Validate the configuration: every problem at once, with file and key; starts nothing."""
     from trialwatt.config.files import plan_of_files
 
-    plan = plan_of_files(configfile or [])
+    plan = plan_of_files(configfile or [], testbed=testbed)
     typer.echo(
         f"ok: {_count(len(plan.experiments), 'experiment')}, {_count(len(plan.runs), 'run')}"
     )
 
 
 @app.command()
-def plan(configfile: ConfigFiles = None) -> None:
+def plan(configfile: ConfigFiles = None, testbed: OtherTestbed = None) -> None:
     """Say what will run, how many runs at most, and how long it takes by the records so far."""
     from trialwatt.config.files import plan_of_files
     from trialwatt.lifecycle.forecast import forecast_text
 
-    typer.echo(forecast_text(plan_of_files(configfile or [])))
+    typer.echo(forecast_text(plan_of_files(configfile or [], testbed=testbed)))
 
 
 @app.command()
@@ -71,13 +74,26 @@ def schema(
 
 @app.command()
 def trace(
-    path: Annotated[Path, typer.Argument(help="A figure, a table, or a repetition's folder.")],
+    path: Annotated[
+        Path, typer.Argument(help="A figure, a table, the paper, or a repetition's folder.")
+    ],
+    number: Annotated[
+        str | None,
+        typer.Option(help="A number of the paper: its name in numbers.json, or text around it."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a tree.")] = False,
 ) -> None:
-    """Print where a figure or table comes from, and check its records against their checksums."""
+    """Print where a figure, table or number comes from, and check its records' checksums."""
     from trialwatt.provenance.trace import trace_command
 
-    raise typer.Exit(trace_command(path, json))
+    traced = None
+    if number is not None:
+        from trialwatt.paper.trace import trace_number
+
+        def traced():
+            return trace_number(path, number)
+
+    raise typer.Exit(trace_command(path, json, traced=traced))
 
 
 @app.command()
@@ -119,7 +135,7 @@ def import_(
 
 
 @app.command()
-def meters(configfile: ConfigFiles = None) -> None:
+def meters(configfile: ConfigFiles = None, testbed: OtherTestbed = None) -> None:
     """List the energy meters: which work on this machine, and why the others do not."""
     import shutil
 
@@ -127,7 +143,7 @@ def meters(configfile: ConfigFiles = None) -> None:
     from trialwatt.meters.choose import meters_table
     from trialwatt.meters.listing import listed
 
-    plan = plan_of_files(configfile or [])
+    plan = plan_of_files(configfile or [], testbed=testbed, ask_platform=False)
     rows = meters_table(plan.testbed, plan.tables.power)
     typer.echo(listed(rows, shutil.get_terminal_size((100, 24)).columns))
 
@@ -149,15 +165,23 @@ def suts(
 
 
 @app.command()
-def reap(configfile: ConfigFiles = None) -> None:
+def reap(
+    configfile: ConfigFiles = None,
+    testbed: OtherTestbed = None,
+    all_hosts: Annotated[
+        bool,
+        typer.Option("--all-hosts", help="On a cluster: also what coordinators elsewhere left."),
+    ] = False,
+) -> None:
     """Remove what the runs of a killed workflow have left; the next run does so by itself."""
     from trialwatt.config.files import plan_of_files
     from trialwatt.lifecycle.locks import measuring
     from trialwatt.lifecycle.reap import reap as remove
 
-    plan = plan_of_files(configfile or [])
+    # The platform is not asked what it could serve: it is only cleaned.
+    plan = plan_of_files(configfile or [], testbed=testbed, ask_platform=False)
     with measuring():
-        said = remove(Path(plan.settings.results), plan.testbed.platform)
+        said = remove(Path(plan.settings.results), plan.testbed.platform, plan.testbed, all_hosts)
     typer.echo("\n".join(said) or "nothing was left behind")
 
 

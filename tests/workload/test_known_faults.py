@@ -137,11 +137,16 @@ def test_a_trial_computes_with_the_threads_that_it_was_given(workload, digits):
     )
     load = load_of(workload, epochs=1, batch=1000).model_dump_json()
     free = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
-    found = []
-    for threads in (1, 2):
-        arguments = [sys.executable, "-c", code, load, str(digits), str(threads)]
-        done = subprocess.run(arguments, cwd=HERE, env=free, capture_output=True, check=True)
-        found.append(int(done.stdout))
+    one, two = (
+        subprocess.Popen(
+            [sys.executable, "-c", code, load, str(digits), str(threads)],
+            cwd=HERE,
+            env=free,
+            stdout=subprocess.PIPE,
+        )
+        for threads in (1, 2)
+    )
+    found = [int(process.communicate()[0]) for process in (one, two)]
     assert found[0] == 1 < found[1]
 
 
