@@ -73,7 +73,7 @@ def test_a_planted_interaction_is_found(resource):
 def test_the_answer_in_words(resource):
     answer = one(resource(np.random.default_rng(1), CROSSED))
     assert answer.scope == "optuna in r-mem" and answer.verdict == "supported"
-    assert "a: 256" in answer.sentence and "b: 640" in answer.sentence
+    assert "a: 256 MB" in answer.sentence and "b: 640 MB" in answer.sentence
     interaction, price = answer.tests
     assert interaction.low <= interaction.effect <= interaction.high <= 1
     assert 1.3 < price.low < price.effect < price.high < 1.8 and price.effect_name == "ratio"
@@ -90,7 +90,7 @@ def test_an_interaction_that_moves_no_optimum_is_not_supported(resource):
 def test_one_platform_is_undecided_but_its_best_is_told(resource):
     answer = one(resource(np.random.default_rng(1), {"a": CROSSED["a"]}))
     assert answer.verdict == "undecided: one platform"
-    assert "a: 256 (best in 100% of bootstrap samples)" in answer.sentence
+    assert "a: 256 MB (best in 100% of bootstrap samples)" in answer.sentence
 
 
 def test_two_scalings_of_one_machine_are_one_platform(resource):

@@ -583,7 +583,8 @@ def test_plain_has_no_options(project):
     ]
     project.edit(WORKLOAD, "search", to={"pruner": "median"})
     assert said(project) == [
-        'config/workloads/small.yaml: search.pruner: plain offers no pruner "median"; it has: none'
+        'config/workloads/small.yaml: search.pruner: plain offers no pruner "median";'
+        ' it has: only "none"'
     ]
 
 

@@ -37,6 +37,17 @@ def test_many_strategies_of_one_sut_become_one_sentence():
     )
 
 
+def test_a_reason_that_names_its_treatment_does_not_have_it_named_before_it():
+    gone = {
+        "sut": None,
+        "treatment": "workers.accelerator=gpu",
+        "reason": "accelerator gpu: no GPU",
+    }
+    [found] = grouped([gone])
+    assert found.treatments == ("gpu",)
+    assert found.sentence == "accelerator gpu: no GPU"
+
+
 def test_a_reason_that_several_treatments_share_is_said_once():
     entries = [
         {

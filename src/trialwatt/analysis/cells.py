@@ -43,6 +43,17 @@ def treatment(runs: pd.DataFrame) -> pd.Series:
     )
 
 
+UNITS = {"r-node": "workers", "r-mem": "MB", "r-cpu": "vCPU", "s-phi": "points", "s-dur": "epochs"}
+"""What the treatments of an experiment are counted in, where they are numbers."""
+
+
+def with_unit(treatment: str, unit: str) -> str:
+    """`4 workers`, `1 worker`; as it is where there is no unit or no number."""
+    if not unit or not treatment.replace(".", "", 1).isdecimal():
+        return treatment
+    return f"{treatment} {unit.removesuffix('s') if treatment == '1' else unit}"
+
+
 def in_order(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """Treatments by value where all are numbers, else by name."""
     values = dict(zip(names, treatment_value(runs), strict=True))

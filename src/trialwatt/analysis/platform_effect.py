@@ -12,7 +12,15 @@ import pandas as pd
 
 from trialwatt.analysis import bootstrap
 from trialwatt.analysis.answers import TestResult, text
-from trialwatt.analysis.cells import groups, in_order, number, treatment, without_holes
+from trialwatt.analysis.cells import (
+    UNITS,
+    groups,
+    in_order,
+    number,
+    treatment,
+    with_unit,
+    without_holes,
+)
 from trialwatt.analysis.evidence import NO_RUNS, Evidence, Outcome
 from trialwatt.analysis.intervals import SEED
 from trialwatt.analysis.permutation import Layout
@@ -138,7 +146,7 @@ def _scope(scope: str, runs: pd.DataFrame, platforms, resamples: int) -> Evidenc
     lost = int(((runs["status"] == "completed") & number(runs, ENERGY).isna()).sum())
     if lost:
         remarks.append(f"{lost} completed runs have no energy.")
-    bests = _best_words(cells)
+    bests = _best_words(cells, UNITS.get(runs["experiment"].iloc[0], ""))
 
     def blocked(why: str) -> Evidence:
         outcome = Outcome("testbed × treatment", undecided=why, words=bests)
@@ -253,7 +261,7 @@ def _argmin(energies: np.ndarray) -> np.ndarray:
     return np.argmin(np.where(np.isnan(energies), np.inf, energies), axis=0)
 
 
-def _best_words(cells: _Cells) -> str:
+def _best_words(cells: _Cells, unit: str) -> str:
     parts = []
     for name, middle, drawn in zip(cells.testbeds, cells.medians, cells.drawn, strict=True):
         if not np.isfinite(middle).any():
@@ -261,5 +269,6 @@ def _best_words(cells: _Cells) -> str:
             continue
         best = int(_argmin(middle))
         share = float((_argmin(drawn) == best).mean())
-        parts.append(f"{name}: {cells.treatments[best]} (best in {share:.0%} of bootstrap samples)")
+        said = with_unit(cells.treatments[best], unit)
+        parts.append(f"{name}: {said} (best in {share:.0%} of bootstrap samples)")
     return f"Best treatment: {'; '.join(parts)}."

@@ -179,7 +179,8 @@ class SutChecks:
         for kind, offered in (("sampler", sut.samplers), ("pruner", sut.pruners)):
             chosen = getattr(search, kind)
             if chosen not in offered:
-                message = f'{name} offers no {kind} "{chosen}"; it has: {one_of(offered)}'
+                there = 'only "none"' if list(offered) == ["none"] else one_of(offered)
+                message = f'{name} offers no {kind} "{chosen}"; it has: {there}'
                 found.append((("search", kind), message))
             elif missing := offered[chosen].missing():
                 needs = f"needs what is not installed: pip install {' '.join(missing)}"

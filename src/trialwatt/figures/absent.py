@@ -31,7 +31,8 @@ class Absent(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        if self.sut and self.reason.startswith(self.sut):
+        subject = (self.sut,) if self.sut else self.treatments
+        if len(subject) == 1 and subject[0] in self.reason.partition(":")[0].split():
             return self.reason
         named = [self.sut] if self.sut else []
         named += [", ".join(self.treatments)] if self.treatments else []

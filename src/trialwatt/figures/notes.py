@@ -57,7 +57,7 @@ def conditions(runs: pd.DataFrame) -> str:
     said = [energy_statement(runs), place(runs)]
     flagged = count_flagged(runs)
     if flagged:
-        said.append(f"Flagged: {flagged} of {len(runs)} runs (listed in the report).")
+        said.append(f"Flagged: {flagged} of {len(runs)} runs (report.html lists them).")
     return " ".join(said)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from trialwatt.analysis.cells import UNITS, with_unit
 from trialwatt.figures.quantity import column, spread
 
 LOG_FROM = 16
@@ -67,17 +68,17 @@ class _Kind:
 
 
 _KINDS = {
-    "r-node": _Kind("R-Node: number of workers", "wn", "workers", "workers ({cores} each)"),
+    "r-node": _Kind("R-Node: number of workers", "wn", UNITS["r-node"], "workers ({cores} each)"),
     "r-mem": _Kind(
         "R-MEM: memory per worker",
         "wmem_mb",
-        "MB",
+        UNITS["r-mem"],
         "memory per worker (MB; {wn} workers, {cores} each)",
     ),
     "r-cpu": _Kind(
         "R-CPU: vCPU per worker",
         "wcpu",
-        "vCPU",
+        UNITS["r-cpu"],
         "physical cores per worker (in brackets vCPU; {wn} workers)",
     ),
     "r-acl": _Kind(
@@ -88,8 +89,10 @@ _KINDS = {
     ),
     "s-sam": _Kind("S-Sam: sampling strategy", "sampler", "", "sampler"),
     "s-pru": _Kind("S-Pru: pruning strategy", "pruner", "", "pruner"),
-    "s-phi": _Kind("S-Phi: size of the search space", "pS", "points", "points of the search space"),
-    "s-dur": _Kind("S-Dur: trial duration", "epochs", "epochs", "epochs of a trial"),
+    "s-phi": _Kind(
+        "S-Phi: size of the search space", "pS", UNITS["s-phi"], "points of the search space"
+    ),
+    "s-dur": _Kind("S-Dur: trial duration", "epochs", UNITS["s-dur"], "epochs of a trial"),
 }
 
 _OTHERS = {
@@ -144,9 +147,8 @@ def axis(runs: pd.DataFrame, experiment: str) -> Axis:
     ticks, names = {}, {}
     for k in positions:
         ticks[k] = names[k] = spoken[k]
-        if isinstance(k, float) and kind.unit:
-            unit = kind.unit.removesuffix("s") if k == 1 else kind.unit
-            names[k] = f"{spoken[k]} {unit}"
+        if isinstance(k, float):
+            names[k] = with_unit(spoken[k], kind.unit)
         if kind.column == "wcpu":
             physical = spread(cores[keys == k])
             ticks[k] = f"{physical}\n({spoken[k]})"

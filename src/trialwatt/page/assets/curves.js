@@ -17,7 +17,7 @@ function curvePlot(section, axis, key, width, open) {
   const [bottom, top] = [low - 0.05 * room, high + 0.06 * room];
   const marks = ticks(bottom, top, 5);
   const left = 14 + 7.2 * Math.max(...marks.map(([, said]) => said.length));
-  const [right, upper, lower] = [width - 14, 10, height - 44];
+  const [right, upper, lower] = [width - 14, 26, height - 44];
   const px = (at) => left + (at / most) * (right - left);
   const py = (score) => lower - ((Math.max(score, bottom) - bottom) / (top - bottom)) * (lower - upper);
   const svg = canvas(width, height, `Best score so far against ${spent.title}`);
@@ -25,6 +25,7 @@ function curvePlot(section, axis, key, width, open) {
     svg.append(s("line", { class: "grid", x1: left, x2: right, y1: py(at), y2: py(at) }));
     svg.append(text(left - 6, py(at) + 4, said, "end", "soft"));
   }
+  svg.append(text(2, 13, "best score so far", "start", "soft"));
   for (const [at, said] of ticks(0, most, width < 520 ? 4 : 7)) {
     svg.append(text(px(at), lower + 17, said, "middle", "soft"));
   }
