@@ -164,6 +164,22 @@ def test_a_light_archive_is_verified_and_its_figures_are_made_again(archive, pro
     assert remade == (project.results / figure).read_bytes()
 
 
+def test_the_records_of_a_light_archive_are_enough_for_another_light_one(project, tmp_path):
+    """Whoever changes a figure's code makes it so of records whose logs are gone."""
+    keys = {"config_files": project.plan.files, "code": {"version": "0.1.0"}, "light": True}
+    before = pack(project.root, project.results, tmp_path / "before.zip", **keys)
+    copy = tmp_path / "copy"
+    shutil.copytree(project.root, copy)
+    logs = [*copy.glob("results/runs/*/*/rep*/logs")]
+    assert logs
+    for folder in logs:
+        shutil.rmtree(folder)
+    after = pack(copy, copy / "results", tmp_path / "after.zip", **keys)
+    assert after.read_bytes() == before.read_bytes()
+    with pytest.raises(TrialwattError, match=r"logs/.*: missing since the run"):
+        pack(copy, copy / "results", tmp_path / "whole.zip", project.plan.files)
+
+
 @pytest.mark.parametrize(
     ("name", "is_left_out"),
     [
