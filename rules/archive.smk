@@ -46,7 +46,7 @@ rule light_archive:
     # the same without figures, report, logs and weights: what fits a repository. It can be made
     # of the records of a light archive too, and so does not want the whole one.
     input:
-        **rules.archive.input,
+        rules.archive.input,
     output:
         f"{RESULTS}/archive/trialwatt-{plan.settings.testbed}-light.zip",
     log:
