@@ -13,7 +13,7 @@ from tests.cluster.conftest import ECHO, PATIENCE, body, ending, python, start
 
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.kubernetes import manifests
-from trialwatt.platforms.kubernetes.faults import node_of
+from trialwatt.platforms.kubernetes.faults import is_running, node_of
 from trialwatt.platforms.kubernetes.platform import KubernetesPlatform
 
 HOSTNAME = "kubernetes.io/hostname"
@@ -225,11 +225,17 @@ loses_one_of_two = pytest.mark.skipif(
 )
 
 
+def reported(handle) -> bool:
+    """Its node has said that it runs: before that the cluster cannot lose sight of it."""
+    return handle.wait_for(lambda: is_running(handle.pod), 30 * PATIENCE)
+
+
 @loses_a_node
 def test_a_node_that_is_lost_ends_what_runs_there(opened, off):
     platform = opened()
     handle = start(platform, python(ECHO))
     body(platform)
+    assert reported(handle)
     off(node_of(handle.pod))
     end = ending(platform, NODE_S)
     assert end.reason == "node"  # its own, or the hub's, which on one node is the same
@@ -253,6 +259,7 @@ def apart(opened, api):
         alone = start(platform, python(ECHO))
         assert [body(platform), body(platform)] == [{"done": "deploy"}] * 2
         assert node_of(beside.pod) != node_of(alone.pod)
+        assert reported(beside) and reported(alone)
         on(platform)  # and from now on anywhere
         return platform, beside, alone
 

@@ -13,6 +13,7 @@ from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Role
 from trialwatt.platforms.kubernetes import faults, manifests, owner, reaping
+from trialwatt.platforms.kubernetes import handle as handle_module
 from trialwatt.platforms.kubernetes.facts import hashed
 from trialwatt.platforms.kubernetes.journal_file import Entry
 from trialwatt.platforms.kubernetes.platform import KubernetesPlatform
@@ -351,6 +352,23 @@ def test_the_node_of_the_hub_is_lost_and_with_it_what_runs_there(platform, clust
     end = ending(platform)
     assert end.reason == "node"
     assert "the cluster has lost sight of the node node-a" in end.tail
+
+
+def test_a_node_that_is_lost_before_it_reported_the_start_is_no_fault_of_the_image(
+    platform, cluster, monkeypatch
+):
+    handle = start(platform, role(ECHO))
+    take(platform)
+    waiting = {"state": {"waiting": {"reason": "ContainerCreating"}}}
+    never = {"phase": "Pending", "containerStatuses": [waiting]}
+    cluster.update(f"{cluster.pods('trialwatt-run-1')}/worker-0-1", {"status": never})
+    assert handle.wait_for(lambda: not faults.is_running(handle.pod), 60)
+    handle.check(schedule_s=0, start_s=0, last_event="")
+    assert handle.alive
+    monkeypatch.setattr(handle_module, "SILENCE_S", 0.0)
+    end = ending(platform)
+    assert end.reason == "node"
+    assert "no sign of life" in end.tail
 
 
 def test_whatever_the_last_words_are_nothing_is_left(platform, cluster, monkeypatch):

@@ -193,7 +193,9 @@ class PodHandle(Handle):
         waited = time.monotonic() - self._created
         if self._told_at is not None and time.monotonic() - self._told_at > CAUSE_S:
             self._end(Fault(self._told_code, "deleted", "the pod was told to end"))
-        elif faults.is_running(self.pod):
+        elif faults.is_running(self.pod) or self.limits:
+            # Its agent speaks before the node reports that it runs, which one that is lost in
+            # that second never does.
             if self.limits and time.monotonic() - self._heard > SILENCE_S:
                 detail = f"no sign of life for {SILENCE_S:g} s from {faults.node_of(self.pod)}"
                 self._end(Fault(faults.KILLED, "node", detail))
