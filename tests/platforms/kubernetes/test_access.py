@@ -7,6 +7,7 @@ import pytest
 from tests.platforms.kubernetes.cluster import FakeCluster
 
 from trialwatt.errors import TrialwattError
+from trialwatt.platforms.kubernetes import access
 from trialwatt.platforms.kubernetes.access import ApiFault, connect
 
 PODS = "/api/v1/namespaces/one/pods"
@@ -62,6 +63,22 @@ def test_a_refusal_is_told_at_once_with_its_sentence(api, cluster):
     with pytest.raises(ApiFault, match=r"POST .*pods: the API server says 403 Forbidden: .*me"):
         api.post(PODS, dict(POD))
     assert time.monotonic() - begin < 2
+
+
+def test_what_was_allowed_is_asked_for_again_from_when_the_server_is_there(monkeypatch):
+    monkeypatch.setattr(access, "REFUSED_S", 0.2)
+    gone = ApiFault(0, "", "connection refused", "GET /")
+    refused = ApiFault(403, "Forbidden", 'User "me" cannot get resource "x"', "GET /", True)
+    quota = ApiFault(403, "Forbidden", "exceeded quota: mine, requested: cpu=2", "POST /", True)
+    patience = access.Patience(60)
+    assert not patience.is_over(gone)
+    time.sleep(0.3)
+    assert not patience.is_over(refused)
+    assert patience.is_over(refused, pause_s=0.3)
+    time.sleep(0.3)
+    assert patience.is_over(refused)
+    assert not patience.is_over(gone)
+    assert patience.is_over(quota)
 
 
 def test_an_answer_that_is_no_json_is_told_as_it_is(api, cluster):

@@ -38,7 +38,7 @@ its own roles yet."""
 class ApiFault(TrialwattError):
     """An answer that is no success. status: of HTTP, 0 where nobody answers; reason: the server's
     own word ("Forbidden", "AlreadyExists"); message: its sentence; allowed_before: the server
-    refuses now what it has allowed."""
+    has done what was asked there before."""
 
     def __init__(
         self, status: int, reason: str, message: str, doing: str, allowed_before: bool = False
@@ -58,7 +58,7 @@ class Api:
         self._base = client.configuration.host.rstrip("/")
         self._pool = client.rest_client.pool_manager
         self._login = threading.Lock()
-        self._allowed: set[tuple[str, str]] = set()  # method, what it was done to
+        self._allowed: set[str] = set()  # where something was done
 
     def get(self, path: str, **query) -> dict:
         return self.call("GET", path, query=query)
@@ -88,7 +88,7 @@ class Api:
         """A request whose answer is an object. Raises ApiFault."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Accept": "application/json"} | ({"Content-Type": content} if data else {})
-        begun, pause, repeated = time.monotonic(), PAUSE_S, False
+        patience, pause, repeated = Patience(outage_s), PAUSE_S, False
         while True:
             try:
                 _, _, answer = self.raw(method, path, data, query, headers)
@@ -96,7 +96,7 @@ class Api:
             except ApiFault as fault:
                 if repeated and method == "POST" and fault.reason == "AlreadyExists":
                     return body
-                if time.monotonic() + pause > begun + patience_s(fault, outage_s):
+                if patience.is_over(fault, pause):
                     raise
                 repeated = True
             time.sleep(pause)
@@ -136,7 +136,7 @@ class Api:
     def _open(self, method, path, body, query, headers, answer_s):
         import urllib3
 
-        headers, right = dict(headers or {}), (method, _kind(path))
+        headers, scope = dict(headers or {}), _scope(method, path)
         parameters = {key: value for key, value in (query or {}).items() if value is not None}
         with self._login:  # a login that has run out is renewed here
             self._client.update_params_for_auth(
@@ -153,13 +153,13 @@ class Api:
                 timeout=urllib3.Timeout(connect=CONNECT_S, read=answer_s),
             )
             if 200 <= response.status < 300:
-                self._allowed.add(right)
+                self._allowed.add(scope)
                 return response
             content = response.data
         except self._faults as error:
             raise ApiFault(0, "", _why(error), f"{method} {path}") from error
         response.release_conn()
-        raise _fault(response.status, content, f"{method} {path}", right in self._allowed)
+        raise _fault(response.status, content, f"{method} {path}", scope in self._allowed)
 
 
 class Lines:
@@ -197,12 +197,30 @@ class suppress_status:
         return isinstance(error, ApiFault) and error.status in self._statuses
 
 
-def patience_s(fault: ApiFault, outage_s: float) -> float:
-    """For how long what ended so is worth repeating, outage_s at most; 0: the answer is final."""
-    if fault.status in PASSING:
-        return outage_s
-    refused = fault.status == UNAUTHORIZED or ROLES.search(fault.message)
-    return min(REFUSED_S, outage_s) if fault.allowed_before and refused else 0.0
+class Patience:
+    """How long what goes wrong is worth repeating: while nobody answers, for outage_s, and for
+    REFUSED_S (outage_s at most) where a server that is there again does not know its roles yet."""
+
+    def __init__(self, outage_s: float):
+        self._outage_s = outage_s
+        self.renew()
+
+    def renew(self) -> None:
+        """It has gone well."""
+        self._begun, self._refused = time.monotonic(), None
+
+    def is_over(self, fault: ApiFault, pause_s: float = 0.0) -> bool:
+        """Whether there is no use in asking again after a pause, or the answer is final."""
+        now = time.monotonic()
+        if fault.status in PASSING:
+            self._refused = None
+            return now + pause_s > self._begun + self._outage_s
+        refused = fault.status == UNAUTHORIZED or ROLES.search(fault.message)
+        if not (fault.allowed_before and refused):
+            return True
+        if self._refused is None:
+            self._refused = now
+        return now + pause_s > self._refused + min(REFUSED_S, self._outage_s)
 
 
 def connect(context: str | None = None) -> Api:
@@ -256,15 +274,10 @@ def _no_config(config, context: str | None, error: Exception) -> str:
     return f"the kubeconfig has no usable context {context!r} ({error}); its contexts are: {names}"
 
 
-def _kind(path: str) -> str:
-    """A path without the name of the object, for which rights are rarely given: of a namespace's
-    pods, or of their proxies."""
-    *scope, rest = path.rpartition("/namespaces/")
-    if not scope[1]:
-        return path
-    namespace, _, rest = rest.partition("/")
-    kind, _, rest = rest.partition("/")
-    return "/".join((scope[0], namespace, kind, rest.partition("/")[2].partition("/")[0]))
+def _scope(method: str, path: str) -> str:
+    """Where rights come together: a namespace, or one thing done to the cluster."""
+    _, _, inside = path.partition("/namespaces/")
+    return inside.partition("/")[0] or f"{method} {path}"
 
 
 def _fault(status: int, content: bytes, doing: str, allowed_before: bool) -> ApiFault:

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from trialwatt.errors import TrialwattError
-from trialwatt.platforms.kubernetes.access import OUTAGE_S, Api, ApiFault, patience_s
+from trialwatt.platforms.kubernetes.access import OUTAGE_S, Api, ApiFault, Patience
 from trialwatt.platforms.kubernetes.hub import NAME, PORT
 from trialwatt.platforms.kubernetes.hub_client import TOKEN_HEADER, sha256
 
@@ -47,7 +47,7 @@ class Post:
     ) -> tuple[dict, bytes]:
         """Headers and body of the answer. Raises ApiFault; 404 at once, others when it lasts."""
         outage_s = self._outage_s if outage_s is None else outage_s
-        begun, pause = time.monotonic(), PAUSE_S
+        patience, pause = Patience(outage_s), PAUSE_S
         headers = self._headers | (headers or {})
         while True:
             try:
@@ -56,7 +56,7 @@ class Post:
                 )
                 return given, data
             except ApiFault as fault:
-                if time.monotonic() + pause > begun + patience_s(fault, outage_s):
+                if patience.is_over(fault, pause):
                     raise
             time.sleep(pause)
             pause = min(2 * pause, MAX_PAUSE_S)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from trialwatt.platforms.kubernetes.access import Api, ApiFault, Lines, patience_s
+from trialwatt.platforms.kubernetes.access import Api, ApiFault, Lines, Patience
 
 SESSION_S = 240
 """The server ends a watch after this time; it is then resumed."""
@@ -40,7 +40,7 @@ class Watch:
         lost: Callable[[ApiFault], None],
         outage_s: float = OUTAGE_S,
     ):
-        self._api, self._path, self._outage_s = api, path, outage_s
+        self._api, self._path, self._patience = api, path, Patience(outage_s)
         self._changed, self._deleted, self._lost = changed, deleted, lost
         self._known: dict[str, dict] = {}  # uid → as last seen
         self._version = ""
@@ -70,8 +70,8 @@ class Watch:
             except ApiFault as fault:
                 if fault.status == GONE:
                     self._version = ""
-                    self._answered = time.monotonic()
-                elif self._is_final(fault):
+                    self._heard()
+                elif self._patience.is_over(fault):
                     if not self._stopped.is_set():
                         self._lost(fault)
                     return
@@ -79,8 +79,9 @@ class Watch:
             pause = FIRST_PAUSE_S if self._answered > begun + 1 else min(2 * pause, MAX_PAUSE_S)
             self._stopped.wait(pause)
 
-    def _is_final(self, fault: ApiFault) -> bool:
-        return time.monotonic() - self._answered > patience_s(fault, self._outage_s)
+    def _heard(self) -> None:
+        self._answered = time.monotonic()
+        self._patience.renew()
 
     def _list(self) -> None:
         found = self._api.call("GET", self._path, outage_s=0)
@@ -93,7 +94,7 @@ class Watch:
         for item in there.values():
             self._remember(item)
         self._version = found["metadata"]["resourceVersion"]
-        self._answered = time.monotonic()
+        self._heard()
 
     def _follow(self) -> None:
         query = {
@@ -103,9 +104,9 @@ class Watch:
             "timeoutSeconds": SESSION_S,
         }
         self._lines = self._api.lines(self._path, query, SILENCE_S)
-        self._answered = time.monotonic()
+        self._heard()
         for line in self._lines:
-            self._answered = time.monotonic()
+            self._heard()
             if self._stopped.is_set():
                 return
             if line:
