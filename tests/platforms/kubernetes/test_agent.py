@@ -139,6 +139,15 @@ def test_it_tells_use_limits_and_clocks(hub, agent):
         assert abs(clock["mono_ns"]) <= clock["round_trip_ns"] / 2 + 1_000_000
 
 
+def test_it_counts_anew_when_it_is_asked(hub, agent):
+    agent(READY + "sys.stdin.read()")
+    hub.post("worker-0-1", {"count": 7})
+    told = hub.wait_for(lambda e: e.stream == "agent" and b"counted" in e.data)
+    fact = json.loads(told.data)
+    assert fact["counted"] == 7
+    assert fact["oom_kills"] == OwnGroup().oom_kills()  # here both are in one group
+
+
 def test_its_samples_can_come_in_batches(hub, agent):
     agent(READY + "time.sleep(1.2)", TRIALWATT_SAMPLE_HZ="20", TRIALWATT_BATCH_S="0.5").wait()
     batches = [

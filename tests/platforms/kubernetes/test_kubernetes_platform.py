@@ -377,6 +377,23 @@ def test_a_node_that_is_lost_before_it_reported_the_start_is_no_fault_of_the_ima
     assert "no sign of life" in end.tail
 
 
+def test_processes_killed_for_memory_are_counted_at_the_moment(platform, monkeypatch):
+    """A framework's word of a process that died may be here before the next sample."""
+    handle = start(platform, role(ECHO))
+    take(platform)
+    told = platform._take_fact
+
+    def one_more(handle, fact):
+        told(handle, fact | ({"oom_kills": 3} if "counted" in fact else {}))
+
+    monkeypatch.setattr(platform, "_take_fact", one_more)
+    assert handle.oom_kills() == 3
+    platform.remove()
+    begin = time.monotonic()
+    assert handle.oom_kills() == 3  # nobody is asked any more
+    assert time.monotonic() - begin < 3
+
+
 def test_whatever_the_last_words_are_nothing_is_left(platform, cluster, monkeypatch):
     start(platform, role(ECHO))
     take(platform)

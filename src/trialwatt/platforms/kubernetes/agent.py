@@ -204,6 +204,8 @@ class Agent:
                 raise FileNotFoundError(f"the hub has no file {name}")
             if name == JOB:
                 self._job_came.set()
+        elif "count" in order:
+            self._tell({"counted": order["count"], "oom_kills": self._group.oom_kills()}, hub)
         elif "stop" in order:
             self._stop(order["stop"])
         elif "say" in order and self._begun.wait(self._start_s) and self._child is not None:

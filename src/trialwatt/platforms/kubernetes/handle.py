@@ -24,6 +24,7 @@ WORD_S = 4.0
 CAUSE_S = 5.0
 """An agent that was told to end knows not by whom; the pod's status says it soon."""
 SILENCE_S = 120.0
+ANSWER_S = 5.0
 TAIL_LINES = 20
 TAIL_BYTES = 64 << 10
 
@@ -66,7 +67,7 @@ class PodHandle(Handle):
         self._links, self._tell_ending = links, ended
         self._created = self._heard = time.monotonic()
         self._usage = Usage(0, 0, 0)
-        self._oom_kills = 0
+        self._oom_kills = self._asked = self._counted = 0
         self._stopping = self._removed = False
         self._stop_lock = threading.RLock()
         self._lock = threading.RLock()
@@ -94,6 +95,12 @@ class PodHandle(Handle):
         return self._usage
 
     def oom_kills(self) -> int:
+        """See Handle.oom_kills. What a framework tells of a process that died may be here before
+        the sample that counts it, so its agent is asked."""
+        if self.limits and self.alive:  # there is one
+            self._asked += 1
+            self._links.sender.send(self.life, {"count": self._asked})
+            self.wait_for(lambda: self._counted >= self._asked, ANSWER_S)
         return self._oom_kills
 
     def give(self, name: str) -> None:
@@ -185,6 +192,12 @@ class PodHandle(Handle):
         _, cpu_ns, memory, peak, oom_kills = samples[-1]
         self._usage = self._usage.then(cpu_ns, memory, peak)
         self._oom_kills = max(oom_kills, self._oom_kills)
+
+    def counted(self, question: int, oom_kills: int) -> None:
+        self._oom_kills = max(oom_kills, self._oom_kills)
+        self._counted = question
+        with self._changed:
+            self._changed.notify_all()
 
     def check(self, schedule_s: float, start_s: float, last_event: str) -> None:
         """Called about once a second: ends it where a deadline is over."""

@@ -394,6 +394,8 @@ class KubernetesPlatform(Platform, PlatformKind):
             known.append(Ahead(**fact["clock"]))
             if len(known) == 1:
                 self._shift(handle)
+        if "counted" in fact:
+            handle.counted(fact["counted"], fact["oom_kills"])
         if "ended" in fact:
             handle.agent_ended(fact["ended"], fact["told"])
 
