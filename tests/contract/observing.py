@@ -57,12 +57,13 @@ TOO_LARGE = 20_000  # units: two layers of it have 1.6 GB of weights
 def kill_a_training_worker(place, folder: Path, run_id: str) -> bool:
     """Once a worker trains a trial that has enough memory, kill it."""
     for path in (folder / "records").glob("worker-*.jsonl"):
-        if _trains(path) and place.kill(run_id, path.stem, lambda path=path: _trains(path)):
+        if trains(path) and place.kill(run_id, path.stem, lambda path=path: trains(path)):
             return True
     return False
 
 
-def _trains(path: Path) -> bool:
+def trains(path: Path) -> bool:
+    """Whether the worker whose records these are trains a trial that has enough memory."""
     try:
         lines = [json.loads(line) for line in path.read_text().splitlines()]
     except json.JSONDecodeError:  # it is being written
