@@ -454,7 +454,8 @@ def test_only_must_name_what_is_tried(project):
     project.edit("config.yaml", "only", to={"workers.count": [1, 7], "epochs": [3]})
     assert said(project) == [
         "config/config.yaml: only.workers.count[1]: no experiment tries 7; there are: 1, 2",
-        "config/config.yaml: only.epochs: no experiment of this configuration varies it",
+        "config/config.yaml: only.epochs: no experiment of this configuration varies it; take it"
+        " out, or set it to null in a file of your own",
     ]
 
 

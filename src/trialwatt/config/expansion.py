@@ -152,7 +152,8 @@ class Variations:
         """Report what `only` names and no experiment tries."""
         for key, values in self._only.items():
             if key not in self._tried:
-                message = "no experiment of this configuration varies it"
+                message = "no experiment of this configuration varies it; take it out, or set it "
+                message += "to null in a file of your own"
                 problems.add(self._origins.problem(("only", key), message))
                 continue
             for index, value in enumerate(values):
