@@ -48,7 +48,7 @@ def test_the_shipped_configuration_is_ok(more, monkeypatch):
     monkeypatch.delenv("TRIALWATT_DATA", raising=False)
     done = trialwatt("check", *more)
     assert done.stderr == ""
-    assert done.stdout == "ok: 3 experiments, 7 runs\n"
+    assert done.stdout == "ok: 3 experiments, 7 configurations\n"
 
 
 def test_problems_go_to_stderr_without_a_traceback(tmp_path):

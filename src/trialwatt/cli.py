@@ -44,9 +44,8 @@ def check(configfile: ConfigFiles = None, testbed: OtherTestbed = None) -> None:
     from trialwatt.config.files import plan_of_files
 
     plan = plan_of_files(configfile or [], testbed=testbed)
-    typer.echo(
-        f"ok: {_count(len(plan.experiments), 'experiment')}, {_count(len(plan.runs), 'run')}"
-    )
+    experiments = _count(len(plan.experiments), "experiment")
+    typer.echo(f"ok: {experiments}, {_count(len(plan.runs), 'configuration')}")
 
 
 @app.command()
