@@ -27,7 +27,7 @@ PAUSE_S = 0.25
 MAX_PAUSE_S = 3.0
 PASSING = {0, 408, 429, 500, 502, 503, 504}
 """Answers that may be another a moment later; 0 is none."""
-UNAUTHORIZED, FORBIDDEN = 401, 403
+UNAUTHORIZED = 401
 ROLES = re.compile(r"\bcannot \w+ resource\b")
 """How the server says that no role gives a right; a quota's refusal reads otherwise."""
 REFUSED_S = 20.0
