@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
@@ -54,7 +55,7 @@ def pack(
         if not (light and left_out(name))
     }
     if not elsewhere:  # where some are, only the archive has them all in their places
-        _check(tree, light)
+        _check(replace(tree, to_be_light=light))
     described = artifact.describe(tree)
     found[artifact.JSON_NAME] = artifact.as_json(described).encode()
     found[artifact.TEXT_NAME] = artifact.as_markdown(described).encode()
@@ -62,18 +63,10 @@ def pack(
     return write_archive(Path(output), found)
 
 
-def _check(tree: Tree, light: bool) -> None:
+def _check(tree: Tree) -> None:
     """Refuse what `trialwatt verify` would find wrong without making anything again."""
     sums = Sums(tree)
-    problems = [
-        problem
-        for problem in (
-            *check_configuration(tree),
-            *check_runs(tree, sums),
-            *check_chains(tree, sums),
-        )
-        if not (light and left_out(problem.path) and not tree.file(problem.path).exists())
-    ]
+    problems = [*check_configuration(tree), *check_runs(tree, sums), *check_chains(tree, sums)]
     if not problems:
         return
     each = "\n".join(f"  {problem}" for problem in problems[:_SHOWN])

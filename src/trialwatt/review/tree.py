@@ -45,11 +45,13 @@ _FOLDERS = TypeAdapter(list[Repetition])
 
 @dataclass(frozen=True)
 class Tree:
-    """root: holds config/. results: runs, metrics, figures, … is_archive: an unpacked one."""
+    """root: holds config/. results: runs, metrics, figures, … is_archive: an unpacked one.
+    to_be_light: a light archive is made of it."""
 
     root: Path
     results: Path
     is_archive: bool
+    to_be_light: bool = False
 
     @cached_property
     def plan(self) -> PlanFile:
@@ -57,8 +59,8 @@ class Tree:
 
     @cached_property
     def light(self) -> bool:
-        """Whether it is an archive without figures, report, logs and weights."""
-        return self.is_archive and is_light(self.results)
+        """Whether it is an archive without figures, report, logs and weights, or to be one."""
+        return self.to_be_light or (self.is_archive and is_light(self.results))
 
     def file(self, name: str) -> Path:
         """Where a file of the archive is: results/… in the results folder, the rest in the root."""

@@ -199,7 +199,10 @@ class suppress_status:
 
 class Patience:
     """How long what goes wrong is worth repeating: while nobody answers, for outage_s, and for
-    REFUSED_S (outage_s at most) where a server that is there again does not know its roles yet."""
+    REFUSED_S (outage_s at most) where a server that is there again does not know its roles yet.
+
+    since: when it began, or has gone well last (monotonic seconds).
+    """
 
     def __init__(self, outage_s: float):
         self._outage_s = outage_s
@@ -207,14 +210,14 @@ class Patience:
 
     def renew(self) -> None:
         """It has gone well."""
-        self._begun, self._refused = time.monotonic(), None
+        self.since, self._refused = time.monotonic(), None
 
     def is_over(self, fault: ApiFault, pause_s: float = 0.0) -> bool:
         """Whether there is no use in asking again after a pause, or the answer is final."""
         now = time.monotonic()
         if fault.status in PASSING:
             self._refused = None
-            return now + pause_s > self._begun + self._outage_s
+            return now + pause_s > self.since + self._outage_s
         refused = fault.status == UNAUTHORIZED or ROLES.search(fault.message)
         if not (fault.allowed_before and refused):
             return True

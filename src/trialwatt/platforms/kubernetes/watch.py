@@ -44,7 +44,6 @@ class Watch:
         self._changed, self._deleted, self._lost = changed, deleted, lost
         self._known: dict[str, dict] = {}  # uid → as last seen
         self._version = ""
-        self._answered = time.monotonic()
         self._stopped = threading.Event()
         self._lines: Lines | None = None
         self._thread = threading.Thread(target=self._run, name=f"watch {path}", daemon=True)
@@ -70,18 +69,16 @@ class Watch:
             except ApiFault as fault:
                 if fault.status == GONE:
                     self._version = ""
-                    self._heard()
+                    self._patience.renew()
                 elif self._patience.is_over(fault):
                     if not self._stopped.is_set():
                         self._lost(fault)
                     return
             # A session that was cut off at once must not be asked for in a loop.
-            pause = FIRST_PAUSE_S if self._answered > begun + 1 else min(2 * pause, MAX_PAUSE_S)
+            pause = (
+                FIRST_PAUSE_S if self._patience.since > begun + 1 else min(2 * pause, MAX_PAUSE_S)
+            )
             self._stopped.wait(pause)
-
-    def _heard(self) -> None:
-        self._answered = time.monotonic()
-        self._patience.renew()
 
     def _list(self) -> None:
         found = self._api.call("GET", self._path, outage_s=0)
@@ -94,7 +91,7 @@ class Watch:
         for item in there.values():
             self._remember(item)
         self._version = found["metadata"]["resourceVersion"]
-        self._heard()
+        self._patience.renew()
 
     def _follow(self) -> None:
         query = {
@@ -104,9 +101,9 @@ class Watch:
             "timeoutSeconds": SESSION_S,
         }
         self._lines = self._api.lines(self._path, query, SILENCE_S)
-        self._heard()
+        self._patience.renew()
         for line in self._lines:
-            self._heard()
+            self._patience.renew()
             if self._stopped.is_set():
                 return
             if line:
