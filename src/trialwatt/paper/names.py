@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trialwatt.errors import TrialwattError
-from trialwatt.provenance.printed import printable
+from trialwatt.printed import printable
 
 _NEAR = 8
 _SHOWN = 60

@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from trialwatt.errors import TrialwattError
+from trialwatt.printed import printable
 from trialwatt.provenance.chain import Chain, read_manifest, validated
 from trialwatt.provenance.embed import FIGURES, NoProvenance, embedded, read_sidecar, sidecar_of
 from trialwatt.provenance.files import sha256
 from trialwatt.provenance.light import is_light, left_out
-from trialwatt.provenance.printed import printable
 from trialwatt.records.manifest import headline_domains
 
 State = Literal["intact", "missing", "changed", "left out"]

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.printed import printable
 from trialwatt.provenance import crate, planfile
 from trialwatt.provenance.archivefile import BadArchive, unpack
 from trialwatt.provenance.planfile import read_plan
-from trialwatt.provenance.printed import printable
 from trialwatt.review.tree import RESULTS, Tree, tree_of
 
 _LISTED = 40
