@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from trialwatt.printed import printable, shown
+
 app = typer.Typer(
     name="trialwatt",
     help="What a hyperparameter search costs in energy, carbon, money and time.",
@@ -21,6 +23,13 @@ app = typer.Typer(
 ConfigFiles = Annotated[
     list[Path] | None,
     typer.Option("--configfile", help="Merged over config/config.yaml; may be given repeatedly."),
+]
+CodeRead = Annotated[
+    bool,
+    typer.Option(
+        "--code-read",
+        help="Its workflow's code was read: where it differs from this version's is no problem.",
+    ),
 ]
 OtherTestbed = Annotated[
     str | None, typer.Option("--testbed", help="Instead of the configuration's, as k8s-local.")
@@ -96,16 +105,46 @@ def trace(
 
 
 @app.command()
+def archive(
+    results: Annotated[
+        Path, typer.Argument(help="The results folder of a finished workflow, or an archive.")
+    ] = Path("results"),
+    output: Annotated[
+        Path | None, typer.Option(help="Instead of archive/ in the results folder.")
+    ] = None,
+    light: Annotated[bool, typer.Option("--light", help="As `light_archive` makes it.")] = False,
+    sign: Annotated[
+        Path | None,
+        typer.Option("--sign", metavar="KEY", help="Sign it with this SSH key, beside it (.sig)."),
+    ] = None,
+    configfile: ConfigFiles = None,
+) -> None:
+    """Write the archive of a results folder, and sign it; of an archive: only sign it."""
+    from trialwatt.review.pack import archive_command
+
+    typer.echo(archive_command(results, output, light, sign, configfile or []))
+
+
+@app.command()
 def verify(
     path: Annotated[
         Path, typer.Argument(help="An archive, an unpacked one, or the results folder.")
     ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    signature: Annotated[
+        Path | None, typer.Option(help="A detached signature; by default FILE.sig beside FILE.")
+    ] = None,
+    signers: Annotated[
+        Path | None, typer.Option(help="Who may sign: lines of a name and an SSH public key.")
+    ] = None,
+    code_read: CodeRead = False,
 ) -> None:
     """Check results against their checksums, make everything of their records again, compare."""
     from trialwatt.review.verify import verify_command
 
-    raise typer.Exit(verify_command(path, json))
+    raise typer.Exit(
+        verify_command(path, json, signature=signature, signers=signers, code_read=code_read)
+    )
 
 
 @app.command()
@@ -118,7 +157,7 @@ def remake(
     """Make all metrics, tables and figures of records again; needs nothing that ran them."""
     from trialwatt.review.verify import remake_command
 
-    typer.echo(remake_command(path, output))
+    typer.echo(shown(remake_command(path, output)))
 
 
 @app.command(name="import")
@@ -126,11 +165,12 @@ def import_(
     archive: Annotated[Path, typer.Argument(help="An archive from another lab.")],
     name: Annotated[str, typer.Option(help="How the results are called here.")],
     results: Annotated[Path, typer.Option(help="The results folder.")] = Path("results"),
+    code_read: CodeRead = False,
 ) -> None:
     """Verify an archive and take its results into results/contrib/<name>."""
     from trialwatt.review.contribute import take_over
 
-    typer.echo(f"verified and imported: {take_over(archive, name, results)}")
+    typer.echo(f"verified and imported: {take_over(archive, name, results, code_read)}")
 
 
 @app.command()
@@ -216,7 +256,7 @@ def main() -> None:
     try:
         app()
     except TrialwattError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(printable(str(error).split("\n")), err=True)
         sys.exit(1)
 
 

@@ -115,9 +115,23 @@ def test_compiled_code_can_open_no_connection_and_start_no_program():
     assert done.returncode == 0, done.stderr
 
 
+def test_packages_of_whoever_compiles_are_not_for_a_strangers_paper(place, tmp_path, monkeypatch):
+    own = tmp_path / "share/typst/packages/local/secret/1.0.0"
+    own.mkdir(parents=True)
+    (own / "typst.toml").write_text(
+        '[package]\nname = "secret"\nversion = "1.0.0"\nentrypoint = "lib.typ"\n'
+    )
+    (own / "lib.typ").write_text('#let told = "secret"\n')
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "share"))
+    with pytest.raises(TrialwattError, match="the paper cannot be made"):
+        typeset(place('#import "@local/secret:1.0.0": told\n#told'))
+
+
 def test_the_process_that_verifies_is_sealed_too():
     code = (
-        "from trialwatt.review.sandbox import confine; confine()\n"
+        "from trialwatt.review.sandbox import Limits, confine\n"
+        "confine(Limits(seconds=60, memory_bytes=4 << 30, file_bytes=1 << 30))\n"
         "import ctypes; print(ctypes.CDLL(None).socket(2, 1, 0))"
     )
     done = subprocess.run(

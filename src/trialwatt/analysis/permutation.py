@@ -30,17 +30,16 @@ def k_sample(scores: np.ndarray, groups: np.ndarray, resamples: int) -> Tested:
     """
     n = len(scores)
     centred = scores - scores.mean()
-    total = float(centred @ centred)
+    total = math.fsum(centred**2)
     sizes = np.bincount(groups)
     if total <= _SLACK * n or len(sizes) < 2:
         return Tested(math.nan, math.nan, math.nan)
-    member = np.eye(len(sizes))[groups] / np.sqrt(sizes)
     shuffled = np.random.default_rng(SEED).permuted(
         np.broadcast_to(np.sort(centred), (resamples, n)), axis=1
     )
     scale = (n - 1) / total
-    observed = scale * float(((centred @ member) ** 2).sum())
-    drawn = scale * ((shuffled @ member) ** 2).sum(axis=1)
+    observed = scale * float(_between(centred[None], groups)[0])
+    drawn = scale * _between(shuffled, groups)
     return Tested(observed, _p(observed, drawn), _least_p(sizes))
 
 
@@ -50,11 +49,22 @@ def epsilon_squared(scores: np.ndarray, groups: np.ndarray) -> np.ndarray:
     scores (rows, n), groups (n,). NaN where all scores of a row are equal.
     """
     centred = scores - scores.mean(axis=1, keepdims=True)
-    sizes = np.bincount(groups)
-    between = ((centred @ (np.eye(len(sizes))[groups] / np.sqrt(sizes))) ** 2).sum(axis=1)
     total = (centred**2).sum(axis=1)
     safe = np.where(total > _SLACK * scores.shape[1], total, np.nan)
-    return between / safe
+    return _between(centred, groups) / safe
+
+
+def _between(centred: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """(rows,) sum of squares between groups of centred scores (rows, n).
+
+    Group by group and in the order of the scores, as a product of matrices adds up in another
+    order on each kind of processor.
+    """
+    found = np.zeros(len(centred))
+    for group in np.unique(groups):
+        own = centred[:, groups == group]
+        found += own.sum(axis=1) ** 2 / own.shape[1]
+    return found
 
 
 class Layout:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -66,7 +67,7 @@ def write_tables(runs: pa.Table, trials: pa.Table, output_folder: Path) -> list[
     validate(trials, TRIALS, "trials")
     written = []
     for name, table in (("runs", runs), ("trials", trials)):
-        written.append(_whole(output_folder / f"{name}.parquet", partial(_parquet, table)))
+        written.append(_whole(output_folder / f"{name}.parquet", partial(write_parquet, table)))
         written.append(_whole(output_folder / f"{name}.csv", partial(_csv, table)))
     dictionary = {"runs": entries(RUNS), "trials": entries(TRIALS)}
     text = json.dumps(dictionary, indent=1, ensure_ascii=False) + "\n"
@@ -113,9 +114,10 @@ def _trials_table(tables: list[pa.Table]) -> pa.Table:
     return whole.unify_dictionaries().combine_chunks()
 
 
-def _parquet(table: pa.Table, path: Path) -> None:
+def write_parquet(table: pa.Table, where: Path | BinaryIO) -> None:
+    """The same bytes for the same table, with the same version of Arrow."""
     pq.write_table(
-        table.replace_schema_metadata(None), path, compression="zstd", store_schema=False
+        table.replace_schema_metadata(None), where, compression="zstd", store_schema=False
     )
 
 

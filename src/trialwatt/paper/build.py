@@ -18,6 +18,7 @@ from trialwatt.provenance.files import write_whole
 MAIN = "main.typ"
 NUMBERS = "numbers.json"
 PROVENANCE = "provenance.txt"
+NO_PACKAGES = "no-packages"
 
 
 def compiled(place: Path) -> bytes:
@@ -91,6 +92,9 @@ def _compiled(place: Path, pages: Path | None = None) -> bytes | None:
             root=str(place),
             font_paths=[],
             ignore_system_fonts=True,
+            # a folder that there is not: a source cannot take packages of whoever compiles it
+            package_path=str(place.parent / NO_PACKAGES),
+            package_cache_path=str(place.parent / NO_PACKAGES),
             **({"output": str(pages), "format": "png", "ppi": 110.0} if pages else {}),
         )
     except typst.TypstError as error:

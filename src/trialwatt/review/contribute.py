@@ -17,7 +17,8 @@ from pathlib import Path
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance.archivefile import unpack
 from trialwatt.provenance.files import sha256, write_whole
-from trialwatt.review.verify import Verdict, unpacked, verify_tree
+from trialwatt.review.verdict import Verdict
+from trialwatt.review.verify import unpacked, verify_tree
 
 FOLDER = "contrib"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
@@ -31,11 +32,11 @@ class NotVerified(TrialwattError):
         super().__init__(said)
 
 
-def take_over(archive: Path, name: str, results: Path) -> Path:
+def take_over(archive: Path, name: str, results: Path, code_read: bool = False) -> Path:
     """Verify an archive and unpack it into `results`/contrib/<name>; returns that folder.
 
-    Raises TrialwattError where the name is taken or the archive does not hold: then nothing of it
-    is kept.
+    code_read: see review.verify.verify. Raises TrialwattError where the name is taken or the
+    archive does not hold: then nothing of it is kept.
     """
     if not _NAME.fullmatch(name):
         raise TrialwattError(
@@ -55,7 +56,7 @@ def take_over(archive: Path, name: str, results: Path) -> Path:
     try:
         part.mkdir(parents=True)
         unpack(archive, part)
-        verdict = verify_tree(unpacked(part, str(archive)), str(archive))
+        verdict = verify_tree(unpacked(part, str(archive)), str(archive), code_read)
         if not verdict.ok:
             first = verdict.problems[0]
             raise NotVerified(

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.paper.build import MAIN
+from trialwatt.paper.build import MAIN, NUMBERS
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import plain_files
+from trialwatt.provenance.files import sha256
 from trialwatt.provenance.light import left_out
 from trialwatt.review import artifact
-from trialwatt.review.compare import difference
+from trialwatt.review.code import check_code
+from trialwatt.review.compare import Outcome, compared
 from trialwatt.review.remake import Made, remake
 from trialwatt.review.structure import (
     Problem,
@@ -35,14 +37,25 @@ from trialwatt.review.tree import (
     run_folders,
 )
 
-PARTS = ("sweeps", "metrics", "tables", "figures", "report", "page", PAPER, "map")
+PARTS = ("metrics", "sweeps", "figures", "tables", "report", "page", PAPER, "map")
+"""What is made of records, in the order in which it is made."""
 
 
 def examine(tree: Tree, work: Path) -> dict:
     """Check a tree, make everything again in `work` (empty), compare, and judge each claim.
 
-    Returns `problems` (path, said), `counts` of what was checked, and `claims` (id, contribution,
-    expected, problems). Raises TrialwattError where there is nothing that could be checked.
+    Returns as plain data
+
+    - `problems`: path and what is said of it
+    - `counts` of what was checked; of each part that was made again how many files are
+      `identical`, `rounded` (equal up to rounding), `of` how many
+    - `rounding`: of all files that are equal up to rounding the number of `files` and `values`, and
+      the `greatest` relative difference
+    - `code`: as problems, where the workflow's own files are not those of the installed version
+    - `notes`: what a reader should know that is no fault
+    - `claims`: id, contribution, expected, number of problems
+
+    Raises TrialwattError where there is nothing that could be checked.
     """
     sums, problems, counts = Sums(tree), [], {}
     steps = {"configuration": lambda: check_configuration(tree)}
@@ -58,10 +71,12 @@ def examine(tree: Tree, work: Path) -> dict:
             problems.append(Problem(RESULTS, str(error), unsafe=True))
         except Exception as error:  # a stranger's files may be wrong in ways that nobody foresaw
             problems.append(Problem(RESULTS, f"{type(error).__name__}: {error}", unsafe=True))
+    code = list(check_code(tree, sums)) if tree.is_archive else []
     counts["files"] = len(sums)
     counts["runs"] = len(_folders(tree))
     counts["configuration"] = len(plan.files)
     described: dict = {"claims": []}
+    outcomes: dict[str, Outcome] = {}
     if any(problem.unsafe for problem in problems):
         problems.append(Problem(RESULTS, "nothing was made again, as its parts do not hold"))
     else:
@@ -69,17 +84,26 @@ def examine(tree: Tree, work: Path) -> dict:
         problems += [Problem(name, f"cannot be made again: {why}") for name, why in _failed(made)]
         if not made.failed:
             described = _map(made.work, work)
-        compared = _compare(tree, made)
-        problems += [Problem(name, f"different: {said}") for name, said in compared.items() if said]
+        outcomes = _compare(tree, made)
+        problems += [
+            Problem(name, f"different: {one.said}") for name, one in outcomes.items() if one.said
+        ]
         if tree.is_archive and not made.failed and not made.no_paper:
-            problems += [Problem(name, "nothing makes this file") for name in _more(tree, compared)]
+            problems += [Problem(name, "nothing makes this file") for name in _more(tree, outcomes)]
         for part in PARTS:
-            own = [name for name in compared if _part(name) == part]
+            own = [name for name in outcomes if _part(name) == part]
             if own or part != PAPER:
-                counts[part] = [sum(not compared[name] for name in own), len(own)]
+                counts[part] = {
+                    "identical": sum(outcomes[name].identical for name in own),
+                    "rounded": sum(outcomes[name].rounded for name in own),
+                    "of": len(own),
+                }
     return {
         "problems": [{"path": one.path, "said": one.said} for one in problems],
         "counts": counts,
+        "code": [{"path": one.path, "said": one.said} for one in code],
+        "notes": [],
+        "rounding": _rounding(outcomes.values()),
         "claims": [_judged(claim, tree, problems) for claim in described["claims"]],
     }
 
@@ -114,8 +138,9 @@ def _map(made: Tree, work: Path) -> dict:
     return described
 
 
-def _compare(tree: Tree, made: Made) -> dict[str, str]:
-    """Name → the first difference, empty where identical, of every file that is made of records."""
+def _compare(tree: Tree, made: Made) -> dict[str, Outcome]:
+    """What came of comparing every file that is made of records, in the order in which they are
+    made: a file that names another one's checksum is compared after it."""
     names: list[str] = []
     for part in tree.plan.experiments:
         if part.id in made.failed:
@@ -128,10 +153,31 @@ def _compare(tree: Tree, made: Made) -> dict[str, str]:
         names += made_of_all()
         names += [] if made.no_paper else made_of_the_paper(tree)
         names += [artifact.JSON_NAME, artifact.TEXT_NAME] if tree.is_archive else []
+    outcomes: dict[str, Outcome] = {}
+    checksums: dict[str, str] = {}
+    for name in sorted(set(names), key=_when_made):
+        if tree.light and left_out(name):
+            continue
+        found, remade = tree.file(name), made.work.file(name)
+        outcomes[name] = compared(found, remade, checksums)
+        if outcomes[name].rounded:
+            checksums[sha256(remade)] = sha256(found)
+    return dict(sorted(outcomes.items()))
+
+
+def _when_made(name: str) -> tuple[int, bool, str]:
+    """Sidecars, which hold checksums of what they describe, come after it."""
+    part = _part(name)
+    is_sidecar = name.endswith(".json") and part in ("figures", "tables", PAPER)
+    return PARTS.index(part), is_sidecar and not name.endswith(NUMBERS), name
+
+
+def _rounding(outcomes: Iterable[Outcome]) -> dict:
+    rounded = [one for one in outcomes if one.rounded]
     return {
-        name: difference(tree.file(name), made.work.file(name))
-        for name in sorted(set(names))
-        if not (tree.light and left_out(name))
+        "files": len(rounded),
+        "values": sum(one.values for one in rounded),
+        "greatest": max((one.greatest for one in rounded), default=0.0),
     }
 
 

@@ -1,7 +1,7 @@
 """The process that looks at a stranger's results: `python -I -m trialwatt.review.fresh TASK`.
 
 TASK is a JSON file: `do` (verify or remake), `root`, `results`, `is_archive`, `work` (an empty
-folder) and `answer` (the JSON file to write).
+folder), `answer` (the JSON file to write) and `limits` (of review.sandbox.Limits).
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import os
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from trialwatt.review.sandbox import confine
+from trialwatt.review.sandbox import Limits, confine
 
 
 def main() -> None:
     """Do the task in here, confined; what is meant for the user ends up in the answer."""
-    confine()
     task = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    confine(Limits(**task["limits"]))
     os.chdir(task["work"])  # configuration files are named relative to here
 
     from trialwatt.errors import TrialwattError
@@ -30,6 +31,12 @@ def main() -> None:
         answer = (examine if task["do"] == "verify" else made_again)(tree, work)
     except TrialwattError as error:
         answer = {"error": str(error)}
+    except (MemoryError, BrokenProcessPool):  # a process that takes too much is ended
+        most = task["limits"]
+        answer = {
+            "error": "these results take more than is allowed to be read: "
+            f"{most['seconds']} s of CPU time or {most['memory_bytes'] >> 20} MB"
+        }
     Path(task["answer"]).write_text(json.dumps(answer), encoding="utf-8")
 
 

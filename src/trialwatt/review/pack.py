@@ -12,9 +12,11 @@ from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import write_archive
 from trialwatt.provenance.chain import placed
 from trialwatt.provenance.code import code_version
+from trialwatt.provenance.files import sha256
 from trialwatt.provenance.light import left_out
 from trialwatt.records.manifest import NAME as MANIFEST
 from trialwatt.review import artifact
+from trialwatt.review.signature import sign, signature_of
 from trialwatt.review.structure import Sums, check_chains, check_configuration, check_runs
 from trialwatt.review.tree import (
     PAGES,
@@ -23,8 +25,11 @@ from trialwatt.review.tree import (
     contents,
     read_json,
     run_folders,
+    tree_of,
 )
 
+FOLDER = "archive"
+"""Below the results folder."""
 _SHOWN = 5
 _RUN_PARTS = 5
 """results/runs/<testbed>/<run>/rep<n>"""
@@ -61,6 +66,43 @@ def pack(
     found[artifact.TEXT_NAME] = artifact.as_markdown(described).encode()
     found[crate.NAME] = crate.metadata(found, _described(tree, found, code))
     return write_archive(Path(output), found)
+
+
+def archive_command(
+    place: Path,
+    output: Path | None,
+    light: bool,
+    key: Path | None,
+    config_files: Iterable[Path],
+) -> str:
+    """Write the archive of a results folder and sign it with an SSH key, or sign one that is there
+    already; returns a sentence.
+
+    output: by default where the workflow writes it. config_files: those that lay outside the
+    project. Raises TrialwattError as `pack` and `signature.sign` do, and where there is nothing to
+    do.
+    """
+    place = Path(place)
+    if place.is_file() or (place / crate.NAME).is_file():
+        if key is None or output or light:
+            raise TrialwattError(f"{place}: is an archive already; it can only be signed (--sign)")
+        return _signed(place, key)
+    tree = tree_of(place)
+    target = output or place / FOLDER / f"trialwatt-{tree.plan.testbed}{'-light' * light}.zip"
+    named = [tree.root / name for name in tree.plan.files if (tree.root / name).is_file()]
+    made = pack(tree.root, place, target, [*named, *map(Path.absolute, config_files)], light=light)
+    return _signed(made, key) if key else f"{made}\nSHA-256 {sha256(made)}"
+
+
+def _signed(archive: Path, key: Path) -> str:
+    """Sign an archive's file; of an unpacked one its list of checksums, with the signature beside
+    the folder, as nothing is added to an archive."""
+    if archive.is_file():
+        signed, beside = archive, signature_of(archive)
+    else:
+        signed, beside = archive / crate.NAME, signature_of(archive.absolute())
+    sign(signed, key, beside)
+    return f"{archive}\nSHA-256 {sha256(signed)}  {signed.name}\nsigned: {beside}"
 
 
 def _check(tree: Tree) -> None:

@@ -36,7 +36,8 @@ METRICS = (
 )
 ANSWERS = ("answers", "answers-tests", "answers-best")
 WORKFLOW = ("Snakefile", "rules", "scripts", "captions", "local", "k8s", "envs")
-ABOUT = ("LICENSE", "CITATION.cff", "pyproject.toml")
+PROJECT = "pyproject.toml"
+ABOUT = ("LICENSE", "CITATION.cff", PROJECT)
 PAGES = ("report.html", "page.html")
 """What shows all experiments at once: to be read, and to look around in."""
 PAPER, PDF = "paper", f"{STEM}.pdf"
@@ -214,6 +215,11 @@ def _all_names(tree: Tree) -> Iterator[str]:
 def _run(tree: Tree, folder: str) -> Iterable[str]:
     name = f"{RESULTS}/{folder}"
     return files_below(tree.results / folder, name) or [f"{name}/run.json"]
+
+
+def workflow_files(root: Path) -> list[str]:
+    """Names of the workflow's own files: what `snakemake` in this folder reads as programs."""
+    return [name for name in _workflow(root) if name not in ABOUT or name == PROJECT]
 
 
 def _workflow(root: Path) -> Iterator[str]:

@@ -2,56 +2,89 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.printed import printable
 from trialwatt.provenance import crate, planfile
 from trialwatt.provenance.archivefile import BadArchive, unpack
+from trialwatt.provenance.files import sha256
 from trialwatt.provenance.planfile import read_plan
+from trialwatt.review.confined import in_a_fresh_process
+from trialwatt.review.signature import Signed, check, signature_of
 from trialwatt.review.tree import RESULTS, Tree, tree_of
-
-_LISTED = 40
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from trialwatt.review.verdict import Verdict, render_json, render_text
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What came of a verification: see review.examine.examine."""
-
-    place: str
-    problems: list[dict]
-    counts: dict
-    claims: list[dict]
-
-    @property
-    def ok(self) -> bool:
-        return not self.problems
-
-
-def verify(path: Path) -> Verdict:
+def verify(
+    path: Path,
+    signature: Path | None = None,
+    signers: Path | None = None,
+    code_read: bool = False,
+) -> Verdict:
     """Check an archive, an unpacked one, or a results folder.
 
-    Raises TrialwattError where it is none of them, damaged, of another workflow, or newer.
+    signature, signers: see review.signature.check; without them one that lies beside is checked
+    against the key that stands in it. code_read: the workflow's own files may be others than those
+    of the version that is installed here, as the user has read them. Raises TrialwattError where
+    it is no archive and no results folder, damaged, of another workflow, or newer.
     """
+    path = Path(path)
     with opened(path) as tree:
-        return verify_tree(tree, str(path))
+        verdict = verify_tree(tree, str(path), code_read)
+        checksums = _checksums(path, tree)
+        signed = _signed(path, tree, signature, signers)
+    problems = list(verdict.problems)
+    if signed is not None and not signed.ok:
+        problems.append({"path": "signature", "said": signed.said})
+    said = signed.said if signed and signed.ok else ""
+    return replace(verdict, problems=problems, checksums=checksums, signature=said)
 
 
-def verify_tree(tree: Tree, place: str) -> Verdict:
+def verify_tree(tree: Tree, place: str, code_read: bool = False) -> Verdict:
     """Check a tree; `place` is how the verdict calls it."""
     with tempfile.TemporaryDirectory(prefix="trialwatt-") as folder:
-        answer = _in_a_fresh_process("verify", tree, Path(folder, "work"))
-    return Verdict(place, answer["problems"], answer["counts"], answer["claims"])
+        answer = in_a_fresh_process("verify", tree, Path(folder, "work"))
+    code = [] if code_read else answer["code"]
+    return Verdict(
+        place,
+        [*answer["problems"], *code],
+        answer["counts"],
+        answer["claims"],
+        answer["rounding"],
+        [
+            *answer["notes"],
+            *(f"{one['path']}: {one['said']}" for one in answer["code"] if not code),
+        ],
+    )
+
+
+def _checksums(path: Path, tree: Tree) -> dict[str, str]:
+    """What tells this archive from any other, however its files lie."""
+    if not tree.is_archive:
+        return {}
+    inside = {
+        sha256(tree.root / crate.NAME): f"{crate.NAME}, which lists the checksums of all else"
+    }
+    return ({sha256(path): path.name} if path.is_file() else {}) | inside
+
+
+def _signed(path: Path, tree: Tree, signature: Path | None, signers: Path | None) -> Signed | None:
+    """Of the archive's file, or of an unpacked one's list of checksums; None if there is none."""
+    beside = signature_of(path.absolute())
+    if signature is None and not (tree.is_archive and beside.is_file()):
+        if signers is None:
+            return None
+        raise TrialwattError(f"{beside}: missing, and without --signature it is looked for there")
+    if not tree.is_archive:
+        raise TrialwattError(f"{path}: a results folder; what is signed is an archive of it")
+    signed_file = path if path.is_file() else tree.root / crate.NAME
+    return check(signed_file, signature or beside, signers)
 
 
 def remake_command(path: Path, output: Path) -> str:
@@ -64,16 +97,17 @@ def remake_command(path: Path, output: Path) -> str:
         raise TrialwattError(f"{part}: left by a call that was cut off; remove it")
     with opened(path) as tree:
         try:
-            answer = _in_a_fresh_process("remake", tree, part)
+            answer = in_a_fresh_process("remake", tree, part)
             _leave_records_out(part)
             if output.exists():
                 output.rmdir()
             part.rename(output)
         finally:
             _remove(part)
-    failed = "\n".join(f"{name}: {why}" for name, why in answer["failed"].items())
+    failed = [f"{name}: {why}" for name, why in answer["failed"].items()]
     if failed:
-        raise TrialwattError(f"not everything could be made again in {output}:\n{failed}")
+        said = printable([f"not everything could be made again in {output}:", *failed])
+        raise TrialwattError(said)
     paper = ", and the paper" if answer["paper"] else ""
     return f"{answer['figures']} figures, all metrics and tables{paper}: {output / RESULTS}"
 
@@ -108,39 +142,6 @@ def _known(tree: Tree) -> Tree:
     return tree
 
 
-def _in_a_fresh_process(do: str, tree: Tree, work: Path) -> dict:
-    """Runs review.fresh: isolated from this process, its folder and the user's own modules."""
-    work.mkdir(parents=True)
-    with tempfile.TemporaryDirectory(prefix="trialwatt-") as folder:
-        task, answer = Path(folder, "task.json"), Path(folder, "answer.json")
-        values = {
-            "do": do,
-            "root": str(tree.root.resolve()),
-            "results": str(tree.results.resolve()),
-            "is_archive": tree.is_archive,
-            "work": str(work.resolve()),
-            "answer": str(answer),
-        }
-        task.write_text(json.dumps(values), encoding="utf-8")
-        environment = os.environ | {name: "1" for name in _THREADS} | {"MPLCONFIGDIR": folder}
-        done = subprocess.run(
-            [sys.executable, "-I", "-m", "trialwatt.review.fresh", str(task)],
-            env=environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        if done.returncode or not answer.is_file():
-            raise TrialwattError(
-                f"the verifying process ended with exit code {done.returncode} and no answer; "
-                "what it said stands above"
-            )
-        found = json.loads(answer.read_text(encoding="utf-8"))
-    if "error" in found:
-        raise TrialwattError(found["error"])
-    return found
-
-
 def _leave_records_out(folder: Path) -> None:
     """The records are the archive's; here they were only linked."""
     for link in (folder / RESULTS).iterdir():
@@ -153,61 +154,8 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-# --- rendering --------------------------------------------------------------------------------
-
-
-def render_text(verdict: Verdict) -> str:
-    """What was checked, what is wrong, and a line per claim."""
-    counts = verdict.counts
-    lines = [
-        verdict.place,
-        f"  {counts['files']} files against their checksums, {counts['runs']} runs against their "
-        f"manifests and the plan, {counts['configuration']} configuration files",
-    ]
-    again = [name for name, of in counts.items() if isinstance(of, list) and of[1]]
-    if again:
-        lines.append(
-            "  energy and metrics from the raw samples, and all that follows, made again: "
-            + ", ".join(
-                f"{name} {counts[name][0]} of {counts[name][1]} identical" for name in again
-            )
-        )
-    lines += [f"problem: {one['path']}: {one['said']}" for one in verdict.problems[:_LISTED]]
-    if len(verdict.problems) > _LISTED:
-        lines.append(f"and {len(verdict.problems) - _LISTED} more problems (--json has all)")
-    lines.append("claims:")
-    for claim in verdict.claims:
-        state = (
-            f"NOT REPRODUCED ({claim['problems']} problems)" if claim["problems"] else "reproduced"
-        )
-        expected = claim["expected"][0] if claim["expected"] else "no expected result"
-        lines.append(f"  {claim['id']}: {state}: {expected}")
-    if not verdict.claims:
-        lines.append("  none could be made again")
-    if verdict.ok:
-        lines.append("Verified: everything is there, unchanged, and comes out the same again.")
-    else:
-        lines.append(f"NOT verified: {len(verdict.problems)} problems.")
-    return printable(lines)
-
-
-def render_json(verdict: Verdict) -> str:
-    """The same for programs."""
-    return json.dumps(
-        {
-            "place": verdict.place,
-            "ok": verdict.ok,
-            "problems": verdict.problems,
-            "counts": verdict.counts,
-            "claims": verdict.claims,
-        },
-        indent=1,
-        sort_keys=True,
-    )
-
-
-def verify_command(path: Path, as_json: bool = False) -> int:
-    """Print the verdict; 0 where everything holds, else 1."""
-    verdict = verify(path)
+def verify_command(path: Path, as_json: bool = False, **options) -> int:
+    """Print the verdict; 0 where everything holds, else 1. options: as verify takes them."""
+    verdict = verify(path, **options)
     print(render_json(verdict) if as_json else render_text(verdict))
     return 0 if verdict.ok else 1
