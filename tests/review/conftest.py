@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import make_figures, make_table, source_of
 from trialwatt.figures.report import write_report
 from trialwatt.meters.model import PowerParameters
+from trialwatt.metrics import extract, series
 from trialwatt.metrics.beside import write_beside
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.tables import ExperimentRow, build_tables
@@ -28,6 +30,7 @@ from trialwatt.provenance.files import sha256
 from trialwatt.provenance.planfile import plan_text
 from trialwatt.records.manifest import write_manifest
 from trialwatt.review.pack import pack
+from trialwatt.review.tree import ABOUT, WORKFLOW
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = {"version": "0.1.0", "commit": "c" * 40, "dirty": False}
@@ -58,10 +61,10 @@ class Project:
     def __init__(self, root: Path, synthetic):
         self.root, self.synthetic = root, synthetic
         self.results = root / "results"
-        for name in ("config", "rules", "scripts", "envs", "local", "paper", "captions"):
-            shutil.copytree(ROOT / name, root / name)
-        for name in ("Snakefile", "LICENSE", "CITATION.cff"):
-            shutil.copy(ROOT / name, root)
+        root.mkdir()
+        for name in (*WORKFLOW, *ABOUT, "config", "paper"):
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, root / name)
         (root / "config/config.yaml").write_text(CONFIG)
         (root / "config/experiments/more-cpu.yaml").write_text(EXPERIMENT)
         (root / "config/spaces/tiny.yaml").write_text(SPACE)
@@ -193,6 +196,18 @@ def archive(project, tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.root)
         return project.pack(tmp_path_factory.mktemp("archive") / "lab.zip")
+
+
+@pytest.fixture(scope="session")
+def archive_of_another_processor(tmp_path_factory, synthetic) -> Path:
+    """As `archive`, made where the last bits of energies, times and costs come out otherwise."""
+    made = Project(tmp_path_factory.mktemp("elsewhere") / "project", synthetic)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (extract, series):
+            patch.setattr(module, "J_PER_KWH", math.nextafter(module.J_PER_KWH, 0.0))
+        patch.chdir(made.root)
+        made.make()
+        return made.pack(tmp_path_factory.mktemp("archive") / "elsewhere.zip")
 
 
 @pytest.fixture

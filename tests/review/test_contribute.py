@@ -9,7 +9,7 @@ from trialwatt.page.make import write_comparison
 from trialwatt.provenance.files import sha256
 from trialwatt.review import contribute
 from trialwatt.review.contribute import NotVerified, take_over
-from trialwatt.review.verify import Verdict
+from trialwatt.review.verdict import Verdict
 
 
 @pytest.fixture

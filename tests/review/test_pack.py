@@ -9,7 +9,8 @@ from trialwatt.provenance.archivefile import unpack
 from trialwatt.provenance.embed import encode, read_sidecar
 from trialwatt.provenance.light import left_out
 from trialwatt.review.pack import pack
-from trialwatt.review.verify import remake_command, render_text, verify
+from trialwatt.review.verdict import render_text
+from trialwatt.review.verify import remake_command, verify
 
 
 def names(archive) -> set[str]:
@@ -156,7 +157,7 @@ def test_a_light_archive_is_verified_and_its_figures_are_made_again(archive, pro
     verdict = verify(light)
     assert verdict.ok, render_text(verdict)
     assert verdict.counts["figures"] == verdict.counts["report"] == [0, 0]
-    assert verdict.counts["paper"] == [3, 3]
+    assert verdict.counts["paper"]["of"] == 3
     said = remake_command(light, tmp_path / "remade")
     assert "and the paper" in said
     figure = "figures/more-cpu/resource.png"

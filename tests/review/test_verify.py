@@ -9,7 +9,8 @@ from trialwatt.paper.build import build
 from trialwatt.provenance import crate
 from trialwatt.provenance.embed import encode
 from trialwatt.provenance.files import sha256
-from trialwatt.review.verify import render_text, verify, verify_command
+from trialwatt.review.verdict import render_text
+from trialwatt.review.verify import verify, verify_command
 
 TABLE = "results/tables/more-cpu.csv"
 FIGURE = "results/figures/more-cpu/carbon.png"
@@ -22,7 +23,10 @@ def said(verdict) -> dict[str, str]:
 def test_an_intact_archive(archive, capsys):
     assert verify_command(archive) == 0
     text = capsys.readouterr().out
-    assert "Verified: everything is there" in text
+    assert "Verified: complete, consistent in itself" in text and " files identical." in text
+    assert f"SHA-256 {sha256(archive)}  lab.zip" in text
+    assert "Not checked: whether the records are genuine" in text
+    assert "unchanged" not in text and "up to rounding" not in text
     assert "more-cpu: reproduced: plain on lab: least energy under" in text
     assert "H1: reproduced: H1: " in text and "H2: reproduced: H2: " in text
     assert "figures 28 of 28 identical" in text and "sweeps 4 of 4 identical" in text
@@ -105,7 +109,7 @@ def test_another_pdf_in_place_of_the_paper_is_found_even_with_its_checksums(unpa
     verdict = verify(unpacked.folder)
     found = said(verdict)
     assert set(found) == {"results/paper/paper.pdf", "results/paper/paper.json"}
-    assert found["results/paper/paper.pdf"].startswith("different: from byte")
+    assert found["results/paper/paper.pdf"].startswith("different: ")
     assert "paper: NOT REPRODUCED (2 problems)" in render_text(verdict)
 
 
@@ -142,7 +146,7 @@ def test_one_byte_of_a_record_changes_what_is_made_of_it(project, tmp_path, caps
     name = manifest.relative_to(copy).as_posix()
     assert "changed" in found[name] and "was made from it" in found[name]
     assert all(claim["problems"] for claim in verdict["claims"] if claim["id"] != "H2")
-    assert verdict["counts"]["sweeps"] == [4, 4]
+    assert verdict["counts"]["sweeps"] == {"identical": 4, "rounded": 0, "of": 4}
 
 
 def test_a_missing_configuration_file(unpacked, tmp_path):
@@ -154,7 +158,7 @@ def test_a_missing_configuration_file(unpacked, tmp_path):
 
 
 def test_a_name_in_an_archive_cannot_steer_the_terminal(archive):
-    from trialwatt.review.verify import Verdict
+    from trialwatt.review.verdict import Verdict
 
     counts = {"files": 1, "runs": 1, "configuration": 1}
     verdict = Verdict("x", [{"path": "\x1b[2Ja", "said": "\x1b"}], counts, [])

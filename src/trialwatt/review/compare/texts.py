@@ -17,8 +17,8 @@ from trialwatt.review.compare.rounding import Rounding
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _PARTS = re.compile(rf"([0-9a-f]{{64}}|{_NUMBER})")
-_NAME = re.compile(r"(?<=[A-Za-z_])[0-9a-f]{10}(?![0-9a-f])")
-"""An id that matplotlib makes of a letter and the hash of what it draws."""
+_NAME = re.compile(r"(?:(?<=[g-z_])|(?<=image))[0-9a-f]{10}(?![0-9a-f])")
+"""An id that matplotlib makes of a letter and the hash of what it draws; no end of a checksum."""
 _CHECKSUM = 64
 _IS_NUMBER, _IS_WHOLE = re.compile(_NUMBER), re.compile(r"[-+]?\d+")
 _EMBEDDED = re.compile(rb"(data:image/svg\+xml;base64,)([A-Za-z0-9+/=]+)")
