@@ -128,9 +128,9 @@ def import_(
     results: Annotated[Path, typer.Option(help="The results folder.")] = Path("results"),
 ) -> None:
     """Verify an archive and take its results into results/contrib/<name>."""
-    from trialwatt.review.contribute import take_over
+    from trialwatt.review.contribute import import_command
 
-    typer.echo(f"verified and imported: {take_over(archive, name, results)}")
+    typer.echo(import_command(archive, name, results))
 
 
 @app.command()

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
@@ -18,7 +18,7 @@ from trialwatt.printed import printable
 from trialwatt.provenance import crate, planfile
 from trialwatt.provenance.archivefile import BadArchive, unpack
 from trialwatt.provenance.planfile import read_plan
-from trialwatt.review.tree import RESULTS, Tree, tree_of
+from trialwatt.review.tree import RESULTS, Tree, archive_within, notes_of, tree_of
 
 _LISTED = 40
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -26,12 +26,13 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a verification: see review.examine.examine."""
+    """What came of a verification: see review.examine.examine. notes: review.tree.notes_of."""
 
     place: str
     problems: list[dict]
     counts: dict
     claims: list[dict]
+    notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -51,7 +52,7 @@ def verify_tree(tree: Tree, place: str) -> Verdict:
     """Check a tree; `place` is how the verdict calls it."""
     with tempfile.TemporaryDirectory(prefix="trialwatt-") as folder:
         answer = _in_a_fresh_process("verify", tree, Path(folder, "work"))
-    return Verdict(place, answer["problems"], answer["counts"], answer["claims"])
+    return Verdict(place, answer["problems"], answer["counts"], answer["claims"], notes_of(tree))
 
 
 def remake_command(path: Path, output: Path) -> str:
@@ -71,11 +72,12 @@ def remake_command(path: Path, output: Path) -> str:
             part.rename(output)
         finally:
             _remove(part)
+        notes = "".join(f"\nnote: {note}" for note in notes_of(tree))
     failed = "\n".join(f"{name}: {why}" for name, why in answer["failed"].items())
     if failed:
         raise TrialwattError(f"not everything could be made again in {output}:\n{failed}")
     paper = ", and the paper" if answer["paper"] else ""
-    return f"{answer['figures']} figures, all metrics and tables{paper}: {output / RESULTS}"
+    return f"{answer['figures']} figures, all metrics and tables{paper}: {output / RESULTS}{notes}"
 
 
 @contextmanager
@@ -86,18 +88,24 @@ def opened(path: Path) -> Iterator[Tree]:
         yield _known(tree_of(path))
         return
     with tempfile.TemporaryDirectory(prefix="trialwatt-") as folder:
-        unpack(path, Path(folder))
-        yield unpacked(Path(folder), str(path))
+        yield unpacked(path, Path(folder))
 
 
-def unpacked(folder: Path, name: str) -> Tree:
-    """The tree of an archive that lies unpacked in `folder`; `name` is how messages call it."""
-    if not (folder / crate.NAME).is_file():
-        raise BadArchive(f"{name}: no archive of trialwatt, it has no {crate.NAME}")
+def unpacked(archive: Path, folder: Path) -> Tree:
+    """Unpack an archive into `folder` (empty); its tree, there or one folder down.
+
+    Raises BadArchive where it is none, damaged, not safe, of another workflow, or newer.
+    """
+    content = unpack(archive, folder)
+    place = archive_within(folder)
+    if not (place / crate.NAME).is_file():
+        raise BadArchive(f"{archive}: no archive of trialwatt, it has no {crate.NAME}")
+    inner = "" if place == folder else place.name
+    skipped = tuple(content.company)
     try:
-        return _known(Tree(folder, folder / RESULTS, is_archive=True))
+        return _known(Tree(place, place / RESULTS, True, inner=inner, skipped=skipped))
     except TrialwattError as error:
-        raise BadArchive(f"{name}: {error}") from error
+        raise BadArchive(f"{archive}: {error}") from error
 
 
 def _known(tree: Tree) -> Tree:
@@ -175,6 +183,7 @@ def render_text(verdict: Verdict) -> str:
     lines += [f"problem: {one['path']}: {one['said']}" for one in verdict.problems[:_LISTED]]
     if len(verdict.problems) > _LISTED:
         lines.append(f"and {len(verdict.problems) - _LISTED} more problems (--json has all)")
+    lines += [f"note: {note}" for note in verdict.notes]
     lines.append("claims:")
     for claim in verdict.claims:
         state = (
@@ -200,6 +209,7 @@ def render_json(verdict: Verdict) -> str:
             "problems": verdict.problems,
             "counts": verdict.counts,
             "claims": verdict.claims,
+            "notes": verdict.notes,
         },
         indent=1,
         sort_keys=True,
