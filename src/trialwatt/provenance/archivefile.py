@@ -79,9 +79,10 @@ def unpack(path: Path, folder: Path, limits: Limits = LIMITS) -> Content:
     Raises BadArchive where it is damaged, cut off, holds what an archive must not hold, or does
     not fit: all but damage inside a file is said before anything is unpacked.
     """
-    if not path.is_file():  # a pipe would keep us waiting
-        raise BadArchive(f"{path}: {'is no file' if path.exists() else 'there is no such file'}")
     try:
+        if not path.is_file():  # a pipe would keep us waiting
+            said = "is no file" if path.exists() else "there is no such file"
+            raise BadArchive(f"{path}: {said}")
         folder.mkdir(parents=True, exist_ok=True)
         with BoundedFile(path, limits) as file, zipfile.ZipFile(file) as archive:
             entries, company = checked(path, archive, folder, limits)

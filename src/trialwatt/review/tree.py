@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
@@ -114,10 +116,16 @@ def tree_of(folder: Path) -> Tree:
 def archive_within(folder: Path) -> Path:
     """Where the archive in a folder lies: there, or in the one folder that it holds, as file
     managers and forges pack and unpack it; the folder itself where there is none."""
-    if not (folder / crate.NAME).exists():
-        parts = [part for part in folder.iterdir() if not is_company(part.name)]
-        if len(parts) == 1 and not parts[0].is_symlink() and (parts[0] / crate.NAME).exists():
-            return parts[0]
+    if (folder / crate.NAME).exists():
+        return folder
+    try:
+        with os.scandir(folder) as entries:
+            parts = list(islice((part for part in entries if not is_company(part.name)), 2))
+    except OSError as error:
+        raise TrialwattError(f"{folder}: cannot be looked into ({error.strerror})") from error
+    if len(parts) == 1 and parts[0].is_dir(follow_symlinks=False):
+        inner = folder / parts[0].name
+        return inner if (inner / crate.NAME).exists() else folder
     return folder
 
 
