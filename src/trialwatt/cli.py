@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trialwatt.printed import printable, shown
+from trialwatt.printed import printable
 
 app = typer.Typer(
     name="trialwatt",
@@ -157,7 +157,7 @@ def remake(
     """Make all metrics, tables and figures of records again; needs nothing that ran them."""
     from trialwatt.review.verify import remake_command
 
-    typer.echo(shown(remake_command(path, output)))
+    typer.echo(remake_command(path, output))
 
 
 @app.command(name="import")
@@ -168,9 +168,9 @@ def import_(
     code_read: CodeRead = False,
 ) -> None:
     """Verify an archive and take its results into results/contrib/<name>."""
-    from trialwatt.review.contribute import take_over
+    from trialwatt.review.contribute import import_command
 
-    typer.echo(f"verified and imported: {take_over(archive, name, results, code_read)}")
+    typer.echo(import_command(archive, name, results, code_read))
 
 
 @app.command()

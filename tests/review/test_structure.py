@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,37 @@ def test_a_record_with_one_other_byte_is_found_and_named(problems, unpacked):
 def test_a_file_that_is_not_listed(problems, unpacked):
     (unpacked / "results/figures/more-cpu/more.svg").write_text("<svg/>")
     assert "not listed" in problems()["results/figures/more-cpu/more.svg"]
+
+
+def test_a_hidden_file_is_not_passed_over(problems, unpacked):
+    run = min((unpacked / "results/runs").rglob("run.json")).parent
+    (run / "records/.worker-9.jsonl").write_text("")
+    name = (run / "records/.worker-9.jsonl").relative_to(unpacked.folder).as_posix()
+    assert problems()[name].splitlines() == [
+        f"is not listed in {crate.NAME}",
+        "is not in the run's run.json",
+    ]
+
+
+def test_a_hidden_file_in_a_run_is_found_in_a_results_folder(project, tmp_path):
+    copy = shutil.copytree(project.root, tmp_path / "copy")
+    run = min((copy / "results/runs").rglob("run.json")).parent
+    (run / ".snakemake_timestamp").write_text("")  # as Snakemake leaves it
+    (run / "records/._worker-1.jsonl").write_text("")
+    tree = tree_of(copy / "results")
+    assert list(check_runs(tree, Sums(tree))) == []
+    (run / "records/.worker-9.jsonl").write_text("")
+    (found,) = check_runs(tree, Sums(tree))
+    assert found.path.endswith("/.worker-9.jsonl") and "not in the run's" in found.said
+
+
+def test_what_file_managers_leave_is_no_problem_unless_it_is_listed(problems, unpacked):
+    for name in ("results/.DS_Store", "results/figures/more-cpu/Thumbs.db", "Snakefile~"):
+        (unpacked / name).write_text("")
+    assert problems() == {}
+    listing = unpacked / crate.NAME
+    edit(listing, lambda c: c["@graph"].append({"@id": "Snakefile~", "@type": "File"}))
+    assert "only a file manager or an editor" in problems()["Snakefile~"]
 
 
 def test_prices_that_are_not_those_of_the_configuration(problems, unpacked):

@@ -33,6 +33,24 @@ def test_an_intact_archive(archive, capsys):
     assert "paper 3 of 3 identical" in text and "paper: reproduced: 2 runs with" in text
 
 
+def test_harmless_company_is_named_and_no_claim_suffers(unpacked, tmp_path, capsys):
+    """Of a file manager and an editor: beside the records, the paper's source and the figures; in
+    a folder that lies one folder down."""
+    records = min((unpacked / "results/runs").rglob("worker-1.jsonl")).parent
+    (records / "._worker-1.jsonl").write_bytes(b"\0\5\x16\7")
+    (unpacked / "paper/sections/._conclusion.typ").write_bytes(b"7 \0")
+    (unpacked / "config/goals/._digits.json").write_bytes(b"\0\5\x16\7")
+    (unpacked / "paper/.#main.typ").symlink_to("me@host.1")
+    (unpacked / "results/figures/.DS_Store").write_bytes(b"x")
+    (tmp_path / "outer").mkdir()
+    unpacked.folder.rename(tmp_path / "outer/lab")
+    assert verify_command(tmp_path / "outer") == 0
+    said = capsys.readouterr().out
+    assert "note: the archive lies one folder down, in lab/" in said
+    assert said.count("left by a file manager or an editor") == 5
+    assert "paper: reproduced" in said and "problem" not in said
+
+
 def forge(unpacked, name: str, content: bytes) -> None:
     """Change a figure or table, and every checksum that names it."""
     file = unpacked / name

@@ -63,7 +63,7 @@ def reference_file(dataset: str) -> str:
 
 def read_references(root: Path) -> dict[str, Reference]:
     """Dataset → its reference, of all that are committed. Raises TrialwattError for a bad file."""
-    return {path.stem: _read(path) for path in sorted((root / FOLDER).glob("*.json"))}
+    return {path.stem: _read(path) for path in sorted((root / FOLDER).glob("[!.]*.json"))}
 
 
 def targets(root: Path) -> dict[str, float]:

@@ -43,7 +43,7 @@ def contributed(results: Path) -> list[Lab]:
     """The imported results of a results folder, by name. Raises TrialwattError where one's plan
     is missing or damaged."""
     labs = []
-    for about in sorted((results / CONTRIBUTED).glob("*.json")):
+    for about in sorted((results / CONTRIBUTED).glob("[!.]*.json")):
         place = f"{CONTRIBUTED}/{about.stem}/results"
         try:
             plan = read_plan(results / place / planfile.NAME)

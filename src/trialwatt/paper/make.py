@@ -19,6 +19,7 @@ from trialwatt.paper.build import NUMBERS, build, compiled
 from trialwatt.paper.numbers import write_numbers
 from trialwatt.provenance.chain import chain
 from trialwatt.provenance.code import code_version
+from trialwatt.provenance.company import is_company
 from trialwatt.provenance.embed import encode, write_sidecar
 
 FOLDER, STEM = "paper", "paper"
@@ -52,6 +53,7 @@ def texts(source: Path) -> list[str]:
         file.relative_to(source).as_posix()
         for file in source.rglob("*")
         if file.suffix in (".typ", ".bib") and file.is_file() and not file.is_symlink()
+        if not is_company(file.relative_to(source).as_posix())
     )
 
 

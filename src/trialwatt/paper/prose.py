@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from trialwatt.provenance.company import is_company
+
 STYLE = "style.typ"
 NAMES = r"\bH[12]\b|CO₂"
 """Names with a digit, which the text may use."""
@@ -23,6 +25,8 @@ def typed_digits(source: Path) -> Iterator[tuple[str, str]]:
     """File and line wherever a digit stands in the paper's source that no generated file gave."""
     for file in sorted(source.rglob("*.typ")):
         name = file.relative_to(source).as_posix()
+        if is_company(name):
+            continue
         text = file.read_text(encoding="utf-8", errors="replace")
         for line in digits(text, LAYOUT if name == STYLE else NAMES):
             yield name, line.strip()[:_SHOWN]

@@ -1,46 +1,53 @@
 """An archive as one file: written so that the same content gives the same bytes, and unpacked as
-what it is, a stranger's.
+what it is, a stranger's. And the files of one that lies unpacked.
 
 Refused are paths that leave the folder, links and other things that are no plain file, names that
-occur twice, encryption, and more or larger files than there is reason for, whatever the archive
-says of their sizes. Nothing in it is executed or unpickled.
+occur twice, encryption, and more, larger or deeper files than there is reason or room for,
+whatever the archive says of their sizes. Nothing in it is executed or unpickled.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from trialwatt.errors import TrialwattError
+from trialwatt.printed import shown
+from trialwatt.provenance.bounds import LIMITS, Amount, BadArchive, Limits, fault_of_name, named
+from trialwatt.provenance.company import is_company
+from trialwatt.provenance.zipcheck import BoundedFile, checked
 
 _DATE = (1980, 1, 1, 0, 0, 0)
 _MODE = stat.S_IFREG | 0o644
 _UNIX = 3
 _PIECE = 1 << 20
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DAMAGE_SHOWN = 200
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,  # NotImplementedError and RecursionError too
+    ValueError,  # UnicodeError too
+)
+"""What Python's zipfile raises for files that are none, or not wholly."""
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What an archive may be at most. ratio: unpacked to packed size, of any file over 1 MiB."""
+class Content:
+    """Names, relative and sorted. company: what file managers and editors left, never a part."""
 
-    files: int = 500_000
-    file_bytes: int = 2 << 30
-    total_bytes: int = 16 << 30
-    ratio: int = 200
-    name_letters: int = 400
-
-
-LIMITS = Limits()
-
-
-class BadArchive(TrialwattError):
-    """The file is no archive that can be unpacked: damaged, or not safe."""
+    files: list[str]
+    company: list[str]
 
 
 def write_archive(path: Path, contents: Mapping[str, Path | bytes]) -> Path:
@@ -65,83 +72,110 @@ def write_archive(path: Path, contents: Mapping[str, Path | bytes]) -> Path:
     return path
 
 
-def unpack(path: Path, folder: Path, limits: Limits = LIMITS) -> list[str]:
-    """Unpack an archive into an empty folder; returns the names of its files, sorted.
+def unpack(path: Path, folder: Path, limits: Limits = LIMITS) -> Content:
+    """Unpack an archive into an empty folder, which is made where it is not there; returns what is
+    there now, and what was skipped.
 
-    Raises BadArchive where it is damaged, cut off, or holds what an archive must not hold.
+    Raises BadArchive where it is damaged, cut off, holds what an archive must not hold, or does
+    not fit: all but damage inside a file is said before anything is unpacked.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            _check(path, entries, limits)
+        if not path.is_file():  # a pipe would keep us waiting
+            said = "is no file" if path.exists() else "there is no such file"
+            raise BadArchive(f"{path}: {said}")
+        folder.mkdir(parents=True, exist_ok=True)
+        with BoundedFile(path, limits) as file, zipfile.ZipFile(file) as archive:
+            entries, company = checked(path, archive, folder, limits)
             for entry in entries:
                 _unpack_one(path, archive, entry, folder)
-    except FileNotFoundError as error:
-        raise BadArchive(f"{path}: there is no such file") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+    except _DAMAGED as error:
+        said = shown(str(error) or type(error).__name__, _DAMAGE_SHOWN)
         raise BadArchive(
-            f"{path}: damaged or cut off, it cannot be unpacked ({error}); fetch it again"
+            f"{path}: damaged or cut off, it cannot be unpacked ({said}); fetch it again"
         ) from error
-    return sorted(entry.filename for entry in entries)
+    except OSError as error:
+        raise BadArchive(f"{path}: cannot be unpacked into {folder} ({error.strerror})") from error
+    return Content(sorted(entry.filename for entry in entries), sorted(company))
 
 
-def plain_files(folder: Path) -> list[str]:
-    """The files below a folder, relative and sorted; raises BadArchive for links and the like."""
-    found = []
-    for above, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            place = Path(above, name)
-            mode = place.lstat().st_mode
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                raise BadArchive(f"{place}: a link or special file, an archive has plain files")
-        found += [Path(above, name).relative_to(folder).as_posix() for name in files]
-    return sorted(found)
+def plain_files(folder: Path, limits: Limits = LIMITS) -> list[str]:
+    """The files of an unpacked archive, relative and sorted, without harmless company.
+
+    Raises BadArchive for links and the like, and for more than an archive may hold. Opens nothing.
+    """
+    return content_of(folder, limits).files
 
 
-def _check(path: Path, entries: list[zipfile.ZipInfo], limits: Limits) -> None:
-    """Everything that can be said before the first byte is unpacked."""
-    if len(entries) > limits.files:
-        raise BadArchive(f"{path}: holds {len(entries)} files, more than {limits.files}")
-    seen: set[str] = set()
-    total = 0
-    for entry in entries:
-        name, shown = entry.filename, ascii(entry.filename)
-        if fault := _fault_of_name(entry.orig_filename, limits) or _fault_of_name(name, limits):
-            raise BadArchive(f"{path}: {shown}: {fault}")
-        if name in seen:
-            raise BadArchive(f"{path}: {shown} is in it twice")
-        seen.add(name)
-        kind = stat.S_IFMT(entry.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG):
-            raise BadArchive(f"{path}: {shown}: a link or special file; only plain files may be")
-        if entry.flag_bits & 0x1:
-            raise BadArchive(f"{path}: {shown}: is encrypted")
-        if entry.compress_type not in _METHODS:
-            raise BadArchive(f"{path}: {shown}: is packed in another way than deflate")
-        if entry.file_size > limits.file_bytes:
-            raise BadArchive(f"{path}: {shown}: unpacks to {entry.file_size} bytes, too large")
-        packed = max(entry.compress_size, 1)
-        if entry.file_size > _PIECE and entry.file_size / packed > limits.ratio:
-            raise BadArchive(
-                f"{path}: {shown}: unpacks to {entry.file_size // packed} times its size"
-            )
-        total += entry.file_size
-    if total > limits.total_bytes:
-        raise BadArchive(f"{path}: unpacks to {total} bytes, more than {limits.total_bytes}")
-    folders = {str(above) for name in seen for above in PurePosixPath(name).parents}
-    if both := sorted(folders & seen):
-        raise BadArchive(f"{path}: {both[0]!a} is a file and a folder")
+def content_of(folder: Path, limits: Limits = LIMITS) -> Content:
+    """As plain_files, with the company."""
+    amount, files, company = Amount(folder, limits), [], []
+    waiting = [""]
+    while waiting:
+        for name, found in _below(folder, waiting.pop(), follow=False):
+            if found is None:
+                amount.add_file(name)
+                company.append(name)
+            elif fault := fault_of_name(name, limits):
+                raise BadArchive(f"{folder}: {named(name)}: {fault}")
+            elif stat.S_ISDIR(found.st_mode):
+                amount.add_folder(name)
+                waiting.append(name)
+            elif stat.S_ISREG(found.st_mode):
+                amount.add_file(name, found.st_size)
+                files.append(name)
+            else:
+                raise BadArchive(
+                    f"{folder}: {named(name)}: a link or special file, an archive has plain files"
+                )
+    return Content(sorted(files), sorted(company))
 
 
-def _fault_of_name(name: str, limits: Limits) -> str:
-    parts = name.split("/")
-    if len(name) > limits.name_letters or any(len(part.encode()) > 255 for part in parts):
-        return "its name is too long"
-    if not name.isprintable() or "\\" in name or ":" in name:
-        return "its name has letters that a name must not have"
-    if name.startswith("/") or any(part in ("", ".", "..") for part in parts):
-        return "its path leaves the archive's folder"
-    return ""
+def company_in_results(folder: Path, limits: Limits = LIMITS) -> list[str]:
+    """The harmless company in a folder that is worked in, in which links to files and folders are
+    common; relative and sorted.
+
+    Raises BadArchive where something is a device, a pipe or the like, or a link to one, or links
+    to itself, and for more than there is reason for. Opens nothing; each folder is looked at once.
+    """
+    amount, company = Amount(folder, limits), []
+    waiting, seen = [""], set()
+    while waiting:
+        for name, found in _below(folder, waiting.pop(), follow=True):
+            if found is None:
+                amount.add_file(name)
+                company.append(name)
+            elif stat.S_ISREG(found.st_mode):
+                amount.add_file(name)
+            elif not stat.S_ISDIR(found.st_mode):
+                raise BadArchive(
+                    f"{folder}: {named(name)}: a device, a pipe or a link to one; results are "
+                    "plain files, remove it"
+                )
+            elif (found.st_dev, found.st_ino) not in seen:
+                seen.add((found.st_dev, found.st_ino))
+                amount.add_folder(name)
+                waiting.append(name)
+    return sorted(company)
+
+
+def _below(folder: Path, above: str, follow: bool) -> Iterator[tuple[str, os.stat_result | None]]:
+    """Name (from `folder` on) and state of what is in folder/above; None for company, whatever it
+    is. follow: the state is that of a link's target; links to nothing are as good as nothing."""
+    name = above
+    try:
+        with os.scandir(folder / above) as entries:
+            for entry in entries:
+                name = f"{above}/{entry.name}" if above else entry.name
+                if is_company(name):
+                    yield name, None
+                    continue
+                with suppress(FileNotFoundError):
+                    yield name, entry.stat(follow_symlinks=follow)
+    except FileNotFoundError:
+        return  # it went away just now
+    except OSError as error:
+        said = f"cannot be looked into ({error.strerror})"
+        raise BadArchive(f"{folder}: {named(name or '.')}: {said}") from error
 
 
 def _unpack_one(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:
@@ -153,7 +187,7 @@ def _unpack_one(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, fo
         while piece := packed.read(_PIECE):
             left -= len(piece)
             if left < 0:
-                raise BadArchive(f"{path}: {entry.filename!a}: holds more than it says")
+                raise BadArchive(f"{path}: {named(entry.filename)}: holds more than it says")
             file.write(piece)
     if left:
-        raise BadArchive(f"{path}: {entry.filename!a}: is cut off")
+        raise BadArchive(f"{path}: {named(entry.filename)}: is cut off")

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from trialwatt.errors import TrialwattError
+from trialwatt.provenance.bounds import read_bounded
 from trialwatt.provenance.files import sha256
 
 NAME = "ro-crate-metadata.json"
@@ -119,7 +120,7 @@ def checksums(file: Path) -> dict[str, str]:
     Raises TrialwattError where it is missing, damaged, or describes another workflow.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_bounded(file).decode("utf-8"))
         entities = {entity["@id"]: entity for entity in content["@graph"]}
         root = entities["./"]
         main = entities[root["mainEntity"]["@id"]]

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from trialwatt.config import handover
 from trialwatt.config.plan import Plan
 from trialwatt.errors import TrialwattError
+from trialwatt.provenance.bounds import read_bounded
 from trialwatt.provenance.chain import RelativePath, placed, without_places
 
 NAME = "plan.json"
@@ -142,7 +143,7 @@ def plan_text(plan: Plan, root: Path | None = None) -> str:
 def read_plan(file: Path) -> PlanFile:
     """A plan.json. Raises TrialwattError where it is missing, damaged, newer, or of others."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_bounded(file).decode("utf-8"))
     except FileNotFoundError as error:
         raise TrialwattError(
             f"{file.name}: missing; the workflow writes it into its results folder, from which "

@@ -7,9 +7,12 @@ import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from trialwatt.provenance.company import is_company
 from trialwatt.provenance.files import sha256
 
 NAME = "run.json"
+_MARK = ".snakemake_timestamp"
+"""Snakemake puts it into every folder that a rule makes."""
 PACKAGES = (
     "trialwatt",
     "torch",
@@ -55,13 +58,16 @@ def headline_domains(manifest: dict) -> dict[str, list[dict]]:
     return found
 
 
+def files_of(folder: Path) -> list[str]:
+    """The files of a run's folder but its manifest, relative and sorted; hidden ones too, but no
+    harmless company (provenance.company), and not what Snakemake leaves there."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if name not in (NAME, _MARK) and not is_company(name))
+
+
 def checksums(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file below `folder` but the manifest, by its relative path, sorted."""
-    return {
-        path.relative_to(folder).as_posix(): sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != NAME
-    }
+    """SHA-256 of each of `files_of` by its relative path, sorted."""
+    return {name: sha256(folder / name) for name in files_of(folder)}
 
 
 def write_manifest(folder: Path, manifest: dict) -> None:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
+from trialwatt.provenance.company import is_company
 from trialwatt.provenance.files import sha256
 from trialwatt.records import repair
 from trialwatt.records.events import Events, Reading, read_events
@@ -110,9 +111,8 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     reading = Reading(manifest["run_id"], config.workload.goal.score)
     offsets = manifest.get("clock", {}).get("offsets_ns", {})
 
-    paths = sorted(
-        (folder / "records").glob("*.jsonl"), key=lambda p: (p.stem == "harness", p.name)
-    )
+    found = (file for file in (folder / "records").glob("*.jsonl") if not is_company(file.name))
+    paths = sorted(found, key=lambda p: (p.stem == "harness", p.name))
     if not any(path.stem == "harness" for path in paths):
         raise TrialwattError(f"{folder / 'records' / 'harness.jsonl'}: missing")
     files = read_events(paths, reading, keys, processes)

@@ -11,11 +11,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.provenance.archivefile import unpack
+from trialwatt.printed import printable, shown
 from trialwatt.provenance.files import sha256, write_whole
 from trialwatt.review.verdict import Verdict
 from trialwatt.review.verify import unpacked, verify_tree
@@ -32,15 +35,24 @@ class NotVerified(TrialwattError):
         super().__init__(said)
 
 
-def take_over(archive: Path, name: str, results: Path, code_read: bool = False) -> Path:
-    """Verify an archive and unpack it into `results`/contrib/<name>; returns that folder.
+@dataclass(frozen=True)
+class Taken:
+    """Where the results of another lab are now, and what else is said of their archive."""
+
+    folder: Path
+    notes: Sequence[str]
+
+
+def take_over(archive: Path, name: str, results: Path, code_read: bool = False) -> Taken:
+    """Verify an archive and unpack it into `results`/contrib/<name>.
 
     code_read: see review.verify.verify. Raises TrialwattError where the name is taken or the
     archive does not hold: then nothing of it is kept.
     """
     if not _NAME.fullmatch(name):
         raise TrialwattError(
-            f"--name {name!r}: must be made of lower-case letters, digits and dashes, 41 at most"
+            f"--name {shown(name, 60)!r}: must be made of lower-case letters, digits and dashes, "
+            "41 at most"
         )
     archive, folder = Path(archive), Path(results) / FOLDER / name
     if folder.exists() or folder.with_name(f"{name}.json").exists():
@@ -50,30 +62,62 @@ def take_over(archive: Path, name: str, results: Path, code_read: bool = False) 
         )
     if archive.is_dir():
         raise TrialwattError(f"{archive}: is a folder; contributed results come as an archive file")
-    part = folder.with_name(f".{name}.part")
-    if part.exists():
-        shutil.rmtree(part)  # of an import that was cut off
-    try:
-        part.mkdir(parents=True)
-        unpack(archive, part)
-        verdict = verify_tree(unpacked(part, str(archive)), str(archive), code_read)
+    with _folders(folder.parent), _part(folder) as part:
+        tree, checksum = unpacked(archive, part), sha256(archive)
+        verdict = verify_tree(tree, str(archive), code_read)
         if not verdict.ok:
             first = verdict.problems[0]
             raise NotVerified(
                 verdict,
                 f"{archive}: not imported, as it does not hold: {len(verdict.problems)} problems, "
-                f"the first: {first['path']}: {first['said']}\n"
+                f"the first: {shown(first['path'], 400)}: {shown(first['said'])}\n"
                 f"`trialwatt verify {archive}` lists them.",
             )
-        part.rename(folder)
+        about = {
+            "name": name,
+            "archive": archive.name,
+            "sha256": checksum,
+            "verified_with": metadata.version("trialwatt"),
+        }
+        tree.root.rename(folder)
+    try:
+        write_whole(folder.with_name(f"{name}.json"), json.dumps(about, indent=1) + "\n")
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    return Taken(folder, verdict.notes)
+
+
+def import_command(archive: Path, name: str, results: Path, code_read: bool = False) -> str:
+    """Take an archive over; returns what is said of it."""
+    taken = take_over(archive, name, results, code_read)
+    notes = [f"note: {note}" for note in taken.notes]
+    return printable([f"verified and imported: {taken.folder}", *notes])
+
+
+@contextmanager
+def _part(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder` to unpack into; removed in the end, with what is still in it."""
+    part = folder.with_name(f".{folder.name}.part")
+    if part.exists():
+        shutil.rmtree(part)  # of an import that was cut off
+    part.mkdir()
+    try:
+        yield part
     finally:
         if part.exists():
             shutil.rmtree(part)
-    about = {
-        "name": name,
-        "archive": archive.name,
-        "sha256": sha256(archive),
-        "verified_with": metadata.version("trialwatt"),
-    }
-    write_whole(folder.with_name(f"{name}.json"), json.dumps(about, indent=1) + "\n")
-    return folder
+
+
+@contextmanager
+def _folders(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; where what is inside fails, remove those that are new."""
+    new = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for place in new:
+            with suppress(OSError):  # another import has put something there
+                place.rmdir()
+        raise

@@ -52,7 +52,6 @@ def examine(tree: Tree, work: Path) -> dict:
     - `rounding`: of all files that are equal up to rounding the number of `files` and `values`, and
       the `greatest` relative difference
     - `code`: as problems, where the workflow's own files are not those of the installed version
-    - `notes`: what a reader should know that is no fault
     - `claims`: id, contribution, expected, number of problems
 
     Raises TrialwattError where there is nothing that could be checked.
@@ -102,7 +101,6 @@ def examine(tree: Tree, work: Path) -> dict:
         "problems": [{"path": one.path, "said": one.said} for one in problems],
         "counts": counts,
         "code": [{"path": one.path, "said": one.said} for one in code],
-        "notes": [],
         "rounding": _rounding(outcomes.values()),
         "claims": [_judged(claim, tree, problems) for claim in described["claims"]],
     }

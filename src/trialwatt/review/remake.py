@@ -31,6 +31,7 @@ from trialwatt.page.make import write_page
 from trialwatt.paper.make import make_paper
 from trialwatt.provenance import planfile
 from trialwatt.provenance.chain import Code
+from trialwatt.provenance.company import left_behind
 from trialwatt.provenance.planfile import ExperimentPart, SweepValues
 from trialwatt.review.tree import PAPER, RESULTS, Tree
 from trialwatt.review.typeset import check_source, typeset
@@ -165,7 +166,7 @@ def _all(tree: Tree, work: Tree, processes: int) -> None:
 def _paper(tree: Tree, work: Tree) -> None:
     """From the tree's own source, which may be a stranger's: see review.typeset."""
     check_source(tree.root / PAPER)
-    shutil.copytree(tree.root / PAPER, work.root / PAPER)
+    shutil.copytree(tree.root / PAPER, work.root / PAPER, ignore=left_behind)
     code = maker(tree.results / PAPER / "paper.json")
     sources = [_source(work, part, code) for part in work.plan.experiments]
     make_paper(Path(PAPER), sources, _sections(work), typeset)

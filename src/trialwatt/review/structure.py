@@ -27,9 +27,11 @@ from trialwatt.paper.prose import typed_digits
 from trialwatt.provenance import crate, planfile
 from trialwatt.provenance.archivefile import plain_files
 from trialwatt.provenance.chain import Chain, validated
+from trialwatt.provenance.company import is_company
 from trialwatt.provenance.files import sha256
 from trialwatt.provenance.light import left_out
 from trialwatt.records.manifest import NAME as MANIFEST
+from trialwatt.records.manifest import files_of
 from trialwatt.review.tree import (
     PAPER,
     RESULTS,
@@ -89,6 +91,8 @@ def check_listing(tree: Tree, sums: Sums) -> Iterator[Problem]:
     for name in sorted(listed.keys() | present):
         if name not in listed:
             yield Problem(name, f"is not listed in {crate.NAME}")
+        elif is_company(name):
+            yield Problem(name, "listed, but only a file manager or an editor leaves such a file")
         elif name not in present:
             yield Problem(name, "missing")
         elif fault := sums.fault(name, listed[name]):
@@ -192,12 +196,7 @@ def _check_files(tree: Tree, sums: Sums, folder: str):
     if not isinstance(files, dict):
         yield Problem(name, "not a run's manifest: it lists no files", unsafe=True)
         return None
-    there = {
-        path.relative_to(tree.results / folder).as_posix()
-        for path in (tree.results / folder).rglob("*")
-        if path.is_file() and not path.name.startswith(".")
-    }
-    for file in sorted(files.keys() | (there - {MANIFEST})):
+    for file in sorted({*files, *files_of(tree.results / folder)}):
         if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
             yield Problem(name, "lists a file outside the run's folder", unsafe=True)
         elif file not in files:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,10 +18,15 @@ from trialwatt.errors import TrialwattError
 from trialwatt.figures import figures_of
 from trialwatt.paper.build import NUMBERS
 from trialwatt.paper.make import STEM
+from trialwatt.printed import shown
 from trialwatt.provenance import crate, planfile
-from trialwatt.provenance.archivefile import BadArchive
+from trialwatt.provenance.archivefile import company_in_results, content_of
+from trialwatt.provenance.bounds import BadArchive, read_bounded
+from trialwatt.provenance.company import is_company, note_on
 from trialwatt.provenance.light import is_light, left_out
 from trialwatt.provenance.planfile import ExperimentPart, PlanFile, Repetition, read_plan
+from trialwatt.records.manifest import NAME as MANIFEST
+from trialwatt.records.manifest import files_of
 
 RESULTS = "results"
 """The results folder's name in an archive."""
@@ -40,19 +47,24 @@ PROJECT = "pyproject.toml"
 ABOUT = ("LICENSE", "CITATION.cff", PROJECT)
 PAGES = ("report.html", "page.html")
 """What shows all experiments at once: to be read, and to look around in."""
+CONFIG = "config"
 PAPER, PDF = "paper", f"{STEM}.pdf"
 _FOLDERS = TypeAdapter(list[Repetition])
+_NOTES = 20
 
 
 @dataclass(frozen=True)
 class Tree:
     """root: holds config/. results: runs, metrics, figures, … is_archive: an unpacked one.
-    to_be_light: a light archive is made of it."""
+    to_be_light: a light archive is made of it. inner: the one folder that the archive lay in,
+    below the place that was named. skipped: what of a zip file was not unpacked, as company."""
 
     root: Path
     results: Path
     is_archive: bool
     to_be_light: bool = False
+    inner: str = ""
+    skipped: tuple[str, ...] = ()
 
     @cached_property
     def plan(self) -> PlanFile:
@@ -72,18 +84,23 @@ class Tree:
 def tree_of(folder: Path) -> Tree:
     """An unpacked archive, or a results folder with the project around it.
 
-    Raises TrialwattError where it is neither.
+    Raises TrialwattError where it is neither, and where something in it is no plain file: before
+    anything is opened.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise TrialwattError(f"{folder}: there is no such folder")
-    if (folder / crate.NAME).exists():
-        return Tree(folder, folder / RESULTS, is_archive=True)
+    place = archive_within(folder)
+    if (place / crate.NAME).exists():
+        content_of(place)
+        inner = "" if place == folder else place.name
+        return Tree(place, place / RESULTS, is_archive=True, inner=inner)
     if not (folder / planfile.NAME).exists():
         raise TrialwattError(
             f"{folder}: neither an unpacked archive (no {crate.NAME}) nor a results folder of the "
             f"workflow (no {planfile.NAME}; `snakemake --profile local` writes it)"
         )
+    company_in_results(folder)
     files = read_plan(folder / planfile.NAME).files
     above = folder.resolve().parents
     root = next((place for place in above if any((place / f).is_file() for f in files)), None)
@@ -92,7 +109,51 @@ def tree_of(folder: Path) -> Tree:
             f"{folder}: none of its configuration files is found above it, as {files[0]}; results "
             "are verified where they were made, or as an archive"
         )
-    return Tree(root, folder, is_archive=False)
+    tree = Tree(root, folder, is_archive=False)
+    company_of(tree)
+    return tree
+
+
+def archive_within(folder: Path) -> Path:
+    """Where the archive in a folder lies: there, or in the one folder that it holds, as file
+    managers and forges pack and unpack it; the folder itself where there is none."""
+    if (folder / crate.NAME).exists():
+        return folder
+    try:
+        with os.scandir(folder) as entries:
+            parts = list(islice((part for part in entries if not is_company(part.name)), 2))
+    except OSError as error:
+        raise TrialwattError(f"{folder}: cannot be looked into ({error.strerror})") from error
+    if len(parts) == 1 and parts[0].is_dir(follow_symlinks=False):
+        inner = folder / parts[0].name
+        return inner if (inner / crate.NAME).exists() else folder
+    return folder
+
+
+def company_of(tree: Tree) -> list[str]:
+    """The harmless company in a tree (see provenance.company), by the names that it would have in
+    the archive, sorted; with what of a zip file was skipped.
+
+    Raises BadArchive where something in it is no plain file.
+    """
+    if tree.is_archive:
+        return sorted({*tree.skipped, *content_of(tree.root).company})
+    found = [f"{RESULTS}/{name}" for name in company_in_results(tree.results)]
+    for name in (CONFIG, PAPER, *WORKFLOW):
+        if (tree.root / name).is_dir():
+            found += [f"{name}/{other}" for other in company_in_results(tree.root / name)]
+    return sorted(found)
+
+
+def notes_of(tree: Tree) -> list[str]:
+    """What a user is told of where a tree lies and of the company in it, a line each; it changes
+    no claim."""
+    notes = [f"the archive lies one folder down, in {shown(tree.inner)}/"] if tree.inner else []
+    company = company_of(tree)
+    notes += [note_on(shown(name)) for name in company[:_NOTES]]
+    if len(company) > _NOTES:
+        notes.append(f"and {len(company) - _NOTES} more such files")
+    return notes
 
 
 def moves(results: Path, experiment: str, sweep: str) -> list[Move]:
@@ -175,7 +236,8 @@ def run_folders(tree: Tree) -> dict[str, list[str]]:
 
 
 def files_below(folder: Path, name: str) -> list[str]:
-    """Names (beginning with `name`) of the files in a folder, but hidden ones; sorted."""
+    """Names (beginning with `name`) of the files in a folder, but hidden ones and harmless
+    company; sorted. It is for what is to be packed: in an archive, every file counts."""
     if not folder.is_dir():
         return []
     return sorted(
@@ -214,7 +276,7 @@ def _all_names(tree: Tree) -> Iterator[str]:
 
 def _run(tree: Tree, folder: str) -> Iterable[str]:
     name = f"{RESULTS}/{folder}"
-    return files_below(tree.results / folder, name) or [f"{name}/run.json"]
+    return [f"{name}/{file}" for file in (MANIFEST, *files_of(tree.results / folder))]
 
 
 def workflow_files(root: Path) -> list[str]:
@@ -231,12 +293,15 @@ def _workflow(root: Path) -> Iterator[str]:
 
 
 def _hidden(relative: Path) -> bool:
-    return any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
+    return hidden or is_company(relative.as_posix())
 
 
 def read_json(file: Path) -> object:
-    """JSON that may be a stranger's. Raises BadArchive where it is none."""
+    """JSON that may be a stranger's. Raises BadArchive where it is none, or too large."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadArchive(f"{file}: missing or damaged, not JSON ({error})") from error
+        return json.loads(read_bounded(file).decode("utf-8"))
+    except OSError as error:
+        raise BadArchive(f"{file}: missing or unreadable ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise BadArchive(f"{file}: damaged, not JSON ({shown(error, 200)})") from error

@@ -17,7 +17,7 @@ from trialwatt.provenance.files import sha256
 from trialwatt.provenance.planfile import read_plan
 from trialwatt.review.confined import in_a_fresh_process
 from trialwatt.review.signature import Signed, check, signature_of
-from trialwatt.review.tree import RESULTS, Tree, tree_of
+from trialwatt.review.tree import RESULTS, Tree, archive_within, notes_of, tree_of
 from trialwatt.review.verdict import Verdict, render_json, render_text
 
 
@@ -50,18 +50,13 @@ def verify_tree(tree: Tree, place: str, code_read: bool = False) -> Verdict:
     """Check a tree; `place` is how the verdict calls it."""
     with tempfile.TemporaryDirectory(prefix="trialwatt-") as folder:
         answer = in_a_fresh_process("verify", tree, Path(folder, "work"))
-    code = [] if code_read else answer["code"]
-    return Verdict(
-        place,
-        [*answer["problems"], *code],
-        answer["counts"],
-        answer["claims"],
-        answer["rounding"],
-        [
-            *answer["notes"],
-            *(f"{one['path']}: {one['said']}" for one in answer["code"] if not code),
-        ],
-    )
+    problems, notes, code = answer["problems"], notes_of(tree), answer["code"]
+    if code_read:
+        notes = [*notes, *(f"{one['path']}: {one['said']}" for one in code)]
+    else:
+        problems = [*problems, *code]
+    rounding = answer["rounding"]
+    return Verdict(place, problems, answer["counts"], answer["claims"], rounding, notes)
 
 
 def _checksums(path: Path, tree: Tree) -> dict[str, str]:
@@ -104,12 +99,14 @@ def remake_command(path: Path, output: Path) -> str:
             part.rename(output)
         finally:
             _remove(part)
+        notes = [f"note: {note}" for note in notes_of(tree)]
     failed = [f"{name}: {why}" for name, why in answer["failed"].items()]
     if failed:
         said = printable([f"not everything could be made again in {output}:", *failed])
         raise TrialwattError(said)
     paper = ", and the paper" if answer["paper"] else ""
-    return f"{answer['figures']} figures, all metrics and tables{paper}: {output / RESULTS}"
+    made = f"{answer['figures']} figures, all metrics and tables{paper}: {output / RESULTS}"
+    return printable([made, *notes])
 
 
 @contextmanager
@@ -120,18 +117,24 @@ def opened(path: Path) -> Iterator[Tree]:
         yield _known(tree_of(path))
         return
     with tempfile.TemporaryDirectory(prefix="trialwatt-") as folder:
-        unpack(path, Path(folder))
-        yield unpacked(Path(folder), str(path))
+        yield unpacked(path, Path(folder))
 
 
-def unpacked(folder: Path, name: str) -> Tree:
-    """The tree of an archive that lies unpacked in `folder`; `name` is how messages call it."""
-    if not (folder / crate.NAME).is_file():
-        raise BadArchive(f"{name}: no archive of trialwatt, it has no {crate.NAME}")
+def unpacked(archive: Path, folder: Path) -> Tree:
+    """Unpack an archive into `folder` (empty); its tree, there or one folder down.
+
+    Raises BadArchive where it is none, damaged, not safe, of another workflow, or newer.
+    """
+    content = unpack(archive, folder)
+    place = archive_within(folder)
+    if not (place / crate.NAME).is_file():
+        raise BadArchive(f"{archive}: no archive of trialwatt, it has no {crate.NAME}")
+    inner = "" if place == folder else place.name
+    skipped = tuple(content.company)
     try:
-        return _known(Tree(folder, folder / RESULTS, is_archive=True))
+        return _known(Tree(place, place / RESULTS, True, inner=inner, skipped=skipped))
     except TrialwattError as error:
-        raise BadArchive(f"{name}: {error}") from error
+        raise BadArchive(f"{archive}: {error}") from error
 
 
 def _known(tree: Tree) -> Tree:
