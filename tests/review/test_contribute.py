@@ -24,7 +24,9 @@ def verified(monkeypatch):
         monkeypatch.setattr(
             contribute,
             "verify_tree",
-            lambda tree, place, code_read: Verdict(place, list(problems), {}, [], notes_of(tree)),
+            lambda tree, place, code_read: Verdict(
+                place, list(problems), {}, [], notes=notes_of(tree)
+            ),
         )
 
     return pretend
