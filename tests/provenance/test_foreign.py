@@ -11,6 +11,7 @@ from trialwatt.provenance.foreign import (
     Missing,
     Unreadable,
     checksum,
+    names_below,
     opened,
     parse_json,
     read_bytes,
@@ -125,3 +126,20 @@ def test_any_bytes_are_a_value_or_an_error_in_words(data):
         parse_json(data, "here")
     except TrialwattError as error:
         assert str(error).isprintable()
+
+
+def test_what_lies_below_a_folder(tmp_path):
+    deep = tmp_path
+    for _ in range(300):
+        deep = deep / "abc"
+        deep.mkdir()
+    (deep / "file").write_text("x")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert names_below(tmp_path) == ["abc/" * 300 + "file", "loop", "pipe"]
+    with pytest.raises(Unreadable, match="holds over 200 files and folders"):
+        names_below(tmp_path, most=200)
+    with pytest.raises(Missing):
+        names_below(tmp_path / "gone")
+    with pytest.raises(Missing):
+        names_below(deep / "file")

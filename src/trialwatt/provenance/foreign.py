@@ -106,6 +106,28 @@ def checksum(path: Path, most: int = FILE_BYTES) -> str:
             raise _said(path, error) from error
 
 
+def names_below(folder: Path, most: int = 200_000) -> list[str]:
+    """Every entry below a folder that is no folder, relative to it, sorted; links are not followed.
+
+    Raises Unreadable where there are more than `most` entries, or a folder cannot be listed.
+    """
+    found: list[str] = []
+    left, entries = [""], 0
+    while left:
+        inside = left.pop()
+        try:
+            with os.scandir(folder / inside) as listed:
+                for entry in listed:
+                    name = f"{inside}/{entry.name}" if inside else entry.name
+                    (left if entry.is_dir(follow_symlinks=False) else found).append(name)
+                    entries += 1
+                    if entries > most:
+                        raise Unreadable(f"{_named(folder)}: holds over {most} files and folders")
+        except (OSError, ValueError) as error:
+            raise _said(folder / inside, error) from error
+    return sorted(found)
+
+
 def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
