@@ -163,7 +163,7 @@ def test_a_damaged_figure_is_a_clear_error(tmp_path, suffix, content, capsys):
 def test_a_damaged_sidecar_is_a_clear_error(table, text, capsys):
     sidecar_of(table).write_text(text)
     assert trace_command(table) == 1
-    assert "damaged, not a sidecar" in capsys.readouterr().err
+    assert "r-node.json: damaged, not" in capsys.readouterr().err
 
 
 def test_a_strangers_chain_is_checked_before_it_is_used(table, capsys):
