@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,14 +70,15 @@ def origin(results: Path, numbers: Mapping, named: Named) -> Origin:
     except _OF_OTHER_TABLES as error:
         raise TrialwattError(
             f"{shown(named.name, 200)}: the tables in {shown(results, 500)} have nothing of which "
-            f"it could be made; they are not those of the paper, or gone ({shown(repr(error), 200)})"
+            "it could be made; they are not those of the paper, or gone "
+            f"({shown(repr(error), 200)})"
         ) from error
 
 
 class _Tables:
     def __init__(self, results: Path, numbers: Mapping):
         self.results, self.numbers = results, numbers
-        self.experiments = [str(one) for one in numbers["order"]]
+        self.experiments = [_plain(one) for one in numbers["order"]]
         self.of = {
             one: _table(results / "metrics" / one / "runs.parquet") for one in self.experiments
         }
@@ -245,6 +247,13 @@ def _values(runs: pd.DataFrame, column: str) -> list[str]:
 
 def _json(file: Path) -> dict:
     return read_json(file)
+
+
+def _plain(name: object) -> str:
+    """An experiment's name, which becomes part of a path."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError(f"{name!r} is no experiment's name")
+    return name
 
 
 def _table(file: Path) -> pd.DataFrame:

@@ -27,7 +27,8 @@ def trace_number(path: Path, asked: str, results: Path | None = None) -> Trace:
     folder = path if path.is_dir() else path.parent
     if not path.exists() or path.name not in (folder.name, NUMBERS, SIDECAR, "paper.pdf"):
         raise TrialwattError(
-            f"{shown(path, 500)}: not the paper; --number is for results/paper/paper.pdf and {NUMBERS}"
+            f"{shown(path, 500)}: not the paper; --number is for results/paper/paper.pdf "
+            f"and {NUMBERS}"
         )
     numbers = read_numbers(folder / NUMBERS)
     named = find(numbers, asked)

@@ -74,7 +74,8 @@ class Disk:
             return Check(name, part, run, first, "unreadable", why)
         if not wanted:
             return Check(name, part, run, found, "no checksum")
-        if other := next((one for one in wanted if one != found), None):
+        other = next((one for one in wanted if one != found), None)
+        if other is not None:
             return Check(name, part, run, other, "differs", _by("from that in", wanted[other]))
         return Check(name, part, run, found, "agrees", _by("as in", wanted[found]))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from trialwatt.errors import TrialwattError
+from trialwatt.printed import shown
 from trialwatt.provenance.place import Place
 from trialwatt.provenance.planfile import ExperimentPart
 
@@ -78,7 +79,7 @@ def _named(place: Place, experiment: str) -> ExperimentPart:
     for one in place.plan.experiments:
         if one.id == experiment:
             return one
-    raise TrialwattError(f"{place.name}: the plan.json there has no experiment of this name")
+    raise TrialwattError(f"{shown(place.name)}: the plan.json there has no experiment of this name")
 
 
 def _ends(place: Place, found: re.Match) -> Made:
@@ -92,7 +93,7 @@ def _sweep(place: Place, found: re.Match) -> Made:
     """Of the moves before it and the runs that those asked for."""
     experiment = _named(place, found["experiment"])
     if found["sweep"] not in {sweep.id for sweep in experiment.sweeps}:
-        raise TrialwattError(f"{place.name}: the plan.json there has no sweep of this name")
+        raise TrialwattError(f"{shown(place.name)}: the plan.json there has no sweep of this name")
     before: list[str] = []
     folders: list[str] = []
     asked: list[str] = []
@@ -115,7 +116,7 @@ def _sweep(place: Place, found: re.Match) -> Made:
 def _of_testbed(place: Place, found: re.Match) -> Made:
     if found["testbed"] != place.plan.testbed:
         raise TrialwattError(
-            f"{place.name}: of another testbed than that of the plan.json there, "
+            f"{shown(place.name)}: of another testbed than that of the plan.json there, "
             f"{place.plan.testbed}; no run of it is known"
         )
     return _all(place, found)
@@ -134,7 +135,7 @@ def _config(place: Place, found: re.Match) -> Made:
         if place.name in (one.file, *one.config_files, *place.plan.carbon_series)
     ]
     if not using:
-        raise TrialwattError(f"{place.name}: no experiment of the plan.json there uses it")
+        raise TrialwattError(f"{shown(place.name)}: no experiment of the plan.json there uses it")
     return _experiments(place, using)
 
 

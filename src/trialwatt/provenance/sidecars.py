@@ -39,7 +39,7 @@ def trace_with_chain(path: Path, results: Path | None, number: Number | None) ->
     else:
         raise NoProvenance(
             f"{shown(path, 500)}: not a figure with provenance inside, and there is no sidecar "
-            f"{sidecar_of(path).name} next to it, so it cannot be traced"
+            f"{shown(sidecar_of(path).name)} next to it, so it cannot be traced"
         )
     known = validated(found, where=str(path))
     warnings: list[str] = []
