@@ -251,3 +251,12 @@ def test_a_name_with_a_line_break_is_one_line(copy, folder, capsys):
         file.write_text("{}")
         assert trace_command(file) == 1
         assert "\nThe chain holds" not in capsys.readouterr().err
+
+
+def test_what_lies_elsewhere_than_its_records(copy, capsys):
+    shutil.rmtree(copy / "runs")
+    for name in ("metrics/r-cpu/runs.csv", "tables/r-cpu.csv", "page.html"):
+        assert trace_command(copy / name) == 1
+        assert "note: no runs lie in" in capsys.readouterr().out
+        assert trace_command(copy / name, results=RESULTS) == 0
+        assert str(RESULTS) not in capsys.readouterr().out

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
@@ -44,6 +46,14 @@ def trace(path: Path, results: Path | None = None, number: Number | None = None)
         known = why_not(place.name) if place else ""
         why = f"{shown(path, 500)}: {known}" if known else str(error)
         raise NoProvenance(f"{why}\n{TRACEABLE}") from error
+
+
+def _hinted(found: Trace) -> Trace:
+    """With what to do, where it is only that the records lie elsewhere."""
+    if found.ok or found.results is None or os.path.lexists(found.results / "runs"):
+        return found
+    hint = f"no runs lie in {found.results}; --results names the results folder that has them"
+    return replace(found, warnings=(*found.warnings, hint))
 
 
 def _around(folder: Path) -> Place | None:
@@ -90,5 +100,6 @@ def trace_command(
         else:
             print(printable(str(error).split("\n")), file=sys.stderr)
         return 1
+    found = _hinted(found)
     print(render_json(found) if as_json else render_text(found))
     return 0 if found.ok else 1
