@@ -184,7 +184,7 @@ def test_a_damaged_sidecar(tmp_path, content):
         {"files": {"a": 1}},
         {"files": []},
         {"meters": {"model": 1}},
-        {"meters": {"model": {"domains": [{}]}}},
+        {"meters": {"model": {"domains": [{"name": 1}]}}},
         {"meters": {"model": {"domains": [{"name": "cpu", "method": []}]}}},
         {"headline_domains": {"model": 1}},
         {"headline_meter": []},
@@ -327,4 +327,4 @@ def test_a_few_mutated_pdf_files(project):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_many_mutated_files_are_traced_or_refused(project, seed):
-    assert fuzz(project, seed=seed, rounds=1_500, with_pdf=seed == 0) > 0
+    assert fuzz(project, seed=seed, rounds=800, with_pdf=seed == 0) > 0

@@ -102,8 +102,8 @@ class Chain(_Part):
 
 class _Domain(_Part):
     model_config = ConfigDict(strict=True, extra="allow")
-    name: str
-    method: str = "?"
+    name: str = ""
+    method: str = ""
 
 
 class _Meter(_Part):
