@@ -83,11 +83,15 @@ def schema(
 @app.command()
 def trace(
     path: Annotated[
-        Path, typer.Argument(help="A figure, a table, the paper, or a repetition's folder.")
+        Path, typer.Argument(help="Any file of the results, or a run's or configuration's folder.")
     ],
     number: Annotated[
         str | None,
         typer.Option(help="A number of the paper: its name in numbers.json, or text around it."),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(help="The results folder, if the file does not lie in it any more."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a tree.")] = False,
 ) -> None:
@@ -99,9 +103,9 @@ def trace(
         from trialwatt.paper.trace import trace_number
 
         def traced():
-            return trace_number(path, number)
+            return trace_number(path, number, results)
 
-    raise typer.Exit(trace_command(path, json, traced=traced))
+    raise typer.Exit(trace_command(path, json, results, traced=traced))
 
 
 @app.command()

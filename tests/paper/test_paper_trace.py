@@ -13,7 +13,8 @@ from trialwatt.paper.constants import PLACES, constants
 from trialwatt.paper.names import find, read_numbers
 from trialwatt.paper.origin import origin
 from trialwatt.paper.trace import trace_number
-from trialwatt.provenance.trace import render_json, render_text, trace, trace_command
+from trialwatt.provenance.render import render_json, render_text
+from trialwatt.provenance.trace import trace, trace_command
 
 PDF, NUMBERS = Path("results/paper/paper.pdf"), Path("results/paper/numbers.json")
 CELL = "experiments.more-cpu.table.rows[0]"
@@ -120,7 +121,7 @@ def test_a_number_that_was_edited_breaks_the_chain(made, copy):
     numbers.write_text(numbers.read_text("utf-8").replace('"total": "', '"total": "9'), "utf-8")
     found = trace_number(numbers, "runs.total")
     assert found.number.value.startswith("9") and not found.ok
-    assert "numbers.json: changed since paper.json was written" in found.problems
+    assert "numbers.json: its checksum is not the one in paper.json" in found.problems
 
 
 def test_the_paper_the_numbers_and_the_sidecar_are_traced_as_a_whole(made, copy):
@@ -128,7 +129,10 @@ def test_the_paper_the_numbers_and_the_sidecar_are_traced_as_a_whole(made, copy)
         found = trace(copy / "paper" / name)
         assert found.ok and len(found.chain.runs) == 2, (name, found.problems)
     (copy / "paper/numbers.json").unlink()
-    assert "numbers.json: missing" in trace(copy / "paper/paper.json").problems[0]
+    assert (
+        "numbers.json: missing, though paper.json names it"
+        in trace(copy / "paper/paper.json").problems[0]
+    )
     with pytest.raises(TrialwattError, match=r"numbers\.json: missing or damaged"):
         trace_number(copy / "paper/paper.pdf", "runs.total")
 

@@ -16,7 +16,6 @@ from trialwatt.provenance.archivefile import (
     unpack,
     write_archive,
 )
-from trialwatt.provenance.bounds import read_bounded
 
 
 @pytest.fixture
@@ -257,20 +256,6 @@ def test_a_walk_ends_at_the_limit(place):
     for look in (plain_files, company_in_results):
         with pytest.raises(BadArchive, match="holds 11 files, more than 10"):
             look(place, Limits(files=10))
-
-
-def test_only_a_plain_file_of_reasonable_size_is_read(place):
-    (place / "a").write_text("12345")
-    assert read_bounded(place / "a", 5) == b"12345"
-    with pytest.raises(BadArchive, match="too large to be read"):
-        read_bounded(place / "a", 4)
-    os.mkfifo(place / "pipe")
-    (place / "zero").symlink_to("/dev/zero")
-    for name in ("pipe", "zero"):
-        with pytest.raises(BadArchive, match=f"{name}: is no plain file"):
-            read_bounded(place / name)
-    with pytest.raises(FileNotFoundError):
-        read_bounded(place / "gone")
 
 
 def test_an_archive_that_is_a_pipe_is_not_waited_for(tmp_path, place):

@@ -12,7 +12,8 @@ from trialwatt.provenance.embed import (
     sidecar_of,
     write_sidecar,
 )
-from trialwatt.provenance.trace import render_json, render_text, trace, trace_command
+from trialwatt.provenance.render import render_json, render_text
+from trialwatt.provenance.trace import trace, trace_command
 
 SUFFIXES = [".svg", ".pdf", ".png"]
 
@@ -46,7 +47,7 @@ def test_an_intact_chain(stem, suffix, capsys):
     found = trace(stem.with_suffix(suffix))
     assert found.ok and not found.warnings
     assert {check.part for check in found.checks} == {"config", "table", "manifest", "record"}
-    assert {check.state for check in found.checks} == {"intact"}
+    assert {check.state for check in found.checks} == {"agrees"}
     assert trace_command(stem.with_suffix(suffix)) == 0
     text = capsys.readouterr().out
     for part in (
@@ -78,7 +79,8 @@ def test_a_record_that_is_gone_or_changed_is_named(project, stem, suffix, kind, 
     figure = stem.with_suffix(suffix)
     assert trace_command(figure) == 1
     text = capsys.readouterr().out
-    assert f"rep1/records/worker-0.jsonl: {kind}" in text and "The chain is broken" in text
+    said = {"missing": "missing", "changed": "its checksum differs"}[kind]
+    assert f"rep1/records/worker-0.jsonl: {said}" in text and "The chain is broken" in text
     assert trace_command(figure, as_json=True) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
 
@@ -95,13 +97,13 @@ def test_a_changed_table_or_manifest_breaks_the_chain(project, stem):
     project.table.write_bytes(b"another")
     (project.run / "run.json").write_text("{}")
     problems = trace(stem.with_suffix(".png")).problems
-    assert len(problems) == 2 and all("changed" in problem for problem in problems)
+    assert len(problems) == 2 and all("differs" in problem for problem in problems)
 
 
 def test_a_changed_configuration_file_is_only_a_note(project, stem):
     project.experiment.write_text("title: another\n")
     found = trace(stem.with_suffix(".png"))
-    assert found.ok and "config/experiments/r-node.yaml: changed" in found.warnings[0]
+    assert found.ok and "config/experiments/r-node.yaml: differs" in found.warnings[0]
 
 
 def test_figure_and_sidecar_must_agree(stem):
@@ -116,7 +118,7 @@ def test_figure_and_sidecar_must_agree(stem):
 def test_a_figure_that_was_edited_is_noticed(stem):
     figure = stem.with_suffix(".svg")
     figure.write_text(figure.read_text().replace("</svg>", "<!-- edited --></svg>"))
-    assert "resource.svg was changed" in trace(figure).problems[0]
+    assert "resource.svg: its checksum is not the one" in trace(figure).problems[0]
 
 
 def test_without_a_sidecar_the_embedded_chain_is_used(stem):
@@ -145,7 +147,7 @@ def test_metadata_that_was_stripped_is_a_problem_even_with_a_sidecar(stem):
         image.load()
         Image.frombytes(image.mode, image.size, image.tobytes()).save(figure)
     problems = trace(figure).problems
-    assert "no provenance inside" in problems[0] and "was changed" in problems[1]
+    assert "no provenance inside" in problems[0] and "one of them was changed" in problems[1]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -163,7 +165,7 @@ def test_a_damaged_figure_is_a_clear_error(tmp_path, suffix, content, capsys):
 def test_a_damaged_sidecar_is_a_clear_error(table, text, capsys):
     sidecar_of(table).write_text(text)
     assert trace_command(table) == 1
-    assert "damaged, not a sidecar" in capsys.readouterr().err
+    assert "r-node.json: damaged, not" in capsys.readouterr().err
 
 
 def test_a_strangers_chain_is_checked_before_it_is_used(table, capsys):
@@ -184,7 +186,7 @@ def test_a_strangers_names_cannot_steer_the_terminal(table):
 def test_a_table_traces_through_its_sidecar(table, project):
     assert trace(table).ok
     table.write_text("sut\nforged\n")
-    assert "r-node.csv was changed" in trace(table).problems[0]
+    assert "r-node.csv: its checksum is not the one" in trace(table).problems[0]
 
 
 def test_a_file_with_neither(tmp_path):
@@ -224,9 +226,9 @@ def test_a_runs_folder(project, capsys):
     assert trace(project.run).warnings == ("left-over.txt: not in the manifest",)
     (project.run / "records" / "harness.jsonl").write_text("forged\n")
     assert trace_command(project.run) == 1
-    assert json.loads(render_json(trace(project.run)))["checks"][0]["state"] == "changed"
+    assert json.loads(render_json(trace(project.run)))["checks"][1]["state"] == "differs"
 
 
 def test_a_folder_that_is_no_run(tmp_path):
-    with pytest.raises(TrialwattError, match=r"run\.json: missing"):
+    with pytest.raises(TrialwattError, match=r"a folder, and no run's"):
         trace(tmp_path)

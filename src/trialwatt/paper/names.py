@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import printable
+from trialwatt.printed import printable, shown
+from trialwatt.provenance.foreign import Unreadable, read_json
 
 _NEAR = 8
+_MOST_BYTES = 8 << 20
 _SHOWN = 60
 
 
@@ -27,14 +28,14 @@ class Named(NamedTuple):
 def read_numbers(file: Path) -> dict:
     """A numbers.json, which may be a stranger's. Raises TrialwattError where it is none."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json(file, _MOST_BYTES)
+    except Unreadable as error:
         raise TrialwattError(
-            f"{file}: missing or damaged, the paper's numbers; `snakemake --profile local paper` "
-            f"makes them ({error})"
+            f"{shown(file, 500)}: missing or damaged, the paper's numbers; "
+            f"`snakemake --profile local paper` makes them ({error})"
         ) from error
     if not isinstance(content, dict) or not isinstance(content.get("experiments"), dict):
-        raise TrialwattError(f"{file}: not the paper's numbers")
+        raise TrialwattError(f"{shown(file, 500)}: not the paper's numbers")
     return content
 
 
@@ -49,16 +50,18 @@ def find(numbers: Mapping, asked: str) -> Named:
     if name in every:
         return every[name]
     if below := [one for one in every.values() if one.name.startswith(f"{name}.")]:
-        raise TrialwattError(f"{asked} is a group of numbers; name one of:\n{_list(below)}")
+        raise TrialwattError(f"{shown(asked)} is a group of numbers; name one of:\n{_list(below)}")
     pattern = rf"(?<![\w.,]){re.escape(asked.strip())}(?![\w]|[.,]\d)"
     holding = [one for one in every.values() if asked.strip() and re.search(pattern, one.value)]
     if len(holding) == 1:
         return holding[0]
     if holding:
-        raise TrialwattError(f"{asked!r} stands in several; name one of:\n{_list(holding)}")
+        raise TrialwattError(
+            f"{shown(repr(asked))} stands in several; name one of:\n{_list(holding)}"
+        )
     near = [every[one] for one in difflib.get_close_matches(name, every, n=_NEAR, cutoff=0.5)]
     raise TrialwattError(
-        f"the paper has no number {asked!r}"
+        f"the paper has no number {shown(repr(asked))}"
         + (f"; near to it are:\n{_list(near)}" if near else "; its names are those in numbers.json")
     )
 

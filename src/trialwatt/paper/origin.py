@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from trialwatt.analysis.hypotheses import concerned
 from trialwatt.errors import TrialwattError
@@ -17,6 +18,8 @@ from trialwatt.figures.tables import MEASURES, runs_of_rows
 from trialwatt.paper.constants import PLACES
 from trialwatt.paper.findings import ratios
 from trialwatt.paper.names import Named
+from trialwatt.printed import shown
+from trialwatt.provenance.foreign import Unreadable, opened, read_json
 from trialwatt.records.outcome import FAILED
 
 _OF_RUNS = {
@@ -32,6 +35,18 @@ _OF_RUNS = {
 }
 _OF_ENERGY = "`energy_method`, `energy_meter`, `energy_domains`, `sample_hz` and the gaps"
 _HEADS = {head: column for column, head in MEASURES.items()}
+_TABLE_BYTES = 64 << 20
+_OF_OTHER_TABLES = (
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    OSError,
+    pa.ArrowException,
+    Unreadable,
+)
+"""What tables that are not ours, or not a table at all, make pandas and Arrow raise."""
 _CONCERNED = {"H1": RESOURCE, "H2": SEARCH}
 
 
@@ -52,20 +67,20 @@ def origin(results: Path, numbers: Mapping, named: Named) -> Origin:
     """
     try:
         return _Tables(results, numbers).origin(named)
-    except (KeyError, IndexError, ValueError, TypeError, AttributeError, OSError) as error:
+    except _OF_OTHER_TABLES as error:
         raise TrialwattError(
-            f"{named.name}: the tables in {results} have nothing of which it could be made; they "
-            f"are not those of the paper, or gone ({error!r})"
+            f"{shown(named.name, 200)}: the tables in {shown(results, 500)} have nothing of which "
+            "it could be made; they are not those of the paper, or gone "
+            f"({shown(repr(error), 200)})"
         ) from error
 
 
 class _Tables:
     def __init__(self, results: Path, numbers: Mapping):
         self.results, self.numbers = results, numbers
-        self.experiments = [str(one) for one in numbers["order"]]
+        self.experiments = [_plain(one) for one in numbers["order"]]
         self.of = {
-            one: pd.read_parquet(results / "metrics" / one / "runs.parquet")
-            for one in self.experiments
+            one: _table(results / "metrics" / one / "runs.parquet") for one in self.experiments
         }
 
     def origin(self, named: Named) -> Origin:
@@ -231,4 +246,16 @@ def _values(runs: pd.DataFrame, column: str) -> list[str]:
 
 
 def _json(file: Path) -> dict:
-    return json.loads(file.read_text(encoding="utf-8"))
+    return read_json(file)
+
+
+def _plain(name: object) -> str:
+    """An experiment's name, which becomes part of a path."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError(f"{name!r} is no experiment's name")
+    return name
+
+
+def _table(file: Path) -> pd.DataFrame:
+    with opened(file, _TABLE_BYTES) as content:
+        return pd.read_parquet(content)

@@ -9,7 +9,9 @@ from trialwatt.errors import TrialwattError
 from trialwatt.paper.build import NUMBERS
 from trialwatt.paper.names import find, read_numbers
 from trialwatt.paper.origin import origin
-from trialwatt.provenance.trace import Number, Trace, trace
+from trialwatt.printed import shown
+from trialwatt.provenance.trace import trace
+from trialwatt.provenance.traced import Number, Trace
 
 SIDECAR = "paper.json"
 
@@ -25,7 +27,8 @@ def trace_number(path: Path, asked: str, results: Path | None = None) -> Trace:
     folder = path if path.is_dir() else path.parent
     if not path.exists() or path.name not in (folder.name, NUMBERS, SIDECAR, "paper.pdf"):
         raise TrialwattError(
-            f"{path}: not the paper; --number is for results/paper/paper.pdf and {NUMBERS}"
+            f"{shown(path, 500)}: not the paper; --number is for results/paper/paper.pdf "
+            f"and {NUMBERS}"
         )
     numbers = read_numbers(folder / NUMBERS)
     named = find(numbers, asked)

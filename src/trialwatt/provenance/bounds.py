@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +10,6 @@ from trialwatt.printed import shown
 
 BLOCK = 4096
 """Bytes on the disk that the smallest file, and a folder, take."""
-MOST_JSON_BYTES = 64 << 20
-"""Of one JSON file: the list of 150,000 files takes that."""
 _MB = 1 << 20
 _NAME_SHOWN = 120
 
@@ -97,26 +93,6 @@ def fault_of_name(name: str, limits: Limits = LIMITS) -> str:
     if name.startswith("/") or any(part in ("", ".", "..") for part in parts):
         return "its path leaves the archive's folder"
     return ""
-
-
-def read_bounded(file: Path, most: int = MOST_JSON_BYTES) -> bytes:
-    """The bytes of a plain file of at most `most` bytes, whatever stands in its place.
-
-    Raises BadArchive where it is larger, or a device, a pipe or the like; OSError where it is
-    missing or cannot be read.
-    """
-    # a pipe without a writer would keep us waiting; a name with NUL is a ValueError
-    handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as opened:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise BadArchive(f"{shown(file)}: is no plain file")
-        if found.st_size > most:
-            raise BadArchive(
-                f"{shown(file)}: has {megabytes(found.st_size)}, too large to be read: at most "
-                f"{megabytes(most)}"
-            )
-        return opened.read(most)
 
 
 def named(name: str) -> str:

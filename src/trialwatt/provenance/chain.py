@@ -15,15 +15,22 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from trialwatt.errors import TrialwattError
+from trialwatt.printed import shown
 from trialwatt.provenance.files import sha256
+from trialwatt.provenance.foreign import Missing, read_json
 from trialwatt.records.manifest import headline_domains
+
+_PATH_LETTERS, _NAME_BYTES = 400, 255
+"""As archivefile has it: what a file system would refuse is no path of ours."""
 
 
 def _stays_inside(path: str) -> str:
     parts = PurePosixPath(path).parts
     windows = "\\" in path or ":" in path.split("/")[0]
-    if not parts or path.startswith("/") or ".." in parts or windows:
-        raise ValueError(f"not a path inside the project: {path!r}")
+    if not parts or path.startswith("/") or ".." in parts or windows or not path.isprintable():
+        raise ValueError(f"not a path inside the project: {shown(path, 100)!r}")
+    if len(path) > _PATH_LETTERS or any(len(part.encode()) > _NAME_BYTES for part in parts):
+        raise ValueError(f"its path is too long: {shown(path, 100)!r}")
     return path
 
 
@@ -93,6 +100,45 @@ class Chain(_Part):
     code: CodeNote
 
 
+class _Domain(_Part):
+    model_config = ConfigDict(strict=True, extra="allow")
+    name: str = ""
+    method: str = ""
+
+
+class _Meter(_Part):
+    model_config = ConfigDict(strict=True, extra="allow")
+    domains: list[_Domain] = []
+
+
+class _Testbed(_Part):
+    model_config = ConfigDict(strict=True, extra="allow")
+    carbon_series: str | None = None
+
+
+class _Config(_Part):
+    model_config = ConfigDict(strict=True, extra="allow")
+    testbed: _Testbed | None = None
+
+
+class _Manifest(_Part):
+    """What a chain reads of a run.json, in the types that it has."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    hash: str
+    repetition: int
+    status: str
+    config: _Config
+    files: dict[str, str]
+    folder: str = ""
+    headline_meter: str | None = None
+    headline_domains: dict[str, list[str] | None] | None = None
+    meters: dict[str, _Meter] | None = None
+    host: dict | None = None
+    packages: dict | None = None
+    code: dict | None = None
+
+
 def chain(
     *,
     kind: str,
@@ -116,11 +162,9 @@ def chain(
     The same disk gives the same dict. Raises TrialwattError where a run's manifest or a file
     that is named here is missing.
     """
-    manifests = [_manifest(results, folder) for folder in sorted(set(folders))]
-    meters = sorted({m.get("headline_meter") for _, _, m in manifests} - {None})
-    methods = sorted(set(energy_methods)) or sorted(
-        {method for _, _, manifest in manifests for method in _methods(manifest)}
-    )
+    runs = chain_of_runs(_manifest(results, folder) for folder in sorted(set(folders)))
+    if methods := sorted(set(energy_methods)):
+        runs["energy"]["methods"] = methods
     link = {"id": experiment["id"]}
     if experiment.get("file"):
         file = Path(experiment["file"])
@@ -132,6 +176,21 @@ def chain(
         "experiment": link,
         "config": {placed(root / f, root): _checksum(root / f) for f in config_files},
         "tables": {placed(Path(t), results): _checksum(Path(t)) for t in tables},
+        **runs,
+        "code": {"this": dict(code or {"version": "unknown"}), **runs["code"]},
+    }
+    return validated(described, where=kind).model_dump(mode="json", exclude_unset=False)
+
+
+def chain_of_runs(manifests: Iterable[tuple[str, str, dict]]) -> dict:
+    """The part of a chain that its runs' manifests tell.
+
+    manifests: of each run its folder as the chain names it, the manifest's SHA-256, the manifest.
+    """
+    manifests = list(manifests)
+    meters = {m.get("headline_meter") or "" for _, _, m in manifests} - {""}
+    methods = {method for _, _, manifest in manifests for method in _methods(manifest)}
+    return {
         "runs": [
             {
                 "folder": folder,
@@ -144,15 +203,11 @@ def chain(
             for folder, checksum, manifest in manifests
         ],
         "configurations": {m["hash"]: without_places(m["config"]) for _, _, m in manifests},
-        "energy": {"methods": methods, "meters": meters},
-        "hosts": _distinct(m.get("host", {}) for _, _, m in manifests),
-        "packages": _distinct(m.get("packages", {}) for _, _, m in manifests),
-        "code": {
-            "this": dict(code or {"version": "unknown"}),
-            "runs": _distinct(m["code"] for _, _, m in manifests if m.get("code")),
-        },
+        "energy": {"methods": sorted(methods), "meters": sorted(meters)},
+        "hosts": _distinct(m.get("host") or {} for _, _, m in manifests),
+        "packages": _distinct(m.get("packages") or {} for _, _, m in manifests),
+        "code": {"runs": _distinct(m["code"] for _, _, m in manifests if m.get("code"))},
     }
-    return validated(described, where=kind).model_dump(mode="json", exclude_unset=False)
 
 
 def validated(value: object, where: str) -> Chain:
@@ -160,24 +215,37 @@ def validated(value: object, where: str) -> Chain:
     try:
         return Chain.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
         raise TrialwattError(
-            f"{where}: its provenance cannot be used: {key}: {first['msg']}"
+            f"{shown(where, 500)}: its provenance cannot be used: {first_fault(error)}"
         ) from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first thing that is wrong in a stranger's data, as key and reason on one line."""
+    first = error.errors(include_url=False)[0]
+    return shown(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", 300)
 
 
 def read_manifest(file: Path) -> dict:
     """A run's run.json. Raises TrialwattError where it is missing, damaged or incomplete."""
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TrialwattError(f"{file}: missing; the records of this run are gone") from error
-    except ValueError as error:
-        raise TrialwattError(f"{file}: damaged, not JSON ({error})") from error
-    wanted = {"hash", "repetition", "status", "config", "files"}
+        manifest = read_json(file)
+    except Missing as error:
+        raise TrialwattError(
+            f"{shown(file, 500)}: missing; the records of this run are gone"
+        ) from error
+    return validated_manifest(manifest, where=str(file))
+
+
+def validated_manifest(manifest: object, where: str) -> dict:
+    """`manifest`, where it is one. Raises TrialwattError naming `where` and what is wrong."""
+    where, wanted = shown(where, 500), {"hash", "repetition", "status", "config", "files"}
     if not isinstance(manifest, dict) or not wanted <= manifest.keys():
-        raise TrialwattError(f"{file}: not a run's manifest, it needs {', '.join(sorted(wanted))}")
+        raise TrialwattError(f"{where}: not a run's manifest, it needs {', '.join(sorted(wanted))}")
+    try:
+        _Manifest.model_validate(manifest)
+    except ValidationError as error:
+        raise TrialwattError(f"{where}: not a run's manifest: {first_fault(error)}") from error
     return manifest
 
 
@@ -191,8 +259,7 @@ def without_places(config: dict) -> dict:
 
 
 def _manifest(results: Path, folder: str) -> tuple[str, str, dict]:
-    file = results / folder / "run.json"
-    manifest = read_manifest(file)
+    manifest = read_manifest(file := results / folder / "run.json")
     return folder, sha256(file), manifest
 
 

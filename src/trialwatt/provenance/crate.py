@@ -15,8 +15,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from trialwatt.errors import TrialwattError
-from trialwatt.provenance.bounds import read_bounded
+from trialwatt.printed import shown
 from trialwatt.provenance.files import sha256
+from trialwatt.provenance.foreign import Missing, Unreadable, read_json
 
 NAME = "ro-crate-metadata.json"
 WORKFLOW = "Snakefile"
@@ -120,16 +121,16 @@ def checksums(file: Path) -> dict[str, str]:
     Raises TrialwattError where it is missing, damaged, or describes another workflow.
     """
     try:
-        content = json.loads(read_bounded(file).decode("utf-8"))
-        entities = {entity["@id"]: entity for entity in content["@graph"]}
+        content = read_json(file)
+        entities = {entity["@id"]: dict(entity) for entity in content["@graph"]}
         root = entities["./"]
         main = entities[root["mainEntity"]["@id"]]
         ours = main["@id"] == WORKFLOW and str(main["name"]).startswith("Trialwatt")
-    except FileNotFoundError as error:
+    except Missing as error:
         raise TrialwattError(f"{NAME}: missing; this is no archive of trialwatt") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (Unreadable, ValueError, KeyError, TypeError) as error:
         raise TrialwattError(
-            f"{NAME}: damaged, or no RO-Crate of a workflow ({error!r})"
+            f"{NAME}: damaged, or no RO-Crate of a workflow ({shown(repr(error), 300)})"
         ) from error
     if not ours:
         raise TrialwattError(f"{NAME}: describes another workflow than trialwatt's")

@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
-from xml.etree import ElementTree
 
 from trialwatt.errors import TrialwattError
+from trialwatt.printed import shown
+from trialwatt.provenance import pdftext, pngtext, svgtext
 from trialwatt.provenance.files import sha256, write_whole
+from trialwatt.provenance.foreign import Missing, parse_json, read_json
 
 PNG_KEY = "trialwatt"
 FIGURES = (".svg", ".pdf", ".png")
-_DESCRIPTION = "{http://purl.org/dc/elements/1.1/}description"
+_BESIDE = 100
+"""Files in which a sidecar of another name is looked for."""
 
 
 class NoProvenance(TrialwattError):
@@ -34,16 +38,21 @@ def encode(provenance: dict) -> str:
 
 def embedded(path: Path) -> dict:
     """The provenance inside a figure. Raises NoProvenance, or TrialwattError for a damaged file."""
-    readers = {".svg": _from_svg, ".pdf": _from_pdf, ".png": _from_png}
+    readers = {
+        ".svg": svgtext.description,
+        ".pdf": pdftext.keywords,
+        ".png": lambda figure: pngtext.text(figure, PNG_KEY),
+    }
     text = readers[path.suffix.lower()](path)
     try:
-        value = json.loads(text) if text else None
-    except ValueError:
-        value = None
+        value = parse_json(text, "it") if text else None
+    except TrialwattError:
+        value = None  # keywords or a description of somebody else
     if not isinstance(value, dict) or value.get("generator") != "trialwatt":
         raise NoProvenance(
-            f"{path}: no provenance inside; it was not made by trialwatt, or a program that "
-            "edited or optimised it has removed the metadata. Re-make it, or trace the original."
+            f"{shown(path, 500)}: no provenance inside; it was not made by trialwatt, or a program "
+            "that edited or optimised it has removed the metadata. Re-make it, or trace the "
+            "original."
         )
     return value
 
@@ -53,7 +62,8 @@ def sidecar_of(path: Path) -> Path:
     it that names it."""
     own = path.with_name(f"{path.stem}.json")
     if path == own and not _is_sidecar(own):
-        return next((one for one in sorted(path.parent.glob("*.json")) if _names(one, path)), own)
+        beside = islice(sorted(path.parent.glob("*.json")), _BESIDE)
+        return next((one for one in beside if _names(one, path)), own)
     return own
 
 
@@ -69,8 +79,8 @@ def _names(sidecar: Path, path: Path) -> bool:
 
 def _content(file: Path) -> object:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_json(file)
+    except TrialwattError:
         return None  # who reads it as a sidecar says what is wrong with it
 
 
@@ -88,42 +98,23 @@ def write_sidecar(stem: Path, provenance: dict, outputs: Iterable[Path]) -> Path
 def read_sidecar(path: Path) -> tuple[dict, dict[str, str]] | None:
     """Provenance and checksums from the sidecar of `path`; None where there is no sidecar."""
     sidecar = sidecar_of(path)
-    if not sidecar.is_file():
-        return None
     try:
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
-        provenance, outputs = content["provenance"], content["outputs"]
-        if not isinstance(provenance, dict) or not isinstance(outputs, dict):
-            raise TypeError("provenance and outputs must be objects")
-    except (ValueError, KeyError, TypeError) as error:
-        raise TrialwattError(f"{sidecar}: damaged, not a sidecar of trialwatt ({error})") from error
+        content = read_json(sidecar)
+    except Missing:
+        return None
+    provenance = content.get("provenance") if isinstance(content, dict) else None
+    outputs = content.get("outputs") if isinstance(content, dict) else None
+    if not isinstance(provenance, dict) or not _are_outputs(outputs):
+        raise TrialwattError(
+            f"{shown(sidecar, 500)}: damaged, not a sidecar of trialwatt: it needs `provenance`, "
+            "and `outputs` with the checksum of each file beside it"
+        )
     return provenance, outputs
 
 
-def _from_svg(path: Path) -> str | None:
-    try:
-        found = ElementTree.parse(path).getroot().iter(_DESCRIPTION)
-    except ElementTree.ParseError as error:
-        raise TrialwattError(f"{path}: damaged, not an SVG file ({error})") from error
-    return next((element.text for element in found), None)
-
-
-def _from_pdf(path: Path) -> str | None:
-    from pypdf import PdfReader
-    from pypdf.errors import PyPdfError
-
-    try:
-        info = PdfReader(path).metadata
-    except PyPdfError as error:
-        raise TrialwattError(f"{path}: damaged, not a PDF file ({error})") from error
-    return str(info["/Keywords"]) if info and "/Keywords" in info else None
-
-
-def _from_png(path: Path) -> str | None:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            return image.info.get(PNG_KEY)
-    except (UnidentifiedImageError, ValueError) as error:
-        raise TrialwattError(f"{path}: damaged, not a PNG file ({error})") from error
+def _are_outputs(outputs: object) -> bool:
+    """Names of files in the sidecar's own folder, each with a checksum."""
+    return isinstance(outputs, dict) and all(
+        isinstance(checksum, str) and name not in ("", ".", "..") and Path(name).name == name
+        for name, checksum in outputs.items()
+    )

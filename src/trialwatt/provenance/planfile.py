@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from trialwatt.config import handover
 from trialwatt.config.plan import Plan
 from trialwatt.errors import TrialwattError
-from trialwatt.provenance.bounds import read_bounded
-from trialwatt.provenance.chain import RelativePath, placed, without_places
+from trialwatt.printed import shown
+from trialwatt.provenance.chain import RelativePath, first_fault, placed, without_places
+from trialwatt.provenance.foreign import Missing, read_json
 
 NAME = "plan.json"
 FORMAT = 1
@@ -143,14 +144,12 @@ def plan_text(plan: Plan, root: Path | None = None) -> str:
 def read_plan(file: Path) -> PlanFile:
     """A plan.json. Raises TrialwattError where it is missing, damaged, newer, or of others."""
     try:
-        content = json.loads(read_bounded(file).decode("utf-8"))
-    except FileNotFoundError as error:
+        content = read_json(file)
+    except Missing as error:
         raise TrialwattError(
             f"{file.name}: missing; the workflow writes it into its results folder, from which "
             "`snakemake --profile local archive` takes it"
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise TrialwattError(f"{file.name}: damaged, not JSON ({error})") from error
     if not isinstance(content, dict) or content.get("generator") != "trialwatt":
         raise TrialwattError(f"{file.name}: of another workflow, trialwatt has not written it")
     found = content.get("format")
@@ -160,13 +159,13 @@ def read_plan(file: Path) -> PlanFile:
             "here; install a newer trialwatt"
         )
     if found != FORMAT:
-        raise TrialwattError(f"{file.name}: format {found!r} is not known here, only {FORMAT}")
+        raise TrialwattError(
+            f"{file.name}: format {shown(repr(found), 60)} is not known here, only {FORMAT}"
+        )
     try:
         return PlanFile.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        raise TrialwattError(f"{file.name}: {key}: {first['msg']}") from error
+        raise TrialwattError(f"{file.name}: {first_fault(error)}") from error
 
 
 def _experiment(plan: Plan, name: str, root: Path) -> dict:

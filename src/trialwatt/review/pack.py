@@ -13,6 +13,7 @@ from trialwatt.provenance.archivefile import write_archive
 from trialwatt.provenance.chain import placed
 from trialwatt.provenance.code import code_version
 from trialwatt.provenance.files import sha256
+from trialwatt.provenance.foreign import read_json
 from trialwatt.provenance.light import left_out
 from trialwatt.records.manifest import NAME as MANIFEST
 from trialwatt.review import artifact
@@ -23,7 +24,6 @@ from trialwatt.review.tree import (
     RESULTS,
     Tree,
     contents,
-    read_json,
     run_folders,
     tree_of,
 )

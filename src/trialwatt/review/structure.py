@@ -29,6 +29,7 @@ from trialwatt.provenance.archivefile import plain_files
 from trialwatt.provenance.chain import Chain, validated
 from trialwatt.provenance.company import is_company
 from trialwatt.provenance.files import sha256
+from trialwatt.provenance.foreign import read_json
 from trialwatt.provenance.light import left_out
 from trialwatt.records.manifest import NAME as MANIFEST
 from trialwatt.records.manifest import files_of
@@ -39,7 +40,6 @@ from trialwatt.review.tree import (
     made_of,
     made_of_all,
     made_of_the_paper,
-    read_json,
     run_folders,
 )
 

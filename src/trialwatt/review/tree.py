@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from trialwatt.paper.make import STEM
 from trialwatt.printed import shown
 from trialwatt.provenance import crate, planfile
 from trialwatt.provenance.archivefile import company_in_results, content_of
-from trialwatt.provenance.bounds import BadArchive, read_bounded
 from trialwatt.provenance.company import is_company, note_on
 from trialwatt.provenance.light import is_light, left_out
 from trialwatt.provenance.planfile import ExperimentPart, PlanFile, Repetition, read_plan
@@ -295,13 +293,3 @@ def _workflow(root: Path) -> Iterator[str]:
 def _hidden(relative: Path) -> bool:
     hidden = any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
     return hidden or is_company(relative.as_posix())
-
-
-def read_json(file: Path) -> object:
-    """JSON that may be a stranger's. Raises BadArchive where it is none, or too large."""
-    try:
-        return json.loads(read_bounded(file).decode("utf-8"))
-    except OSError as error:
-        raise BadArchive(f"{file}: missing or unreadable ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise BadArchive(f"{file}: damaged, not JSON ({shown(error, 200)})") from error

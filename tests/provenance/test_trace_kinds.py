@@ -1,0 +1,262 @@
+"""Every kind of file of a results folder, on the reference that lies in the repository."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from trialwatt.errors import TrialwattError
+from trialwatt.provenance.render import render_json, render_text
+from trialwatt.provenance.trace import trace, trace_command
+
+REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
+RESULTS = REFERENCE / "results"
+SWEEP = "sweeps/r-cpu/plain-grid"
+KEPT = ("plan.json", "metrics/r-cpu", "sweeps", "testbeds", "page.html", "tables", "paper")
+
+
+def configurations(experiment: str) -> list[str]:
+    plan = json.loads((RESULTS / "plan.json").read_text())
+    (found,) = [one for one in plan["experiments"] if one["id"] == experiment]
+    return sorted({folder.rpartition("/")[0] for folder in found["folders"]})
+
+
+CONFIGURATION = configurations("frameworks")[0]
+RUN = f"{CONFIGURATION}/rep1"
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    """Part of the reference, to be changed: one experiment's metrics and one configuration."""
+    root = tmp_path / "copy"
+    shutil.copytree(REFERENCE / "config", root / "config")
+    shutil.copy(REFERENCE / "ro-crate-metadata.json", root)
+    for name in (*KEPT, CONFIGURATION):
+        place = root / "results" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if (RESULTS / name).is_dir():
+            shutil.copytree(RESULTS / name, place)
+        else:
+            shutil.copy(RESULTS / name, place)
+    return root / "results"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "experiment", "runs"),
+    [
+        ("plan.json", "plan", "all", 112),
+        ("page.html", "page", "all", 112),
+        ("testbeds/reference.json", "testbed", "all", 112),
+        ("../ARTIFACT.md", "map", "all", 112),
+        ("../artifact.json", "map", "all", 112),
+        ("../ro-crate-metadata.json", "map", "all", 112),
+        ("../config/config.yaml", "configuration file", "all", 112),
+        ("../config/experiments/r-cpu.yaml", "configuration file", "r-cpu", 16),
+        ("metrics/r-cpu/runs.parquet", "metrics", "r-cpu", 16),
+        ("metrics/r-cpu/runs.csv", "metrics", "r-cpu", 16),
+        ("metrics/r-cpu/trials.csv", "metrics", "r-cpu", 16),
+        ("metrics/r-cpu/dictionary.json", "metrics", "r-cpu", 16),
+        ("metrics/r-cpu/convergence.json", "metrics", "r-cpu", 16),
+        ("metrics/r-cpu/unavailable.json", "metrics", "r-cpu", 16),
+        (f"{SWEEP}/move0.json", "sweep", "r-cpu", 0),
+        (f"{SWEEP}/move1.json", "sweep", "r-cpu", 4),
+        (f"{SWEEP}/end.json", "sweep", "r-cpu", 8),
+        ("tables/r-cpu.csv", "table/results", "r-cpu", 16),
+        ("paper/paper.pdf", "paper", "all", 112),
+        ("paper/numbers.json", "paper", "all", 112),
+        ("warm-ups/reference/ray", "warm-up", "none of the plan's", 1),
+        ("warm-ups/reference/ray/samples/usage.csv", "warm-up", "none of the plan's", 1),
+    ],
+)
+def test_each_kind_of_file(name, kind, experiment, runs):
+    found = trace(RESULTS / name)
+    assert found.ok, found.problems
+    assert (found.chain.kind, found.chain.experiment.id) == (kind, experiment)
+    assert len(found.chain.runs) == runs
+    if kind != "warm-up" and runs:
+        assert {check.part for check in found.checks} >= {"config", "manifest", "record"}
+        assert found.chain.energy.methods == ["modelled"] and found.chain.hosts
+    text = render_text(found)
+    assert "The chain holds: " in text and "unchanged" not in text
+    assert "whether the records are genuine" in text
+    assert json.loads(render_json(found))["ok"] is True
+
+
+def test_a_configuration_names_its_repetitions():
+    found = trace(RESULTS / CONFIGURATION)
+    assert found.ok and found.chain.kind == "configuration"
+    assert found.said == ("its repetitions: rep1, rep2",)
+    assert [run.folder for run in found.chain.runs] == [f"{CONFIGURATION}/rep{n}" for n in (1, 2)]
+    assert "frameworks" in found.chain.experiment.id
+
+
+@pytest.mark.parametrize(
+    "name", ["", "run.json", "job.json", "records/harness.jsonl", "samples/power-model.csv"]
+)
+def test_a_file_of_a_run_is_traced_as_part_of_it(name):
+    found = trace(RESULTS / RUN / name)
+    assert found.ok and found.chain.kind == "run"
+    assert [run.folder for run in found.chain.runs] == [RUN]
+    assert "frameworks" in found.chain.experiment.id
+    assert "config/experiments/frameworks.yaml" in found.chain.config
+    manifest = next(check for check in found.checks if check.part == "manifest")
+    assert manifest.state == "agrees" and "tables/" in manifest.note
+    if name not in ("", "run.json"):
+        assert f"{name} is a file of this run" in found.said[0]
+
+
+def test_what_a_light_archive_leaves_out_is_traced_too():
+    files = json.loads((RESULTS / RUN / "run.json").read_text())["files"]
+    gone = next(name for name in files if name.startswith("logs/"))
+    found = trace(RESULTS / RUN / gone)
+    assert found.ok and {c.state for c in found.checks if c.path == gone} == {"left out"}
+    with pytest.raises(TrialwattError, match=r"there is no such file, and run\.json does not"):
+        trace(RESULTS / RUN / "logs" / "nothing.log")
+
+
+def test_a_record_that_differs_and_one_that_is_of_no_run(copy):
+    record = copy / RUN / "samples" / "usage.csv"
+    record.write_text(record.read_text() + "\n")
+    found = trace(record)
+    assert found.problems == (f"{RUN}/samples/usage.csv: its checksum differs",)
+    more = copy / RUN / "records" / "more.jsonl"
+    more.write_text("{}\n")
+    assert "more.jsonl: run.json does not name it" in trace(more).problems[0]
+    assert any("more.jsonl: not in the manifest" in w for w in trace(copy / RUN).warnings)
+
+
+def test_metrics_of_which_the_tables_say_otherwise(copy):
+    file = copy / "metrics" / "r-cpu" / "runs.parquet"
+    file.write_bytes(file.read_bytes() + b"x")
+    *rest, own = trace(file).problems
+    assert own.startswith("runs.parquet: its checksum differs from that in tables/")
+    assert all("run.json: missing" in problem for problem in rest) and len(rest) == 16
+
+
+def test_what_nothing_names_is_there_and_no_more(copy, project):
+    (copy.parent / "ro-crate-metadata.json").unlink()
+    for name in ("plan.json", "page.html", "metrics/r-cpu/runs.csv"):
+        found = trace(copy / name)
+        assert found.checks[0].state == "no checksum"
+    text = render_text(trace(project.run))
+    assert "The chain holds: 2 files have the checksum that it names." in text
+    assert "1 file has no checksum on record: there, but nothing to compare with." in text
+
+
+def test_a_manifest_that_says_it_is_of_another_run(copy):
+    (copy / CONFIGURATION / "rep2").rename(copy / CONFIGURATION / "rep3")
+    found = trace(copy / CONFIGURATION)
+    assert any("rep3/run.json: says that it is of" in problem for problem in found.problems)
+    assert any("rep2/run.json: missing" in problem for problem in found.problems)
+    assert "rep2  of which nothing is known" not in render_text(found)
+
+
+def test_the_facts_of_another_machine(copy):
+    file = copy / "testbeds" / "reference.json"
+    facts = json.loads(file.read_text())
+    file.write_text(
+        json.dumps(facts | {"host": {"cpu_model": "Other\nThe chain holds", "cores": 1}})
+    )
+    found = trace(file)
+    assert "is not that of" in found.said[1] and not found.ok
+    assert "\nThe chain holds" not in render_text(found)
+    (copy / "testbeds" / "other.json").write_text("{}")
+    with pytest.raises(TrialwattError, match="of another testbed"):
+        trace(copy / "testbeds" / "other.json")
+
+
+def test_a_sweep_without_one_of_its_moves(copy):
+    (copy / SWEEP / "move1.json").unlink()
+    found = trace(copy / SWEEP / "end.json")
+    assert any("move1.json: there is no such file" in problem for problem in found.problems)
+    (copy / SWEEP / "move0.json").write_text('{"new": ["../../etc"]}')
+    found = trace(copy / SWEEP / "end.json")
+    assert any("damaged, no move of a sweep" in problem for problem in found.problems)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("logs/plan.log", "a log of the workflow"),
+        ("archive/trialwatt-lab.zip", "trialwatt verify"),
+        ("comparison.html", "those of others"),
+        ("../Snakefile", "the workflow's own file"),
+        ("notes.txt", "not a figure with provenance inside"),
+        ("metrics/other/runs.csv", "has no experiment of this name"),
+        ("sweeps/r-cpu/other/move0.json", "has no sweep of this name"),
+        ("../config/other.yaml", "no experiment of the plan.json there uses it"),
+    ],
+)
+def test_what_is_of_nothing_known_says_so(copy, name, said, capsys):
+    file = copy / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("x")
+    assert trace_command(file) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", "metrics", "metrics/r-cpu", "runs", "runs/reference", ".."])
+def test_a_folder_that_is_none_of_a_run(name, capsys):
+    assert trace_command(RESULTS / name) == 1
+    said = capsys.readouterr().err
+    assert "a folder, and no run's" in said and "what can be traced" in said
+
+
+def test_a_damaged_plan_does_not_stop_a_runs_trace(copy):
+    (copy / "plan.json").write_text("{")
+    found = trace(copy / RUN)
+    assert any("which experiments it is of is not known" in warning for warning in found.warnings)
+    with pytest.raises(TrialwattError, match=r"plan\.json: damaged"):
+        trace(copy / "metrics" / "r-cpu" / "runs.csv")
+
+
+def test_links_pipes_and_folders_in_place_of_files(copy, tmp_path):
+    run = copy / RUN
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    for name in (
+        "job.json",
+        "samples/usage.csv",
+        "records/harness.jsonl",
+        "records/worker-0.jsonl",
+    ):
+        (run / name).unlink()
+    os.mkfifo(run / "job.json")
+    (run / "samples/usage.csv").symlink_to("/dev/zero")
+    (run / "records/harness.jsonl").symlink_to(secret)
+    (run / "records/worker-0.jsonl").mkdir()
+    problems = " ".join(trace(run).problems)
+    assert "job.json: unreadable (a pipe or device" in problems
+    assert "usage.csv: unreadable (a link that leads out" in problems
+    assert "harness.jsonl: unreadable (a link that leads out" in problems
+    assert "worker-0.jsonl: unreadable (a folder" in problems
+    for name in ("plan.json", "metrics/r-cpu/convergence.json", f"{SWEEP}/end.json"):
+        (copy / name).unlink()
+    os.mkfifo(copy / "metrics/r-cpu/convergence.json")
+    os.mkfifo(copy / "plan.json")
+    for name in ("plan.json", "metrics/r-cpu/convergence.json"):
+        with pytest.raises(TrialwattError, match="a pipe or device"):
+            trace(copy / name)
+
+
+@pytest.mark.parametrize(
+    "folder", ["", "metrics/r-cpu", "metrics/x", "sweeps/r-cpu/x", "../config"]
+)
+def test_a_name_with_a_line_break_is_one_line(copy, folder, capsys):
+    for ending in ("", ".json", ".csv", ".svg", ".png"):
+        file = copy / folder / f"x\nThe chain holds: 9 files{ending}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}")
+        assert trace_command(file) == 1
+        assert "\nThe chain holds" not in capsys.readouterr().err
+
+
+def test_what_lies_elsewhere_than_its_records(copy, capsys):
+    shutil.rmtree(copy / "runs")
+    for name in ("metrics/r-cpu/runs.csv", "tables/r-cpu.csv", "page.html"):
+        assert trace_command(copy / name) == 1
+        assert "note: no runs lie in" in capsys.readouterr().out
+        assert trace_command(copy / name, results=RESULTS) == 0
+        assert str(RESULTS) not in capsys.readouterr().out
