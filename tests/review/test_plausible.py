@@ -5,10 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.review.believable import edit_rows
 from tests.review.forging import Forged
 
+from trialwatt.records.manifest import write_manifest
 from trialwatt.review.plausible import check_plausible
 from trialwatt.review.tree import Tree, tree_of
+from trialwatt.review.verify import verify
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
 POWER, USAGE = "samples/power-model.csv", "samples/usage.csv"
@@ -56,6 +59,18 @@ def test_nothing_is_said_of_the_synthetic_project(unpacked, project, forged):
     assert list(check_plausible(tree)) == []
     assert list(check_plausible(tree_of(project.results))) == []
     assert forged.said() == {}
+
+
+def test_verify_says_it_with_the_run_and_the_line(unpacked):
+    """All power a hundredth, with the checksums of the run and the archive made anew."""
+    run = min((unpacked / "results/runs").glob("*/*/rep*"))
+    edit_rows(run / POWER, times(0.01, 2, 3))
+    write_manifest(run, json.loads((run / "run.json").read_text()))
+    unpacked.relist()
+    verdict = verify(unpacked.folder)
+    name = (run / POWER).relative_to(unpacked.folder).as_posix()
+    said = [one["said"] for one in verdict.problems if one["path"] == name]
+    assert not verdict.ok and any(one.startswith("line 3: cpu is 0.") for one in said)
 
 
 # --- run.json -----------------------------------------------------------------------------------
@@ -439,3 +454,74 @@ def test_a_testbed_that_was_described_again_says_nothing_of_kernels_before(forge
     assert forged.said() == {}
     forged.testbed(lambda facts: facts["host"].update(cpu_model="other"))
     assert all("host.cpu_model" in said for said in forged.said().values())
+
+
+KUBERNETES = {"platform": "kubernetes", "kubernetes": {}, "meters": ["prometheus"]}
+SERVER = {"url": "http://localhost:9090", "preset": "kepler", "step_s": 5}
+
+
+def on_a_cluster(forged) -> None:
+    """As a run on a cluster writes it: its worker's clocks are other ones, its meter is a server
+    that was asked afterwards, and its machine is what its pods have reserved."""
+    away = 3 * 10**12
+
+    def elsewhere(event):
+        event["m"] -= away
+        event["t"] += 3 * 3600 * S
+
+    forged.events("worker-0.jsonl", elsewhere)
+    ((first, last),) = [
+        (lines[1].split(",")[:2], lines[-1].split(",")[:2])
+        for lines in [(forged.run / USAGE).read_text().splitlines()]
+    ]
+    t, m = map(int, first)
+    count = (int(last[1]) - m) // (5 * S) + 4
+    rows = [f"{t + i * 5 * S},{m + i * 5 * S},{(i + 2) * 10**9}" for i in range(-2, count - 2)]
+    rows[1] = rows[1].rpartition(",")[0] + ","  # a step for which the server had nothing
+    text = "\n".join(["t,m,package", *rows]) + "\n"
+    (forged.run / "samples/power-prometheus.csv").write_text(text)
+    (forged.run / POWER).unlink()
+
+    def measured(m):
+        m["config"]["testbed"] |= KUBERNETES | {"prometheus": SERVER}
+        m["host"] |= {"cores": 4.25, "memory_mb": 5000, "nodes": 2}
+        m["clock"] = {"source": "hub", "offsets_ns": {"worker-0": away}}
+        m["meters"] = {
+            "prometheus": {
+                "available": True,
+                "domains": [RAPL | {"name": "package", "wraps_at": None}],
+                "parameters": {"step_s": 5, "period_s": 5.0},
+            }
+        }
+        m["headline_meter"], m["headline_domains"] = "prometheus", {"prometheus": ["package"]}
+        m["idle"] = {"meter": "prometheus", "by": "none", "watts": {}}
+        m["enforcement"] = {"kind": "kubernetes"}
+
+    forged.manifest(measured)
+
+
+def test_nothing_is_said_of_a_run_on_a_cluster(forged):
+    on_a_cluster(forged)
+    assert forged.said() == {}
+
+
+def test_an_exporter_that_began_again_is_no_forgery_and_another_fall_is_one(forged):
+    on_a_cluster(forged)
+    name = "samples/power-prometheus.csv"
+    lines = (forged.run / name).read_text().splitlines()
+
+    def last_is(value: int) -> dict[str, str]:
+        text = "\n".join([*lines[:-1], f"{lines[-1].rpartition(',')[0]},{value}"]) + "\n"
+        (forged.run / name).write_text(text)
+        return forged.said()
+
+    assert last_is(10**6) == {}
+    big = [f"{line.rpartition(',')[0]},{10**15 + i}" for i, line in enumerate(lines[1:])]
+    lines = [lines[0], *big]
+    assert f"line {len(lines)}: the counter package falls from" in last_is(9 * 10**14)[name]
+
+
+def test_a_method_that_the_testbeds_query_does_not_have(forged):
+    on_a_cluster(forged)
+    forged.manifest(lambda m: m["meters"]["prometheus"]["domains"][0].update(method="attributed"))
+    assert "for package can only be counter" in forged.said()["run.json"]

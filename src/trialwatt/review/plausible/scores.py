@@ -17,7 +17,8 @@ from trialwatt.review.plausible.trials import COMPLETED
 
 _BEST = ("phi", "score", "number", "trial")
 _STATUSES = ("completed", "infeasible", "deadline", "failed")
-_EARLY_NS = 2 * 10**9
+_EARLY_NS = 10 * 10**9
+"""The deadline begins a bit before the first step."""
 
 
 def faults(run: Run) -> Iterator[Fault]:
