@@ -36,6 +36,8 @@ def test_what_a_run_writes_is_taken(run_folder):
         (("meters", "model", "domains", 0, "unit"), "kWh", "meters.model.domains.0.unit: "),
         (("meters", "model", "parameters"), {"period_s": "\x1b[2J"}, "parameters.period_s: "),
         (("headline_domains",), {"model": "cpu"}, "headline_domains.model: "),
+        (("headline_domains",), {"../../x": ["cpu"]}, "headline_domains.../../x"),
+        (("headline_meter",), "/etc/x", "headline_meter: "),
         (("idle",), {"watts": {"cpu": "1"}}, "idle.watts.cpu: "),
         (("clock",), {"offsets_ns": {"worker-0": 0.5}}, "clock.offsets_ns.worker-0: "),
         (("best",), {"phi": [], "score": 1}, "best.phi: "),

@@ -154,6 +154,26 @@ def test_a_run_id_of_another_run(forged):
     assert "run_id is 0123456789-r1-aaaaaa, but this run's begin with" in forged.said()["run.json"]
 
 
+def test_a_job_that_told_something_else(forged):
+    manifest = json.loads((forged.run / "run.json").read_text())
+    job = {key: manifest[key] for key in ("run_id", "repetition", "seed", "config")}
+    (forged.run / "job.json").write_text(json.dumps(job))
+    assert forged.said() == {}
+    (forged.run / "job.json").write_text(json.dumps(job | {"config": {"sut": "other"}}))
+    assert forged.said() == {"job.json": "config is another than in run.json\n"}
+    (forged.run / "job.json").write_text("[" * 9999)
+    assert forged.said() == {"job.json": "is no JSON\n"}
+
+
+def test_a_worker_whose_name_is_a_path(forged):
+    """Nothing outside of the run is opened to name a line."""
+    (forged.root / "secret.jsonl").write_text('{"trial": "worker-0/1", "status": "end"}\n')
+    forged.events("worker-0.jsonl", lambda e: e.update(who="../" * 6 + "secret"))
+    forged.events("worker-0.jsonl", the(1, "end", {"epochs": 500}))
+    found = forged.said()
+    assert found and not any("secret.jsonl" in path for path in found)
+
+
 @pytest.mark.parametrize(
     ("best", "file", "said"),
     [

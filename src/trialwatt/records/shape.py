@@ -20,6 +20,10 @@ class _Shape(BaseModel):
 _Size = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
 
 
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+"""Of a meter: it is a part of the names of files."""
+
+
 class _Host(_Shape):
     cores: _Size
     memory_mb: _Size
@@ -95,10 +99,10 @@ class _Manifest(_Shape):
     packages: dict[str, str] | None = None
     host: _Host
     enforcement: _Enforcement | None = None
-    meters: dict[str, _Meter] | None = None
+    meters: dict[_Name, _Meter] | None = None
     meter_errors: list[str] | None = None
-    headline_meter: str | None = None
-    headline_domains: dict[str, list[str]] | None = None
+    headline_meter: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-]*$")] | None = None
+    headline_domains: dict[_Name, list[str]] | None = None
     idle: _Idle | None = None
     clock: _Clock | None = None
     dataset: _Dataset | None = None

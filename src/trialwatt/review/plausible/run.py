@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ import numpy as np
 
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
+from trialwatt.printed import shown
 from trialwatt.records.manifest import NAME as MANIFEST
 from trialwatt.records.reader import RunRecords, read_run
 from trialwatt.review.plausible.rows import Rows, read_rows
@@ -20,6 +22,8 @@ from trialwatt.review.plausible.rows import Rows, read_rows
 LETTERS = 80
 """Of a stranger's text in a sentence."""
 USAGE = "samples/usage.csv"
+HARNESS = "records/harness.jsonl"
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*").fullmatch
 
 
 class Fault(NamedTuple):
@@ -86,7 +90,7 @@ class Run:
 
     @cached_property
     def _readings(self) -> dict[str, Rows | None]:
-        names = {meter: f"samples/power-{meter}.csv" for meter in self.meters if "/" not in meter}
+        names = {meter: f"samples/power-{meter}.csv" for meter in self.meters}
         return {meter: read_rows(self.folder / name, name) for meter, name in names.items()}
 
     def lines(self, file: str) -> Iterable[tuple[int, dict]]:
@@ -100,25 +104,28 @@ class Run:
                 if isinstance(event, dict):
                     yield number, event
 
+    def record_of(self, who: str) -> str:
+        """The file of a component, whose name may be anything; the coordinator's if it has none."""
+        file = f"records/{who}.jsonl"
+        return file if _PLAIN(who) and (self.folder / file).is_file() else HARNESS
+
     def trial_fault(self, index: int, status: str, said: str) -> Fault:
         """A fault in the line of a trial (its place in records.trials) with this status."""
         trials = self.records.trials
         trial = trials.ids[int(index)].as_py()
-        own = f"records/{trials.workers[int(trials.worker[int(index)])]}.jsonl"
-        for file in [own, "records/harness.jsonl"]:
-            if not (self.folder / file).is_file():
-                continue
+        own = self.record_of(trials.workers[int(trials.worker[int(index)])])
+        for file in dict.fromkeys([own, HARNESS]):
             for number, event in self.lines(file):
                 if event.get("trial") == trial and event.get("status") == status:
-                    return Fault(file, f"line {number}: trial {trial}: {said}")
-        return Fault(own, f"trial {trial}: {said}")
+                    return Fault(file, f"line {number}: trial {shown(trial, LETTERS)}: {said}")
+        return Fault(own, f"trial {shown(trial, LETTERS)}: {said}")
 
     def event_fault(self, said: str, **keys) -> Fault:
         """A fault in the first line of the harness that has these values."""
-        for number, event in self.lines("records/harness.jsonl"):
+        for number, event in self.lines(HARNESS):
             if all(event.get(key) == value for key, value in keys.items()):
-                return Fault("records/harness.jsonl", f"line {number}: {said}")
-        return Fault("records/harness.jsonl", said)
+                return Fault(HARNESS, f"line {number}: {said}")
+        return Fault(HARNESS, said)
 
 
 def read(folder: Path, **known) -> Run:

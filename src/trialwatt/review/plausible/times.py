@@ -89,12 +89,11 @@ def _events(run: Run, started: int, ended: int) -> Iterator[Fault]:
 
 def _of_event(run: Run, event: dict, said: str) -> Fault:
     """m of an event is moved by its clock's offset: it is found by t."""
-    file = f"records/{event['who']}.jsonl"
-    if "/" not in event["who"] and (run.folder / file).is_file():
-        for number, line in run.lines(file):
-            if line.get("t") == event["t"] and line.get("kind") == event["kind"]:
-                return Fault(file, f"line {number}: {said}")
-    return Fault("records/harness.jsonl", said)
+    file = run.record_of(event["who"])
+    for number, line in run.lines(file):
+        if line.get("t") == event["t"] and line.get("kind") == event["kind"]:
+            return Fault(file, f"line {number}: {said}")
+    return Fault(file, said)
 
 
 def _set_by(drift: np.ndarray) -> int:
