@@ -267,15 +267,25 @@ def test_one_event_on_another_clock_is_found_and_a_clock_that_was_set_is_not(for
     assert "t and m are 3.0 s farther apart" in forged.said()[HARNESS]
 
 
-def test_a_clock_that_was_set_during_the_run_is_no_forgery(forged):
+@pytest.mark.parametrize("seconds", [30, -3600])
+def test_a_clock_that_was_set_during_the_run_is_no_forgery(forged, seconds):
     def later(event):
         if event["m"] > middle:
-            event["t"] += 30 * S
+            event["t"] += seconds * S
 
     events = [json.loads(line) for line in (forged.run / HARNESS).open()]
     middle = events[len(events) // 2]["m"]
-    forged.events("harness.jsonl", later)
-    assert HARNESS not in forged.said()
+    for path in (forged.run / "records").iterdir():
+        forged.events(path.name, later)
+    for name in (USAGE, POWER):
+        forged.rows(
+            name,
+            lambda f: [str(int(f[0]) + (int(f[1]) > middle) * seconds * S), *f[1:]],
+        )
+    forged.manifest(lambda m: m.update(ended_utc_ns=m["ended_utc_ns"] + seconds * S))
+    found = forged.said()
+    assert "farther apart" not in str(found) and "outside of the run" not in str(found)
+    assert "before started_utc_ns" not in str(found)
 
 
 def test_a_trial_outside_of_the_run(forged):

@@ -28,7 +28,7 @@ def faults(run: Run, now_ns: int) -> Iterator[Fault]:
     if started is None or ended is None:
         yield key_fault("started_utc_ns and ended_utc_ns: a run writes both, one is missing")
         return
-    if ended < started:
+    if ended < started - _set_by(_drift(_own(run))):
         yield key_fault(f"ended_utc_ns is {_gap(started - ended)} before started_utc_ns")
     if ended > now_ns + DAY_NS:
         yield key_fault(
@@ -63,8 +63,8 @@ def _events(run: Run, started: int, ended: int) -> Iterator[Fault]:
     Of the components only those of one machine are asked: others have clocks of their own.
     """
     first, last = run.records.window
-    own = [event for event in run.records.events if event["who"] == "harness"]
-    drift = np.array([event["t"] - event["m"] for event in own], np.int64)
+    own = _own(run)
+    drift = _drift(own)
     slack = SLACK_NS + _set_by(drift)
     for event in own:
         if not started - slack <= event["t"] <= ended + slack:
@@ -85,6 +85,16 @@ def _events(run: Run, started: int, ended: int) -> Iterator[Fault]:
         if len(bad := np.flatnonzero(outside)):
             yield run.trial_fault(bad[0], status, f"m is outside of the run's steps{_more(bad)}")
             break
+
+
+def _own(run: Run) -> list[dict]:
+    """The coordinator's events."""
+    return [event for event in run.records.events if event["who"] == "harness"]
+
+
+def _drift(events: list[dict]) -> np.ndarray:
+    """UTC against the monotonic clock, ns."""
+    return np.array([event["t"] - event["m"] for event in events], np.int64)
 
 
 def _of_event(run: Run, event: dict, said: str) -> Fault:
