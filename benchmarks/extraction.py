@@ -20,6 +20,7 @@ from prices import CONTEXT
 from synthetic import Synthetic, write_run
 
 from trialwatt.metrics.tables import PROCESSES, build_tables
+from trialwatt.records.manifest import write_manifest
 
 MANY_RUNS, DISTINCT_RUNS = 1000, 20
 RUN = Synthetic(trials=100, workers=4, seconds=600, hz=5)
@@ -30,7 +31,7 @@ LIMIT_RUNS_S, LIMIT_TRIALS_S, LIMIT_GB, LIMIT_GROWTH = 60, 20, 2.0, 1.5
 
 def make_runs(root: Path) -> None:
     """MANY_RUNS folders; their records are links to those of DISTINCT_RUNS."""
-    made = [write_run(root / "made", RUN, rep) for rep in range(1, DISTINCT_RUNS + 1)]
+    made = [listed(write_run(root / "made", RUN, rep)) for rep in range(1, DISTINCT_RUNS + 1)]
     for number in range(MANY_RUNS):
         source, folder = made[number % DISTINCT_RUNS], root / "runs" / f"rep{number:04}"
         folder.mkdir(parents=True)
@@ -38,6 +39,12 @@ def make_runs(root: Path) -> None:
         (folder / "run.json").write_text(json.dumps(manifest))
         for name in ("records", "samples"):
             (folder / name).symlink_to(source / name)
+
+
+def listed(folder: Path) -> Path:
+    """With the checksums of its files, which a run's records are compared with when read."""
+    write_manifest(folder, json.loads((folder / "run.json").read_text()))
+    return folder
 
 
 def measure(folders: list[Path], output: Path) -> dict:
@@ -62,8 +69,8 @@ def in_a_process(job: str, root: Path) -> dict:
 def work(job: str, root: Path) -> dict | None:
     if job == "make":
         make_runs(root)
-        write_run(root / "million", MANY_TRIALS)
-        write_run(root / "quarter", QUARTER)
+        listed(write_run(root / "million", MANY_TRIALS))
+        listed(write_run(root / "quarter", QUARTER))
         return None
     runs = sorted((root / "runs").iterdir())
     folders = {

@@ -33,6 +33,11 @@ class Synthetic:
     wraps_at: int = 40_000_000
     seed: int = 1
 
+    @property
+    def meter(self) -> str:
+        """One that gives this unit."""
+        return "model" if self.unit == "w" else "rapl"
+
 
 def config_of(size: Synthetic) -> RunConfig:
     """The configuration that such a run would have had."""
@@ -171,7 +176,7 @@ def _write_samples(folder, size, steps, tracks) -> None:
     busy = np.diff(cpu["machine"], prepend=cpu["machine"][0]) / dt
     watts = CORES * MIN_W + busy * (MAX_W - MIN_W)
     watts[0] = CORES * MIN_W
-    with (folder / "samples" / "power-model.csv").open("w") as file:
+    with (folder / "samples" / f"power-{size.meter}.csv").open("w") as file:
         file.write("t,m,cpu\n")
         if size.unit == "uj":
             counter = np.cumsum(watts * dt * 1e-3).astype(np.int64) % size.wraps_at
@@ -201,9 +206,9 @@ def _write_manifest(folder, config, run_id, repetition, size) -> None:
         "reason": "",
         "host": {"cores": CORES, "memory_mb": MEMORY_MB},
         "enforcement": {"kind": "soft"},
-        "meters": {"model": {"available": True, "reason": "", "domains": [domain]}},
-        "headline_meter": "model",
-        "idle": {"meter": "model", "watts": {"cpu": CORES * MIN_W}},
+        "meters": {size.meter: {"available": True, "reason": "", "domains": [domain]}},
+        "headline_meter": size.meter,
+        "idle": {"meter": size.meter, "watts": {"cpu": CORES * MIN_W}},
         "clock": {"source": "CLOCK_MONOTONIC", "offsets_ns": {}},
         "best": {"phi": {"lr": 0.01, "ls": 32}, "score": 0.98, "trial": "worker-0/0"},
         "test": {"macro_f1": 0.97, "accuracy": 0.97},

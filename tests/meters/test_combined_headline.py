@@ -52,8 +52,9 @@ def gpu_run(tmp_path) -> Path:
         ns = s * 10**9
         lines.append(f"{UTC_NS + ns},{MONO_NS + ns},{(s + 7) * 100 * 10**6},{5 * (s + 7) * 10**6}")
     (folder / "samples" / "power-nvml.csv").write_text("\n".join(lines) + "\n")
+    write(folder, run)
     give(folder, "worker-0", "gpu-0")
-    return write(folder, run)
+    return folder
 
 
 def give(folder: Path, worker: str, device: str) -> None:
@@ -62,6 +63,7 @@ def give(folder: Path, worker: str, device: str) -> None:
     text = events.read_text()
     assert text.count(start) == 1
     events.write_text(text.replace(start, f'{start},"devices":["{device}"]'))
+    write(folder, json.loads((folder / "run.json").read_text()))
 
 
 def write(folder: Path, run: dict) -> Path:

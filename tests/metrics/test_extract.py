@@ -235,6 +235,32 @@ def test_a_sample_file_that_was_exchanged_is_flagged(run_folder):
     assert flags == f"samples/power-model.csv {said}"
 
 
+def test_record_files_that_were_exchanged_added_or_removed_are_flagged(run_folder):
+    """With the lines of another run's trial, as whoever edits a score or a time would do it."""
+    write_manifest(run_folder, json.loads((run_folder / "run.json").read_text()))
+    edited, more = (run_folder / "records" / f"{name}.jsonl" for name in ("worker-1", "worker-9"))
+    change(edited, lambda lines: [*lines[:-1], lines[-1].replace('"macro_f1":0.', '"macro_f1":1.')])
+    assert extract_run(run_folder, CONTEXT).run["flags"] == (
+        "records/worker-1.jsonl is not as the run wrote it (see its checksum in run.json)"
+    )
+    more.write_text(edited.read_text().replace("worker-1", "worker-9"))
+    edited.unlink()
+    assert extract_run(run_folder, CONTEXT).run["flags"] == (
+        "records/worker-9.jsonl is not of the run (run.json does not list it); "
+        "records/worker-1.jsonl is missing (run.json lists it)"
+    )
+
+
+def test_the_method_is_that_of_the_meter_whatever_the_manifest_says(run_folder):
+    expected = extract_run(run_folder, CONTEXT)
+    manifest = json.loads((run_folder / "run.json").read_text())
+    manifest["meters"]["model"]["domains"][0]["method"] = "counter"
+    (run_folder / "run.json").write_text(json.dumps(manifest))
+    found = extract_run(run_folder, CONTEXT)
+    assert found.run == expected.run and found.run["energy_method"] == "modelled"
+    assert set(found.trials["energy_method"]) == {"modelled"}
+
+
 def test_a_usage_file_that_ends_early_is_a_gap(run_folder):
     path = run_folder / "samples" / "usage.csv"
     change(path, lambda lines: lines[: len(lines) * 3 // 4])
@@ -303,7 +329,7 @@ def test_energy_of_a_gap_in_a_counter_is_not_lost(synthetic, tmp_path):
     size = synthetic.Synthetic(trials=20, workers=2, seconds=20, unit="uj", wraps_at=400_000_000)
     folder = synthetic.write_run(tmp_path, size)
     whole = extract_run(folder, CONTEXT).run
-    change(folder / "samples" / "power-model.csv", lambda lines: [*lines[:40], *lines[48:]])
+    change(folder / "samples" / "power-rapl.csv", lambda lines: [*lines[:40], *lines[48:]])
     run = extract_run(folder, CONTEXT).run
     machine = run["job_energy_kwh"] + run["other_energy_kwh"]
     assert machine == pytest.approx(whole["job_energy_kwh"] + whole["other_energy_kwh"], rel=1e-6)
@@ -344,7 +370,7 @@ def test_an_accelerator_goes_to_who_holds_it(run_folder):
         lambda lines: [f"{x.rstrip()},{'gpu0' if i == 0 else 100}\n" for i, x in enumerate(lines)],
     )
     manifest = json.loads((run_folder / "run.json").read_text())
-    domain = {"name": "gpu0", "resource": "accelerator", "unit": "w", "method": "polled"}
+    domain = {"name": "gpu0", "resource": "accelerator", "unit": "w", "method": "modelled"}
     manifest["meters"]["model"]["domains"].append(domain)
     (run_folder / "run.json").write_text(json.dumps(manifest))
 
@@ -361,7 +387,7 @@ def test_an_accelerator_goes_to_who_holds_it(run_folder):
     held_kwh = 100 * (end - start) / 1e9 / 3.6e6
     assert run["job_energy_kwh"] - before["job_energy_kwh"] == pytest.approx(held_kwh, rel=1e-9)
     assert run["services_energy_kwh"] == pytest.approx(before["services_energy_kwh"], rel=1e-9)
-    assert run["energy_method"] == "modelled+polled"
+    assert run["energy_method"] == "modelled"
 
 
 def test_counters_of_another_origin_are_moved_with_a_note(run_folder):

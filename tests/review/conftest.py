@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.review.believable import APART_NS, make_believable, testbed
 
 from trialwatt.analysis.moves import Move, Sweep, next_move, observed, write_end
 from trialwatt.config import handover
@@ -70,6 +71,7 @@ class Project:
         (root / "config/spaces/tiny.yaml").write_text(SPACE)
         shutil.copy(root / "config/testbeds/local.yaml", root / "config/testbeds/lab.yaml")
         self.plan = plan_of_files([], root)
+        self.measured = 0
 
     def measure(self, folder: Path, config) -> None:
         """A synthetic repetition in place of a run."""
@@ -84,6 +86,9 @@ class Project:
         log.write_text("said by a component\n")
         manifest["files"]["logs/driver.log"] = sha256(log)
         label = folder.parent.relative_to(self.results).as_posix()
+        self.measured += 1
+        power = PowerParameters.of(self.plan.tables.power)
+        manifest |= make_believable(folder, config, power, repetition, self.measured)
         manifest |= {
             "folder": label,
             "hash": label.rsplit("-", 1)[-1],
@@ -91,8 +96,8 @@ class Project:
             "config": config.model_dump(mode="json"),
             "code": CODE,
             "packages": {"trialwatt": "0.1.0"},
-            "started_utc_ns": self.synthetic.UTC_NS,
-            "ended_utc_ns": self.synthetic.UTC_NS + 90_000_000_000,
+            "started_utc_ns": self.synthetic.UTC_NS + self.measured * APART_NS,
+            "ended_utc_ns": self.synthetic.UTC_NS + self.measured * APART_NS + 90_000_000_000,
         }
         write_manifest(folder, manifest)
 
@@ -100,7 +105,8 @@ class Project:
         """Runs, sweeps and all that follows, as the rules and their scripts do it."""
         plan, results = self.plan, Path("results")
         (results / "testbeds").mkdir(parents=True)
-        (results / "testbeds/lab.json").write_text('{"format": 1}\n')
+        facts = testbed(PowerParameters.of(plan.tables.power), self.synthetic.UTC_NS)
+        (results / "testbeds/lab.json").write_text(json.dumps(facts, indent=2) + "\n")
         (results / "plan.json").write_text(plan_text(plan), encoding="utf-8")
         self.measure(self.results / "warm-ups/lab/plain", plan.warm_ups["plain"])
         context = MetricsContext(**handover.metrics_values(plan))

@@ -100,12 +100,21 @@ class Meter(ABC):
     `power` holds the coefficients that the testbed names; only meters that model power want it.
     Most meters are read at each sample. One with `sampled` False is asked with collect() instead,
     when the run is over; settle_s is how long after a moment its reading of that moment can be
-    had.
+    had. `methods` says how its readings can have come about, by the unit of the domain: it is a
+    matter of the kind of meter, so that it need not be believed from a record.
     """
 
     name: str
+    methods: Mapping[str, tuple[Method, ...]] = MappingProxyType({})
     sampled: bool = True
     settle_s: float = 0.0
+
+    @classmethod
+    def method_of(cls, domain: str, unit: str, testbed: Mapping) -> Method | None:
+        """The only method that this domain can have; None where there are several, or none is
+        declared. testbed: its configuration as plain data."""
+        possible = cls.methods.get(unit) or {one for own in cls.methods.values() for one in own}
+        return next(iter(possible)) if len(possible) == 1 else None
 
     @classmethod
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -69,6 +70,7 @@ class PowerModel(Meter):
     """
 
     name = "model"
+    methods = MappingProxyType({"w": ("modelled",)})
 
     _DOMAINS = (
         Domain("cpu", "cpu", "w", "modelled"),

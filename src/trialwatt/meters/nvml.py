@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from trialwatt.meters.base import (
     DeviceUse,
@@ -31,6 +32,7 @@ class Nvml(Meter):
     """
 
     name = "nvml"
+    methods = MappingProxyType({"uj": ("counter",), "w": ("polled",)})
 
     def __init__(self, nvml, devices: list[_Device]):
         self._nvml = nvml

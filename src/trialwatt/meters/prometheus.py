@@ -11,6 +11,10 @@ import re
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import get_args
+
+from pydantic import ValidationError
 
 from trialwatt.clock import Stamp, now
 from trialwatt.config.models import Prometheus
@@ -21,6 +25,7 @@ from trialwatt.meters.base import (
     MachineLoad,
     Meter,
     MeterError,
+    Method,
     Probe,
 )
 from trialwatt.meters.prometheus_api import Clock, PrometheusApi, Series
@@ -58,12 +63,23 @@ class PrometheusMeter(Meter):
     """
 
     name = "prometheus"
+    methods = MappingProxyType(dict.fromkeys(("uj", "w"), get_args(Method)))
     sampled = False
 
     def __init__(self, config: Prometheus, api: PrometheusApi, asked: list[_Asked], clock: Clock):
         self._config, self._api, self._asked = config, api, asked
         self._clock, self._period_s = clock, config.step_s
         self.settle_s = config.step_s + _INGESTED_S
+
+    @classmethod
+    def method_of(cls, domain: str, unit: str, testbed: Mapping) -> Method | None:
+        """That of the testbed's query whose domain it is."""
+        try:
+            queries = queries_of(Prometheus.model_validate(testbed.get("prometheus")))
+        except ValidationError:
+            return None
+        own = [q for q in queries if domain == q.name or (q.by and domain.startswith(f"{q.name}-"))]
+        return max(own, key=lambda query: len(query.name)).method if own else None
 
     @classmethod
     def probe(cls, testbed, power=None) -> Probe:

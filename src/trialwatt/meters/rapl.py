@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from trialwatt.meters.base import Domain, MachineLoad, Meter, MeterError, Probe
@@ -20,6 +21,7 @@ class Rapl(Meter):
     """Packages and DRAM of all sockets; core, uncore and psys beside them, never added."""
 
     name = "rapl"
+    methods = MappingProxyType({"uj": ("counter",)})
 
     def __init__(self, counters: list[Counter]):
         self._counters = counters

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from trialwatt.meters.methods import method_of
 from trialwatt.provenance.company import is_company
 from trialwatt.provenance.files import sha256
 
@@ -44,8 +46,11 @@ def packages() -> dict[str, str]:
 
 def headline_domains(manifest: dict) -> dict[str, list[dict]]:
     """Meter → the domains of it that are added up: those that the manifest names, else all that
-    count of its one headline meter.
+    count of its one headline meter. The method of each is that of its kind of meter, where that
+    is known: a manifest that says otherwise is not believed.
     """
+    config = manifest.get("config")
+    testbed = config.get("testbed") if isinstance(config, Mapping) else None
     meters = manifest.get("meters") or {}
     headline = manifest.get("headline_meter") or ""
     named = manifest.get("headline_domains") or dict.fromkeys([headline] if headline else [])
@@ -53,9 +58,9 @@ def headline_domains(manifest: dict) -> dict[str, list[dict]]:
     for meter, names in named.items():
         domains = (meters.get(meter) or {}).get("domains", [])
         found[meter] = [
-            d
-            for d in domains
-            if (d.get("counts", True) if names is None else d.get("name") in names)
+            domain | _method(meter, domain, testbed)
+            for domain in domains
+            if (domain.get("counts", True) if names is None else domain.get("name") in names)
         ]
     return found
 
@@ -65,6 +70,11 @@ def files_of(folder: Path) -> list[str]:
     harmless company (provenance.company), and not what Snakemake leaves there."""
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return sorted(name for name in names if name not in (NAME, _MARK) and not is_company(name))
+
+
+def _method(meter: str, domain: Mapping, testbed: object) -> dict:
+    known = method_of(meter, domain, testbed if isinstance(testbed, Mapping) else {})
+    return {"method": known} if known else {}
 
 
 def checksums(folder: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -26,11 +27,11 @@ def encode_phis(texts: pa.ChunkedArray, space: Space) -> tuple[np.ndarray, pa.Ar
     plain = np.array(_is_plain(written, space))
     if plain.all():
         return codes, written
-    canonical = [
-        text if done else _canonical(text, space)
+    spelled = [
+        text if done else canonical(json.loads(text), space)
         for text, done in zip(written.to_pylist(), plain.tolist(), strict=True)
     ]
-    again = pa.array(canonical, pa.string()).dictionary_encode()
+    again = pa.array(spelled, pa.string()).dictionary_encode()
     return again.indices.to_numpy(zero_copy_only=False).astype(np.int64)[codes], again.dictionary
 
 
@@ -56,8 +57,8 @@ def _is_whole(axis: Range) -> bool:
     return isinstance(axis.low, int) and isinstance(axis.high, int) and step
 
 
-def _canonical(text: str, space: Space) -> str:
-    phi = json.loads(text)
+def canonical(phi: Mapping, space: Space) -> str:
+    """Canonical JSON of one φ, its values spelled as the space does."""
     return canonical_json({name: _typed(space.get(name), value) for name, value in phi.items()})
 
 

@@ -22,6 +22,7 @@ from trialwatt.records import repair
 from trialwatt.records.events import Events, Reading, read_events
 from trialwatt.records.manifest import headline_domains
 from trialwatt.records.samples import Power, Track, merged, read_power, read_usage
+from trialwatt.records.shape import fault_of
 from trialwatt.records.trial_keys import TrialKeys
 from trialwatt.records.trials import Trials, assemble
 
@@ -57,6 +58,7 @@ class RunRecords:
     power: Power
     domains: list[dict]  # those of the headline, with `period_s` between readings
     utc_minus_mono_ns: int
+    events: list[dict] = field(default_factory=list)  # all but trials' and epochs', by time
     notes: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)  # why its energy must be read with care
 
@@ -80,7 +82,7 @@ def read_manifest(folder: Path) -> dict:
         manifest = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise TrialwattError(f"{path}: missing; this folder holds no finished run") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TrialwattError(f"{path}: no JSON ({error}); take it from its source again") from error
     if not isinstance(manifest, dict) or manifest.get("format") != 1:
         raise TrialwattError(f"{path}: not a manifest of format 1, the only one known here")
@@ -88,9 +90,12 @@ def read_manifest(folder: Path) -> dict:
         key for key in ("run_id", "hash", "repetition", "config", "host") if key not in manifest
     ]
     if not missing:
-        missing = [f"host.{key}" for key in ("cores", "memory_mb") if not manifest["host"].get(key)]
+        host = manifest["host"] if isinstance(manifest["host"], dict) else {}
+        missing = [f"host.{key}" for key in ("cores", "memory_mb") if not host.get(key)]
     if missing:
         raise TrialwattError(f"{path}: lacks {', '.join(missing)}")
+    if fault := fault_of(manifest):
+        raise TrialwattError(f"{path}: {fault}; a run does not write that")
     return manifest
 
 
@@ -109,7 +114,7 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
         raise TrialwattError(f"{folder / 'run.json'}: config: {error}") from error
     keys = TrialKeys()
     reading = Reading(manifest["run_id"], config.workload.goal.score)
-    offsets = manifest.get("clock", {}).get("offsets_ns", {})
+    offsets = (manifest.get("clock") or {}).get("offsets_ns") or {}
 
     found = (file for file in (folder / "records").glob("*.jsonl") if not is_company(file.name))
     paths = sorted(found, key=lambda p: (p.stem == "harness", p.name))
@@ -136,7 +141,8 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     notes += [str(error) for error in manifest.get("meter_errors") or []]
 
     flags = _outside(trials.start_ns, steps, last)
-    flags += _exchanged(folder, manifest, folder / "samples" / "usage.csv")
+    flags += _exchanged(folder, manifest, [*paths, folder / "samples" / "usage.csv"])
+    flags += _absent(manifest, paths)
     usage, found = read_usage(folder / "samples" / "usage.csv")
     notes += found
     domains, power = [], []
@@ -145,7 +151,7 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
         period_s = parameters.get("period_s") or 1 / config.testbed.sample_hz
         domains += [domain | {"period_s": period_s} for domain in own]
         path = folder / "samples" / f"power-{meter}.csv"
-        flags += _exchanged(folder, manifest, path)
+        flags += _exchanged(folder, manifest, [path])
         readings, found = read_power(path, {d["name"]: d["unit"] for d in own})
         power.append(readings)
         notes += found
@@ -160,6 +166,7 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
         power=merged(power),
         domains=domains,
         utc_minus_mono_ns=utc_minus_mono,
+        events=others,
         notes=notes,
         flags=flags,
     )
@@ -174,13 +181,26 @@ def _outside(start_ns: np.ndarray, steps: dict[str, tuple[int, int]], last: int)
     return [f"{count} trials start outside of the run: the clocks of its machines are not known"]
 
 
-def _exchanged(folder: Path, manifest: dict, path: Path) -> list[str]:
-    """Samples carry no run id: that they are of this run, only the manifest's checksum says."""
-    name = path.relative_to(folder).as_posix()
-    expected = (manifest.get("files") or {}).get(name)
-    if expected is None or not path.exists() or sha256(path) == expected:
-        return []
-    return [f"{name} is not as the run wrote it (see its checksum in run.json)"]
+def _exchanged(folder: Path, manifest: dict, paths: list[Path]) -> list[str]:
+    """The record files that are not as the run wrote them, by the checksums in its manifest."""
+    listed = manifest.get("files") or {}
+    found = []
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        if not listed or not path.exists():
+            continue
+        if name not in listed:
+            found.append(f"{name} is not of the run (run.json does not list it)")
+        elif sha256(path) != listed[name]:
+            found.append(f"{name} is not as the run wrote it (see its checksum in run.json)")
+    return found
+
+
+def _absent(manifest: dict, paths: list[Path]) -> list[str]:
+    """Events that the run wrote and that are gone: nothing else would tell that they were there."""
+    there = {f"records/{path.name}" for path in paths}
+    listed = (name for name in manifest.get("files") or {} if name.startswith("records/"))
+    return [f"{name} is missing (run.json lists it)" for name in sorted({*listed} - there)]
 
 
 def _others(files: dict[str, Events], moved: dict[str, int], notes: list[str]) -> list[dict]:

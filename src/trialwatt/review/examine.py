@@ -14,6 +14,7 @@ from trialwatt.provenance.light import left_out
 from trialwatt.review import artifact
 from trialwatt.review.code import check_code
 from trialwatt.review.compare import Outcome, compared
+from trialwatt.review.plausible import check_plausible
 from trialwatt.review.remake import Made, remake
 from trialwatt.review.structure import (
     Problem,
@@ -61,7 +62,7 @@ def examine(tree: Tree, work: Path) -> dict:
     if tree.is_archive:
         steps = {"listing": lambda: check_listing(tree, sums)} | steps
     steps |= {"runs": lambda: check_runs(tree, sums), "chains": lambda: check_chains(tree, sums)}
-    steps |= {"paper": lambda: check_paper(tree)}
+    steps |= {"paper": lambda: check_paper(tree), "plausible": lambda: check_plausible(tree)}
     plan = tree.plan  # of another workflow, or newer: nothing else can be said
     for check in steps.values():
         try:

@@ -17,6 +17,12 @@ import numpy as np
 from trialwatt.errors import TrialwattError
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+PUBLISHED = {
+    "digits": "533ece3364fad18ec1f6ed80ba95104ff4b95b35c462a5b462b3e0f70e5ac3d9",
+    "mnist": "52ea5b844f4603e715f9011f35da3a1155104af7fab4078ff45774219337ea36",
+    "fashion-mnist": "a9771adaf1ce4ed3cbb5f22c5d9d7d99b54adadbe43b88e558d055c74c299706",
+}
+"""SHA-256 of the four arrays as they are prepared from the published files."""
 
 
 @dataclass(frozen=True)

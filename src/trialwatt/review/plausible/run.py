@@ -1,0 +1,161 @@
+"""One run, as the checks of its plausibility look at it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from trialwatt.config.models import RunConfig
+from trialwatt.errors import TrialwattError
+from trialwatt.printed import shown
+from trialwatt.records.manifest import NAME as MANIFEST
+from trialwatt.records.reader import RunRecords, read_run
+from trialwatt.review.plausible.rows import Rows, read_rows
+
+LETTERS = 80
+"""Of a stranger's text in a sentence."""
+USAGE = "samples/usage.csv"
+HARNESS = "records/harness.jsonl"
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*").fullmatch
+
+
+class Fault(NamedTuple):
+    """Something in a file of the run that cannot be. said: begins with the line or the key."""
+
+    file: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """folder: of the repetition. testbed: results/testbeds/<name>.json. power: the plan's models by
+    name. action: what the archive's RO-Crate says of the run (`startTime`, `endTime`)."""
+
+    folder: Path
+    records: RunRecords
+    testbed: Mapping = field(default_factory=dict)
+    power: Mapping = field(default_factory=dict)
+    action: Mapping = field(default_factory=dict)
+
+    @property
+    def manifest(self) -> dict:
+        return self.records.manifest
+
+    @property
+    def config(self) -> RunConfig:
+        return self.records.config
+
+    @property
+    def is_local(self) -> bool:
+        """Whether all that it recorded is of one machine, with one clock."""
+        return self.config.testbed.platform == "local"
+
+    @property
+    def cores(self) -> float:
+        return float(self.manifest["host"]["cores"])
+
+    @property
+    def meters(self) -> dict[str, dict]:
+        """The meters that there were, by name."""
+        found = self.manifest.get("meters") or {}
+        return {name: facts for name, facts in found.items() if facts.get("available", True)}
+
+    def knows_its_testbed(self) -> bool:
+        """Whether the record of the testbed is the one that this run was measured with: the same
+        machine may have been described again, which redoes no run."""
+        recorded, started = self.testbed.get("recorded_utc_ns"), self.manifest.get("started_utc_ns")
+        return type(recorded) is int and started is not None and recorded <= started
+
+    @cached_property
+    def usage(self) -> Rows | None:
+        return read_rows(self.folder / USAGE, USAGE)
+
+    @cached_property
+    def machine(self) -> Rows | None:
+        """The samples of the whole machine."""
+        if self.usage is None or "cpu_ns" not in self.usage.values:
+            return None
+        return self.usage.of("machine").known("cpu_ns")
+
+    def readings(self, meter: str) -> Rows | None:
+        """The samples of one of its meters."""
+        return self._readings.get(meter)
+
+    @cached_property
+    def _readings(self) -> dict[str, Rows | None]:
+        names = {meter: f"samples/power-{meter}.csv" for meter in self.meters}
+        return {meter: read_rows(self.folder / name, name) for meter, name in names.items()}
+
+    def lines(self, file: str) -> Iterable[tuple[int, dict]]:
+        """The events of a record file with their line numbers: only asked where one is named."""
+        with (self.folder / file).open(encoding="utf-8", errors="replace") as text:
+            for number, line in enumerate(text, start=1):
+                try:
+                    event = json.loads(line)
+                except (ValueError, RecursionError):
+                    continue
+                if isinstance(event, dict):
+                    yield number, event
+
+    def record_of(self, who: str) -> str:
+        """The file of a component, whose name may be anything; the coordinator's if it has none."""
+        file = f"records/{who}.jsonl"
+        return file if _PLAIN(who) and (self.folder / file).is_file() else HARNESS
+
+    def trial_fault(self, index: int, status: str, said: str) -> Fault:
+        """A fault in the line of a trial (its place in records.trials) with this status."""
+        trials = self.records.trials
+        trial = trials.ids[int(index)].as_py()
+        own = self.record_of(trials.workers[int(trials.worker[int(index)])])
+        for file in dict.fromkeys([own, HARNESS]):
+            for number, event in self.lines(file):
+                if event.get("trial") == trial and event.get("status") == status:
+                    return Fault(file, f"line {number}: trial {shown(trial, LETTERS)}: {said}")
+        return Fault(own, f"trial {shown(trial, LETTERS)}: {said}")
+
+    def event_fault(self, said: str, **keys) -> Fault:
+        """A fault in the first line of the harness that has these values."""
+        for number, event in self.lines(HARNESS):
+            if all(event.get(key) == value for key, value in keys.items()):
+                return Fault(HARNESS, f"line {number}: {said}")
+        return Fault(HARNESS, said)
+
+
+def read(folder: Path, **known) -> Run:
+    """Raises TrialwattError where its records cannot be read, whatever the reason."""
+    try:
+        return Run(folder, read_run(folder), **known)
+    except TrialwattError:
+        raise
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, OSError) as error:
+        raise TrialwattError(f"cannot be read: {type(error).__name__}: {error}") from error
+
+
+def at(value: object, *keys: str) -> object:
+    """What stands under these keys of JSON; None where there is no such place."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def key_fault(said: str) -> Fault:
+    """A fault in run.json."""
+    return Fault(MANIFEST, said)
+
+
+def row_fault(rows: Rows, bad: np.ndarray, said: str) -> Fault:
+    """A fault in the first of the rows at `bad`, which says how many more there are.
+
+    said: may hold {t} for the moment of that row, in s after the first one.
+    """
+    more = f" (and {len(bad) - 1} more lines)" if len(bad) > 1 else ""
+    first = int(bad[0])
+    text = said.replace("{t}", f"{(int(rows.m[first]) - int(rows.m[0])) / 1e9:.2f} s")
+    return Fault(rows.file, f"line {rows.line[first]}: {text}{more}")
