@@ -50,7 +50,9 @@ def headline_domains(manifest: dict) -> dict[str, list[dict]]:
     for meter, names in named.items():
         domains = (meters.get(meter) or {}).get("domains", [])
         found[meter] = [
-            d for d in domains if (d.get("counts", True) if names is None else d.get("name") in names)
+            d
+            for d in domains
+            if (d.get("counts", True) if names is None else d.get("name") in names)
         ]
     return found
 
