@@ -11,6 +11,7 @@ from pathlib import Path
 from trialwatt.errors import TrialwattError
 from trialwatt.printed import shown
 from trialwatt.provenance.chain import chain_of_runs, read_manifest, validated
+from trialwatt.provenance.company import is_company
 from trialwatt.provenance.disk import Disk
 from trialwatt.provenance.foreign import Missing, checksum, names_below, read_json
 from trialwatt.provenance.judged import judged
@@ -19,6 +20,7 @@ from trialwatt.provenance.place import MANIFEST, RESULTS, Place, repetitions_in
 from trialwatt.provenance.planfile import ExperimentPart
 from trialwatt.provenance.traced import Check, Trace
 from trialwatt.provenance.witnesses import Named, witnesses
+from trialwatt.records.manifest import SNAKEMAKES
 
 _UNNAMED = 20
 _UNKNOWN = {"code": {"version": "unknown"}}
@@ -248,8 +250,10 @@ def _misplaced(name: str, manifest: dict) -> Iterator[str]:
 
 
 def _unnamed(folder: Path, files: dict) -> list[str]:
-    """Files of a run's folder that its manifest does not name, of many the first."""
-    there = (file for file in names_below(folder) if file not in files and file != MANIFEST)
+    """Files of a run's folder that its manifest does not name, of many the first; no company, and
+    nothing of Snakemake's."""
+    known = {*files, MANIFEST, SNAKEMAKES}
+    there = (file for file in names_below(folder) if file not in known and not is_company(file))
     return list(islice(there, _UNNAMED))
 
 

@@ -13,7 +13,7 @@ from trialwatt.provenance.company import is_company
 from trialwatt.provenance.files import sha256
 
 NAME = "run.json"
-_MARK = ".snakemake_timestamp"
+SNAKEMAKES = ".snakemake_timestamp"
 """Snakemake puts it into every folder that a rule makes."""
 PACKAGES = (
     "trialwatt",
@@ -69,7 +69,7 @@ def files_of(folder: Path) -> list[str]:
     """The files of a run's folder but its manifest, relative and sorted; hidden ones too, but no
     harmless company (provenance.company), and not what Snakemake leaves there."""
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(name for name in names if name not in (NAME, _MARK) and not is_company(name))
+    return sorted(name for name in names if name not in (NAME, SNAKEMAKES) and not is_company(name))
 
 
 def _method(meter: str, domain: Mapping, testbed: object) -> dict:
