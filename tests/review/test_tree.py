@@ -7,7 +7,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import BadArchive, plain_files
 from trialwatt.review import tree as trees
-from trialwatt.review.tree import company_of, files_below, notes_of, read_json, tree_of
+from trialwatt.review.tree import company_of, files_below, notes_of, tree_of
 from trialwatt.review.verify import opened
 
 
@@ -92,16 +92,6 @@ def test_a_huge_file_is_not_read(unpacked, name):
         file.truncate(1 << 40)  # takes no disk
     with pytest.raises(TrialwattError, match=rf"{name}: has 1,048,576 MB"), opened(unpacked.folder):
         pass
-
-
-def test_json_of_a_stranger(tmp_path):
-    file = tmp_path / "x.json"
-    for content, said in ((b"{", "not JSON"), (b"[" * 100_000, "not JSON"), (b"\xff", "not JSON")):
-        file.write_bytes(content)
-        with pytest.raises(BadArchive, match=said):
-            read_json(file)
-    with pytest.raises(BadArchive, match="missing"):
-        read_json(tmp_path / "y.json")
 
 
 def test_nothing_hidden_and_no_company_is_packed(project, results):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from trialwatt.errors import TrialwattError
 from trialwatt.printed import shown
 from trialwatt.provenance import crate
+from trialwatt.provenance.foreign import read_json
 from trialwatt.records.manifest import NAME as MANIFEST
 from trialwatt.review.plausible import (
     counters,
@@ -30,7 +31,7 @@ from trialwatt.review.plausible import (
 )
 from trialwatt.review.plausible.run import Fault, Run, at, read
 from trialwatt.review.structure import Problem
-from trialwatt.review.tree import RESULTS, Tree, read_json, run_folders
+from trialwatt.review.tree import RESULTS, Tree, run_folders
 
 _CHECKS: tuple[Callable[[Run], Iterator[Fault]], ...] = (
     identity.faults,

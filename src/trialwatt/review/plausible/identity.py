@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from trialwatt.config.identity import repetition_seed
 from trialwatt.errors import TrialwattError
 from trialwatt.printed import shown
+from trialwatt.provenance.foreign import read_json
 from trialwatt.review.plausible.run import LETTERS, Fault, Run, at, key_fault
-from trialwatt.review.tree import read_json
 from trialwatt.workload.prepared import PUBLISHED
 
 _JOB = "job.json"
