@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
+from trialwatt.provenance.chain import read_manifest
 from trialwatt.records.manifest import NAME
 
 
@@ -18,7 +18,7 @@ def platforms_of(runs: pd.DataFrame, results: Path) -> dict[str, str]:
     """
     machines: dict[str, set[tuple]] = {}
     for testbed, folder in sorted(set(zip(runs["testbed"], runs["folder"], strict=True))):
-        manifest = json.loads((Path(results) / folder / NAME).read_text(encoding="utf-8"))
+        manifest = read_manifest(Path(results) / folder / NAME)
         host = (manifest.get("host") or {}).get("name_hash") or ("unknown host of", testbed)
         way = (manifest["config"].get("testbed") or {}).get("platform", "local")
         machines.setdefault(testbed, set()).add((host, way))

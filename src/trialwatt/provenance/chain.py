@@ -16,7 +16,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance.files import sha256
-from trialwatt.records.manifest import headline_domains
+from trialwatt.provenance.foreign import read_json
+from trialwatt.records.manifest import MOST_BYTES, headline_domains
+from trialwatt.records.manifest_shape import check_shape
 
 
 def _stays_inside(path: str) -> str:
@@ -169,15 +171,13 @@ def validated(value: object, where: str) -> Chain:
 
 def read_manifest(file: Path) -> dict:
     """A run's run.json. Raises TrialwattError where it is missing, damaged or incomplete."""
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TrialwattError(f"{file}: missing; the records of this run are gone") from error
-    except ValueError as error:
-        raise TrialwattError(f"{file}: damaged, not JSON ({error})") from error
+    if not file.exists():
+        raise TrialwattError(f"{file}: missing; the records of this run are gone")
+    manifest = read_json(file, MOST_BYTES)
     wanted = {"hash", "repetition", "status", "config", "files"}
     if not isinstance(manifest, dict) or not wanted <= manifest.keys():
         raise TrialwattError(f"{file}: not a run's manifest, it needs {', '.join(sorted(wanted))}")
+    check_shape(manifest, file)
     return manifest
 
 

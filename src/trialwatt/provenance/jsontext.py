@@ -11,16 +11,21 @@ import re
 
 MOST_LEVELS = 100
 _MOST_DIGITS = 19
-_HALF = re.compile(r"\\u[dD][89abAB]")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class NotOurs(ValueError):
+    """It is JSON, and none that we write."""
 
 
 def parse_json(text: bytes | str) -> object:
-    """The value in `text`. Raises ValueError, which says what is wrong, and nothing else."""
+    """The value in `text`. Raises ValueError, which says what is wrong, and nothing else: NotOurs
+    where it is JSON, but a cut or a flipped bit does not explain it."""
     text = text.decode() if isinstance(text, bytes) else text
     try:
         value = _DECODER.decode(text)
     except RecursionError as error:
-        raise ValueError(f"it is nested deeper than {MOST_LEVELS} levels") from error
+        raise NotOurs(f"it is nested deeper than {MOST_LEVELS} levels") from error
     if text.count("[") + text.count("{") > MOST_LEVELS:
         _refuse_depth(value)
     if _HALF.search(text):
@@ -31,7 +36,7 @@ def parse_json(text: bytes | str) -> object:
 def _whole_number(digits: str) -> int:
     number = int(digits) if len(digits) <= _MOST_DIGITS + 1 else 2**64
     if not -(2**63) <= number < 2**63:
-        raise ValueError(f"a whole number of {len(digits)} digits; 64 bits must do")
+        raise NotOurs(f"a whole number of {len(digits)} digits; 64 bits must do")
     return number
 
 
@@ -40,7 +45,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict:
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))
-        raise ValueError(f"the key {twice[:100]!r} stands twice in one object")
+        raise NotOurs(f"the key {twice[:100]!r} stands twice in one object")
     return found
 
 
@@ -48,20 +53,17 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_whole_number)
 
 
 def _refuse_depth(value: object) -> None:
-    level, depth = [value], 0
-    while level := [
-        inner
-        for each in level
-        if isinstance(each, dict | list)
-        for inner in (each.values() if isinstance(each, dict) else each)
-    ]:
-        depth += 1
-        if depth > MOST_LEVELS:
-            raise ValueError(f"it is nested deeper than {MOST_LEVELS} levels")
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        inside = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [one for each in inside for one in each if isinstance(one, dict | list)]
+        if not level:
+            return
+    raise NotOurs(f"it is nested deeper than {MOST_LEVELS} levels")
 
 
 def _refuse_halves(value: object) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise ValueError("it holds half a character (a lone surrogate)") from error
+        raise NotOurs("it holds half a character (a lone surrogate)") from error

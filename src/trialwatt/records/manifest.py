@@ -10,6 +10,8 @@ from pathlib import Path
 from trialwatt.provenance.files import sha256
 
 NAME = "run.json"
+MOST_BYTES = 16 << 20
+"""It lists every file of its folder."""
 PACKAGES = (
     "trialwatt",
     "torch",

@@ -10,14 +10,18 @@ import pyarrow.compute as pc
 
 from trialwatt.config.identity import canonical_json
 from trialwatt.config.models import Choices, Range, Space
+from trialwatt.errors import TrialwattError
+from trialwatt.printed import shown
+from trialwatt.provenance.jsontext import parse_json
 
-_VALUE = r'(-?[0-9][0-9.e+-]*|true|false|"[^"\\,{}]*")'
+_VALUE = r'(-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?|true|false|"[^"\\,{}[:cntrl:]]*")'
 
 
 def encode_phis(texts: pa.ChunkedArray, space: Space) -> tuple[np.ndarray, pa.Array]:
     """Index of each φ (n,) in the distinct ones, and those as canonical JSON.
 
-    Values are spelled as the search space does: a float 1.0 of an integer axis becomes 1.
+    Values are spelled as the search space does: a float 1.0 of an integer axis becomes 1. Raises
+    TrialwattError where a text is no φ.
     """
     whole = pa.concat_arrays(texts.chunks) if texts.num_chunks else pa.array([], pa.string())
     encoded = whole.dictionary_encode()
@@ -57,8 +61,11 @@ def _is_whole(axis: Range) -> bool:
 
 
 def _canonical(text: str, space: Space) -> str:
-    phi = json.loads(text)
-    return canonical_json({name: _typed(space.get(name), value) for name, value in phi.items()})
+    try:
+        phi = parse_json(text)
+        return canonical_json({name: _typed(space.get(name), value) for name, value in phi.items()})
+    except (ValueError, AttributeError) as error:
+        raise TrialwattError(f"records: {shown(text, 200)!r} is no φ: {error}") from error
 
 
 def _typed(axis: Choices | Range | None, value):
