@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import NamedTuple
 
 from trialwatt.errors import TrialwattError
 from trialwatt.printed import printable
+from trialwatt.provenance.foreign import read_json
 
+_MOST_BYTES = 64 << 20
 _NEAR = 8
 _SHOWN = 60
 
@@ -27,8 +28,8 @@ class Named(NamedTuple):
 def read_numbers(file: Path) -> dict:
     """A numbers.json, which may be a stranger's. Raises TrialwattError where it is none."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json(file, _MOST_BYTES)
+    except TrialwattError as error:
         raise TrialwattError(
             f"{file}: missing or damaged, the paper's numbers; `snakemake --profile local paper` "
             f"makes them ({error})"

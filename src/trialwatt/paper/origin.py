@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +13,15 @@ from trialwatt.errors import TrialwattError
 from trialwatt.figures import RESOURCE, SEARCH
 from trialwatt.figures.best import measure_of, overall_best
 from trialwatt.figures.tables import MEASURES, runs_of_rows
+from trialwatt.metrics.tables import read_runs
 from trialwatt.paper.constants import PLACES
 from trialwatt.paper.findings import ratios
 from trialwatt.paper.names import Named
+from trialwatt.provenance.foreign import read_json
 from trialwatt.records.outcome import FAILED
+
+_MOST_BYTES = 64 << 20
+_UNLIKE = (KeyError, IndexError, ValueError, TypeError, AttributeError)
 
 _OF_RUNS = {
     "total": "the number of folders",
@@ -52,7 +56,7 @@ def origin(results: Path, numbers: Mapping, named: Named) -> Origin:
     """
     try:
         return _Tables(results, numbers).origin(named)
-    except (KeyError, IndexError, ValueError, TypeError, AttributeError, OSError) as error:
+    except (*_UNLIKE, OSError, TrialwattError) as error:
         raise TrialwattError(
             f"{named.name}: the tables in {results} have nothing of which it could be made; they "
             f"are not those of the paper, or gone ({error!r})"
@@ -64,8 +68,7 @@ class _Tables:
         self.results, self.numbers = results, numbers
         self.experiments = [str(one) for one in numbers["order"]]
         self.of = {
-            one: pd.read_parquet(results / "metrics" / one / "runs.parquet")
-            for one in self.experiments
+            one: read_runs(results / "metrics" / one / "runs.parquet") for one in self.experiments
         }
 
     def origin(self, named: Named) -> Origin:
@@ -231,4 +234,4 @@ def _values(runs: pd.DataFrame, column: str) -> list[str]:
 
 
 def _json(file: Path) -> dict:
-    return json.loads(file.read_text(encoding="utf-8"))
+    return read_json(file, _MOST_BYTES)

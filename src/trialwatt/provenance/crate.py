@@ -15,10 +15,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from trialwatt.errors import TrialwattError
+from trialwatt.printed import shown
 from trialwatt.provenance.files import sha256
+from trialwatt.provenance.foreign import read_json
 
 NAME = "ro-crate-metadata.json"
 WORKFLOW = "Snakefile"
+MOST_BYTES = 64 << 20
 _PROFILES = (
     ("https://w3id.org/ro/wfrun/process/0.5", "Process Run Crate", "0.5"),
     ("https://w3id.org/ro/wfrun/workflow/0.5", "Workflow Run Crate", "0.5"),
@@ -118,26 +121,42 @@ def checksums(file: Path) -> dict[str, str]:
 
     Raises TrialwattError where it is missing, damaged, or describes another workflow.
     """
+    if not file.exists():
+        raise TrialwattError(f"{NAME}: missing; this is no archive of trialwatt")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file, MOST_BYTES)
         entities = {entity["@id"]: entity for entity in content["@graph"]}
         root = entities["./"]
         main = entities[root["mainEntity"]["@id"]]
         ours = main["@id"] == WORKFLOW and str(main["name"]).startswith("Trialwatt")
-    except FileNotFoundError as error:
-        raise TrialwattError(f"{NAME}: missing; this is no archive of trialwatt") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (TrialwattError, KeyError, TypeError) as error:
         raise TrialwattError(
-            f"{NAME}: damaged, or no RO-Crate of a workflow ({error!r})"
+            f"{NAME}: damaged, or no RO-Crate of a workflow ({shown(repr(error), 300)})"
         ) from error
+    if len(entities) < len(content["@graph"]):
+        raise TrialwattError(f"{NAME}: describes one thing twice: an @id must be there once")
     if not ours:
         raise TrialwattError(f"{NAME}: describes another workflow than trialwatt's")
     found = {}
     for name, entity in entities.items():
         kind = entity.get("@type")
         if "File" in (kind if isinstance(kind, list) else [kind]) and isinstance(name, str):
-            found[unquote(name)] = str(entity.get("sha256", "")).lower()
+            place = _place(name)
+            if place in found:
+                raise TrialwattError(
+                    f"{NAME}: names {shown(place, 200)} twice, spelled differently"
+                )
+            found[place] = str(entity.get("sha256", "")).lower()
     return found
+
+
+def _place(name: str) -> str:
+    """The path that an @id stands for. Raises TrialwattError where it is none in the archive."""
+    place = unquote(name).removeprefix("./")
+    parts = place.split("/")
+    if not place or "\0" in place or {"", ".", ".."} & set(parts) or len(place.encode()) > 4000:
+        raise TrialwattError(f"{NAME}: names what is no file in the archive: {shown(name, 200)}")
+    return place
 
 
 def _run(crate, run: RunAction, files: Mapping):

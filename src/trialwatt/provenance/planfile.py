@@ -11,15 +11,18 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from trialwatt.config import handover
 from trialwatt.config.plan import Plan
 from trialwatt.errors import TrialwattError
+from trialwatt.printed import shown
 from trialwatt.provenance.chain import RelativePath, placed, without_places
+from trialwatt.provenance.foreign import read_json
 
 NAME = "plan.json"
 FORMAT = 1
+MOST_BYTES = 64 << 20
 
 PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 RunFolder = Annotated[str, Field(pattern=r"^runs(/[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}){2}$")]
@@ -29,7 +32,64 @@ Repetition = Annotated[
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class _Context(BaseModel):
+    """Types of what metrics.context.MetricsContext is made of."""
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+    price_per_cpu_h: float | None = None
+    price_per_gb_h: float | None = None
+    price_per_accelerator_h: dict[str, float] = {}
+    currency: str = ""
+    price_date: str = ""
+    intensity: float | None = None
+    region: str = ""
+    carbon_year: int = 0
+    pue: float = 1.0
+    targets: dict[str, float] = {}
+
+
+class _PlannedRun(BaseModel):
+    """A run as the plan of its experiment names it."""
+
+    folder: str
+    label: str | None = None
+    treatment: dict[str, Any] | None = None
+
+
+class _PlannedExperiment(BaseModel):
+    runs: list[_PlannedRun] | None = None
+
+
+class _Configuration(BaseModel):
+    testbed: dict[str, Any] | None = None
+    workload: dict[str, Any] | None = None
+
+
+class _Plan(BaseModel):
+    """Types of what is read of the plan as a whole."""
+
+    runs: dict[str, _Configuration] | None = None
+    experiments: dict[str, _PlannedExperiment | None] | None = None
+    settings: dict[str, Any] | None = None
+    testbed: dict[str, Any] | None = None
+
+
+def _as(kind: type[BaseModel]) -> AfterValidator:
+    """Values that have these types, left as they are; every number in them is finite."""
+
+    def validate(value: dict) -> dict:
+        try:
+            kind.model_validate(value)
+        except ValidationError as error:
+            raise ValueError(_first(error)) from error
+        json.dumps(value, allow_nan=False)
+        return value
+
+    return AfterValidator(validate)
 
 
 class Row(_Part):
@@ -98,12 +158,12 @@ class PlanFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     testbed: PlainName
-    context: dict[str, Any]
+    context: Annotated[dict[str, Any], _as(_Context)]
     carbon_series: Annotated[list[RelativePath], Field(max_length=1)]
     power: dict[str, dict[str, Any]]
     experiments: list[ExperimentPart]
     warm_ups: dict[PlainName, str]
-    plan: dict[str, Any]
+    plan: Annotated[dict[str, Any], _as(_Plan)]
 
     @property
     def files(self) -> list[str]:
@@ -141,15 +201,15 @@ def plan_text(plan: Plan, root: Path | None = None) -> str:
 
 def read_plan(file: Path) -> PlanFile:
     """A plan.json. Raises TrialwattError where it is missing, damaged, newer, or of others."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not file.exists():
         raise TrialwattError(
             f"{file.name}: missing; the workflow writes it into its results folder, from which "
             "`snakemake --profile local archive` takes it"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise TrialwattError(f"{file.name}: damaged, not JSON ({error})") from error
+        )
+    try:
+        content = read_json(file, MOST_BYTES)
+    except TrialwattError as error:
+        raise TrialwattError(f"{file.name}: {str(error).removeprefix(f'{file}: ')}") from error
     if not isinstance(content, dict) or content.get("generator") != "trialwatt":
         raise TrialwattError(f"{file.name}: of another workflow, trialwatt has not written it")
     found = content.get("format")
@@ -159,13 +219,20 @@ def read_plan(file: Path) -> PlanFile:
             "here; install a newer trialwatt"
         )
     if found != FORMAT:
-        raise TrialwattError(f"{file.name}: format {found!r} is not known here, only {FORMAT}")
+        raise TrialwattError(
+            f"{file.name}: format {shown(repr(found), 50)} is not known here, only {FORMAT}"
+        )
     try:
         return PlanFile.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        raise TrialwattError(f"{file.name}: {key}: {first['msg']}") from error
+        raise TrialwattError(f"{file.name}: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """What is wrong first, after its key."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(map(str, first["loc"]))
+    return f"{shown(key, 200)}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _experiment(plan: Plan, name: str, root: Path) -> dict:

@@ -51,9 +51,10 @@ def headline_domains(manifest: dict) -> dict[str, list[dict]]:
     found = {}
     for meter, names in named.items():
         domains = (meters.get(meter) or {}).get("domains", [])
-        found[meter] = [
-            d for d in domains if (d.get("counts", True) if names is None else d["name"] in names)
-        ]
+        if names is None:
+            found[meter] = [d for d in domains if d.get("counts", True)]
+        else:
+            found[meter] = [d for d in domains if d.get("name") in names]
     return found
 
 

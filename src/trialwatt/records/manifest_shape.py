@@ -3,9 +3,10 @@ it need not ask again."""
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from trialwatt.errors import TrialwattError
 from trialwatt.printed import shown
@@ -19,6 +20,12 @@ Offset = Annotated[int, Field(ge=-MOST_NS, le=MOST_NS)]
 Moment = Annotated[int, Field(ge=0, le=2 * MOST_NS)]
 MeterName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$")]
 """It stands in the name of a file."""
+
+
+def _finite(value: dict) -> dict:
+    """As it is, where all of its numbers are finite: they go into its hash."""
+    json.dumps(value, allow_nan=False)
+    return value
 
 
 class _Part(BaseModel):
@@ -36,7 +43,7 @@ class _Clock(_Part):
 
 
 class _Domain(_Part):
-    name: str
+    name: str = ""
     unit: str = ""
     resource: str = ""
     method: str = ""
@@ -84,7 +91,7 @@ class _Manifest(_Part):
     seed: int | None = None
     started_utc_ns: Moment | None = None
     ended_utc_ns: Moment | None = None
-    config: dict[str, Any] = {}
+    config: Annotated[dict[str, Any], AfterValidator(_finite)] = {}
     files: dict[str, str] | None = None
     host: _Host | None = None
     clock: _Clock = _Clock()

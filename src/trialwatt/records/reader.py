@@ -27,7 +27,7 @@ from trialwatt.records.samples import Power, Track, merged, read_power, read_usa
 from trialwatt.records.trial_keys import TrialKeys
 from trialwatt.records.trials import Trials, assemble
 
-_OF_A_DOMAIN = ("unit", "resource", "method")
+_OF_A_DOMAIN = ("name", "unit", "resource", "method")
 LIFECYCLE = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
 
 

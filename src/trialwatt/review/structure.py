@@ -30,6 +30,7 @@ from trialwatt.provenance.chain import Chain, validated
 from trialwatt.provenance.files import sha256
 from trialwatt.provenance.light import left_out
 from trialwatt.records.manifest import NAME as MANIFEST
+from trialwatt.records.manifest_shape import check_shape
 from trialwatt.review.tree import (
     PAPER,
     RESULTS,
@@ -191,6 +192,11 @@ def _check_files(tree: Tree, sums: Sums, folder: str):
     files = manifest.get("files") if isinstance(manifest, dict) else None
     if not isinstance(files, dict):
         yield Problem(name, "not a run's manifest: it lists no files", unsafe=True)
+        return None
+    try:
+        check_shape(manifest, name)
+    except TrialwattError as error:
+        yield Problem(name, str(error).removeprefix(f"{name}: "), unsafe=True)
         return None
     there = {
         path.relative_to(tree.results / folder).as_posix()
