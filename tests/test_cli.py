@@ -103,3 +103,45 @@ def test_the_version():
     from trialwatt import __version__
 
     assert trialwatt("--version").stdout == f"{__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["suts", "--write", "no/folder/x.md"], "no/folder/x.md: No such file or directory\n"),
+        (["verify", f"{__file__}/x"], f"{__file__}/x: Not a directory\n"),
+        (["trace", "x" * 300], "File name too long\n"),
+    ],
+)
+def test_a_path_that_cannot_be_used_is_one_sentence(tmp_path, arguments, said):
+    done = trialwatt(*arguments, folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.endswith(said)
+    assert done.stderr.count("\n") == 1
+
+
+def ended(error: str) -> subprocess.CompletedProcess:
+    """main() of a command that ends with this error."""
+    code = (
+        "from trialwatt import cli\n"
+        "from trialwatt.errors import TrialwattError\n"
+        f"def app(): raise {error}\n"
+        "cli.app = app\n"
+        "cli.main()\n"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+def test_a_full_disk_names_no_file_and_is_one_sentence():
+    done = ended("OSError(28, 'No space left on device')")
+    assert (done.returncode, done.stderr) == (1, "No space left on device\n")
+
+
+def test_a_message_cannot_steer_the_terminal():
+    done = ended("TrialwattError('a\\x1b[2J: b\\nc')")
+    assert (done.returncode, done.stderr) == (1, "a\\x1b[2J: b\nc\n")
+
+
+@pytest.mark.parametrize("error", ["ValueError('x')", "OSError('x')"])
+def test_a_fault_of_ours_keeps_its_traceback(error):
+    assert "Traceback" in ended(error).stderr

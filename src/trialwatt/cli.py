@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -254,7 +255,11 @@ def reference(
 
 
 def main() -> None:
-    """Run a command; what is meant for the user goes to stderr, without a traceback."""
+    """Run a command; what is meant for the user goes to stderr, without a traceback.
+
+    That a file cannot be opened, or written to the end, is for the user too; any other error is
+    a fault of ours and keeps its traceback.
+    """
     from trialwatt.errors import TrialwattError
 
     try:
@@ -262,6 +267,16 @@ def main() -> None:
     except TrialwattError as error:
         typer.echo(printable(str(error).split("\n")), err=True)
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None and error.errno not in _NO_ROOM:
+            raise
+        where = f"{error.filename}: " if error.filename is not None else ""
+        typer.echo(printable([f"{where}{error.strerror}"]), err=True)
+        sys.exit(1)
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of writing, which name no file."""
 
 
 def _count(number: int, noun: str) -> str:

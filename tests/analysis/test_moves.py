@@ -1,13 +1,17 @@
 """Sweeps on synthetic curves, played move by move as the workflow does."""
 
+import json
 import math
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fuzz import all_clean, mutations, wrong_json
 
+from trialwatt.analysis.convergence import Verdict
 from trialwatt.analysis.moves import Move, Sweep, Treatment, ended, next_move
+from trialwatt.errors import TrialwattError
 from trialwatt.records.outcome import Outcome
 
 
@@ -196,3 +200,41 @@ def test_a_folder_that_is_no_whole_run_is_named(tmp_path):
 
     with pytest.raises(TrialwattError, match=r"is no whole run.*remove it to redo it"):
         outcome(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "damaged, not JSON"),
+        ("[]", "damaged, no move of a sweep"),
+        ("{}", "damaged, no move of a sweep"),
+        ('{"number":1,"steps":1,"repetitions":{"../x":1},"new":[]}', "outside the results"),
+        ('{"number":1,"steps":1,"repetitions":{},"new":["/x/rep1"]}', "outside the results"),
+        ("[" * 5000, "nested deeper"),
+    ],
+)
+def test_a_damaged_move_says_how_it_is_made_again(tmp_path, text, said):
+    path = tmp_path / "move1.json"
+    path.write_text(text)
+    with pytest.raises(TrialwattError, match=said) as caught:
+        Move.read(path)
+    assert str(caught.value).startswith(str(path))
+    assert "`snakemake --profile local` makes it again" in str(caught.value)
+
+
+@pytest.mark.parametrize("count", [500, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_damaged_moves_are_refused_in_words(tmp_path, count):
+    rng, path = random.Random(count), tmp_path / "move1.json"
+    verdict = Verdict("converged", 2.0, 1.0, "three steps", True)
+    Move(3, 2, {"runs/r/a": 2}, ["runs/r/a/rep3"], verdict).write(path)
+    good = path.read_bytes()
+
+    def read(data):
+        path.write_bytes(data)
+        move = Move.read(path)
+        assert all(isinstance(name, str) for name in [*move.new, *move.repetitions])
+        assert move.verdict is None or move.verdict.sentence
+
+    wrong = (json.dumps(wrong_json(json.loads(good), rng)).encode() for _ in range(count))
+    assert all_clean(wrong, read, (TrialwattError,))
+    assert all_clean((mutations(good, rng) for _ in range(count)), read, (TrialwattError,))

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import tracemalloc
 
 import pytest
 
@@ -69,3 +70,15 @@ def test_both_published_sets_name_four_files():
     assert set(rawfiles.MD5) == {"mnist", "fashion-mnist"} == set(rawfiles.FOLDERS)
     assert all(set(sums) == set(rawfiles.SIZES) for sums in rawfiles.MD5.values())
     assert rawfiles.SIZES["train-images-idx3-ubyte"] == 47_040_016
+
+
+def test_a_small_file_that_stands_for_much_is_not_unpacked_whole(small):
+    folder, raw = small
+    (raw / "two").unlink()
+    (raw / "two.gz").write_bytes(gzip.compress(bytes(50 << 20)))
+    tracemalloc.start()
+    problems = raw_file_problems("mnist", folder)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert any("is too long: must be" in problem for problem in problems)
+    assert most < 5 << 20

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from trialwatt.config.files import plan_of_files
-from trialwatt.lifecycle.announce import announce, write_planned
+from trialwatt.errors import TrialwattError
+from trialwatt.lifecycle.announce import announce, seconds_of, write_planned
 from trialwatt.lifecycle.forecast import forecast, forecast_text
 
 SETTINGS = """
@@ -75,3 +76,10 @@ def test_progress_counts_what_the_moves_have_asked_for(tmp_path, capfd):
     (moves / "move1.json").write_text(json.dumps({"new": []}))
     announce(tmp_path, "next")
     assert capfd.readouterr().err == "[2/3] next; about 60 s left\n"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"started_utc_ns": 1, "ended_utc_ns": "2"}'])
+def test_a_damaged_manifest_is_named(tmp_path, text):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(TrialwattError, match=r"run\.json: "):
+        seconds_of(tmp_path / "run.json")

@@ -1,16 +1,19 @@
 import json
 import math
+import random
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.fuzz import all_clean, mutations
 
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.dictionary import RUNS, TRIALS, schema
 from trialwatt.metrics.schema import validate
-from trialwatt.metrics.tables import ExperimentRow, build_tables
+from trialwatt.metrics.tables import ExperimentRow, build_tables, read_runs
 
 CONTEXT = MetricsContext(0.03, 0.004, "USD", "2026-01-01", 400.0, "world", 2023)
 FILES = ["runs.parquet", "runs.csv", "trials.parquet", "trials.csv", "dictionary.json"]
@@ -180,3 +183,47 @@ def test_a_failed_run_is_a_row_of_its_identity_alone(folders, rows, tmp_path, ke
     assert len(runs) == len(without) + len(mine)
     for name in ("trials.parquet", "trials.csv"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
+
+
+def written(folder) -> Path:
+    """Tables with a run and its two trials, as other tests draw them."""
+    runs = pa.table({"folder": ["runs/a/rep1"], "sut": ["plain"], "testbed": ["t"], "hash": ["h"],
+                     "status": ["completed"], "repetition": [1], "jct_ms": [1.5]})  # fmt: skip
+    pq.write_table(runs, folder / "runs.parquet")
+    return folder / "runs.parquet"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda table: table.drop_columns("folder"), "lacks folder"),
+        (lambda table: table.set_column(6, "jct_ms", [["x"]]), "jct_ms is of another type"),
+        (lambda table: table.set_column(0, "folder", [[{"a": 1}]]), "folder is of another type"),
+    ],
+)
+def test_a_table_of_another_kind_says_how_it_is_made_again(tmp_path, change, said):
+    file = written(tmp_path)
+    assert read_runs(file)["jct_ms"].tolist() == [1.5]
+    pq.write_table(change(pq.read_table(file)), file)
+    with pytest.raises(TrialwattError, match=said) as caught:
+        read_runs(file)
+    assert str(caught.value).startswith(f"{file}: damaged, or no table of metrics")
+    assert "`snakemake --profile local` makes it again" in str(caught.value)
+
+
+def test_a_table_that_is_not_there_yet(tmp_path):
+    with pytest.raises(TrialwattError, match=r"runs\.parquet: missing; make the metrics first"):
+        read_runs(tmp_path / "runs.parquet")
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_a_damaged_table_is_refused_in_words(tmp_path, count):
+    rng, file = random.Random(count), written(tmp_path)
+    good = file.read_bytes()
+
+    def read(data):
+        file.write_bytes(data)
+        read_runs(file)
+
+    damaged = (mutations(good, rng) for _ in range(count))
+    assert all_clean([b"", b"PAR1", *damaged], read, (TrialwattError,)) > count // 2

@@ -1,9 +1,11 @@
 import hashlib
 import io
 import json
+import random
 
 import pytest
 from rocrate.rocrate import ROCrate
+from tests.fuzz import all_clean, mutations, wrong_json
 
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance import crate
@@ -99,3 +101,47 @@ def test_the_crate_of_another_workflow_is_refused(folder):
     (folder / crate.NAME).write_text(json.dumps(content))
     with pytest.raises(TrialwattError, match="another workflow"):
         crate.checksums(folder / crate.NAME)
+
+
+def with_file(folder, name, **more):
+    file = folder / crate.NAME
+    content = json.loads(file.read_text())
+    content["@graph"].append({"@id": name, "@type": "File", "sha256": "0" * 64, **more})
+    file.write_text(json.dumps(content))
+    return file
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "a/../../x", "/etc/passwd", "%2e%2e/x", "a%00b", "", "a//b", "x" * 5000]
+)
+def test_an_id_that_is_no_path_in_the_archive_is_refused(folder, name):
+    with pytest.raises(TrialwattError, match="names what is no file in the archive"):
+        crate.checksums(with_file(folder, name))
+
+
+@pytest.mark.parametrize("name", ["config%2Fconfig.yaml", "./config/config.yaml"])
+def test_two_ids_of_one_file_are_refused(folder, name):
+    """Else the one that is read last decides which checksum counts."""
+    with pytest.raises(TrialwattError, match=r"names config/config\.yaml twice, spelled diff"):
+        crate.checksums(with_file(folder, name))
+
+
+def test_an_id_twice_is_refused(folder):
+    with pytest.raises(TrialwattError, match="describes one thing twice"):
+        crate.checksums(with_file(folder, "config/config.yaml"))
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_a_damaged_crate_is_refused_in_words(folder, count):
+    rng, file = random.Random(count), folder / crate.NAME
+    good = file.read_bytes()
+
+    def read(data):
+        file.write_bytes(data)
+        for name in crate.checksums(file):
+            assert not (folder / name).is_absolute() or (folder / name).is_relative_to(folder)
+
+    value = json.loads(good)
+    wrong = (json.dumps(wrong_json(value, rng)).encode() for _ in range(count))
+    assert all_clean(wrong, read, (TrialwattError,))
+    assert all_clean((mutations(good, rng) for _ in range(count)), read, (TrialwattError,))

@@ -116,7 +116,6 @@ def test_an_encoding_of_a_stranger_is_not_looked_up(tmp_path, encoding):
     "text",
     [
         "[" * 50_000,
-        '{"generator": "trialwatt", "x": NaN}',
         '{"generator": "trialwatt", "x": ' + "9" * 5_000 + "}",
         '{"generator": "trialwatt", "generator": "trialwatt"}',
         '{"generator": ["trialwatt"]}',
@@ -191,6 +190,7 @@ def test_a_damaged_sidecar(tmp_path, content):
         {"host": []},
         {"packages": 1},
         {"code": "x"},
+        {"code": {"version": 1}},
         {"folder": 1},
     ],
 )
@@ -210,7 +210,6 @@ def test_wrong_types_in_a_manifest(project, change, capsys):
         {"files": {"../x": "0"}},
         {"files": {"a\0b": "0"}},
         {"files": {"x" * 300: "0"}},
-        {"code": {"version": 1}},
     ],
 )
 def test_a_manifest_of_which_no_chain_can_be_made(project, change):
@@ -225,7 +224,7 @@ def test_odd_values_in_a_configuration_are_shown_and_not_obeyed(project):
     file = project.run / "run.json"
     manifest = json.loads(file.read_text())
     manifest["config"] |= {"workload": [1], "sut": "\x1b[2J\nThe chain holds: 9", "seed": {"a": 1}}
-    manifest["host"] = {"cpu_model": {"a": ["\n"]}, "cores": "\r"}
+    manifest["host"] = {"cpu_model": {"a": ["\n"]}, "kernel": "\r"}
     file.write_text(json.dumps(manifest))
     text = render_text(trace(project.run))
     assert "\x1b" not in text and text.count("\nThe chain holds") == 1

@@ -1,8 +1,10 @@
 import json
+import random
 import shutil
 from pathlib import Path
 
 import pytest
+from tests.fuzz import all_clean, mutations, wrong_json
 
 from trialwatt.config.files import plan_of_files
 from trialwatt.errors import TrialwattError
@@ -91,3 +93,43 @@ def test_a_missing_or_damaged_one(tmp_path):
     (tmp_path / "plan.json").write_text("{")
     with pytest.raises(TrialwattError, match="damaged"):
         read_plan(tmp_path / "plan.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"context": {"targets": "x"}}, "context: .*targets"),
+        ({"context": {"price_per_cpu_h": float("inf")}}, "context: .*price_per_cpu_h"),
+        ({"context": {"pue": "1"}}, "context: .*pue"),
+        ({"plan": {"runs": []}}, "plan: .*runs"),
+        ({"plan": {"runs": {"x": {"testbed": 5}}}}, "plan: .*testbed"),
+        ({"plan": {"experiments": {"x": {"runs": [5]}}}}, "plan: .*experiments"),
+        ({"plan": {"seed": float("nan")}}, "plan: .*JSON compliant"),
+        (
+            {"generator": "x" * 9, "generator2": "\ud800"},
+            "damaged, not JSON .it holds half",
+        ),
+        ({"format": "\x1b[2J"}, "format"),
+    ],
+)
+def test_a_value_of_another_type_is_named(written, change, said):
+    content = json.loads(written.read_text())
+    written.write_text(json.dumps(content | change))
+    with pytest.raises(TrialwattError, match=f"(?s)plan.json: {said}") as caught:
+        read_plan(written)
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(5_000, marks=pytest.mark.slow)])
+def test_a_damaged_plan_is_refused_in_words(written, count):
+    rng, good = random.Random(count), written.read_bytes()
+
+    def read(data):
+        written.write_bytes(data)
+        plan = read_plan(written)
+        assert isinstance(plan.files, list) and isinstance(plan.runs, dict)
+
+    value = json.loads(good)
+    wrong = (json.dumps(wrong_json(value, rng)).encode() for _ in range(count))
+    assert all_clean(wrong, read, (TrialwattError,))
+    assert all_clean((mutations(good, rng) for _ in range(count)), read, (TrialwattError,))

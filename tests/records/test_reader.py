@@ -1,15 +1,18 @@
 """Records are read alike whatever their shape, and bad ones are repaired with a note or refused."""
 
+import contextlib
 import json
 import random
 import shutil
 
 import numpy as np
 import pytest
+from tests.fuzz import all_clean, corpus, mutations, wrong_json
 
 from trialwatt.errors import TrialwattError
 from trialwatt.records import events
 from trialwatt.records.events import OUTCOMES, STEPS
+from trialwatt.records.outcome import outcome
 from trialwatt.records.reader import LIFECYCLE, read_run
 from trialwatt.records.trials import IDLE
 
@@ -445,3 +448,115 @@ def test_a_sample_file_with_other_columns_is_refused(run_folder):
     path = run_folder / "samples" / "power-model.csv"
     rewrite(path, lambda lines: ["t,m,dram\n", *lines[1:]])
     assert "no column cpu" in refused(run_folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"host": 5}, "run.json: host: Input should be"),
+        ({"host": {"cores": True, "memory_mb": 1}}, "run.json: host.cores: "),
+        ({"clock": []}, "run.json: clock: "),
+        ({"clock": {"offsets_ns": {"worker-0": 2**62}}}, "run.json: clock.offsets_ns.worker-0: "),
+        ({"files": {"a": 3}}, "run.json: files.a: "),
+        ({"headline_domains": "x"}, "run.json: headline_domains: "),
+        ({"meters": {"../../x": {}}}, "run.json: meters.../../x"),
+        ({"meters": {"model": {"domains": 3}}}, "run.json: meters.model.domains: "),
+        ({"repetition": True}, "run.json: repetition: "),
+        ({"seed": 2**64}, "64 bits must do"),
+        ({"idle": {"watts": {"cpu": "x"}}}, "run.json: idle.watts.cpu: "),
+        ({"reason": "\ud800"}, "half a character"),
+        ({"deep": json.loads("[" * 200 + "]" * 200)}, "nested deeper than 100 levels"),
+    ],
+)
+def test_a_value_of_another_type_in_the_manifest_is_named(run_folder, change, said):
+    path = run_folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert said in refused(run_folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"t": 2**63}, {"m": -(2**62)}, {"m": 10**30}, {"phi": [1]}, {"phi": {"lr": [1]}},
+     {"number": "1"}, {"number": 1e300}, {"cpu_ns": "x"}, {"trial": 5}, {"step": []}],
+)  # fmt: skip
+def test_a_trial_with_another_type_of_value_is_refused(worker_file, run_folder, change):
+    def spoil(lines):
+        at = next(i for i, line in enumerate(lines) if '"start"' in line)
+        return [*lines[:at], edited(lines[at], **change), *lines[at + 1 :]]
+
+    rewrite(worker_file, spoil)
+    assert "worker-0.jsonl" in refused(run_folder)
+
+
+def test_a_number_that_is_none_in_a_choice_of_hyperparameters_is_refused(worker_file, run_folder):
+    """It looks like one from afar: the scan takes it, what reads the tables would not."""
+    text = worker_file.read_text()
+    assert '"lr":0.' in text
+    worker_file.write_text(text.replace('"lr":0.', '"lr":0.0.'))
+    assert "is no φ" in refused(run_folder) or "cannot be read" in refused(run_folder)
+
+
+def test_a_line_of_megabytes_is_refused(worker_file, run_folder):
+    worker_file.write_bytes(worker_file.read_bytes() + b'{"a":"' + b"x" * (4 << 20))
+    assert "a line of more than 1,048,576 bytes" in refused(run_folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("t,m,m,cpu,memory\n1,2,3,4,5\n", "two columns m"),
+        ("t,m,cpu,memory\n1,2,\xff,4\n", "line 2 is no UTF-8 text"),
+    ],
+)
+def test_samples_that_are_no_table_are_refused(run_folder, text, said):
+    (run_folder / "samples" / "power-model.csv").write_bytes(text.encode("latin-1"))
+    assert said in refused(run_folder)
+
+
+@pytest.mark.parametrize("value", ["9" * 30, "1e400", "x", str(2**62 + 1)])
+def test_a_moment_beyond_64_bits_is_a_damaged_line(run_folder, value):
+    path = run_folder / "samples" / "usage.csv"
+    rewrite(path, lambda lines: [*lines, lines[-1].replace(lines[-1].split(",")[0], value, 1)])
+    assert any("damaged lines dropped" in note for note in read_run(run_folder).notes)
+
+
+def damaged(folder, rng):
+    """A file of a run's folder, and a damage to it."""
+    path = rng.choice(
+        [p for p in sorted(folder.rglob("*")) if p.suffix in (".json", ".jsonl", ".csv")]
+    )
+    data = path.read_bytes()
+    if path.suffix == ".json" and rng.random() < 0.7:
+        return path, json.dumps(wrong_json(json.loads(data), rng)).encode()
+    if path.suffix == ".jsonl" and rng.random() < 0.6:
+        lines = data.splitlines()
+        at = rng.randrange(len(lines))
+        lines[at] = json.dumps(wrong_json(json.loads(lines[at]), rng)).encode()
+        return path, b"\n".join([*lines, b""])
+    return path, mutations(data, rng)
+
+
+@pytest.mark.parametrize("count", [30, pytest.param(4_000, marks=pytest.mark.slow)])
+def test_damaged_records_are_repaired_or_refused_in_words(run_folder, count):
+    rng = random.Random(count)
+
+    def read(data):
+        before = path.read_bytes()
+        path.write_bytes(data)
+        try:
+            for reader in (read_run, outcome):
+                with contextlib.suppress(TrialwattError):
+                    reader(run_folder)
+            records = read_run(run_folder)
+            for phi in records.trials.phis.to_pylist():
+                json.loads(phi)
+            "".join(map(str, records.notes)).encode()
+        finally:
+            path.write_bytes(before)
+
+    for kept in corpus(__file__, "lines"):
+        path = run_folder / "records" / "worker-0.jsonl"
+        all_clean([path.read_bytes() + kept, kept], read, (TrialwattError,))
+    for _ in range(count):
+        path, data = damaged(run_folder, rng)
+        all_clean([data], read, (TrialwattError,))

@@ -20,6 +20,12 @@ def test_it_reads_what_python_reads(lines):
     assert scanner.ends.tolist() == (after + 1).tolist()
 
 
+@pytest.mark.parametrize("number", [2**63, 10**19 - 1, 2**64 + 5, 10**23, 10**24 - 1])
+def test_a_number_of_more_than_64_bits_is_none(number):
+    found, _ = Scanner(f"{number},\n".encode()).digits(np.array([0]))
+    assert found.tolist() == [-1]
+
+
 @pytest.mark.parametrize("text", ["", "x", "-1", " 1", "é1"])
 def test_no_number_is_minus_one_and_moves_nothing(text):
     scanner = Scanner(f"{text}\n".encode())

@@ -100,7 +100,7 @@ def test_a_whole_run_on_the_database_leaves_no_study_and_no_secret(tmp_path, url
 
 
 def test_the_study_of_a_killed_coordinator_is_deleted_at_the_next_start(tmp_path, url):
-    folder = tmp_path / "results" / PARTIAL / "cut-off"
+    folder = tmp_path / "results" / PARTIAL / "run-7"
     folder.mkdir(parents=True)
     job = job_of(folder, "optuna", SPACE, {}, testbed=TESTBED)
     write_job(job)
@@ -112,13 +112,13 @@ def test_the_study_of_a_killed_coordinator_is_deleted_at_the_next_start(tmp_path
 
 def test_a_database_that_is_gone_does_not_stop_the_reaping(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, "postgresql://me:the-secret@127.0.0.1:1/none")
-    folder = tmp_path / "results" / PARTIAL / "cut-off"
+    folder = tmp_path / "results" / PARTIAL / "run-7"
     folder.mkdir(parents=True)
     write_job(job_of(folder, "optuna", SPACE, {}, testbed=TESTBED))
     (tmp_path / "results" / PARTIAL / "half").mkdir()
     (tmp_path / "results" / PARTIAL / "half" / "job.json").write_text('{"run')
     said = reap(tmp_path / "results", "local")
-    assert any("cut-off may have left something" in sentence for sentence in said)
+    assert any("run-7 may have left something" in sentence for sentence in said)
     assert "the-secret" not in " ".join(said)
     assert not list((tmp_path / "results" / PARTIAL).iterdir())
 

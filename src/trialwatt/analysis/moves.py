@@ -11,11 +11,29 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from trialwatt.analysis.convergence import Step, Verdict, assess, needs_more_repetitions
+from trialwatt.errors import TrialwattError
 from trialwatt.provenance.files import write_whole
+from trialwatt.provenance.foreign import read_json
 from trialwatt.records.outcome import Outcome, outcome
+
+_MOST_BYTES = 4 << 20
+
+
+def _inside(folder: str) -> str:
+    parts = PurePosixPath(folder).parts
+    if not parts or folder.startswith("/") or ".." in parts or "\0" in folder:
+        raise ValueError("names a folder outside the results")
+    return folder
+
+
+Inside = Annotated[str, AfterValidator(_inside)]
+"""A folder below that of the results."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +80,8 @@ class Move:
 
     number: int
     steps: int
-    repetitions: dict[str, int]
-    new: list[str]
+    repetitions: dict[Inside, int]
+    new: list[Inside]
     verdict: Verdict | None = None
 
     @property
@@ -75,9 +93,20 @@ class Move:
 
     @classmethod
     def read(cls, path: Path) -> Move:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-        verdict = values.pop("verdict")
-        return cls(**values, verdict=Verdict(**verdict) if verdict else None)
+        """Raises TrialwattError where the file is missing, damaged or of another version."""
+        try:
+            return _MOVE.validate_python(read_json(Path(path), _MOST_BYTES))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            said = f"damaged, no move of a sweep ({first['msg']})"
+        except TrialwattError as error:
+            said = str(error).removeprefix(f"{path}: ")
+        raise TrialwattError(
+            f"{path}: {said}; remove it, and `snakemake --profile local` makes it again"
+        )
+
+
+_MOVE = TypeAdapter(Move)
 
 
 def next_move(sweep: Sweep, before: Move | None, observe: Callable[[str, int], Outcome]) -> Move:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 import datetime
+import io
 import itertools
 import math
 from collections import Counter
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.plainfile import read_plain
+from trialwatt.printed import shown
 
+_MOST_BYTES = 64 << 20
+_FIRST_YEAR, _LAST_YEAR = 1971, 2199  # in ns, numbers of 64 bits
 _FEW = 5
 _EVEN = 0.8
 """A series is even where so many of its rows are equally far apart; from a few of them on."""
@@ -25,11 +30,11 @@ def read_series(path: Path) -> tuple[list[int], list[float]]:
     """
     path = Path(path)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            if not {"utc_start", "g_per_kwh"} <= set(rows.fieldnames or ()):
-                raise TrialwattError(f"{path}: must have the columns utc_start and g_per_kwh")
-            found = [_row(path, number, row) for number, row in enumerate(rows, start=2)]
+        text = read_plain(path, _MOST_BYTES).decode("utf-8-sig")
+        rows = csv.DictReader(io.StringIO(text, newline=""))
+        if not {"utc_start", "g_per_kwh"} <= set(rows.fieldnames or ()):
+            raise TrialwattError(f"{path}: must have the columns utc_start and g_per_kwh")
+        found = [_row(path, number, row) for number, row in enumerate(rows, start=2)]
     except FileNotFoundError as error:
         raise TrialwattError(f"{path}: there is no such file") from error
     except OSError as error:
@@ -67,7 +72,11 @@ def _row(path: Path, number: int, row: dict) -> tuple[int, float]:
         moment = datetime.datetime.fromisoformat(row["utc_start"])
         value = float(row["g_per_kwh"])
     except (TypeError, ValueError) as error:
-        raise TrialwattError(f"{path}: line {number}: {error}") from error
+        raise TrialwattError(f"{path}: line {number}: {shown(error, 200)}") from error
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise TrialwattError(
+            f"{path}: line {number}: utc_start must be in a year from {_FIRST_YEAR} to {_LAST_YEAR}"
+        )
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.UTC)
     if not math.isfinite(value) or value < 0:

@@ -82,8 +82,11 @@ def _problem(path: Path, size: int, md5: str) -> str:
                 digest = hashlib.file_digest(file, "md5").hexdigest()
         elif packed.is_file():
             path = packed
-            content = gzip.decompress(packed.read_bytes())
-            if len(content) != size:
+            with gzip.open(packed) as file:
+                content = file.read(size + 1)  # no more: a few bytes can stand for gigabytes
+            if len(content) > size:
+                return f"{path}: is too long: must be {size:,} bytes when unpacked"
+            if len(content) < size:
                 return f"{path}: {_amount(len(content), size)} when unpacked"
             digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
         else:

@@ -95,8 +95,8 @@ def _lookup(data: Any, path: tuple) -> Any:
 def _as_snakemake(path: Path) -> Any:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError:  # our loader takes what Snakemake's does not; it has told by then
-        return {}
+    except (yaml.YAMLError, ValueError):
+        return {}  # our loader, which has bounded it, takes what Snakemake's does not: 2026-02-31
 
 
 def _update(target: dict, source: Mapping) -> None:

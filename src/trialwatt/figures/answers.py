@@ -30,6 +30,7 @@ from trialwatt.figures.make import Source
 from trialwatt.figures.tablefiles import write_table
 from trialwatt.meters.model import PowerParameters
 from trialwatt.metrics.context import MetricsContext
+from trialwatt.metrics.tables import read_runs
 from trialwatt.provenance.chain import chain
 from trialwatt.provenance.code import code_version
 
@@ -81,7 +82,7 @@ def _runs(sources: Sequence[Source]) -> pd.DataFrame:
         raise TrialwattError(
             f"{', '.join(missing) or 'no experiment was given'}: missing; make the metrics first"
         )
-    tables = [pd.read_parquet(one.tables[0]) for one in sources]
+    tables = [read_runs(one.tables[0]) for one in sources]
     some = [table for table in tables if len(table)] or tables[:1]
     return pd.concat(some, ignore_index=True)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import inspect
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +26,8 @@ from trialwatt.figures.best import write_best_table
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import place
 from trialwatt.figures.tables import write_results_table
+from trialwatt.metrics.beside import read_beside
+from trialwatt.metrics.tables import read_runs, read_trials
 from trialwatt.provenance.chain import chain
 from trialwatt.provenance.code import code_version
 
@@ -129,24 +130,22 @@ class Data:
                 raise TrialwattError(
                     f"{table}: missing; make the metrics of {source.experiment} first"
                 )
-        self.runs = pd.read_parquet(source.tables[0])
+        self.runs = read_runs(source.tables[0])
 
     @cached_property
     def trials(self) -> pd.DataFrame:
         """The trials table."""
-        return pd.read_parquet(self.source.tables[1])
+        return read_trials(self.source.tables[1])
 
     @cached_property
     def converged(self) -> list[dict]:
         """How each sweep ended; empty where the experiment is no sweep."""
-        return [sweep for file in self.beside("convergence") for sweep in _json(file)["sweeps"]]
+        return [sweep for file in self.beside("convergence") for sweep in read_beside(file)]
 
     @cached_property
     def unavailable(self) -> list[dict]:
         """What could not be run here: `sut`, `treatment` (either may be None), `reason`."""
-        return [
-            entry for file in self.beside("unavailable") for entry in _json(file)["unavailable"]
-        ]
+        return [entry for file in self.beside("unavailable") for entry in read_beside(file)]
 
     def beside(self, name: str) -> list[Path]:
         """A file beside the tables: one, or none in a set of tables that is older than it."""
@@ -282,10 +281,6 @@ def _with_duplicates(events: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame
     again = set(trials.loc[trials["waste_class"] == "duplicate", "trial"])
     outcome = events["outcome"].mask(events["trial"].isin(again), "duplicate")
     return events.assign(outcome=outcome)
-
-
-def _json(file: Path) -> dict:
-    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def _chain(kind: str, source: Source, runs: pd.DataFrame, tables: Iterable[Path]) -> dict:

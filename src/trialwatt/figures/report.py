@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,9 +15,14 @@ from trialwatt.figures import FIGURES, category_of, figures_of, treatments
 from trialwatt.figures.absent import failures, grouped
 from trialwatt.figures.best import best_table, explained, readable_best
 from trialwatt.figures.notes import conditions, host_said, texts
+from trialwatt.figures.tablefiles import read_tidy
 from trialwatt.figures.tables import explanation, readable, results_table
 from trialwatt.figures.workflow import graph_svg
+from trialwatt.metrics.beside import read_beside
+from trialwatt.metrics.tables import read_runs
+from trialwatt.provenance.chain import validated
 from trialwatt.provenance.embed import FIGURES as SUFFIXES
+from trialwatt.provenance.embed import read_sidecar
 from trialwatt.provenance.files import write_whole
 from trialwatt.records.outcome import FAILED
 
@@ -70,7 +74,7 @@ def _answers(results: Path, output: Path) -> dict:
     file = folder / "answers.csv"
     if not file.is_file():
         return {"first": [], "others": [], "links": []}
-    table = pd.read_csv(file, keep_default_na=False)
+    table = read_tidy(file, {"scope": str, "sentence": str})
     whole = table["scope"] == "all"
     stems = ("answers", "answers-tests", "answers-best")
     return {
@@ -83,7 +87,7 @@ def _answers(results: Path, output: Path) -> dict:
 def _section(results: Path, experiment: Mapping, output: Path) -> dict:
     name = experiment["id"]
     file = results / "metrics" / name / "runs.parquet"
-    runs = pd.read_parquet(file) if file.is_file() else pd.DataFrame()
+    runs = read_runs(file) if file.is_file() else pd.DataFrame()
     unavailable = _beside(file, "unavailable")
     table = results_table(runs, name, unavailable)
     shown = readable(table) if len(table) else None
@@ -103,7 +107,7 @@ def _section(results: Path, experiment: Mapping, output: Path) -> dict:
         "rows": shown.astype(str).values.tolist() if shown is not None else [],
         "explanation": explanation(table, runs) if len(table) else "",
         "absent": _absent(runs, name, unavailable),
-        "sweeps": _sweeps(_beside(file, "convergence", "sweeps")),
+        "sweeps": _sweeps(_beside(file, "convergence")),
         "best_heads": list(first.columns) if first is not None else [],
         "best_rows": first.astype(str).values.tolist() if first is not None else [],
         "best_explanation": explained(best, runs, name),
@@ -116,12 +120,12 @@ def _section(results: Path, experiment: Mapping, output: Path) -> dict:
     }
 
 
-def _beside(table: Path, name: str, key: str = "") -> list[dict]:
+def _beside(table: Path, name: str) -> list[dict]:
     """The entries of a file beside the runs table; none in a set that is older than it."""
     file = table.with_name(f"{name}.json")
     if not file.is_file():
         return []
-    return json.loads(file.read_text(encoding="utf-8"))[key or name]
+    return read_beside(file)
 
 
 def _absent(runs: pd.DataFrame, name: str, unavailable: list[dict]) -> list[str]:
@@ -168,8 +172,9 @@ def _method(runs: pd.DataFrame, table: pd.DataFrame, stem: Path) -> list[str]:
     ]
     sidecar = stem.with_name(f"{stem.name}.json")
     if sidecar.is_file():
-        provenance = json.loads(sidecar.read_text(encoding="utf-8"))["provenance"]
-        said += [f"Host: {host_said(host)}." for host in provenance["hosts"] if host_said(host)]
+        known = read_sidecar(sidecar)
+        hosts = validated(known[0], where=str(sidecar)).hosts if known else []
+        said += [f"Host: {host_said(host)}." for host in hosts if host_said(host)]
     return said
 
 

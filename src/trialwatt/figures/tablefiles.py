@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from trialwatt.errors import TrialwattError
+from trialwatt.metrics.beside import AGAIN
+from trialwatt.printed import shown
 from trialwatt.provenance.embed import write_sidecar
 from trialwatt.provenance.files import write_whole
 
@@ -69,6 +73,24 @@ def write_table(
     for output, text in zip(outputs, texts.values(), strict=True):
         write_whole(output, text)
     return [*outputs, write_sidecar(stem, provenance, outputs)]
+
+
+def read_tidy(
+    file: Path, columns: Mapping[str, type], keep_default_na: bool = False
+) -> pd.DataFrame:
+    """The CSV that `write_table` wrote, which must have these columns, of these types.
+
+    Raises TrialwattError where it is missing, damaged, or another table.
+    """
+    try:
+        table = pd.read_csv(file, keep_default_na=keep_default_na, dtype=dict(columns))
+        missing = [name for name in columns if name not in table.columns]
+        if not missing:
+            return table
+        said = f"no column {missing[0]}"
+    except (OSError, ValueError, OverflowError, pd.errors.ParserError) as error:
+        said = shown(error, 200)
+    raise TrialwattError(f"{file}: damaged, or another table ({said}); {AGAIN}")
 
 
 def markdown(shown: pd.DataFrame | None, title: str, note: str) -> str:

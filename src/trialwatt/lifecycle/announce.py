@@ -7,7 +7,9 @@ import statistics
 import sys
 from pathlib import Path
 
-from trialwatt.records.manifest import NAME
+from trialwatt.errors import TrialwattError
+from trialwatt.provenance.foreign import read_json
+from trialwatt.records.manifest import MOST_BYTES, NAME
 
 PLANNED = ".planned.json"
 SWEEPS = "sweeps"
@@ -52,8 +54,13 @@ def sut_of(run: str) -> str:
 
 
 def seconds_of(manifest: Path) -> float:
-    """How long a run took."""
-    data = json.loads(manifest.read_text(encoding="utf-8"))
+    """How long a run took. Raises TrialwattError where its manifest is damaged."""
+    data = read_json(manifest, MOST_BYTES)
+    keys = ("started_utc_ns", "ended_utc_ns")
+    if not isinstance(data, dict) or not all(type(data.get(key)) is int for key in keys):
+        raise TrialwattError(
+            f"{manifest}: does not say when the run began and ended; remove its folder to redo it"
+        )
     return (data["ended_utc_ns"] - data["started_utc_ns"]) / 1e9
 
 

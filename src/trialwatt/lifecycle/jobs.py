@@ -10,9 +10,14 @@ import json
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from trialwatt.config.models import Limits, RunConfig
+from trialwatt.plainfile import read_plain
 from trialwatt.platforms.base import Platform
+from trialwatt.provenance.jsontext import parse_json
 from trialwatt.suts.base import Job
 
 NAME = "job.json"
@@ -21,6 +26,7 @@ FILE = "TRIALWATT_JOB"
 DATASET = "TRIALWATT_DATASET"
 """Environment variable of every role: the path of the prepared dataset."""
 PLACES = ("folder", "data")
+_MOST_BYTES = 1 << 20
 
 
 def write_job(job: Job) -> None:
@@ -48,8 +54,22 @@ def read_job() -> Job:
 
 
 def job_of(file: Path, dataset: str = "") -> Job:
-    """The job that a job file describes."""
-    data = json.loads(file.read_text())
-    data["config"] = RunConfig.model_validate(data["config"])
-    data["service"] = Limits.model_validate(data["service"])
+    """The job that a job file describes. Raises OSError where it cannot be read, ValueError
+    where it is damaged or of another version."""
+    found = _JobFile.model_validate(parse_json(read_plain(file, _MOST_BYTES)))
+    data = {name: getattr(found, name) for name in _JobFile.model_fields}
     return Job(**data, folder=str(file.parent), data=dataset)
+
+
+class _JobFile(BaseModel):
+    """The fields of suts.base.Job, without PLACES."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$")]
+    config: RunConfig
+    repetition: Annotated[StrictInt, Field(ge=0)]
+    seed: Annotated[StrictInt, Field(ge=0)]
+    threads: Annotated[StrictInt, Field(ge=1)]
+    worker_cpu: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    service: Limits

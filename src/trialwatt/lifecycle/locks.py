@@ -12,6 +12,7 @@ from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.orphaned import workflow_is_gone
+from trialwatt.printed import shown
 
 POLL_S = 0.2
 """The kernel wakes the one who waits for a lock, but not when its own workflow is killed."""
@@ -28,7 +29,7 @@ def hold_results(results: str | Path) -> int:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.read(fd, 100).decode().strip() or "unknown"
+        holder = shown(os.read(fd, 100).decode(errors="replace").strip()) or "unknown"
         os.close(fd)
         raise TrialwattError(
             f"{results}: another workflow is writing here (process {holder}); "
@@ -46,7 +47,13 @@ def measuring():
     Waits for its turn, and says so; raises TrialwattError where its workflow ends meanwhile.
     """
     path = Path(tempfile.gettempdir()) / "trialwatt-measuring.lock"
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        raise TrialwattError(
+            f"{path}: cannot be this machine's measuring lock ({error.strerror}); remove it, or "
+            "have its owner do so"
+        ) from error
     try:
         if not _locked(fd):
             print("waiting: another measuring run holds this machine", file=sys.stderr, flush=True)

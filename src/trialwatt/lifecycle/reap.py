@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from trialwatt import platforms, suts
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import NAME, job_of
+from trialwatt.printed import shown
 
 PARTIAL = ".partial"
 """Folder in the results where a run lives until it is whole."""
@@ -28,19 +30,40 @@ def reap(
         raise TrialwattError(f"the platform {platform} has a single host: leave --all-hosts out")
     reaped = kind.reap(testbed, all_hosts=True) if all_hosts else kind.reap(testbed)
     said = [f"removed the processes of run {run}, which was cut off" for run in reaped]
-    for folder in sorted((results / PARTIAL).glob("*")):
-        said += _clean(folder)
-        shutil.rmtree(folder)
-        said.append(f"removed the half-written records of run {folder.name}")
+    partial = results / PARTIAL
+    if partial.is_symlink():
+        return [*said, shown(f"left alone: {partial}: it is a link, and was not made by a run")]
+    for folder in sorted(partial.glob("*")):
+        said += _removed(folder)
     return said
+
+
+def _removed(folder: Path) -> list[str]:
+    """Remove what one run has left; a sentence for each thing that was done, or could not be."""
+    if folder.is_symlink() or not folder.is_dir():
+        return [shown(f"left alone: {folder}: no folder, and so not made by a run")]
+    said = _clean(folder)
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        why = f"{error.filename or folder}: {error.strerror}"
+        raise TrialwattError(
+            shown(f"what run {folder.name} has left cannot be removed: {why}; remove {folder}")
+        ) from error
+    return [*said, shown(f"removed the half-written records of run {folder.name}")]
 
 
 def _clean(folder: Path) -> list[str]:
     """Let the SUT remove what a run left outside its folder; says where that was not possible."""
     try:
         job = job_of(folder / NAME)
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
-        return []  # the run was cut off before it had a whole job file, or is of another version
+    except (FileNotFoundError, json.JSONDecodeError):
+        return []  # the run was cut off before it had a whole job file
+    except (OSError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        return [shown(f"run {folder.name} may have left something: its {NAME}: {first}", 500)]
+    if job.run_id != folder.name:
+        return [shown(f"the {NAME} in {folder} is of another run, {job.run_id}: left alone")]
     if job.config.sut not in suts.names():
         return []
     try:

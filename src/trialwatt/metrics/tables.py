@@ -10,16 +10,20 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
+from trialwatt.errors import TrialwattError
+from trialwatt.metrics.beside import AGAIN
 from trialwatt.metrics.context import MetricsContext
-from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS, entries, schema
+from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS, Column, entries, schema
 from trialwatt.metrics.extract import RunMetrics, extract_run
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.metrics.schema import validate
+from trialwatt.printed import shown
 
 _WORTH_A_PROCESS = 8
 _CSV_ROWS = 65536
@@ -156,3 +160,51 @@ def _whole(path: Path, write) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def read_runs(file: Path) -> pd.DataFrame:
+    """The runs table. Raises TrialwattError where it is damaged, or no such table."""
+    return _read(file, RUNS, ("folder", "sut", "testbed", "status", "hash", "repetition"))
+
+
+def read_trials(file: Path) -> pd.DataFrame:
+    """The trials table. Raises as `read_runs`."""
+    return _read(file, TRIALS, ("folder", "trial"))
+
+
+def _read(file: Path, columns: list[Column], needed: Sequence[str]) -> pd.DataFrame:
+    try:
+        found = pq.read_schema(file)
+        missing = [name for name in needed if name not in found.names]
+        types = {column.name: _KINDS[column.kind] for column in columns}
+        other = [f.name for f in found if f.name in types and not types[f.name](_plain(f.type))]
+        if not (missing or other):
+            return pd.read_parquet(file)
+        said = f"lacks {', '.join(missing)}" if missing else f"{other[0]} is of another type"
+    except FileNotFoundError as error:
+        raise TrialwattError(f"{file}: missing; make the metrics first") from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        said = shown(error, 200)
+    raise TrialwattError(f"{file}: damaged, or no table of metrics ({said}); {AGAIN}")
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Or a list of texts, as flags once were."""
+    if pa.types.is_list(kind):
+        return _is_text(kind.value_type)
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)
+
+
+def _is_flag(kind: pa.DataType) -> bool:
+    return pa.types.is_boolean(kind) or pa.types.is_null(kind)
+
+
+_KINDS = {"text": _is_text, "whole": _is_number, "real": _is_number, "flag": _is_flag}

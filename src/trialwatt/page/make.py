@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from trialwatt.figures.suts import in_order, mark
+from trialwatt.metrics.beside import CONVERGENCE, UNAVAILABLE, read_beside
 from trialwatt.metrics.processes import PROCESSES
 from trialwatt.page import runs as runs_of
 from trialwatt.page.beside import links
@@ -142,16 +143,16 @@ def _beside(labs: Sequence[Lab], experiment: str) -> dict[str, list[dict]]:
     sweeps, unavailable = [], []
     for lab in labs:
         folder = lab.results / "metrics" / experiment
-        for sweep in _entries(folder / "convergence.json", "sweeps"):
+        for sweep in _entries(folder / CONVERGENCE):
             sweeps.append(sweep | {"testbed": lab.testbed(sweep["testbed"])})
-        for entry in _entries(folder / "unavailable.json", "unavailable"):
+        for entry in _entries(folder / UNAVAILABLE):
             reason = f"{entry['reason']} ({lab.name})" if lab.name else entry["reason"]
             unavailable.append(entry | {"reason": reason})
     return {"sweeps": sweeps, "unavailable": unavailable}
 
 
-def _entries(file: Path, key: str) -> list[dict]:
-    return json.loads(file.read_text(encoding="utf-8"))[key] if file.is_file() else []
+def _entries(file: Path) -> list[dict]:
+    return read_beside(file) if file.is_file() else []
 
 
 def _files(labs: Sequence[Lab], experiment: Mapping, output: Path) -> list[dict]:

@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.provenance.chain import read_manifest, without_places
+from trialwatt.metrics.beside import AGAIN
+from trialwatt.provenance.chain import read_manifest, validated, without_places
 from trialwatt.provenance.files import sha256
+from trialwatt.provenance.foreign import read_json
 from trialwatt.records.manifest import NAME as MANIFEST
 
+_MOST_BYTES = 64 << 20
 SHARED = ("config", "testbed", "host", "packages", "code", "data")
 """What many runs have in common: kept once, and named by its number."""
 
@@ -60,13 +63,13 @@ def configuration(sidecar: Path) -> dict[str, str]:
     """The configuration files that a table's sidecar names: path → SHA-256; none without it."""
     if not sidecar.is_file():
         return {}
-    try:
-        chain = json.loads(sidecar.read_text(encoding="utf-8"))["provenance"]
-        files, experiment = dict(chain["config"]), chain["experiment"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise TrialwattError(f"{sidecar}: damaged, not a sidecar of trialwatt ({error})") from error
-    if experiment.get("file"):
-        files[experiment["file"]] = experiment.get("sha256")
+    content = read_json(sidecar, _MOST_BYTES)
+    if not isinstance(content, dict):
+        raise TrialwattError(f"{sidecar}: damaged, not a sidecar of trialwatt; {AGAIN}")
+    known = validated(content.get("provenance"), where=str(sidecar))
+    files = dict(known.config)
+    if known.experiment.file:
+        files[known.experiment.file] = known.experiment.sha256
     return dict(sorted(files.items()))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from trialwatt.figures.notes import count_flagged, energy_statement, host_said, place
+from trialwatt.figures.tablefiles import read_tidy
 from trialwatt.page.labs import Lab
 from trialwatt.records.outcome import FAILED
 
@@ -18,6 +18,9 @@ QUESTIONS = {
 }
 _STATUSES = ("completed", "infeasible", "deadline", FAILED)
 _DEMONSTRATION = "demonstration only: "
+
+
+_OF_ANSWERS = ("hypothesis", "scope", "verdict", "sentence")
 
 
 def overview(lab: Lab, runs: pd.DataFrame, hosts: Sequence[Mapping]) -> dict:
@@ -54,8 +57,7 @@ def _answers(file: Path) -> list[dict]:
     """Per hypothesis the question, one sentence of an answer, and all sentences behind it."""
     if not file.is_file():
         return []
-    with file.open(encoding="utf-8", newline="") as text:
-        rows = list(csv.DictReader(text))
+    rows = read_tidy(file, dict.fromkeys(_OF_ANSWERS, str)).to_dict("records")
     answers = []
     for name, question in QUESTIONS.items():
         mine = [row for row in rows if row["hypothesis"] == name]

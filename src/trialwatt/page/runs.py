@@ -14,6 +14,7 @@ from trialwatt.figures.anytime import priced
 from trialwatt.figures.notes import texts
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.metrics.series import anytime
+from trialwatt.metrics.tables import read_runs, read_trials
 from trialwatt.page.labs import Lab
 from trialwatt.page.origin import Pool, origin
 
@@ -97,13 +98,13 @@ def tables(lab: Lab, experiment: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     folder = lab.results / "metrics" / experiment
     if not (folder / "runs.parquet").is_file():
         return pd.DataFrame(), pd.DataFrame()
-    runs = pd.read_parquet(folder / "runs.parquet")
+    runs = read_runs(folder / "runs.parquet")
     if len(runs):
         runs["own_folder"] = runs["folder"]
         runs["folder"] = runs["folder"].map(lab.folder)
         runs["testbed"] = runs["testbed"].map(lab.testbed)
     trials = folder / "trials.parquet"
-    return runs, pd.read_parquet(trials) if trials.is_file() else pd.DataFrame()
+    return runs, read_trials(trials) if trials.is_file() else pd.DataFrame()
 
 
 def described(

@@ -6,7 +6,6 @@ figures. Fonts are those inside the typst package; the document carries no date.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -14,9 +13,11 @@ from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance.files import write_whole
+from trialwatt.provenance.foreign import read_json
 
 MAIN = "main.typ"
 NUMBERS = "numbers.json"
+_MOST_BYTES = 64 << 20
 PROVENANCE = "provenance.txt"
 NO_PACKAGES = "no-packages"
 
@@ -76,9 +77,9 @@ def _place(source: Path, numbers: Path, results: Path, folder: Path) -> Path:
 
 def _content(numbers: Path) -> dict:
     try:
-        content = json.loads(numbers.read_text(encoding="utf-8"))
-        content["experiments"].values()
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        content = read_json(numbers, _MOST_BYTES)
+        [one["figures"].values() for one in content["experiments"].values()]
+    except (TrialwattError, KeyError, AttributeError, TypeError) as error:
         raise TrialwattError(f"{numbers}: damaged, not the paper's numbers ({error})") from error
     return content
 

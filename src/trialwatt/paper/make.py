@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from trialwatt.figures.make import Source
+from trialwatt.metrics.tables import read_runs
 from trialwatt.paper.build import NUMBERS, build, compiled
 from trialwatt.paper.numbers import write_numbers
 from trialwatt.provenance.chain import chain
@@ -59,7 +60,7 @@ def texts(source: Path) -> list[str]:
 
 def _chain(source: Path, sources: Sequence[Source]) -> dict:
     runs = pd.concat(
-        [pd.read_parquet(one.tables[0], columns=["folder", "energy_method"]) for one in sources],
+        [read_runs(one.tables[0])[["folder", "energy_method"]] for one in sources],
         ignore_index=True,
     )
     described = {file for one in sources for file in (one.file, *one.config_files) if file}

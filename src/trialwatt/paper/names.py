@@ -12,8 +12,8 @@ from trialwatt.errors import TrialwattError
 from trialwatt.printed import printable, shown
 from trialwatt.provenance.foreign import Unreadable, read_json
 
+_MOST_BYTES = 64 << 20
 _NEAR = 8
-_MOST_BYTES = 8 << 20
 _SHOWN = 60
 
 

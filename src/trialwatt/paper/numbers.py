@@ -20,7 +20,10 @@ from trialwatt.figures.absent import failures, grouped
 from trialwatt.figures.best import overall_best, overall_explained, readable_overall
 from trialwatt.figures.notes import conditions, count_flagged, energy_statement
 from trialwatt.figures.quantity import is_modelled, methods, number
+from trialwatt.figures.tablefiles import read_tidy
 from trialwatt.figures.tables import explanation, readable, results_table
+from trialwatt.metrics.beside import CONVERGENCE, UNAVAILABLE, read_beside
+from trialwatt.metrics.tables import read_runs
 from trialwatt.paper.constants import constants
 from trialwatt.paper.findings import findings, ratios
 from trialwatt.paper.setup import setup
@@ -32,6 +35,12 @@ _STATUSES = ("completed", "infeasible", "deadline", FAILED)
 _RESOURCE = ("JCT", "EPT", "TWH", "OC", "WR", "score")
 _SEARCH = ("JCT", "EPT", "OC", "WTT", "WTE", "WTC", "score")
 _ALWAYS = ("SUT", "testbed", "sampler", "treatment")
+_OF_ANSWERS = ("hypothesis", "scope", "verdict", "sentence")
+_OF_TESTS = {
+    **dict.fromkeys(("hypothesis", "scope", "test", "coefficients", "effect_name"), str),
+    **dict.fromkeys(("n", "p", "p_adjusted", "effect", "low", "high"), float),
+    "primary": bool,
+}
 _HYPOTHESES = ("H1", "H2")
 _COMPARED = {"baseline", "frameworks"}
 """Where each SUT is compared with the control in words."""
@@ -53,7 +62,7 @@ def paper_numbers(results: Path, experiments: Sequence[Mapping]) -> dict:
     """The content of numbers.json; see write_numbers."""
     _complain(results, experiments)
     tables = {
-        one["id"]: pd.read_parquet(results / "metrics" / one["id"] / "runs.parquet")
+        one["id"]: read_runs(results / "metrics" / one["id"] / "runs.parquet")
         for one in experiments
     }
     filled = [table for table in tables.values() if len(table)]
@@ -163,8 +172,8 @@ def _headline(tables: Mapping[str, pd.DataFrame]) -> str:
 
 def _experiment(results: Path, experiment: Mapping, runs: pd.DataFrame, compared: bool) -> dict:
     name, folder = experiment["id"], results / "metrics" / experiment["id"]
-    unavailable = _json(folder / "unavailable.json")["unavailable"]
-    sweeps = _json(folder / "convergence.json")["sweeps"]
+    unavailable = read_beside(folder / UNAVAILABLE)
+    sweeps = read_beside(folder / CONVERGENCE)
     table = results_table(runs, name, unavailable)
     varied = list(experiment.get("varied", ()))
     title = experiment.get("title") or name
@@ -251,7 +260,7 @@ def _best(tables: Mapping[str, pd.DataFrame], rows: pd.DataFrame) -> dict:
 
 def _answers(file: Path) -> dict:
     """Hypothesis → the verdict over all scopes, its sentence, and the sentence of each scope."""
-    table = pd.read_csv(file, keep_default_na=False)
+    table = read_tidy(file, dict.fromkeys(_OF_ANSWERS, str))
     found = {}
     for name in _HYPOTHESES:
         own = table[table["hypothesis"] == name]
@@ -281,7 +290,7 @@ def _tests(file: Path) -> dict:
     """The primary tests under the recorded energies, for people."""
     from trialwatt.analysis.answers import RECORDED, text
 
-    table = pd.read_csv(file, keep_default_na=True)
+    table = read_tidy(file, _OF_TESTS, keep_default_na=True)
     own = table[(table["coefficients"] == RECORDED) & table["primary"].astype(bool)]
     return {
         "heads": ["hypothesis", "scope", "test", "n", "p", "p (Holm)", "effect", "interval"],
@@ -303,7 +312,3 @@ def _tests(file: Path) -> dict:
         "all": f"{len(table):,}",
         "sets": f"{table.loc[table['coefficients'] != RECORDED, 'coefficients'].nunique():,}",
     }
-
-
-def _json(file: Path) -> dict:
-    return json.loads(file.read_text(encoding="utf-8"))

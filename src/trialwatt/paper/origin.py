@@ -8,19 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
 from trialwatt.analysis.hypotheses import concerned
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import RESOURCE, SEARCH
 from trialwatt.figures.best import measure_of, overall_best
 from trialwatt.figures.tables import MEASURES, runs_of_rows
+from trialwatt.metrics.tables import read_runs
 from trialwatt.paper.constants import PLACES
 from trialwatt.paper.findings import ratios
 from trialwatt.paper.names import Named
 from trialwatt.printed import shown
-from trialwatt.provenance.foreign import Unreadable, opened, read_json
+from trialwatt.provenance.foreign import read_json
 from trialwatt.records.outcome import FAILED
+
+_MOST_BYTES = 64 << 20
+_UNLIKE = (KeyError, IndexError, ValueError, TypeError, AttributeError)
 
 _OF_RUNS = {
     "total": "the number of folders",
@@ -35,18 +38,6 @@ _OF_RUNS = {
 }
 _OF_ENERGY = "`energy_method`, `energy_meter`, `energy_domains`, `sample_hz` and the gaps"
 _HEADS = {head: column for column, head in MEASURES.items()}
-_TABLE_BYTES = 64 << 20
-_OF_OTHER_TABLES = (
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    OSError,
-    pa.ArrowException,
-    Unreadable,
-)
-"""What tables that are not ours, or not a table at all, make pandas and Arrow raise."""
 _CONCERNED = {"H1": RESOURCE, "H2": SEARCH}
 
 
@@ -67,7 +58,7 @@ def origin(results: Path, numbers: Mapping, named: Named) -> Origin:
     """
     try:
         return _Tables(results, numbers).origin(named)
-    except _OF_OTHER_TABLES as error:
+    except (*_UNLIKE, OSError, TrialwattError) as error:
         raise TrialwattError(
             f"{shown(named.name, 200)}: the tables in {shown(results, 500)} have nothing of which "
             "it could be made; they are not those of the paper, or gone "
@@ -80,7 +71,7 @@ class _Tables:
         self.results, self.numbers = results, numbers
         self.experiments = [_plain(one) for one in numbers["order"]]
         self.of = {
-            one: _table(results / "metrics" / one / "runs.parquet") for one in self.experiments
+            one: read_runs(results / "metrics" / one / "runs.parquet") for one in self.experiments
         }
 
     def origin(self, named: Named) -> Origin:
@@ -246,7 +237,7 @@ def _values(runs: pd.DataFrame, column: str) -> list[str]:
 
 
 def _json(file: Path) -> dict:
-    return read_json(file)
+    return read_json(file, _MOST_BYTES)
 
 
 def _plain(name: object) -> str:
@@ -254,8 +245,3 @@ def _plain(name: object) -> str:
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ValueError(f"{name!r} is no experiment's name")
     return name
-
-
-def _table(file: Path) -> pd.DataFrame:
-    with opened(file, _TABLE_BYTES) as content:
-        return pd.read_parquet(content)

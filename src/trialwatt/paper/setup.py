@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,9 @@ import pandas as pd
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.notes import cores_said
 from trialwatt.figures.quantity import spread
+from trialwatt.provenance.foreign import read_json
+from trialwatt.records.manifest import MOST_BYTES
+from trialwatt.records.manifest_shape import check_shape
 
 _SHOWN_PACKAGES = ("torch", "optuna", "hyperopt", "ray", "pyspark", "snakemake", "numpy")
 
@@ -72,14 +74,15 @@ def setup(results: Path, runs: pd.DataFrame) -> dict:
 
 def _manifest(file: Path) -> dict:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = read_json(file, MOST_BYTES)
+        if not isinstance(content, dict):
+            raise TrialwattError("not a manifest")
+        check_shape(content, file)
+    except TrialwattError as error:
         raise TrialwattError(
             f"{file}: missing or damaged, and the paper's set-up is told by the manifests of all "
             f"runs ({error})"
         ) from error
-    if not isinstance(content, dict):
-        raise TrialwattError(f"{file}: damaged, not a manifest")
     return content
 
 

@@ -7,18 +7,26 @@ may leave behind. A run whose lock is free is dead, and what stands in its file 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import re
+import stat
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.printed import shown
 
 VARIABLE = "TRIALWATT_RUNTIME_DIR"
 SUFFIX = ".run"
 
+RUN_ID = re.compile("[a-z0-9-]+")
+_OPEN = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+_MOST_BYTES = 16 << 20
 PATIENCE_S = 1.0
 """A reaper that looks at a new record holds its lock for a moment."""
 
@@ -63,7 +71,14 @@ class LiveRun:
         """Lock a run's record, a new one or that of a dead run. Raises RunIsLive."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            live = cls._lock(folder / f"{run_id}{SUFFIX}", os.O_CREAT)
+            path = folder / f"{run_id}{SUFFIX}"
+            try:
+                live = cls._lock(path, os.O_CREAT)
+            except OSError as error:
+                raise TrialwattError(
+                    f"{path}: cannot be made the record of a run ({error.strerror}): remove it, or "
+                    f"set {VARIABLE} to another folder"
+                ) from error
             if live is not None:
                 return live
             if time.monotonic() > deadline:
@@ -72,16 +87,31 @@ class LiveRun:
 
     @classmethod
     def dead(cls, folder: Path) -> list[LiveRun]:
-        """The records of all runs whose coordinator is gone, locked by us now."""
-        found = [cls._lock(path) for path in sorted(folder.glob(f"*{SUFFIX}"))]
+        """The records of all runs whose coordinator is gone, locked by us now.
+
+        What is no file, cannot be opened or has no run's name was written by somebody else: it is
+        named on stderr and left alone.
+        """
+        found = []
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            try:
+                if not RUN_ID.fullmatch(path.name.removesuffix(SUFFIX)):
+                    raise OSError(errno.EINVAL, "It has no run's name", str(path))
+                found.append(cls._lock(path))
+            except OSError as error:
+                said = shown(f"left alone: {path}: no record of a run ({error.strerror})")
+                print(said, file=sys.stderr, flush=True)
         return [live for live in found if live is not None]
 
     @classmethod
     def _lock(cls, path: Path, create: int = 0) -> LiveRun | None:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | create, 0o600)
+            descriptor = os.open(path, _OPEN | create, 0o600)
         except FileNotFoundError:
             return None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "It is no plain file", str(path))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _still_there(path, descriptor):
@@ -97,9 +127,17 @@ class LiveRun:
         os.write(self._descriptor, lines.encode())
 
     def traces(self) -> list[dict]:
-        """All that was written down; a line that was cut off names nothing that exists."""
-        text = os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0).decode()
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        """All that was written down; a line that was cut off, or is none of ours, names nothing
+        that exists."""
+        found = []
+        for line in os.pread(self._descriptor, _MOST_BYTES, 0).splitlines(keepends=True):
+            try:
+                trace = json.loads(line) if line.endswith(b"\n") else None
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(trace, dict):
+                found.append(trace)
+        return found
 
     def release(self) -> None:
         """Remove the record: nothing of the run is left. Idempotent."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.groups import tree
@@ -32,13 +33,23 @@ def reap_dead(runtime: Path, host: Host) -> list[str]:
 
 
 def clear(live: LiveRun, host: Host) -> None:
-    """Remove all that the earlier owner of this record has left."""
+    """Remove all that the earlier owner of this record has left, and nothing that it has not: only
+    what bears the run's name as a group or unit of ours does."""
     for trace in live.traces():
-        if "group" in trace:
-            tree.destroy(Path(trace["group"]))
-        elif "unit" in trace:
-            stop_unit(trace["unit"], host)
+        group, unit = trace.get("group"), trace.get("unit")
+        if isinstance(group, str) and _is_group(group, live.run_id):
+            tree.destroy(Path(group))
+        elif isinstance(unit, str) and re.fullmatch(
+            f"trialwatt-{live.run_id}-[a-z0-9-]+[.]scope", unit
+        ):
+            stop_unit(unit, host)
     kill_processes_of(live.run_id)
+
+
+def _is_group(folder: str, run_id: str) -> bool:
+    path = PurePosixPath(folder)
+    inside = path.is_absolute() and ".." not in path.parts and "\0" not in folder
+    return inside and path.parts[-2:] == (tree.TOP, run_id)
 
 
 def kill_processes_of(run_id: str) -> None:

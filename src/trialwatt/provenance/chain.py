@@ -18,7 +18,8 @@ from trialwatt.errors import TrialwattError
 from trialwatt.printed import shown
 from trialwatt.provenance.files import sha256
 from trialwatt.provenance.foreign import Missing, read_json
-from trialwatt.records.manifest import headline_domains
+from trialwatt.records.manifest import MOST_BYTES, headline_domains
+from trialwatt.records.manifest_shape import check_shape
 
 _PATH_LETTERS, _NAME_BYTES = 400, 255
 """As archivefile has it: what a file system would refuse is no path of ours."""
@@ -98,45 +99,6 @@ class Chain(_Part):
     hosts: list[dict]
     packages: list[dict]
     code: CodeNote
-
-
-class _Domain(_Part):
-    model_config = ConfigDict(strict=True, extra="allow")
-    name: str = ""
-    method: str = ""
-
-
-class _Meter(_Part):
-    model_config = ConfigDict(strict=True, extra="allow")
-    domains: list[_Domain] = []
-
-
-class _Testbed(_Part):
-    model_config = ConfigDict(strict=True, extra="allow")
-    carbon_series: str | None = None
-
-
-class _Config(_Part):
-    model_config = ConfigDict(strict=True, extra="allow")
-    testbed: _Testbed | None = None
-
-
-class _Manifest(_Part):
-    """What a chain reads of a run.json, in the types that it has."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
-    hash: str
-    repetition: int
-    status: str
-    config: _Config
-    files: dict[str, str]
-    folder: str = ""
-    headline_meter: str | None = None
-    headline_domains: dict[str, list[str] | None] | None = None
-    meters: dict[str, _Meter] | None = None
-    host: dict | None = None
-    packages: dict | None = None
-    code: dict | None = None
 
 
 def chain(
@@ -229,7 +191,7 @@ def first_fault(error: ValidationError) -> str:
 def read_manifest(file: Path) -> dict:
     """A run's run.json. Raises TrialwattError where it is missing, damaged or incomplete."""
     try:
-        manifest = read_json(file)
+        manifest = read_json(file, MOST_BYTES)
     except Missing as error:
         raise TrialwattError(
             f"{shown(file, 500)}: missing; the records of this run are gone"
@@ -242,10 +204,7 @@ def validated_manifest(manifest: object, where: str) -> dict:
     where, wanted = shown(where, 500), {"hash", "repetition", "status", "config", "files"}
     if not isinstance(manifest, dict) or not wanted <= manifest.keys():
         raise TrialwattError(f"{where}: not a run's manifest, it needs {', '.join(sorted(wanted))}")
-    try:
-        _Manifest.model_validate(manifest)
-    except ValidationError as error:
-        raise TrialwattError(f"{where}: not a run's manifest: {first_fault(error)}") from error
+    check_shape(manifest, where)
     return manifest
 
 

@@ -21,6 +21,7 @@ from trialwatt.provenance.foreign import Missing, Unreadable, read_json
 
 NAME = "ro-crate-metadata.json"
 WORKFLOW = "Snakefile"
+MOST_BYTES = 64 << 20
 _PROFILES = (
     ("https://w3id.org/ro/wfrun/process/0.5", "Process Run Crate", "0.5"),
     ("https://w3id.org/ro/wfrun/workflow/0.5", "Workflow Run Crate", "0.5"),
@@ -121,7 +122,7 @@ def checksums(file: Path) -> dict[str, str]:
     Raises TrialwattError where it is missing, damaged, or describes another workflow.
     """
     try:
-        content = read_json(file)
+        content = read_json(file, MOST_BYTES)
         entities = {entity["@id"]: dict(entity) for entity in content["@graph"]}
         root = entities["./"]
         main = entities[root["mainEntity"]["@id"]]
@@ -132,14 +133,30 @@ def checksums(file: Path) -> dict[str, str]:
         raise TrialwattError(
             f"{NAME}: damaged, or no RO-Crate of a workflow ({shown(repr(error), 300)})"
         ) from error
+    if len(entities) < len(content["@graph"]):
+        raise TrialwattError(f"{NAME}: describes one thing twice: an @id must be there once")
     if not ours:
         raise TrialwattError(f"{NAME}: describes another workflow than trialwatt's")
     found = {}
     for name, entity in entities.items():
         kind = entity.get("@type")
         if "File" in (kind if isinstance(kind, list) else [kind]) and isinstance(name, str):
-            found[unquote(name)] = str(entity.get("sha256", "")).lower()
+            place = _place(name)
+            if place in found:
+                raise TrialwattError(
+                    f"{NAME}: names {shown(place, 200)} twice, spelled differently"
+                )
+            found[place] = str(entity.get("sha256", "")).lower()
     return found
+
+
+def _place(name: str) -> str:
+    """The path that an @id stands for. Raises TrialwattError where it is none in the archive."""
+    place = unquote(name).removeprefix("./")
+    parts = place.split("/")
+    if not place or "\0" in place or {"", ".", ".."} & set(parts) or len(place.encode()) > 4000:
+        raise TrialwattError(f"{NAME}: names what is no file in the archive: {shown(name, 200)}")
+    return place
 
 
 def _run(crate, run: RunAction, files: Mapping):

@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
-import math
 import os
 import stat
-from collections import Counter
 from pathlib import Path
 from typing import BinaryIO
 
 from trialwatt.errors import TrialwattError
 from trialwatt.printed import shown
+from trialwatt.provenance import jsontext
 
 FILE_BYTES = 2 << 30
 """Of any file: as archivefile.LIMITS."""
 JSON_BYTES = 64 << 20
-_DEPTH = 100
 _VALUES = 2_000_000
-_LARGEST = 1 << 64
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -80,21 +76,16 @@ def read_json(path: Path, most: int = JSON_BYTES) -> object:
 def parse_json(text: bytes | str, where: str) -> object:
     """What a text says as JSON; `where`, which is printable, begins the message.
 
-    Raises Unreadable where it is not UTF-8 or not JSON, nests over 100 levels, has over two
-    million values, a key twice in one object, a number that is not finite or an integer beyond
-    64 bits, or text that no file can hold (half of a surrogate pair).
+    Raises Unreadable where it is not UTF-8, has over two million values, or is not JSON as ours is
+    (provenance.jsontext).
     """
     whole = text if isinstance(text, str) else _decoded(text, where)
     if whole.count(",") + whole.count("[") + whole.count("{") > _VALUES:
         raise Unreadable(f"{where}: damaged, it has over {_VALUES} values")
     try:
-        value = json.loads(whole, object_pairs_hook=_each_key_once, parse_constant=_not_finite)
-        _refuse_odd_values(value)
-    except RecursionError as error:
-        raise Unreadable(f"{where}: damaged, it nests over {_DEPTH} levels") from error
+        return jsontext.parse_json(whole)
     except ValueError as error:
         raise Unreadable(f"{where}: damaged, not JSON ({shown(error, 200)})") from error
-    return value
 
 
 def checksum(path: Path, most: int = FILE_BYTES) -> str:
@@ -160,38 +151,3 @@ def _decoded(data: bytes, where: str) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Unreadable(f"{where}: damaged, not UTF-8 (at byte {error.start})") from error
-
-
-def _each_key_once(pairs: list[tuple[str, object]]) -> dict:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
-        raise ValueError(f"key {shown(twice, 60)!r} stands twice in one object")
-    return found
-
-
-def _not_finite(name: str) -> None:
-    raise ValueError(f"{name} is no number")
-
-
-def _refuse_odd_values(value: object) -> None:
-    """Level by level, as a value that nests deeply must not be walked by recursion."""
-    level = [value]
-    for _ in range(_DEPTH):
-        inner: list[object] = []
-        for one in level:
-            if isinstance(one, dict):
-                inner += one
-                inner += one.values()
-            elif isinstance(one, list):
-                inner += one
-            elif isinstance(one, str):
-                one.encode()  # ValueError: half of a surrogate pair
-            elif isinstance(one, float) and not math.isfinite(one):
-                raise ValueError("a number that is too large")
-            elif isinstance(one, int) and not -_LARGEST < one < _LARGEST:
-                raise ValueError("an integer beyond 64 bits")
-        if not inner:
-            return
-        level = inner
-    raise RecursionError

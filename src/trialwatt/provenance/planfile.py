@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from trialwatt.config import handover
 from trialwatt.config.plan import Plan
@@ -22,6 +22,7 @@ from trialwatt.provenance.foreign import Missing, read_json
 
 NAME = "plan.json"
 FORMAT = 1
+MOST_BYTES = 64 << 20
 
 PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 RunFolder = Annotated[str, Field(pattern=r"^runs(/[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}){2}$")]
@@ -31,7 +32,64 @@ Repetition = Annotated[
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class _Context(BaseModel):
+    """Types of what metrics.context.MetricsContext is made of."""
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+    price_per_cpu_h: float | None = None
+    price_per_gb_h: float | None = None
+    price_per_accelerator_h: dict[str, float] = {}
+    currency: str = ""
+    price_date: str = ""
+    intensity: float | None = None
+    region: str = ""
+    carbon_year: int = 0
+    pue: float = 1.0
+    targets: dict[str, float] = {}
+
+
+class _PlannedRun(BaseModel):
+    """A run as the plan of its experiment names it."""
+
+    folder: str
+    label: str | None = None
+    treatment: dict[str, Any] | None = None
+
+
+class _PlannedExperiment(BaseModel):
+    runs: list[_PlannedRun] | None = None
+
+
+class _Configuration(BaseModel):
+    testbed: dict[str, Any] | None = None
+    workload: dict[str, Any] | None = None
+
+
+class _Plan(BaseModel):
+    """Types of what is read of the plan as a whole."""
+
+    runs: dict[str, _Configuration] | None = None
+    experiments: dict[str, _PlannedExperiment | None] | None = None
+    settings: dict[str, Any] | None = None
+    testbed: dict[str, Any] | None = None
+
+
+def _as(kind: type[BaseModel]) -> AfterValidator:
+    """Values that have these types, left as they are; every number in them is finite."""
+
+    def validate(value: dict) -> dict:
+        try:
+            kind.model_validate(value)
+        except ValidationError as error:
+            raise ValueError(_first(error)) from error
+        json.dumps(value, allow_nan=False)
+        return value
+
+    return AfterValidator(validate)
 
 
 class Row(_Part):
@@ -100,12 +158,12 @@ class PlanFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     testbed: PlainName
-    context: dict[str, Any]
+    context: Annotated[dict[str, Any], _as(_Context)]
     carbon_series: Annotated[list[RelativePath], Field(max_length=1)]
     power: dict[str, dict[str, Any]]
     experiments: list[ExperimentPart]
     warm_ups: dict[PlainName, str]
-    plan: dict[str, Any]
+    plan: Annotated[dict[str, Any], _as(_Plan)]
 
     @property
     def files(self) -> list[str]:
@@ -144,12 +202,14 @@ def plan_text(plan: Plan, root: Path | None = None) -> str:
 def read_plan(file: Path) -> PlanFile:
     """A plan.json. Raises TrialwattError where it is missing, damaged, newer, or of others."""
     try:
-        content = read_json(file)
+        content = read_json(file, MOST_BYTES)
     except Missing as error:
         raise TrialwattError(
             f"{file.name}: missing; the workflow writes it into its results folder, from which "
             "`snakemake --profile local archive` takes it"
         ) from error
+    except TrialwattError as error:
+        raise TrialwattError(f"{file.name}: {str(error).removeprefix(f'{file}: ')}") from error
     if not isinstance(content, dict) or content.get("generator") != "trialwatt":
         raise TrialwattError(f"{file.name}: of another workflow, trialwatt has not written it")
     found = content.get("format")
@@ -165,7 +225,12 @@ def read_plan(file: Path) -> PlanFile:
     try:
         return PlanFile.model_validate(content)
     except ValidationError as error:
-        raise TrialwattError(f"{file.name}: {first_fault(error)}") from error
+        raise TrialwattError(f"{file.name}: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """What is wrong first, after its key."""
+    return first_fault(error).replace(": Value error, ", ": ", 1)
 
 
 def _experiment(plan: Plan, name: str, root: Path) -> dict:

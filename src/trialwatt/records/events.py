@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trialwatt.errors import TrialwattError
+from trialwatt.provenance.jsontext import NotOurs, parse_json
 from trialwatt.records import repair
+from trialwatt.records.manifest_shape import MOST_NS
 from trialwatt.records.scan import Scanner
 from trialwatt.records.trial_keys import TrialKeys, moved
 
@@ -28,6 +31,7 @@ _CHUNK_BYTES = 2 << 20
 """Read and scanned at once: small enough for the processor's caches."""
 _PART_BYTES = 64 << 20
 """Given to a process at once."""
+_MOST_OF_A_LINE = 1 << 20
 _WORTH_A_PROCESS = 4
 _WORTH_A_SCAN = 500
 """Fewer lines are parsed one by one in the time that a scan takes to begin."""
@@ -37,6 +41,8 @@ STEPS = ("import", "load", "train", "validate")
 OUTCOMES = ("completed", "pruned", "failed")
 START, STEP, END = range(3)
 NO_STEP = -1
+_JSON_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
+_NO_VALUE = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,12 @@ def _read_part(span: tuple[Path, int], reading: Reading) -> tuple[_Chunk, list[s
             if not block:
                 break
             if not block.endswith(b"\n"):
-                block += file.readline()
+                block += file.readline(_MOST_OF_A_LINE)
+            if not block.endswith(b"\n") and file.read(1):
+                raise TrialwattError(
+                    f"records/{path.name}: has a line of more than {_MOST_OF_A_LINE:,} bytes; "
+                    "this is not a record file: take it from its source again"
+                )
             chunks.append(_parse(block, reading, keys, path.stem, f"records/{path.name}"))
     full = [chunk for chunk in chunks if chunk.m_span]
     before = itertools.accumulate((chunk.lines for chunk in chunks), initial=0)
@@ -217,6 +228,7 @@ def _parse(data: bytes, reading: Reading, keys: TrialKeys, who: str, where: str)
     t, m, taken = np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, bool)
     if count >= _WORTH_A_SCAN:
         t, m, shaped, after = _heads(scanner, reading.run_id, who)
+        shaped &= _is_text(data)  # else each line is looked at by itself
         for group in (_epochs, _starts, _steps, _ends):
             mine = np.flatnonzero(shaped & ~taken)
             part, ok = group(scanner, mine, after[mine], m, who, reading, keys)
@@ -230,7 +242,7 @@ def _parse(data: bytes, reading: Reading, keys: TrialKeys, who: str, where: str)
     mine = [(n, e) for n, e in zip(numbers, events, strict=True) if e["kind"] in ("trial", "epoch")]
     try:
         slow = _from_dicts([n for n, _ in mine], [e for _, e in mine], reading, keys)
-    except (ValueError, TypeError, KeyError, AttributeError, pa.ArrowException) as error:
+    except (*_NO_VALUE, pa.ArrowException) as error:
         raise TrialwattError(
             f"{where}: a trial's line lacks a value or has it in another type: {error!r}"
         ) from error
@@ -241,6 +253,14 @@ def _parse(data: bytes, reading: Reading, keys: TrialKeys, who: str, where: str)
         broken=[line + 1 for line in broken],
         lines=len(t),
     )
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _clocks(t: np.ndarray, m: np.ndarray) -> dict:
@@ -267,7 +287,8 @@ def _heads(scanner: Scanner, run_id: str, who: str):
     m, at = scanner.digits(at + 5)
     text = f',"run":{json.dumps(run_id)},"who":{json.dumps(who)},"kind":"'.encode()
     shaped &= scanner.is_at(at, text)
-    return t, m, shaped & (m >= 0), at + len(text)
+    shaped &= (t <= 2 * MOST_NS) & (m >= 0) & (m <= MOST_NS)
+    return t, m, shaped, at + len(text)
 
 
 def _ids(scanner: Scanner, at: np.ndarray, kind: str, who: str):
@@ -389,7 +410,7 @@ def _kept(ok: np.ndarray, *columns: np.ndarray):
 
 def _scores(texts: pa.Array, score: str) -> np.ndarray:
     """The goal's score out of the insides of JSON objects; NaN where it is not in there."""
-    pattern = f'"{score}":(?P<score>[-+.0-9eE]+)'
+    pattern = f'"{score}":(?P<score>{_JSON_NUMBER})(?:,|$)'
     found = pc.struct_field(pc.extract_regex(texts, pattern), "score")
     return np.array(pc.fill_null(pc.cast(found, pa.float64()), np.nan))
 
@@ -402,7 +423,12 @@ def _slowly(scanner: Scanner, lines: np.ndarray, run_id: str, where: str):
         if not line.strip():
             continue
         try:
-            event = json.loads(line)
+            event = parse_json(line)
+        except NotOurs as error:
+            raise TrialwattError(
+                f"{where}: a line holds what no record does: {error}; this is not a record file, "
+                "or it was changed: take it from its source again"
+            ) from error
         except ValueError:
             broken.append(number)
             continue
@@ -422,7 +448,9 @@ def _has_head(event: dict) -> bool:
     get = event.get  # no loop: this is asked of every line of a small file
     return (
         type(get("t")) is int
+        and 0 <= get("t") <= 2 * MOST_NS
         and type(get("m")) is int
+        and -MOST_NS <= get("m") <= MOST_NS
         and isinstance(get("run"), str)
         and isinstance(get("who"), str)
         and isinstance(get("kind"), str)
@@ -447,14 +475,14 @@ def _from_dicts(lines: list[int], events: list[dict], reading: Reading, keys: Tr
         start_at=np.array([n for n, _ in starts], np.int64),
         who=np.array([keys.base(e["who"]) for _, e in starts], np.int64),
         number=np.array([_number(e.get("number")) for _, e in starts], np.int64),
-        phi=pa.array([json.dumps(e.get("phi") or {}) for _, e in starts], pa.string()),
+        phi=pa.array([json.dumps(_phi(e.get("phi"))) for _, e in starts], pa.string()),
         end_at=np.array([n for n, _ in ends], np.int64),
         outcome=np.array([OUTCOMES.index(e["outcome"]) for _, e in ends], np.int8),
         reason=pa.array([e.get("reason") or "" for _, e in ends], pa.string()),
-        epochs=np.array([e.get("epochs") or 0 for _, e in ends], np.int64),
+        epochs=np.array([_whole(e.get("epochs") or 0) for _, e in ends], np.int64),
         score=np.array([_real((e.get("scores") or {}).get(reading.score)) for _, e in ends], float),
         epoch_key=np.array([key(e["trial"]) for e in epochs], np.int64),
-        epoch=np.array([e["epoch"] for e in epochs], np.int64),
+        epoch=np.array([_whole(e["epoch"]) for e in epochs], np.int64),
     )
 
 
@@ -463,11 +491,30 @@ def _step(event: dict) -> int:
 
 
 def _real(value) -> float:
+    if value is not None and not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
     return np.nan if value is None else float(value)
 
 
 def _number(value) -> int:
-    return -1 if value is None else int(value)
+    return -1 if value is None else _whole(value)
+
+
+def _whole(value) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is no whole number")
+    return value
+
+
+def _phi(value) -> dict:
+    values = (value or {}).values()
+    if not all(isinstance(each, str | int) or _is_finite(each) for each in values):
+        raise TypeError(f"{value!r} is no choice of hyperparameters")
+    return value or {}
+
+
+def _is_finite(value) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _woven(parts: list[_Part]) -> TrialLines:

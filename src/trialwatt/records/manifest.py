@@ -15,6 +15,8 @@ from trialwatt.provenance.files import sha256
 NAME = "run.json"
 SNAKEMAKES = ".snakemake_timestamp"
 """Snakemake puts it into every folder that a rule makes."""
+MOST_BYTES = 16 << 20
+"""It lists every file of its folder."""
 PACKAGES = (
     "trialwatt",
     "torch",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.records.manifest import NAME
+from trialwatt.provenance.foreign import read_json
+from trialwatt.provenance.jsontext import parse_json
+from trialwatt.records.manifest import MOST_BYTES, NAME
+from trialwatt.records.manifest_shape import check_shape
 
 COMPLETED, FAILED = "completed", "failed"
 
@@ -25,17 +27,22 @@ class Outcome:
 def outcome(folder: Path) -> Outcome:
     """The outcome of a repetition's folder. Raises TrialwattError where it is no whole run."""
     try:
-        manifest = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        manifest = read_json(folder / NAME, MOST_BYTES)
+        if not isinstance(manifest, dict):
+            raise TypeError(f"{NAME} is no manifest")
+        check_shape(manifest, NAME)
         status, reason = manifest["status"], manifest.get("reason") or ""
         if status != COMPLETED:
             return Outcome(status, math.nan, reason)
         marks = {}
         for line in (folder / "records" / "harness.jsonl").read_text("utf-8").splitlines():
-            event = json.loads(line)
+            event = parse_json(line)
             if event["kind"] == "step":
                 marks[event["step"], event["status"]] = event["m"]
         return Outcome(status, (marks["collect", "end"] - marks["setup", "start"]) / 1e6, reason)
-    except (OSError, ValueError, KeyError) as error:
+    except TrialwattError as error:
+        raise TrialwattError(f"{folder}: is no whole run: {error}; remove it to redo it") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrialwattError(
             f"{folder}: is no whole run: {error!r}; remove it to redo it"
         ) from error

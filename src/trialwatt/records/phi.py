@@ -11,14 +11,18 @@ import pyarrow.compute as pc
 
 from trialwatt.config.identity import canonical_json
 from trialwatt.config.models import Choices, Range, Space
+from trialwatt.errors import TrialwattError
+from trialwatt.printed import shown
+from trialwatt.provenance.jsontext import parse_json
 
-_VALUE = r'(-?[0-9][0-9.e+-]*|true|false|"[^"\\,{}]*")'
+_VALUE = r'(-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?|true|false|"[^"\\,{}[:cntrl:]]*")'
 
 
 def encode_phis(texts: pa.ChunkedArray, space: Space) -> tuple[np.ndarray, pa.Array]:
     """Index of each φ (n,) in the distinct ones, and those as canonical JSON.
 
-    Values are spelled as the search space does: a float 1.0 of an integer axis becomes 1.
+    Values are spelled as the search space does: a float 1.0 of an integer axis becomes 1. Raises
+    TrialwattError where a text is no φ.
     """
     whole = pa.concat_arrays(texts.chunks) if texts.num_chunks else pa.array([], pa.string())
     encoded = whole.dictionary_encode()
@@ -28,7 +32,7 @@ def encode_phis(texts: pa.ChunkedArray, space: Space) -> tuple[np.ndarray, pa.Ar
     if plain.all():
         return codes, written
     spelled = [
-        text if done else canonical(json.loads(text), space)
+        text if done else _canonical(text, space)
         for text, done in zip(written.to_pylist(), plain.tolist(), strict=True)
     ]
     again = pa.array(spelled, pa.string()).dictionary_encode()
@@ -60,6 +64,13 @@ def _is_whole(axis: Range) -> bool:
 def canonical(phi: Mapping, space: Space) -> str:
     """Canonical JSON of one φ, its values spelled as the space does."""
     return canonical_json({name: _typed(space.get(name), value) for name, value in phi.items()})
+
+
+def _canonical(text: str, space: Space) -> str:
+    try:
+        return canonical(parse_json(text), space)
+    except (ValueError, AttributeError) as error:
+        raise TrialwattError(f"records: {shown(text, 200)!r} is no φ: {error}") from error
 
 
 def _typed(axis: Choices | Range | None, value):

@@ -7,6 +7,7 @@ component that wrote it. Nothing in a record is ever executed.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,14 +19,16 @@ from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance.company import is_company
 from trialwatt.provenance.files import sha256
+from trialwatt.provenance.foreign import Missing, read_json
 from trialwatt.records import repair
 from trialwatt.records.events import Events, Reading, read_events
-from trialwatt.records.manifest import headline_domains
+from trialwatt.records.manifest import MOST_BYTES, headline_domains
+from trialwatt.records.manifest_shape import check_shape
 from trialwatt.records.samples import Power, Track, merged, read_power, read_usage
-from trialwatt.records.shape import fault_of
 from trialwatt.records.trial_keys import TrialKeys
 from trialwatt.records.trials import Trials, assemble
 
+_OF_A_DOMAIN = ("name", "unit", "resource", "method")
 LIFECYCLE = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
 
 
@@ -76,26 +79,24 @@ class RunRecords:
 
 
 def read_manifest(folder: Path) -> dict:
-    """run.json. Raises TrialwattError where it is missing or no manifest of format 1."""
+    """run.json. Raises TrialwattError where it is missing or no manifest of format 1, or where a
+    value is of another type than such a manifest's."""
     path = Path(folder) / "run.json"
     try:
-        manifest = json.loads(path.read_text())
-    except FileNotFoundError as error:
+        manifest = read_json(path, MOST_BYTES)
+    except Missing as error:
         raise TrialwattError(f"{path}: missing; this folder holds no finished run") from error
-    except (ValueError, RecursionError) as error:
-        raise TrialwattError(f"{path}: no JSON ({error}); take it from its source again") from error
     if not isinstance(manifest, dict) or manifest.get("format") != 1:
         raise TrialwattError(f"{path}: not a manifest of format 1, the only one known here")
     missing = [
         key for key in ("run_id", "hash", "repetition", "config", "host") if key not in manifest
     ]
     if not missing:
-        host = manifest["host"] if isinstance(manifest["host"], dict) else {}
+        check_shape(manifest, path)
+        host = manifest["host"] or {}
         missing = [f"host.{key}" for key in ("cores", "memory_mb") if not host.get(key)]
     if missing:
         raise TrialwattError(f"{path}: lacks {', '.join(missing)}")
-    if fault := fault_of(manifest):
-        raise TrialwattError(f"{path}: {fault}; a run does not write that")
     return manifest
 
 
@@ -122,14 +123,14 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
         raise TrialwattError(f"{folder / 'records' / 'harness.jsonl'}: missing")
     files = read_events(paths, reading, keys, processes)
     notes = [note for events in files.values() for note in events.notes]
-    moved = {name: int(offsets.get(name, 0)) for name in files}
+    moved = {name: offsets.get(name, 0) for name in files}
     others = _others(files, moved, notes)
     ends = [e.last_m + moved[name] for name, e in files.items() if e.last_m is not None]
     last = max(ends, default=0)
     try:
         steps = _steps(others, last, notes)
         components = _components(others, last, notes)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise TrialwattError(
             f"records/harness.jsonl: a line lacks a value or has it in another type: {error!r}"
         ) from error
@@ -149,6 +150,9 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     for meter, own in headline_domains(manifest).items():
         parameters = (manifest.get("meters") or {}).get(meter, {}).get("parameters") or {}
         period_s = parameters.get("period_s") or 1 / config.testbed.sample_hz
+        for domain in own:
+            if lacking := [key for key in _OF_A_DOMAIN if key not in domain]:
+                raise TrialwattError(f"run.json: a domain of {meter} lacks {', '.join(lacking)}")
         domains += [domain | {"period_s": period_s} for domain in own]
         path = folder / "samples" / f"power-{meter}.csv"
         flags += _exchanged(folder, manifest, [path])
@@ -273,17 +277,38 @@ def _components(events: list[dict], last: int, notes: list[str]) -> list[Compone
         components.append(
             Component(
                 name=name,
-                role=first.get("role", name),
-                type=first.get("type", "service"),
-                cpu=float(first["cpu"]),
-                memory_mb=float(first["memory_mb"]),
+                role=_text(first.get("role", name)),
+                type=_text(first.get("type", "service")),
+                cpu=_amount(first["cpu"]),
+                memory_mb=_amount(first["memory_mb"]),
                 lives=tuple(lives),
-                cpu_ns=ended[-1].get("cpu_ns") if ended else None,
+                cpu_ns=_counted(ended[-1].get("cpu_ns")) if ended else None,
                 peak_memory_bytes=max(
-                    (e["peak_memory_bytes"] for e in ended if "peak_memory_bytes" in e),
+                    (_counted(e["peak_memory_bytes"]) for e in ended if e.get("peak_memory_bytes")),
                     default=None,
                 ),
-                devices=next((tuple(e["devices"]) for e in own if e.get("devices")), ()),
+                devices=next(
+                    (tuple(map(_text, e["devices"])) for e in own if e.get("devices")), ()
+                ),
             )
         )
     return components
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _amount(value: object) -> float:
+    """What a component reserves."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise TypeError(f"{value!r} is no amount")
+    return float(value)
+
+
+def _counted(value: object) -> int | None:
+    if value is not None and (type(value) is not int or value < 0):
+        raise TypeError(f"{value!r} is no count")
+    return value

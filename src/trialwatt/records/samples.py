@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
 from trialwatt.errors import TrialwattError
+from trialwatt.printed import shown
 from trialwatt.records import repair
+from trialwatt.records.manifest_shape import MOST_NS
 
 
 @dataclass(frozen=True)
@@ -126,36 +129,25 @@ def _read(
     if not data:
         notes.append(f"{where}: no sample")
         return None
-    skipped: list[int] = []
-
-    def skip(row) -> str:
-        skipped.append(row.number or 0)
-        return "skip"
-
-    header = data.split(b"\n", 1)[0].decode(errors="replace").strip().split(",")
-    missing = [name for name in ("t", "m", *needed) if name not in header]
-    if missing:
-        raise TrialwattError(
-            f"{where}: no column {', '.join(missing)} (it has {', '.join(header)})"
-        )
-    floats = {name: pa.float64() for name in header if name not in ("t", "m")}
-    options = {
-        "read_options": pcsv.ReadOptions(use_threads=False, block_size=len(data) + 1),
-        "parse_options": pcsv.ParseOptions(invalid_row_handler=skip),
-    }
-    wanted = {**floats, "t": pa.int64(), "m": pa.int64(), **types}
     try:
-        table = pcsv.read_csv(
-            pa.BufferReader(data),
-            convert_options=pcsv.ConvertOptions(column_types=wanted, null_values=[""]),
-            **options,
-        )
-    except pa.ArrowInvalid:
-        skipped.clear()
-        table = _coerced(data, wanted, options, where, notes)
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise TrialwattError(
+            f"{where}: line {line} is no UTF-8 text; take the file from its source again"
+        ) from error
+    header = data.split(b"\n", 1)[0].decode().strip().split(",")
+    missing = [name for name in ("t", "m", *needed) if name not in header]
+    twice = [name for name, count in Counter(header).items() if count > 1]
+    if missing or twice:
+        fault = f"no column {', '.join(missing)}" if missing else f"two columns {twice[0]}"
+        raise TrialwattError(f"{where}: {fault} (it has {', '.join(header)})")
+    floats = {name: pa.float64() for name in header if name not in ("t", "m")}
+    wanted = {**floats, "t": pa.int64(), "m": pa.int64(), **types}
+    table, skipped = _parsed(data, wanted, where, notes)
     lines = data.count(b"\n")
-    whole = pc.and_(pc.is_valid(table["t"]), pc.is_valid(table["m"]))
-    broken = len(skipped) + len(table) - pc.sum(whole).as_py() if len(table) else len(skipped)
+    whole = pc.and_(_is_moment(table["t"]), _is_moment(table["m"]))
+    broken = skipped + len(table) - (pc.sum(whole).as_py() or 0)
     if repair.too_broken(broken, lines):
         raise repair.refuse_rubbish(where, broken, lines)
     if broken:
@@ -170,30 +162,75 @@ def _read(
     return table
 
 
-def _coerced(data: bytes, wanted: dict, options: dict, where: str, notes: list[str]) -> pa.Table:
-    """Read as text, then number by number; what is no number is missing."""
-    texts = pcsv.read_csv(
+def _parsed(
+    data: bytes, wanted: dict[str, pa.DataType], where: str, notes: list[str]
+) -> tuple[pa.Table, int]:
+    """The table, and how many rows had more or fewer fields than the header."""
+    try:
+        return _arrow(data, wanted)
+    except pa.ArrowInvalid:  # a field is no number
+        return _coerced(data, wanted, where, notes)
+
+
+def _arrow(data: bytes, types: dict[str, pa.DataType]) -> tuple[pa.Table, int]:
+    skipped: list[int] = []
+
+    def skip(row) -> str:
+        skipped.append(row.number or 0)
+        return "skip"
+
+    table = pcsv.read_csv(
         pa.BufferReader(data),
-        convert_options=pcsv.ConvertOptions(column_types=dict.fromkeys(wanted, pa.string())),
-        **options,
+        # one field may be as long as the file
+        read_options=pcsv.ReadOptions(use_threads=False, block_size=len(data) + 1),
+        parse_options=pcsv.ParseOptions(invalid_row_handler=skip),
+        convert_options=pcsv.ConvertOptions(column_types=types, null_values=[""]),
     )
+    return table, len(skipped)
+
+
+def _coerced(
+    data: bytes, wanted: dict[str, pa.DataType], where: str, notes: list[str]
+) -> tuple[pa.Table, int]:
+    """Read as text, then number by number; what is no number is missing."""
+    try:
+        texts, skipped = _arrow(data, dict.fromkeys(wanted, pa.string()))
+    except pa.ArrowInvalid as error:
+        raise TrialwattError(
+            f"{where}: no CSV file ({shown(error, 200)}); take it from its source again"
+        ) from error
     columns, bad = {}, 0
     for name in texts.column_names:
-        if wanted[name] == pa.string():
+        if wanted.get(name) == pa.string():
             columns[name] = texts[name]
             continue
-        read = int if wanted[name] == pa.int64() else float
+        read = _int64 if wanted.get(name) == pa.int64() else float
         values = []
-        for text in texts[name].to_pylist():
+        for text in pc.cast(texts[name], pa.string()).to_pylist():
             try:
                 values.append(read(text) if text else None)
             except ValueError:
                 bad += 1
                 values.append(None)
-        columns[name] = pa.chunked_array([pa.array(values, wanted[name])])
+        columns[name] = pa.chunked_array([pa.array(values, wanted.get(name, pa.float64()))])
     if bad:
         notes.append(f"{where}: {bad} fields that are no number count as missing")
-    return pa.table(columns)
+    return pa.table(columns), skipped
+
+
+def _int64(text: str) -> int:
+    value = int(text) if len(text) <= 20 else 2**64
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{text[:20]} is no number of 64 bits")
+    return value
+
+
+def _is_moment(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Which are there, and so near that differences of two are numbers of 64 bits too."""
+    near = pc.and_(
+        pc.greater_equal(column, pa.scalar(-MOST_NS)), pc.less_equal(column, pa.scalar(2 * MOST_NS))
+    )
+    return pc.fill_null(near, False)
 
 
 def _floats(column: pa.ChunkedArray) -> np.ndarray:

@@ -13,6 +13,7 @@ import pyarrow as pa
 _WORD = 8
 _PAD = 512
 _ZEROS = np.uint64(0x3030303030303030)
+_MOST_DIGITS = 19  # of an int64
 _ROUNDS = 3  # words that hold the digits of an int64
 _POWERS = np.array([10**i for i in range(_WORD + 1)], np.int64)
 
@@ -44,7 +45,8 @@ class Scanner:
         return same
 
     def digits(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The whole numbers at positions (n,), int64 (−1 where there is none), and what follows."""
+        """The whole numbers at positions (n,), int64, and what follows; −1 where there is none, or
+        a greater one."""
         value, after = np.zeros(len(at), np.int64), np.minimum(at, self._size)
         begin, going = after, None
         for _ in range(_ROUNDS):
@@ -56,7 +58,8 @@ class Scanner:
             going = count == _WORD
             if not going.any():
                 break
-        value[after == begin] = -1
+        value[(after == begin) | (after - begin > _MOST_DIGITS)] = -1
+        value[value < 0] = -1  # more than 63 bits
         return value, after
 
     def until(self, at: np.ndarray, byte: bytes) -> np.ndarray:

@@ -33,6 +33,7 @@ from trialwatt.provenance.foreign import read_json
 from trialwatt.provenance.light import left_out
 from trialwatt.records.manifest import NAME as MANIFEST
 from trialwatt.records.manifest import files_of
+from trialwatt.records.manifest_shape import check_shape
 from trialwatt.review.tree import (
     PAPER,
     RESULTS,
@@ -195,6 +196,11 @@ def _check_files(tree: Tree, sums: Sums, folder: str):
     files = manifest.get("files") if isinstance(manifest, dict) else None
     if not isinstance(files, dict):
         yield Problem(name, "not a run's manifest: it lists no files", unsafe=True)
+        return None
+    try:
+        check_shape(manifest, name)
+    except TrialwattError as error:
+        yield Problem(name, str(error).removeprefix(f"{name}: "), unsafe=True)
         return None
     for file in sorted({*files, *files_of(tree.results / folder)}):
         if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:

@@ -1,0 +1,124 @@
+"""What a killed run left is removed; what somebody else put there is named and left alone."""
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+from tests.fuzz import all_clean, mutations, wrong_json
+
+from trialwatt.lifecycle.jobs import NAME
+from trialwatt.lifecycle.reap import PARTIAL, reap
+from trialwatt.platforms.liveness import SUFFIX
+
+JOB = next(
+    (Path(__file__).parents[2] / "results/reference/results/runs/reference").glob("plain-*/rep1")
+)
+
+
+@pytest.fixture
+def partial(tmp_path, monkeypatch):
+    """The folder of half-written runs, on a machine where no run was killed."""
+    monkeypatch.setenv("TRIALWATT_RUNTIME_DIR", str(tmp_path / "runtime"))
+    folder = tmp_path / "results" / PARTIAL
+    folder.mkdir(parents=True)
+    return folder
+
+
+def reaped(partial) -> str:
+    return "\n".join(reap(partial.parent, "local"))
+
+
+def test_a_half_written_run_is_removed(partial):
+    (partial / "r-1" / "records").mkdir(parents=True)
+    assert reaped(partial) == "removed the half-written records of run r-1"
+    assert list(partial.iterdir()) == []
+
+
+def test_what_a_link_leads_to_is_not_touched(partial, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("kept")
+    (partial / "r-1").symlink_to(tmp_path / "mine")
+    (partial / "r-2").mkdir()
+    (partial / "r-2" / "inside").symlink_to(tmp_path / "mine")
+    (partial / "r-3").write_text("a file")
+    os.mkfifo(partial / "r-4")
+    said = reaped(partial)
+    for name in ("r-1", "r-3", "r-4"):
+        assert f"left alone: {partial / name}: no folder" in said
+    assert "removed the half-written records of run r-2" in said
+    assert (tmp_path / "mine" / "file").read_text() == "kept"
+
+
+def test_a_folder_of_half_written_runs_that_is_a_link_is_left_alone(partial, tmp_path):
+    partial.rmdir()
+    (tmp_path / "mine" / "r-1").mkdir(parents=True)
+    partial.symlink_to(tmp_path / "mine")
+    assert "it is a link, and was not made by a run" in reaped(partial)
+    assert (tmp_path / "mine" / "r-1").is_dir()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_a_job_that_is_no_file_is_not_waited_for(partial, make):
+    (partial / "r-1").mkdir()
+    make(partial / "r-1" / NAME)
+    said = reaped(partial)
+    assert "run r-1 may have left something: its job.json" in said
+    assert "removed the half-written records of run r-1" in said
+
+
+def test_the_job_of_another_run_is_not_cleaned_up_after(partial):
+    (partial / "r-1").mkdir()
+    (partial / "r-1" / NAME).write_bytes((JOB / NAME).read_bytes())
+    assert "is of another run" in reaped(partial)
+
+
+@pytest.mark.parametrize("count", [12, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_damaged_jobs_stop_nothing(partial, count):
+    rng, good = random.Random(count), (JOB / NAME).read_bytes()
+    run_id = json.loads(good)["run_id"]
+
+    def clean_up(data):
+        (partial / run_id).mkdir()
+        (partial / run_id / NAME).write_bytes(data)
+        reaped(partial).encode()
+        assert list(partial.iterdir()) == []
+
+    wrong = (json.dumps(wrong_json(json.loads(good), rng)).encode() for _ in range(count))
+    all_clean([b"[" * 5000, b"\0", *wrong], clean_up, ())
+    all_clean((mutations(good, rng) for _ in range(count)), clean_up, ())
+
+
+def test_strange_records_of_runs_are_named_and_left_alone(partial, tmp_path, capsys):
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    (tmp_path / "mine").write_text("kept")
+    (runtime / f"a-link{SUFFIX}").symlink_to(tmp_path / "mine")
+    (runtime / f"a-folder{SUFFIX}").mkdir()
+    os.mkfifo(runtime / f"a-pipe{SUFFIX}")
+    (runtime / SUFFIX).write_text("")
+    (runtime / f"A \x1b[2J{SUFFIX}").write_text("")
+    assert reaped(partial) == ""
+    said = capsys.readouterr().err
+    for name in ("a-link", "a-folder", "a-pipe", "A \\x1b[2J"):
+        assert f"left alone: {runtime}/{name}{SUFFIX}: no record of a run" in said
+    assert len(list(runtime.iterdir())) == 5
+    assert (tmp_path / "mine").read_text() == "kept"
+
+
+@pytest.mark.parametrize("top", ["trialwatt", "other"])
+def test_only_a_group_of_the_runs_own_name_is_removed(partial, tmp_path, top):
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    groups = {name: tmp_path / top / name for name in ("gone-1", "mine")}
+    for group in groups.values():
+        group.mkdir(parents=True)
+    lines = [{"group": str(group)} for group in groups.values()]
+    lines += [{"group": 5}, {"unit": []}, {"unit": "ssh.service"}, 5, [], {"group": "\0"}]
+    text = "\n".join([*map(json.dumps, lines), "[" * 5000, "\udcff", ""])
+    (runtime / f"gone-1{SUFFIX}").write_bytes(text.encode(errors="surrogateescape"))
+    assert "removed the processes of run gone-1" in reaped(partial)
+    assert groups["mine"].is_dir()
+    assert groups["gone-1"].is_dir() == (top == "other")
+    assert list(runtime.iterdir()) == []
