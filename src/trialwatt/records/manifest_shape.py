@@ -133,6 +133,6 @@ def check_shape(manifest: dict, where: object) -> None:
         first = error.errors(include_url=False)[0]
         key, got = ".".join(map(str, first["loc"])), shown(repr(first["input"]), 100)
         raise TrialwattError(
-            f"{where}: not a run's manifest: {shown(key, 200)}: {first['msg']} (got {got}); take it "
-            "from its source again"
+            f"{where}: not a run's manifest: {shown(key, 200)}: {first['msg']} (got {got}); "
+            "take it from its source again"
         ) from error
