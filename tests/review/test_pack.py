@@ -156,7 +156,7 @@ def test_a_light_archive_is_verified_and_its_figures_are_made_again(archive, pro
     assert lacking == {name for name in names(archive) if left_out(name)}
     verdict = verify(light)
     assert verdict.ok, render_text(verdict)
-    assert verdict.counts["figures"] == verdict.counts["report"] == [0, 0]
+    assert verdict.counts["figures"]["of"] == verdict.counts["report"]["of"] == 0
     assert verdict.counts["paper"]["of"] == 3
     said = remake_command(light, tmp_path / "remade")
     assert "and the paper" in said

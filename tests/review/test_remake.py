@@ -40,7 +40,10 @@ def test_what_cannot_be_made_is_named(unpacked, tmp_path):
 
 
 def confined(code: str) -> subprocess.CompletedProcess:
-    start = "from trialwatt.review.sandbox import confine; confine()\n"
+    start = (
+        "from trialwatt.review.sandbox import Limits, confine\n"
+        "confine(Limits(seconds=60, memory_bytes=4 << 30, file_bytes=1 << 30))\n"
+    )
     command = [sys.executable, "-I", "-c", start + code]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 

@@ -146,7 +146,10 @@ def test_a_treatment_that_is_not_what_ran(problems, unpacked):
     [
         (lambda m: m["config"]["workload"].update(epochs=9), "does not have the hash"),
         (lambda m: m.update(folder="runs/lab/other-abc"), "is of runs/lab/other-abc"),
-        (lambda m: m.update(headline_meter="../../../etc/x"), "is no name of a meter"),
+        (
+            lambda m: m.update(headline_meter="../../../etc/x"),
+            "headline_meter: String",
+        ),
         (lambda m: m["files"].update({"../../x": "0" * 64}), "outside the run's folder"),
         (lambda m: m.pop("files"), "lists no files"),
     ],

@@ -45,7 +45,6 @@ from trialwatt.review.tree import (
 )
 
 _CONFIG_BYTES = 4 << 20
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True)
@@ -179,10 +178,6 @@ def _check_run(tree: Tree, sums: Sums, folder: str, planned: Mapping | None) -> 
         yield Problem(name, "is of a run that the plan does not name")
     elif hash_of(planned) != manifest["hash"]:
         yield Problem(f"{RESULTS}/{planfile.NAME}", f"runs.{place}: not the configuration that ran")
-    meters = [*(manifest.get("headline_domains") or {}), manifest.get("headline_meter") or ""]
-    parts = [part for meter in meters if meter for part in str(meter).split("+")]
-    if unsafe := [part for part in parts if not _PLAIN.fullmatch(part)]:
-        yield Problem(name, f"{unsafe[0]!r} is no name of a meter", unsafe=True)
 
 
 def _check_files(tree: Tree, sums: Sums, folder: str):
