@@ -196,7 +196,7 @@ def test_space_sizes_are_compared_way_by_way(table):
         for budget in {size, 24}
         for _ in range(6)
     ]
-    runs = table(rows, experiment="s-phi", sampler="random", goal_censored=False)
+    runs = table(rows, experiment="s-phi", varied="space", sampler="random", goal_censored=False)
     runs["energy_to_goal_kwh"] = runs["job_energy_kwh"] / 2
     found = evidence(runs, resamples=99)
     assert [one.scope for one in found] == [

@@ -121,7 +121,7 @@ def described(
     wanted: dict[str, tuple[dict, pd.DataFrame]] = {}
     varied = {each["id"]: each.get("varied", ()) for each in lab.experiments}
     for name, (runs, trials) in experiments.items():
-        curves = FIGURES["anytime"].applies(name, varied.get(name, ()))
+        curves = FIGURES["anytime"].applies(varied.get(name, ()))
         of_run = dict(tuple(trials.groupby("folder"))) if len(trials) else {}
         for run in runs.to_dict("records"):
             folder = run["folder"]
