@@ -38,11 +38,14 @@ def test_every_factor_is_a_key_of_a_workload_and_has_a_column():
 def test_the_value_of_each_column(run_config):
     run = run_config(search={"sampler": "random"}, batch=64, algorithm="sgd")
     found = {one.column: one.of(run.workload) for one in FACTORS.values()}
-    assert found == {
-        **{"wn": 2, "wcpu": 2, "wmem_mb": 1024, "accelerator": "cpu"},
-        **{"sampler": "random", "pruner": "none", "budget": 4, "pS": 4},
-        **{"dataset": "digits", "model": "ff", "algorithm": "sgd", "batch": 64, "epochs": 2},
-    }
+    assert (
+        found.items()
+        >= {
+            **{"wn": 2, "wcpu": 2, "wmem_mb": 1024, "accelerator": "cpu"},
+            **{"sampler": "random", "pruner": "none", "budget": 4, "pS": 4},
+            **{"dataset": "digits", "model": "ff", "algorithm": "sgd", "batch": 64, "epochs": 2},
+        }.items()
+    )
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ MINE = {
     "two-resources": {"workers.count": [1, 2], "workers.memory_mb": [512, 1024]},
     "both-kinds": {"workers.count": [1, 2], "search.pruner": ["none", "median"]},
     "two-searches": {"algorithm": ["adam", "sgd"], "batch": [50, 100]},
-    "of-no-family": {"validation_share": [0.2, 0.3]},
+    "of-no-family": {"deadline_s": [1800, 3600]},
     "nothing": {},
 }
 REPETITIONS = 5
