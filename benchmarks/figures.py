@@ -154,10 +154,13 @@ def work(job: str, experiment: str, root: Path) -> None:
         rows = [ExperimentRow(**row) for row in here["rows"]]
         build_tables(map(Path, here["folders"]), rows, CONTEXT, results / "metrics" / experiment)
     elif job == "figures":
+        from trialwatt.config.factors import compared, split
         from trialwatt.figures import figures_of
         from trialwatt.figures.make import make_figures
 
-        make_figures(figures_of(experiment), source(experiment))
+        labels = [row["treatment"] for row in experiments[experiment]["rows"]]
+        keys = compared(split(label) for label in labels if "=" in label)
+        make_figures(figures_of(keys), source(experiment))
     elif job == "table":
         from trialwatt.figures.make import make_table
 

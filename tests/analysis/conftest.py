@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from trialwatt.config.factors import FACTORS
+
 _SYNTHETIC = Path(__file__).resolve().parents[2] / "benchmarks" / "synthetic.py"
 
 
@@ -45,7 +47,7 @@ def resource_runs(rng, means, repetitions=6, noise=0.05, experiment="r-mem", **s
         for treatment, mean in cells.items()
         for _ in range(repetitions)
     ]
-    return runs_table(rows, experiment=experiment, **same)
+    return runs_table(rows, experiment=experiment, varied="workers.memory_mb", **same)
 
 
 def search_runs(
@@ -78,7 +80,8 @@ def search_runs(
                     "wte_share": rng.choice([0.0, 0.1, 0.2]),
                 }
             )
-    return runs_table(rows, experiment=experiment, **same)
+    (varied,) = (known.key for known in FACTORS.values() if known.column == factor)
+    return runs_table(rows, experiment=experiment, varied=varied, **same)
 
 
 @pytest.fixture

@@ -196,7 +196,7 @@ def test_space_sizes_are_compared_way_by_way(table):
         for budget in {size, 24}
         for _ in range(6)
     ]
-    runs = table(rows, experiment="s-phi", sampler="random", goal_censored=False)
+    runs = table(rows, experiment="s-phi", varied="space", sampler="random", goal_censored=False)
     runs["energy_to_goal_kwh"] = runs["job_energy_kwh"] / 2
     found = evidence(runs, resamples=99)
     assert [one.scope for one in found] == [
@@ -206,3 +206,14 @@ def test_space_sizes_are_compared_way_by_way(table):
     whole, fixed = found
     assert [o.test.n for o in whole.primary if o.test] == [18]  # budgets differ: no job energy
     assert [o.test.n for o in fixed.primary] == [18, 18]
+
+
+def test_a_key_without_a_column_is_read_from_the_labels(search):
+    key = "search.sampler_options.n_startup_trials"
+    runs = search(np.random.default_rng(3), {"2": 6.0, "5": 3.0}, factor="pruner")
+    runs["treatment"] = [f"{key}={level}" for level in runs["pruner"]]
+    runs = runs.assign(pruner="none", varied=key, experiment="mine")
+    found = evidence(runs, FEW)
+    assert [one.scope for one in found] == ["optuna in mine (local)"]
+    goal = found[0].primary[0]
+    assert goal.test and "Least with 5" in goal.words and f"between {key}s" in goal.test.name

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from trialwatt.config.factors import FACTORS
 from trialwatt.figures.make import Source
 
+KEYS = {known.column: known.key for known in FACTORS.values()}
 STEPS = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
 
 
@@ -48,6 +50,7 @@ def synthetic(
                 runs.append(
                     {
                         "experiment": experiment,
+                        "varied": KEYS.get(column, ""),
                         "sut": sut,
                         "testbed": "local",
                         "treatment": f"{value}",

@@ -65,6 +65,7 @@ def search_tables(
                 runs.append(
                     {
                         "experiment": experiment,
+                        "varied": key,
                         "sut": sut,
                         "testbed": "local",
                         "treatment": f"{key}={value}",

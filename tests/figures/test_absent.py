@@ -91,14 +91,14 @@ def holed(make_search):
 
 
 def test_failures_name_place_number_and_reason(holed):
-    said = failures(holed[0], "s-sam")
+    said = failures(holed[0])
     assert said == (
         "4 runs failed and are not counted. plain, random (×3), optuna, tpe: the disk was full."
     )
-    assert failures(holed[0].iloc[:2], "s-sam") == ""
-    one = failures(holed[0].iloc[-1:].assign(reason="x" * 50 + " " + "y" * 500), "s-sam")
+    assert failures(holed[0].iloc[:2]) == ""
+    one = failures(holed[0].iloc[-1:].assign(reason="x" * 50 + " " + "y" * 500))
     assert one.startswith("1 run failed and is not counted.") and one.endswith("….")
-    assert absences(holed[0].iloc[:2], "s-sam", []) == ""
+    assert absences(holed[0].iloc[:2], []) == ""
 
 
 @pytest.mark.parametrize("name", [n for n in FIGURES if n != "timeline"])
@@ -134,7 +134,7 @@ def test_rows_without_a_completed_run_say_what_became_of_them(holed):
 
 
 def test_failed_runs_in_the_tables(holed):
-    table = results_table(holed[0], "s-sam")
+    table = results_table(holed[0])
     here = table.set_index("treatment")
     assert list(here.loc[["grid", "random", "tpe"], "failed"]) == [0, 3, 1]
     assert list(here.loc[["grid", "random", "tpe"], "n"]) == [3, 0, 2]
@@ -142,7 +142,7 @@ def test_failed_runs_in_the_tables(holed):
     assert list(shown["n"]) == ["3", "0 (3 failed)", "2 (1 failed)"]
     assert shown.loc["random", "remark"] == "failed: the disk was full"
     assert shown.loc["grid", "remark"] == "" and shown.loc["random", "JCT (s)"] == "–"
-    best = best_table(holed[0], "s-sam")
+    best = best_table(holed[0])
     assert list(best["failed"]) == [3, 1] and list(best["best_treatment"]) == ["grid", "tpe"]
     assert list(readable_best(best)["n"]) == ["3 (3 failed)", "2 (1 failed)"]
 
@@ -150,7 +150,7 @@ def test_failed_runs_in_the_tables(holed):
 def test_what_cannot_be_run_has_a_row_of_dashes(holed):
     java = {"sut": "hyperopt", "treatment": None, "reason": "hyperopt cannot run here: no Java"}
     entries = [*lacks("plain", "tpe", "gp"), java]
-    table = results_table(holed[0], "s-sam", entries)
+    table = results_table(holed[0], entries)
     shown = readable(table)
     last = shown.iloc[-2:]
     assert list(last["SUT"]) == ["plain", "hyperopt"]
@@ -158,9 +158,9 @@ def test_what_cannot_be_run_has_a_row_of_dashes(holed):
     assert set(last["n"]) == {"not available"} and set(last["JCT (s)"]) == {"–"}
     assert "no Java" in last["remark"].iloc[1]
     assert "sampler" not in shown  # it is the treatment
-    best = readable_best(best_table(holed[0], "s-sam", entries))
+    best = readable_best(best_table(holed[0], entries))
     assert best["n"].iloc[-1] == "not available: hyperopt cannot run here: no Java"
-    assert results_table(holed[0].iloc[:0], "s-sam", [java])["runs"].tolist() == [0]
+    assert results_table(holed[0].iloc[:0], [java])["runs"].tolist() == [0]
 
 
 def two_ways(make_search, suts=("plain", "optuna", "hyperopt")):
@@ -182,7 +182,13 @@ def two_ways(make_search, suts=("plain", "optuna", "hyperopt")):
                 if both and sut in ("plain", "hyperopt"):
                     continue  # the same run as without a budget of its own
                 runs, *_ = make_search("s-phi", "x", "x", {sut: (label,)})
-                known = {"treatment": label, "sampler": sampler, "pS": size, "budget": budget}
+                known = {
+                    "varied": "space",
+                    "treatment": label,
+                    "sampler": sampler,
+                    "pS": size,
+                    "budget": budget,
+                }
                 folder = runs["folder"] + f"-{label}-{sampler}"
                 parts.append(runs.assign(**known, x=None, folder=folder, treatment_value=np.nan))
     return pd.concat(parts, ignore_index=True)
@@ -190,17 +196,17 @@ def two_ways(make_search, suts=("plain", "optuna", "hyperopt")):
 
 def test_both_ways_of_s_phi_have_their_names(make_search):
     runs = two_ways(make_search)
-    axis = treatments.axis(runs, "s-phi")
+    axis = treatments.axis(runs)
     names = list(dict.fromkeys(axis.names.values()))
     assert names == [
         *("6 points", "24 points", "96 points"),
         *("6 points, budget 24", "24 points, budget 24", "96 points, budget 24"),
     ]
-    table = results_table(runs, "s-phi")
+    table = results_table(runs)
     assert not table.duplicated(["sut", "sampler", "treatment"]).any()
     assert (table["n"] == 3).all()
     alone = two_ways(make_search, ("optuna",))
-    names = list(treatments.axis(alone, "s-phi").names.values())
+    names = list(treatments.axis(alone).names.values())
     assert names[0] == "6 points, grid" and "96 points, tpe, budget 24" in names
 
 
@@ -225,7 +231,7 @@ def test_anytime_has_one_look_for_each_name(make_search):
     from trialwatt.figures.anytime import _panels
 
     looks = {}
-    for curves in _panels(two_ways(make_search), "s-phi").values():
+    for curves in _panels(two_ways(make_search)).values():
         for curve in curves:
             assert looks.setdefault(curve.name, curve.look) == curve.look
     assert len({str(look) for look in looks.values()}) == len(looks)

@@ -34,7 +34,7 @@ def sources(synthetic, tmp_path):
         size = synthetic.Synthetic(trials=6, workers=workers, seconds=6)
         folders[workers] = [synthetic.write_run(results, size, n) for n in (1, 2)]
     found = []
-    for experiment in ("r-node", "s-sam"):
+    for experiment, varied in (("r-node", "workers.count"), ("s-sam", "search.sampler")):
         rows = [
             ExperimentRow(
                 experiment,
@@ -42,6 +42,7 @@ def sources(synthetic, tmp_path):
                 f"workers.count={workers}",
                 float(workers),
                 workers == 2,
+                varied,
             )
             for workers, those in folders.items()
         ]

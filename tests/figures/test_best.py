@@ -10,7 +10,7 @@ def test_the_smallest_median_of_completed_runs_wins(make_synthetic):
     runs["ept_kwh"] = runs["wn"].map({1: 3e-6, 2: 1e-6, 4: 2e-6})
     free = (runs["sut"] == "optuna") & (runs["wn"] == 2)
     runs.loc[free, "status"] = "infeasible"
-    table = best_table(runs, "r-node").set_index("sut")
+    table = best_table(runs).set_index("sut")
     assert list(table["best_treatment"]) == ["2 workers", "4 workers"]
     assert list(table["second_treatment"]) == ["4 workers", "1 worker"]
     assert list(table["saved_share"]) == [0.5, 0.0] and list(table["treatments"]) == [3, 2]
@@ -22,7 +22,7 @@ def test_the_smallest_median_of_completed_runs_wins(make_synthetic):
 
 def test_searches_are_compared_by_the_energy_of_the_job(make_search):
     runs, _, _ = make_search(offered={"plain": ("grid", "random"), "optuna": ("tpe",)})
-    table = best_table(runs, "s-sam").set_index("sut")
+    table = best_table(runs).set_index("sut")
     assert set(table["measure"]) == {"job_energy_kwh"}
     medians = runs.groupby(["sut", "sampler"])["job_energy_kwh"].median()
     assert table.loc["plain", "median_kwh"] == medians["plain"].min()

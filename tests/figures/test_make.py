@@ -45,13 +45,14 @@ def timelines(monkeypatch, make_events):
 
 def test_which_experiment_has_which_figures():
     always = ["lifecycle", "overhead", "wr", "timeline", "carbon"]
-    assert figures_of("r-node") == ["resource", *always, "correlations"]
-    assert figures_of("baseline") == ["anytime", "pareto", *always]
+    assert figures_of(["workers.count"]) == ["resource", *always, "correlations"]
+    assert figures_of([]) == ["anytime", "pareto", *always]
     search = ["waste", "search", "anytime", "pareto", *always, "correlations"]
-    assert figures_of("s-sam") == figures_of("mine", ["search.sampler"]) == search
-    assert figures_of("mine", ["epochs"]) == figures_of("mine", ["space"]) == search
-    assert "resource" in figures_of("mine", ["workers.memory_mb"])
-    assert "waste" not in figures_of("mine", ["workers.memory_mb"])
+    for key in ("search.sampler", "search.sampler_options.n", "space", "epochs", "batch"):
+        assert figures_of([key]) == search
+    both = figures_of(["workers.memory_mb", "search.pruner"])
+    assert both == ["resource", *search]
+    assert figures_of(["deadline_s"]) == [*always, "correlations"]
 
 
 def test_every_figure_of_the_list_exists_and_has_a_caption():

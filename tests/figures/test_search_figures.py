@@ -66,7 +66,7 @@ def test_waste_without_data_says_so_and_draws_no_zero(pruned):
 
 
 def test_no_pruner_goes_before_the_others(pruned):
-    axis = treatments.axis(pruned[0], "s-pru")
+    axis = treatments.axis(pruned[0])
     assert axis.names[axis.keys[0]] == "none"
 
 
@@ -165,7 +165,7 @@ def test_pareto_names_who_is_on_the_front(make_search):
     winner = runs["job_energy_kwh"].idxmin()
     figure = pareto(runs, trials, "s-sam")
     text = words(figure)
-    axis = treatments.axis(runs, "s-sam")
+    axis = treatments.axis(runs)
     name = f"{runs['sut'][winner]}, {axis.names[treatments.key(runs)[winner]]}"
     assert f"by energy: {name}." in text and f"trials (n = {len(trials)})" in text
     assert "No data" in words(pareto(runs.assign(best_score=np.nan), trials, "s-sam"))
@@ -176,7 +176,7 @@ def test_sizes_of_spaces_are_told_apart_by_sampler(make_search):
     runs, _, _ = make_search("s-phi", "space", "pS", {"plain": (6, 24, 96)}, repetitions=1)
     more = runs.assign(sampler="random", treatment=runs["treatment"] + ", search.sampler=random")
     both = pd.concat([runs, more], ignore_index=True)
-    axis = treatments.axis(both, "s-phi")
+    axis = treatments.axis(both)
     assert [axis.names[key] for key in axis.keys] == [
         "6 points, grid",
         "24 points, grid",

@@ -27,7 +27,7 @@ def test_whatever_is_escaped_is_balanced(text):
 
 def test_a_plain_tabular_with_as_many_cells_in_each_row(make_synthetic):
     runs, _ = make_synthetic(repetitions=2)
-    table = results_table(runs, "r-node")
+    table = results_table(runs)
     shown = readable(table)
     text = latex(shown, "R-Node", explanation(table, runs))
     columns = re.search(r"\\begin\{tabular\}\{([lr]+)\}", text).group(1)

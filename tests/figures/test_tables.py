@@ -9,7 +9,7 @@ FACTS = {"generator": "trialwatt", "kind": "table/results", "experiment": {"id":
 
 def test_a_row_per_sut_and_treatment_with_median_and_range(make_synthetic):
     runs, _ = make_synthetic()
-    table = results_table(runs, "r-node")
+    table = results_table(runs)
     assert list(table["sut"]) == ["plain"] * 4 + ["optuna"] * 4
     assert list(table["treatment"][:2]) == ["1 worker", "2 workers"]
     here = runs[(runs["sut"] == "optuna") & (runs["wn"] == 4)]
@@ -27,7 +27,7 @@ def test_what_was_not_completed_is_counted_and_not_averaged(make_synthetic):
     runs.loc[3, "status"] = "deadline"
     runs.loc[3, "jct_ms"] = 1e9
     runs.loc[4, "flags"] = "few samples"
-    table = results_table(runs, "r-node")
+    table = results_table(runs)
     assert list(table["infeasible"]) == [3, 0, 0, 0] and list(table["deadline"]) == [0, 1, 0, 0]
     assert list(table["n"]) == [0, 2, 3, 3] and list(table["flagged"]) == [0, 1, 0, 0]
     assert np.isnan(table["jct_ms_median"][0]) and table["jct_ms_high"][1] < 1e9
@@ -38,7 +38,7 @@ def test_what_was_not_completed_is_counted_and_not_averaged(make_synthetic):
 
 def test_units_and_modelled_are_in_the_heads(make_synthetic):
     runs, _ = make_synthetic()
-    heads = list(readable(results_table(runs, "r-node")).columns)
+    heads = list(readable(results_table(runs)).columns)
     assert heads == [
         "SUT",
         "treatment",
@@ -61,18 +61,16 @@ def test_units_and_modelled_are_in_the_heads(make_synthetic):
 def test_samplers_stand_in_the_table_where_they_differ(make_synthetic):
     runs, _ = make_synthetic()
     runs.loc[runs["sut"] == "optuna", "sampler"] = "random"
-    assert set(readable(results_table(runs, "r-node"))["sampler"]) == {"grid", "random"}
+    assert set(readable(results_table(runs))["sampler"]) == {"grid", "random"}
 
 
 def test_files(make_synthetic, tmp_path):
     runs, _ = make_synthetic(repetitions=6, values=(2, 4))
     csv, text, tex, sidecar = write_results_table(runs, "r-node", tmp_path / "r-node", FACTS)
     back = pd.read_csv(csv)
-    pd.testing.assert_frame_equal(
-        back, results_table(runs, "r-node"), check_dtype=False, check_exact=True
-    )
+    pd.testing.assert_frame_equal(back, results_table(runs), check_dtype=False, check_exact=True)
     lines = text.read_text().splitlines()
-    assert lines[0] == "# R-Node: number of workers"
+    assert lines[0] == "# r-node"
     assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
     assert "95 % bootstrap interval" in lines[-1] and "modelled, not measured" in lines[-1]
     assert read_sidecar(csv)[0] == FACTS and set(read_sidecar(text)[1]) == {
@@ -87,7 +85,7 @@ def test_files(make_synthetic, tmp_path):
 
 def test_no_data(make_synthetic, tmp_path):
     runs = make_synthetic()[0].iloc[:0]
-    assert results_table(runs, "r-node").empty
+    assert results_table(runs).empty
     _, text, tex, _ = write_results_table(runs, "r-node", tmp_path / "r-node", FACTS)
     assert "No data" in text.read_text() and "No data" in tex.read_text()
 
@@ -95,5 +93,5 @@ def test_no_data(make_synthetic, tmp_path):
 def test_a_control_with_two_samplers_has_rows_for_both(make_synthetic):
     runs, _ = make_synthetic(values=(2,), suts=("plain",))
     both = pd.concat([runs, runs.assign(sampler="random")], ignore_index=True)
-    table = results_table(both, "r-node")
+    table = results_table(both)
     assert list(table["sampler"]) == ["grid", "random"] and list(table["n"]) == [3, 3]

@@ -41,7 +41,7 @@ def edit_trials(folder, **by_number):
 
 def test_it_has_every_column_but_the_plans(run_folder):
     metrics = extract_run(run_folder, CONTEXT)
-    plan = {"experiment", "treatment", "treatment_value", "is_baseline"}
+    plan = {"experiment", "varied", "treatment", "treatment_value", "is_baseline"}
     assert metrics.run.keys() == {c.name for c in RUNS} - plan
     assert set(metrics.trials.columns) == {c.name for c in TRIALS}
 

@@ -34,6 +34,7 @@ EXPERIMENTS = (
     {"id": "s-sam", "title": "Which sampler", "varied": ["search.sampler"]},
     {"id": "r-mem", "title": "How much memory", "varied": ["workers.memory_mb"]},
 )
+VARIED = {one["id"]: one["varied"][0] for one in EXPERIMENTS}
 ANSWERS = """hypothesis,scope,verdict,sentence
 H1,plain in r-node,undecided: one platform,H1 for plain in r-node: undecided: one platform.
 H1,all,demonstration only: undecided: one platform,H1: undecided: one platform (2 scopes).
@@ -85,7 +86,9 @@ class Bench:
             folders, placed = [], {}
             for sut, workers, sampler, treatment, value, manifests in rows:
                 key = _hash(sut, workers, sampler)
-                placed[key] = ExperimentRow(name, key, treatment, value, workers == 2)
+                placed[key] = ExperimentRow(
+                    name, key, treatment, value, workers == 2, VARIED.get(name, "")
+                )
                 for repetition, manifest in enumerate(manifests, start=1):
                     label = f"runs/{self.testbed}/x-{workers}-{sampler}-{key}/rep{repetition}"
                     if not (self.results / label).exists():

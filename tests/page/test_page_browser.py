@@ -183,7 +183,7 @@ def test_an_address_leads_to_a_run(shown, page):
     assert folder in browser.run("document.querySelector('dialog').innerText")
     browser = shown("#nothing/of-the-kind%")
     quiet(browser)
-    assert browser.run("document.querySelector('#experiment h2').innerText").startswith("R-Node")
+    assert browser.run("document.querySelector('#experiment h2').innerText").startswith("How many")
 
 
 def test_a_system_can_be_left_out(shown):

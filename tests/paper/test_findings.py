@@ -12,8 +12,8 @@ from trialwatt.figures.tables import results_table
 from trialwatt.paper.findings import findings, ratios
 
 
-def said(runs: pd.DataFrame, experiment: str = "r-node", frameworks: bool = False) -> list[str]:
-    return findings(experiment, runs, results_table(runs, experiment), [], frameworks)
+def said(runs: pd.DataFrame, frameworks: bool = False) -> list[str]:
+    return findings(runs, results_table(runs), [], frameworks)
 
 
 @settings(max_examples=15, deadline=None)
@@ -59,7 +59,7 @@ def test_frameworks_are_compared_with_the_control_of_the_same_sampler():
 def test_waste_is_told_as_a_share_with_its_treatment():
     runs, _, _ = search_tables("s-pru")
     shares = runs[runs["status"] == "completed"].groupby(["sut", "treatment"])["wte_share"]
-    waste = [sentence for sentence in said(runs, "s-pru") if "wasted share" in sentence]
+    waste = [sentence for sentence in said(runs) if "wasted share" in sentence]
     assert waste
     for sut, own in shares.median().groupby("sut"):
         if own.max() > 0:
@@ -72,7 +72,7 @@ def test_waste_of_two_samplers_is_never_mixed():
     one = one.assign(treatment="epochs=3", treatment_value=3.0, epochs=3, wte_share=0.0)
     other = one.assign(sampler="random", wte_share=[0.2, 0.4], hash="other")
     both = pd.concat([one, other], ignore_index=True).assign(experiment="frameworks-dur")
-    waste = [s for s in said(both, "frameworks-dur") if "wasted share" in s]
+    waste = [s for s in said(both) if "wasted share" in s]
     assert len(waste) == 1 and waste[0].startswith("plain (random): ")
     assert f"({number(30)} %)" in waste[0]
 
@@ -82,7 +82,7 @@ def test_treatments_without_waste_are_counted_and_none_is_picked():
     done = runs[(runs["status"] == "completed") & (runs["sut"] == "optuna")].copy()
     wasteful = done["treatment"].unique()[0]
     done["wte_share"] = (done["treatment"] == wasteful) * 0.1
-    waste = [s for s in said(done, "s-pru") if "wasted share" in s]
+    waste = [s for s in said(done) if "wasted share" in s]
     count = done["treatment"].nunique()
     assert f", and 0 under {count - 1} of {count} treatments." in waste[0]
 

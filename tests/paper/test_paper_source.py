@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from trialwatt.config.models import Experiment
+from trialwatt.config.yaml_files import read_yaml
 from trialwatt.figures import FIGURES
 from trialwatt.paper.prose import NAMES, STYLE, digits, typed_digits
 
@@ -50,8 +52,10 @@ def test_the_figures_that_are_named_exist():
     ]
     assert len(named) > 20
     for experiment, name in named:
-        varies = {"frameworks": ["workers.count"]}.get(experiment, [])
-        assert FIGURES[name].applies(experiment, varies), (experiment, name)
+        file = f"config/experiments/{experiment}.yaml"
+        ways = Experiment.model_validate(read_yaml(ROOT / file, file)[0]).ways
+        varies = [key for _, way in ways for key in way]
+        assert FIGURES[name].applies(varies), (experiment, name)
 
 
 def test_every_reference_is_cited():

@@ -118,7 +118,7 @@ class Project:
             write_beside(metrics, ends, handover.unavailable(plan, name))
             source = source_of(handover.source(plan, name) | {"code": CODE})
             make_table(source)
-            make_figures(figures_of(name, plan.experiments[name].varies), source)
+            make_figures(figures_of(plan.experiments[name].varies), source)
         write_answers(
             sources=[source_of(handover.source(plan, name)) for name in plan.experiments],
             context=context,

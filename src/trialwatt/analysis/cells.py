@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from trialwatt.config.factors import compared, factor, split
 from trialwatt.records.outcome import FAILED
 
 
@@ -43,8 +45,44 @@ def treatment(runs: pd.DataFrame) -> pd.Series:
     )
 
 
-UNITS = {"r-node": "workers", "r-mem": "MB", "r-cpu": "vCPU", "s-phi": "points", "s-dur": "epochs"}
-"""What the treatments of an experiment are counted in, where they are numbers."""
+def by_experiment(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each experiment, in the order of their names; rows of none are left out."""
+    names = runs["experiment"].fillna("").astype(str)
+    for name in sorted(set(names) - {""}):
+        yield name, runs[names == name]
+
+
+def varied(runs: pd.DataFrame) -> tuple[str, ...]:
+    """The workload keys that the experiment of these runs compares; empty where it varies nothing.
+
+    From the runs table alone. Tables that are older than its column `varied` have the keys in the
+    labels of their treatments.
+    """
+    if "varied" in runs and runs["varied"].notna().any():
+        said = runs["varied"].dropna().unique()
+        return tuple(dict.fromkeys(key for text in said for key in split(str(text))))
+    if "treatment" not in runs:
+        return ()
+    labels = [str(label) for label in runs["treatment"].dropna().unique()]
+    return compared(split(label) for label in labels if "=" in label)
+
+
+def with_levels(runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """With a column for each of these keys that has none in the table, from the labels."""
+    lacking = [key for key in keys if factor(key).column not in runs]
+    labels = runs["treatment"].fillna("").astype(str)
+    return runs.assign(**{factor(key).column: labels.map(partial(_level, key)) for key in lacking})
+
+
+def _level(key: str, label: str) -> str:
+    values = dict(part.partition("=")[::2] for part in label.split(", "))
+    return values.get(key, "")
+
+
+def unit(runs: pd.DataFrame) -> str:
+    """What the treatments of the experiment of these runs are counted in; empty for words."""
+    keys = varied(runs)
+    return factor(keys[0]).unit if len(keys) == 1 else ""
 
 
 def with_unit(treatment: str, unit: str) -> str:

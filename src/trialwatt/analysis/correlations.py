@@ -12,10 +12,13 @@ from scipy.special import gammaln, stdtr
 
 from trialwatt.analysis.cells import groups, is_modelled, number
 from trialwatt.analysis.multiple import holm
+from trialwatt.config.factors import FACTORS
 
 _STEPS = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
 VARIABLES = {
-    "configuration": ("wn", "cpu_physical", "wmem_mb", "budget", "pS", "epochs"),
+    "configuration": tuple(
+        one.reserved or one.column for one in FACTORS.values() if one.kind != "text"
+    ),
     "lifecycle": (
         *(f"{step}_ms" for step in _STEPS),
         *(f"step_{step}_energy_kwh" for step in _STEPS),
@@ -56,8 +59,7 @@ _COST_OF = (
     {"wtc_share", "wtt_share"},
     {"cost_to_goal", "time_to_goal_ms"},
 )
-_RESERVED = ("wn", "cpu_physical", "wmem_mb")
-_ALLOTMENT = (*_RESERVED, "accelerator")
+_RESERVED = tuple(one.reserved for one in FACTORS.values() if one.reserved)
 
 
 def excluded(
@@ -147,4 +149,4 @@ def _static(runs: pd.DataFrame) -> bool:
 
 
 def _one_allotment(runs: pd.DataFrame) -> bool:
-    return all(runs[name].nunique() <= 1 for name in _ALLOTMENT if name in runs)
+    return all(runs[name].nunique() <= 1 for name in _RESERVED if name in runs)

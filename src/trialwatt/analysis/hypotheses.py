@@ -10,8 +10,9 @@ import pandas as pd
 
 from trialwatt.analysis import platform_effect, search_effect
 from trialwatt.analysis.answers import DEMONSTRATION, RECORDED, UNDECIDED, Answer
-from trialwatt.analysis.cells import is_modelled
+from trialwatt.analysis.cells import by_experiment, is_modelled, varied
 from trialwatt.analysis.evidence import Evidence, judge, overall
+from trialwatt.config.factors import HYPOTHESES, families
 from trialwatt.metrics.processes import mapped
 
 RESAMPLES = 4999
@@ -38,7 +39,6 @@ def h1(
         "H1",
         tables,
         partial(platform_effect.evidence, platforms=platforms or {}, resamples=resamples),
-        _concerns_h1,
         processes,
     )
 
@@ -52,14 +52,13 @@ def h2(tables: Tables, *, resamples: int = RESAMPLES, processes: int = 1) -> lis
         "H2",
         tables,
         partial(search_effect.evidence, resamples=resamples),
-        _concerns_h2,
         processes,
     )
 
 
 def concerned(runs: pd.DataFrame) -> pd.DataFrame:
     """The rows of the runs table that either hypothesis is about."""
-    return runs[_concerns_h1(runs) | _concerns_h2(runs)].reset_index(drop=True)
+    return runs[_concerns("H1", runs) | _concerns("H2", runs)].reset_index(drop=True)
 
 
 def answers(
@@ -74,20 +73,17 @@ def answers(
     return found + h2(tables, resamples=resamples, processes=processes)
 
 
-def _concerns_h1(runs: pd.DataFrame) -> pd.Series:
-    names = runs["experiment"].fillna("").astype(str)
-    return names.map(platform_effect.is_resource_experiment).astype(bool)
-
-
-def _concerns_h2(runs: pd.DataFrame) -> pd.Series:
-    return runs["experiment"].fillna("").astype(str).map(search_effect.factor_of).notna()
+def _concerns(hypothesis: str, runs: pd.DataFrame) -> pd.Series:
+    family, found = HYPOTHESES[hypothesis], pd.Series(False, runs.index)
+    for _, rows in by_experiment(runs):
+        found[rows.index] = family in families(varied(rows))
+    return found
 
 
 def _answers(
     hypothesis: str,
     tables: Tables,
     evidence: Callable[[pd.DataFrame], list[Evidence]],
-    concerns: Callable[[pd.DataFrame], pd.Series],
     processes: int,
 ) -> list[Answer]:
     if isinstance(tables, pd.DataFrame):
@@ -96,7 +92,7 @@ def _answers(
         raise ValueError("no table of runs was given")
     tables = {name: table.reset_index(drop=True) for name, table in tables.items()}
     first, *others = tables
-    modelled = is_modelled(tables[first][concerns(tables[first])])
+    modelled = is_modelled(tables[first][_concerns(hypothesis, tables[first])])
     names = [first, *others] if modelled else [first]
     each = mapped(evidence, [tables[name] for name in names], processes, chunk=1)
     by_name = {name: judge(hypothesis, one) for name, one in zip(names, each, strict=True)}

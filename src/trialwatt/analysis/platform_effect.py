@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,44 +12,51 @@ import pandas as pd
 from trialwatt.analysis import bootstrap
 from trialwatt.analysis.answers import TestResult, text
 from trialwatt.analysis.cells import (
-    UNITS,
+    by_experiment,
     groups,
     in_order,
     number,
     treatment,
+    unit,
+    varied,
+    with_levels,
     with_unit,
     without_holes,
 )
 from trialwatt.analysis.evidence import NO_RUNS, Evidence, Outcome
 from trialwatt.analysis.intervals import SEED
 from trialwatt.analysis.permutation import Layout
+from trialwatt.config.factors import FACTORS, RESOURCE, factor, families
 
 ENERGY = "ept_kwh"
-_COLUMNS = (
-    *("experiment", "sut", "sampler", "testbed", "status"),
+_COLUMNS = {
+    *("experiment", "varied", "sut", "sampler", "testbed", "status"),
     *("treatment", "treatment_value", ENERGY),
-)
-
-
-def is_resource_experiment(name: str) -> bool:
-    return name.startswith("r-")
+    *(factor.column for factor in FACTORS.values()),
+}
 
 
 def evidence(runs: pd.DataFrame, platforms: Mapping[str, str], resamples: int) -> list[Evidence]:
-    """One per resource experiment and SUT (and sampler, where a SUT has several).
+    """One per experiment that varies resources and SUT (and sampler, where a SUT has several).
 
-    platforms: testbed → what it is a scaling of; a testbed that is not in it stands for itself.
+    What else an experiment varies is equal within one. platforms: testbed → what it is a scaling
+    of; a testbed that is not in it stands for itself.
     """
-    names = runs["experiment"].fillna("").astype(str)
-    mine = runs.loc[names.map(is_resource_experiment).astype(bool), runs.columns.isin(_COLUMNS)]
-    scopes = list(groups(mine, ["experiment", "sut", "sampler"]))
-    samplers = Counter((key["experiment"], key["sut"]) for key, _ in scopes)
+    runs = runs.loc[:, runs.columns.isin(_COLUMNS)]
     found = []
-    for key, rows in scopes:
-        scope = f"{key['sut']} in {key['experiment']}"
-        if samplers[key["experiment"], key["sut"]] > 1:
-            scope += f" ({key['sampler']})"
-        found.append(_scope(scope, rows, platforms, resamples))
+    for name, mine in by_experiment(runs):
+        keys = varied(mine)
+        if RESOURCE not in families(keys):
+            continue
+        others = [factor(key) for key in keys if factor(key).family != RESOURCE]
+        same = list(dict.fromkeys(["sampler", *(one.column for one in others)]))
+        scopes = list(groups(with_levels(mine, keys), ["sut", *same]))
+        for key, rows in scopes:
+            own = [other for other, _ in scopes if other["sut"] == key["sut"]]
+            differs = [column for column in same if len({one[column] for one in own}) > 1]
+            scope = f"{key['sut']} in {name}"
+            scope += f" ({', '.join(key[column] for column in differs)})" if differs else ""
+            found.append(_scope(scope, rows, platforms, resamples))
     return found
 
 
@@ -146,7 +152,7 @@ def _scope(scope: str, runs: pd.DataFrame, platforms, resamples: int) -> Evidenc
     lost = int(((runs["status"] == "completed") & number(runs, ENERGY).isna()).sum())
     if lost:
         remarks.append(f"{lost} completed runs have no energy.")
-    bests = _best_words(cells, UNITS.get(runs["experiment"].iloc[0], ""))
+    bests = _best_words(cells, unit(runs))
 
     def blocked(why: str) -> Evidence:
         outcome = Outcome("testbed × treatment", undecided=why, words=bests)

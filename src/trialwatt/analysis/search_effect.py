@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,81 +11,100 @@ from scipy.stats import rankdata
 
 from trialwatt.analysis import bootstrap
 from trialwatt.analysis.answers import TestResult, text
-from trialwatt.analysis.cells import flag, groups, number, without_holes
+from trialwatt.analysis.cells import (
+    by_experiment,
+    flag,
+    groups,
+    number,
+    varied,
+    with_levels,
+    without_holes,
+)
 from trialwatt.analysis.censoring import gehan_scores, median
 from trialwatt.analysis.evidence import ALPHA, NO_RUNS, Evidence, Outcome
 from trialwatt.analysis.intervals import SEED
 from trialwatt.analysis.permutation import epsilon_squared, k_sample
+from trialwatt.config.factors import FACTORS, SEARCH, Factor, factor, plural
 
-FACTORS = {"s-sam": "sampler", "s-pru": "pruner", "s-phi": "pS"}
-"""Search experiment (the beginning of its name) → the column that it varies."""
-_COLUMNS = (
-    *("experiment", "sut", "testbed", *FACTORS.values(), "budget", "status"),
+_COLUMNS = {
+    *("experiment", "varied", "treatment", "sut", "testbed", "status"),
+    *(factor.column for factor in FACTORS.values()),
     *("job_energy_kwh", "energy_to_goal_kwh", "goal_censored", "wte_share"),
-)
+}
 _WAY = "way"
-_SAID = {"sampler": "sampler", "pruner": "pruner", "pS": "space size"}
-
-
-def factor_of(experiment: str) -> str | None:
-    """The column that this experiment varies, or None where it says nothing to H2."""
-    return next((c for name, c in FACTORS.items() if experiment.startswith(name)), None)
+_SPACE, _BUDGET = FACTORS["space"], FACTORS["search.budget"]
 
 
 def evidence(runs: pd.DataFrame, resamples: int) -> list[Evidence]:
-    """One per search experiment, SUT and testbed; within it the other two factors are equal."""
+    """One per experiment, factor of the search that it varies, SUT and testbed.
+
+    Within it all other factors of the search, and what else the experiment varies, are equal.
+    """
     found = []
     runs = runs.loc[:, runs.columns.isin(_COLUMNS)]
-    experiments = runs["experiment"].fillna("").astype(str)
-    for name in sorted(experiments.unique()):
-        factor = factor_of(name)
-        if factor is None:
-            continue
-        same = [column for column in FACTORS.values() if column != factor]
-        keys = ["sut", "testbed", *same]
-        scopes = [
-            (key | {_WAY: way}, here)
-            for key, rows in groups(runs[experiments == name], keys)
-            for way, here in _ways(rows, factor)
-        ]
-        # One level of the factor is no comparison, unless there is nothing else for this SUT.
-        telling = [s for s in scopes if _levels(s[1], factor).nunique() > 1]
-        told = {key["sut"] for key, _ in telling}
-        silent = {key["sut"]: (key, rows) for key, rows in scopes if key["sut"] not in told}
-        for key, rows in [*telling, *silent.values()]:
-            here = (key["sut"], key["testbed"])
-            mine = [other for other, _ in telling if (other["sut"], other["testbed"]) == here]
-            differs = [c for c in same if len({k[c] for k in mine}) > 1]
-            notes = [key["testbed"], *(f"{_SAID[c]} {key[c]}" for c in differs)]
-            alike = [other for other in mine if all(other[c] == key[c] for c in same)]
-            notes += [key[_WAY]] if len(alike) > 1 else []
-            scope = f"{key['sut']} in {name} ({', '.join(notes)})"
-            found.append(_scope(scope, rows, factor, resamples))
+    for name, rows in by_experiment(runs):
+        keys = varied(rows)
+        levels = with_levels(rows, keys)
+        for one in map(factor, keys):
+            if one.family == SEARCH:
+                found += _of_factor(name, levels, one, keys, resamples)
     return found
 
 
-def _ways(runs: pd.DataFrame, factor: str) -> list[tuple[str, pd.DataFrame]]:
+def _of_factor(
+    name: str, runs: pd.DataFrame, one: Factor, keys: Sequence[str], resamples: int
+) -> list[Evidence]:
+    """The evidence of one factor of an experiment that varies these keys."""
+    held = [other for other in FACTORS.values() if other.family == SEARCH and other != _BUDGET]
+    held += [factor(key) for key in keys]
+    said = {other.column: other.said for other in held if other.column != one.column}
+    same = list(said)
+    scopes = [
+        (key | {_WAY: way}, here)
+        for key, rows in groups(runs, ["sut", "testbed", *same])
+        for way, here in _ways(rows, one)
+    ]
+    # One level of the factor is no comparison, unless there is nothing else for this SUT.
+    telling = [s for s in scopes if _levels(s[1], one).nunique() > 1]
+    told = {key["sut"] for key, _ in telling}
+    silent = {key["sut"]: (key, rows) for key, rows in scopes if key["sut"] not in told}
+    found = []
+    for key, rows in [*telling, *silent.values()]:
+        here = (key["sut"], key["testbed"])
+        mine = [other for other, _ in telling if (other["sut"], other["testbed"]) == here]
+        differs = [c for c in same if len({k[c] for k in mine}) > 1]
+        notes = [key["testbed"], *(f"{said[c]} {key[c]}" for c in differs)]
+        alike = [other for other in mine if all(other[c] == key[c] for c in same)]
+        notes += [key[_WAY]] if len(alike) > 1 else []
+        # Of several factors each is named: their scopes would have one name.
+        notes += [f"between {plural(one.said)}"] if len(keys) > 1 else []
+        scope = f"{key['sut']} in {name} ({', '.join(notes)})"
+        found.append(_scope(scope, rows, one, resamples))
+    return found
+
+
+def _ways(runs: pd.DataFrame, one: Factor) -> list[tuple[str, pd.DataFrame]]:
     """The ways in which space sizes are compared, each with its runs: never one with another.
 
     A search has the budget of its whole space, or one that is the same for all sizes; where a
     space is as large as that budget its runs belong to both ways.
     """
-    if factor != "pS":
+    if one != _SPACE:
         return [("", runs)]
-    budget, size = number(runs, "budget"), number(runs, "pS")
+    budget, size = number(runs, _BUDGET.column), number(runs, _SPACE.column)
     ways = [("budget of the whole space", runs[budget == size])]
     ways += [
         (f"budget {value:g}", runs[budget == value]) for value in sorted(budget.dropna().unique())
     ]
-    telling = [(name, here) for name, here in ways if _levels(here, factor).nunique() > 1]
+    telling = [(name, here) for name, here in ways if _levels(here, one).nunique() > 1]
     return telling or [("", runs)]
 
 
-def _scope(scope: str, runs: pd.DataFrame, factor: str, resamples: int) -> Evidence:
+def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evidence:
     runs, remarks = without_holes(runs)
     if runs.empty:
         return Evidence(scope, (Outcome("energy to tg", undecided=NO_RUNS),), 0)
-    levels = _levels(runs, factor)
+    levels = _levels(runs, one)
     energy = number(runs, "job_energy_kwh")
     energy = energy.where(np.isfinite(energy) & (energy > 0))
     if energy.isna().any():
@@ -95,7 +115,7 @@ def _scope(scope: str, runs: pd.DataFrame, factor: str, resamples: int) -> Evide
 
     def outcome(name, values, censored, is_energy=True, primary=True):
         return _outcome(
-            scope, name, values, censored, levels, factor, is_energy, primary, resamples
+            scope, name, values, censored, levels, one.said, is_energy, primary, resamples
         )
 
     to_goal = number(runs, "energy_to_goal_kwh")
@@ -110,7 +130,7 @@ def _scope(scope: str, runs: pd.DataFrame, factor: str, resamples: int) -> Evide
 
     counted = runs["status"] != "infeasible"
     primary = [goal]
-    if number(runs, "budget")[counted].nunique() > 1:
+    if number(runs, _BUDGET.column)[counted].nunique() > 1:
         # No lack of evidence: where budgets differ, this outcome is not one of the experiment.
         remarks.append("Job energies are not compared, for the budgets differ.")
     else:
@@ -130,14 +150,14 @@ def _scope(scope: str, runs: pd.DataFrame, factor: str, resamples: int) -> Evide
 
 
 def _outcome(
-    scope, name, values, censored, levels, factor, is_energy, primary, resamples
+    scope, name, values, censored, levels, said_of_level, is_energy, primary, resamples
 ) -> Outcome:
     """Compare one outcome between the levels; values and censored are aligned with them."""
     known = values.notna()
     values, censored = values[known].to_numpy(float), censored[known].to_numpy(bool)
     names, code = np.unique(levels[known].to_numpy(str), return_inverse=True)
     if len(names) < 2:
-        return Outcome(name, undecided=f"only one {_SAID[factor]} has values")
+        return Outcome(name, undecided=f"only one {said_of_level} has values")
     sizes = np.bincount(code)
     if sizes.max() < 2:
         return Outcome(name, undecided="one repetition, so that noise is not known")
@@ -149,7 +169,7 @@ def _outcome(
     cut = [censored[code == i] for i in range(len(names))]
     low, high = _epsilon_interval(values, censored, code, resamples)
     test = TestResult(
-        f"{scope}: {name} between {_SAID[factor]}s, {how}",
+        f"{scope}: {name} between {plural(said_of_level)}, {how}",
         tested.statistic,
         tested.p,
         math.nan,
@@ -221,7 +241,7 @@ def _epsilon_interval(values, censored, code, resamples: int) -> tuple[float, fl
     return bootstrap.interval(epsilon_squared(scores, code))
 
 
-def _levels(runs: pd.DataFrame, factor: str) -> pd.Series:
-    if factor == "pS":
-        return number(runs, factor).map(lambda size: f"{size:g}")
-    return runs[factor].fillna("").astype(str)
+def _levels(runs: pd.DataFrame, one: Factor) -> pd.Series:
+    if one.kind == "text":
+        return runs[one.column].fillna("").astype(str)
+    return number(runs, one.column).map(lambda value: f"{value:g}")

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from trialwatt.config.carbon_series import read_series
+from trialwatt.config.factors import joined
 from trialwatt.config.goals import reference_file, targets
 from trialwatt.config.models import KUBERNETES_KEYS_OF_ACCESS, Kubernetes, RunConfig
 from trialwatt.config.plan import Plan
@@ -17,13 +18,14 @@ from trialwatt.config.plan import Plan
 
 def experiment_rows(plan: Plan, experiment: str) -> list[dict]:
     """Where each run stands in an experiment: keywords of metrics.tables.ExperimentRow."""
-    rows = []
+    rows, varied = [], joined(plan.experiments[experiment].compared)
     for planned in plan.experiments[experiment].runs:
         value = planned.value
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
         rows.append(
             {
                 "experiment": experiment,
+                "varied": varied,
                 "hash": planned.folder.rsplit("-", 1)[1],
                 "treatment": planned.label,
                 "treatment_value": float(value) if numeric else None,
@@ -135,6 +137,7 @@ def source(plan: Plan, experiment: str) -> dict:
     goals = [reference_file(dataset) for dataset in plan.datasets]
     return {
         "experiment": experiment,
+        "title": planned.title,
         "results": plan.settings.results,
         "file": planned.file,
         "config_files": [

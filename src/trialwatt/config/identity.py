@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from trialwatt.config.factors import FACTORS
 from trialwatt.config.models import (
     KUBERNETES_KEYS_OF_ACCESS,
     TESTBED_KEYS_OF_METRICS,
@@ -35,6 +36,9 @@ def run_label(run: RunConfig) -> str:
     parts += [f"{workers.count}x{workers.cpu:g}cpu", f"{workers.memory_mb}mb"]
     if workers.accelerator != "cpu":
         parts.append(workers.accelerator)
+    for factor in FACTORS.values():
+        if factor.unnamed and (value := factor.of(load)) not in factor.unnamed:
+            parts.append(value if isinstance(value, str) else f"{factor.column}{value}")
     return "-".join(parts)
 
 

@@ -75,6 +75,7 @@ class PlannedSweep:
 class PlannedExperiment:
     """An experiment and its runs, in the order of its treatments, then of its SUTs.
 
+    varies: the workload keys of all its ways; compared: those that it is about (config.factors).
     runs: all that may be run; of those in `sweeps` only some will be. fixed_folders: those of the
     runs that do not depend on how a sweep goes on.
     """
@@ -83,6 +84,7 @@ class PlannedExperiment:
     title: str
     file: str
     varies: tuple[str, ...]
+    compared: tuple[str, ...]
     runs: tuple[PlannedRun, ...]
     fixed_folders: tuple[str, ...] = ()
     sweeps: tuple[PlannedSweep, ...] = ()

@@ -18,6 +18,7 @@ from trialwatt.config.expansion import (
     sweep_of,
     value_at,
 )
+from trialwatt.config.factors import compared
 from trialwatt.config.identity import run_folder
 from trialwatt.config.loading import ConfigFiles, Problems, validated
 from trialwatt.config.models import Experiment, RunConfig, Settings, Testbed, Value, Workload
@@ -222,6 +223,7 @@ class _Planner:
             title=experiment.title,
             file=file,
             varies=tuple(dict.fromkeys(key for _, way in experiment.ways for key in way)),
+            compared=compared(way for _, way in experiment.ways),
             runs=tuple(runs.all()),
             fixed_folders=runs.folders_of_ways(lambda way: way not in swept),
             sweeps=tuple(

@@ -74,11 +74,11 @@ def no_runs(unavailable: Sequence[Mapping]) -> str:
     return f"this experiment has no runs yet. {said}".strip()
 
 
-def failures(runs: pd.DataFrame, experiment: str) -> str:
+def failures(runs: pd.DataFrame) -> str:
     """Which runs failed, and why; empty where none did."""
     if runs.empty or not (runs["status"] == FAILED).any():
         return ""
-    axis, keys = treatments.axis(runs, experiment), treatments.key(runs)
+    axis, keys = treatments.axis(runs), treatments.key(runs)
     where: dict[tuple[str, str], int] = {}
     for group in groups(runs):
         for index in group.runs.index[group.runs["status"] == FAILED]:
@@ -99,12 +99,12 @@ def reason_of(run: pd.Series) -> str:
     return textwrap.shorten(words, _MOST_LETTERS, placeholder=" …").rstrip(".")
 
 
-def absences(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]) -> str:
+def absences(runs: pd.DataFrame, unavailable: Sequence[Mapping]) -> str:
     """All of it as lines for a footnote, each with a line break before it; empty where nothing is.
 
     runs: all of the experiment's, the failed ones among them.
     """
-    lines = [failures(runs, experiment), not_here(unavailable)]
+    lines = [failures(runs), not_here(unavailable)]
     return "".join(f"\n{line}" for line in lines if line)
 
 

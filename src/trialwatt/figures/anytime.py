@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from trialwatt.analysis.cells import varied
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.groups import groups
@@ -51,14 +52,14 @@ def anytime(
     curves: of trialwatt.figures.anytime.priced. Thick: median over repetitions; faint: each of
     them. With one treatment all SUTs share one row.
     """
-    title = f"{treatments.titled(experiment)}, best score so far"
+    title = f"{experiment}, best score so far"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
-    absent = absences(runs, experiment, unavailable)
+    absent = absences(runs, unavailable)
     if curves.empty:
         return nothing(title, f"no trial of it was completed with a score. {absent}")
     shown = runs[runs["folder"].isin(curves["folder"])]
-    panels = _panels(shown, experiment)
+    panels = _panels(shown)
     figure = blank(PAGE_IN, 1.5 + (1.55 if len(panels) > 1 else 2.2) * len(panels))
     grid = figure.subplots(len(panels), 3, squeeze=False, sharey=True, sharex="col")
     scales = {column: quantity.of_column(column, curves[column], runs) for column in _WORDS}
@@ -89,7 +90,7 @@ def anytime(
         for members in panels.values()
         for curve in members
     }
-    order = list(treatments.axis(shown, experiment).names.values())
+    order = list(treatments.axis(shown).names.values())
     lines = [handles[name] for name in dict.fromkeys([*order, *handles]) if name in handles]
     if quantity.column(shown, "goal_target").notna().any():
         lines.append(Line2D([], [], label="goal tg", **GOAL))
@@ -139,8 +140,8 @@ def median_curve(x: list[np.ndarray], score: list[np.ndarray]) -> tuple[np.ndarr
     return corners[begun], middle[begun]
 
 
-def _panels(runs: pd.DataFrame, experiment: str) -> dict[str, list[_Curve]]:
-    axis, keys = treatments.axis(runs, experiment), treatments.key(runs)
+def _panels(runs: pd.DataFrame) -> dict[str, list[_Curve]]:
+    axis, keys = treatments.axis(runs), treatments.key(runs)
     found = groups(runs)
     if len(axis.keys) == 1:
         dashes = ("-", "--", "-.", ":")
@@ -152,7 +153,7 @@ def _panels(runs: pd.DataFrame, experiment: str) -> dict[str, list[_Curve]]:
             )
             for group in found
         ]
-        return {axis.names[axis.keys[0]] if experiment != "baseline" else "": curves}
+        return {axis.names[axis.keys[0]] if varied(runs) else "": curves}
     names = list(dict.fromkeys(axis.names[key] for key in axis.keys))
     looks = {name: line_look(index) for index, name in enumerate(names)}
     panels = {}

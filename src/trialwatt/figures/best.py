@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from trialwatt.analysis.cells import varied
 from trialwatt.analysis.intervals import summary
-from trialwatt.analysis.platform_effect import is_resource_experiment
+from trialwatt.config.factors import FACTORS, RESOURCE, SEARCH, factor, families
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import grouped
 from trialwatt.figures.groups import groups
@@ -40,18 +42,18 @@ COLUMNS = [
 ]
 
 
-def measure_of(experiment: str) -> str:
-    """Column of the runs table by which treatments are compared.
+def measure_of(runs: pd.DataFrame) -> str:
+    """Column of the runs table by which the treatments of their experiment are compared.
 
     Job energy where strategies are compared (their budget is equal, and a pruner makes completed
-    trials few), energy per completed trial otherwise: space sizes differ in their budgets.
+    trials few), energy per completed trial otherwise, and where budgets differ.
     """
-    return "job_energy_kwh" if experiment in ("s-sam", "s-pru") else "ept_kwh"
+    factors = [factor(key) for key in varied(runs)]
+    by_job = any(one.by_job for one in factors) and not any(one.in_budget for one in factors)
+    return "job_energy_kwh" if by_job else "ept_kwh"
 
 
-def best_table(
-    runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ()
-) -> pd.DataFrame:
+def best_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.DataFrame:
     """A row per SUT, testbed and, where it is no treatment, sampler; energies in kWh.
 
     The best has the smallest median over completed runs. saved_share: 1 − best ÷ baseline;
@@ -61,11 +63,7 @@ def best_table(
     """
     found = []
     if not runs.empty:
-        axis, keys, name = (
-            treatments.axis(runs, experiment),
-            treatments.key(runs),
-            measure_of(experiment),
-        )
+        axis, keys, name = treatments.axis(runs), treatments.key(runs), measure_of(runs)
         for group in groups(runs):
             done = group.runs[group.runs["status"] == "completed"]
             values, mine = quantity.column(done, name), keys[done.index]
@@ -95,7 +93,7 @@ def best_table(
             found.append(row)
     for each in grouped(unavailable):
         if each.sut and not each.treatments:
-            row = {"sut": each.sut, "testbed": "", "sampler": "", "measure": measure_of(experiment)}
+            row = {"sut": each.sut, "testbed": "", "sampler": "", "measure": measure_of(runs)}
             row |= dict.fromkeys(("n", "failed", "treatments"), 0)
             found.append(row | {"unavailable": each.reason, "energy_method": ""})
     return pd.DataFrame(found, columns=COLUMNS)
@@ -105,21 +103,32 @@ def overall_best(by_experiment: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The rows of `best_table` of all experiments (name → its runs), each with its `experiment`.
 
     least: whether this is the least energy per completed trial of its SUT, testbed and sampler
-    over the baseline and the resource experiments, which run the same trials; None elsewhere.
+    over the experiments that vary nothing or resources alone and run the same trials (the same
+    workload, but for its workers and sampler); None elsewhere.
     """
     tables = [
-        best_table(runs, name).assign(experiment=name)
+        best_table(runs).assign(experiment=name, trials=_trials_of(runs))
         for name, runs in by_experiment.items()
         if len(runs)
     ]
     if not tables:
         return pd.DataFrame(columns=["experiment", *COLUMNS, "least"])
-    table = pd.concat(tables, ignore_index=True)[["experiment", *COLUMNS]]
-    same = table["experiment"].map(lambda name: name == "baseline" or is_resource_experiment(name))
-    per_trial = table["median_kwh"].where(same).astype(float)
+    table = pd.concat(tables, ignore_index=True)
+    trials, table = table["trials"], table[["experiment", *COLUMNS]]
+    per_trial = table["median_kwh"].where(trials != "").astype(float)
     sampler = table["sampler"].fillna("")
-    smallest = per_trial.groupby([table["sut"], table["testbed"], sampler]).transform("min")
+    alike = [table["sut"], table["testbed"], sampler, trials]
+    smallest = per_trial.groupby(alike).transform("min")
     return table.assign(least=(per_trial == smallest).where(per_trial.notna(), None))
+
+
+def _trials_of(runs: pd.DataFrame) -> str:
+    """Which trials the runs of an experiment have in common; empty where it varies the search."""
+    if not families(varied(runs)) <= {RESOURCE}:
+        return ""
+    columns = [one.column for one in FACTORS.values() if one.family == SEARCH]
+    known = [column for column in columns if column in runs and column != "sampler"]
+    return json.dumps({c: sorted(runs[c].dropna().astype(str).unique()) for c in known})
 
 
 def write_best_table(
@@ -130,10 +139,10 @@ def write_best_table(
     unavailable: Sequence[Mapping] = (),
 ) -> list[Path]:
     """Write `<stem>.csv`, `.md`, `.tex` and the sidecar `.json`; returns their paths."""
-    table = best_table(runs, experiment, unavailable)
+    table = best_table(runs, unavailable)
     shown = readable_best(table) if len(table) else None
-    title = f"{treatments.titled(experiment)}, best treatment by energy"
-    return write_table(stem, table, shown, title, explained(table, runs, experiment), provenance)
+    title = f"{experiment}, best treatment by energy"
+    return write_table(stem, table, shown, title, explained(table, runs), provenance)
 
 
 def readable_best(table: pd.DataFrame) -> pd.DataFrame:
@@ -216,14 +225,14 @@ def _said(words: pd.Series) -> pd.Series:
     return words.astype(object).where(words.notna(), "–")
 
 
-def explained(table: pd.DataFrame, runs: pd.DataFrame, experiment: str) -> str:
+def explained(table: pd.DataFrame, runs: pd.DataFrame) -> str:
     """What was compared, and how the energy came about."""
     if table.empty or runs.empty:
         return ""
     what = {
         "ept_kwh": "energy per completed trial",
         "job_energy_kwh": "energy of the job",
-    }[measure_of(experiment)]
+    }[measure_of(runs)]
     return (
         f"Smallest median {what} over completed runs, in brackets the spread of its n runs "
         "(smallest to largest below six, else the 95 % bootstrap interval of the median). Clear "

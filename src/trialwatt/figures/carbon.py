@@ -28,7 +28,7 @@ def carbon(
 
     A row per SUT and treatment: median of the completed runs, its bar, all repetitions.
     """
-    title = f"{treatments.titled(experiment)}, carbon"
+    title = f"{experiment}, carbon"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
     per_trial = _per_trial(runs, trials)
@@ -40,7 +40,7 @@ def carbon(
     varies = intensity.max() - intensity.min() > SAME * intensity.max()
     if varies:
         panels.append(("CINT: carbon intensity", intensity, "energy-weighted over trials"))
-    found = rows(runs, treatments.axis(runs, experiment))
+    found = rows(runs, treatments.axis(runs))
     figure, drawn = canvas(PAGE_IN, found, len(panels))
     summaries = []
     for axes, (head, values, words) in zip(drawn, panels, strict=True):
@@ -58,7 +58,7 @@ def carbon(
         figure,
         f"{_statement(runs, varies)} Large: median; small below it: every repetition"
         f"{'; ' + bars if bars else ''}.\n{conditions(runs)}"
-        f"{absences(runs, experiment, unavailable)}",
+        f"{absences(runs, unavailable)}",
     )
     return figure
 

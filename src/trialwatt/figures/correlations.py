@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from trialwatt.config.factors import FACTORS
 from trialwatt.figures import treatments
 from trialwatt.figures.absent import absences
 from trialwatt.figures.notes import conditions
@@ -29,12 +30,8 @@ from trialwatt.figures.suts import in_order
 ALPHA = 0.05
 EXCLUDED = {"facecolor": "#F2F2F2", "edgecolor": "#BBBBBB", "hatch": "//////", "linewidth": 0}
 _NAMES = {
-    "wn": "workers",
+    **{one.column: one.short for one in FACTORS.values()},
     "cpu_physical": "cores per worker",
-    "wmem_mb": "memory per worker",
-    "budget": "budget",
-    "pS": "space size",
-    "epochs": "epochs",
     "jct_ms": "JCT",
     "job_energy_kwh": "job energy",
     "ept_kwh": "EPT",
@@ -66,13 +63,13 @@ def correlations(
     data are is hatched; one that is not known (nothing varied, too few runs) is blank, and a SUT of
     which no pair is known is named below instead of drawn.
     """
-    title = f"{treatments.titled(experiment)}, rank correlations"
+    title = f"{experiment}, rank correlations"
     if table is None or table.empty:
-        return nothing(title, f"no run was completed. {absences(runs, experiment, unavailable)}")
+        return nothing(title, f"no run was completed. {absences(runs, unavailable)}")
     down, across = _variables(table)
     if not down or not across:
         why = "too few completed runs, or nothing varied, in each system under test."
-        return nothing(title, f"{why} {absences(runs, experiment, unavailable)}")
+        return nothing(title, f"{why} {absences(runs, unavailable)}")
     every = _panels(table)
     panels = {name: here for name, here in every.items() if here["rho"].notna().any()}
     columns = min(2, len(panels))
@@ -101,7 +98,7 @@ def correlations(
     heading(figure, title, _handles(table), columns=3)
     blank_ones = [name for name in every if name not in panels]
     note = _note(table, runs, blank_ones)
-    footnote(figure, note + absences(runs, experiment, unavailable))
+    footnote(figure, note + absences(runs, unavailable))
     return figure
 
 

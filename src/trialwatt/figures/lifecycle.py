@@ -50,10 +50,10 @@ def lifecycle(
     """
     if runs.empty:
         return nothing("Lifecycle", no_runs(unavailable))
-    done, absent = runs[runs["status"] == "completed"], absences(runs, experiment, unavailable)
+    done, absent = runs[runs["status"] == "completed"], absences(runs, unavailable)
     if done.empty:
         return nothing("Lifecycle", f"no run of this experiment was completed. {absent}")
-    axis = treatments.axis(runs, experiment)
+    axis = treatments.axis(runs)
     found = rows(runs, axis)
     tables = {"time": time_by_step(done, trials), "energy": energy_by_step(done)}
 
@@ -93,7 +93,7 @@ def lifecycle(
     order.sort(key=list(tables["energy"].columns).index)
     handles = [Patch(label=_WORDS.get(name, name), linewidth=0, **_LOOKS[name]) for name in order]
     handles.append(Line2D([], [], label="one repetition", **DOT))
-    heading(figure, f"{axis.title}, time and energy by lifecycle step", handles, columns=6)
+    heading(figure, f"{experiment}, time and energy by lifecycle step", handles, columns=6)
     counts = [len(here) for row in found if len(here := row.runs.intersection(done.index))]
     footnote(
         figure,

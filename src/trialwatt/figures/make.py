@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from trialwatt.analysis.cells import varied
+from trialwatt.config.factors import heading
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import FIGURES, treatments
 from trialwatt.figures.absent import absences
@@ -39,6 +41,7 @@ class Source:
     file: its description (config/experiments/….yaml), None where there is none; config_files:
     settings, base workload, space, testbed. Paths are absolute or relative to `root`. code: what
     makes the files, where it is not the checkout at `root`: see provenance.code.code_version.
+    title: what it is called (default: its id).
     """
 
     experiment: str
@@ -47,6 +50,7 @@ class Source:
     file: Path | None = None
     config_files: tuple[Path, ...] = field(default=())
     code: Mapping | None = None
+    title: str = ""
 
     @property
     def tables(self) -> tuple[Path, Path]:
@@ -116,7 +120,7 @@ def make_table(source: Source) -> list[Path]:
         ("best", source.best_stem, write_best_table),
     ):
         provenance = data.chain(f"table/{kind}", data.runs, read)
-        written += write(data.runs, source.experiment, stem, provenance, data.unavailable)
+        written += write(data.runs, data.heading, stem, provenance, data.unavailable)
     return written
 
 
@@ -131,6 +135,11 @@ class Data:
                     f"{table}: missing; make the metrics of {source.experiment} first"
                 )
         self.runs = read_runs(source.tables[0])
+
+    @cached_property
+    def heading(self) -> str:
+        """What figures and tables of the experiment are called: its title, and what varies."""
+        return heading(self.source.title or self.source.experiment, varied(self.runs))
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -197,7 +206,7 @@ class Inputs:
 
     def __init__(self, data: Data):
         self._data = data
-        self.experiment = data.source.experiment
+        self.experiment = data.heading
         self.runs = self.used = data.runs
         self.read = [data.source.tables[0]]
 
@@ -240,7 +249,7 @@ class Inputs:
         self.used = one_run_each(self.runs)
         if self.used.empty:
             return {}
-        axis, trials = treatments.axis(self.runs, self.experiment), self.trials
+        axis, trials = treatments.axis(self.runs), self.trials
         names = {i: group.name for group in groups(self.runs) for i in group.runs.index}
         return {
             f"{names[run.Index]}, {axis.names[key]}, repetition {run.repetition}": _with_duplicates(
@@ -256,7 +265,7 @@ class Inputs:
     def note(self) -> str:
         """Where the runs that are shown were made, and which are not there to be shown."""
         said = place(self.used) if len(self.used) else ""
-        return said + absences(self.runs, self.experiment, self.unavailable)
+        return said + absences(self.runs, self.unavailable)
 
     def _reads(self, *files: Path) -> None:
         self.read += [file for file in files if file not in self.read]
@@ -301,6 +310,7 @@ def source_of(values: dict) -> Source:
     """A Source from the plain values of config.handover.source; paths relative to here."""
     return Source(
         experiment=values["experiment"],
+        title=values["title"],
         results=Path(values["results"]),
         root=Path(),
         file=Path(values["file"]),

@@ -39,12 +39,12 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
     Compared are completed runs of one testbed, treatment and sampler; a row without a counterpart
     is left out and counted in the note.
     """
-    title = f"{treatments.titled(experiment)}, framework overhead against plain"
+    title = f"{experiment}, framework overhead against plain"
     done = runs[runs["status"] == "completed"] if len(runs) else runs
-    absent = absences(runs, experiment, unavailable)
+    absent = absences(runs, unavailable)
     if done.empty:
         return nothing(title, f"no run of this experiment was completed. {absent}")
-    axis = treatments.axis(done, experiment)
+    axis = treatments.axis(done)
     others = done[done["sut"] != CONTROL]
     controls = control(done)
     pairs = [(row, controls(row.runs)) for row in rows(others, axis)]

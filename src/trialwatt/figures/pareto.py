@@ -43,10 +43,10 @@ def pareto(
     The front is the points that no other beats in both; of runs the line is that of all SUTs, of
     trials there is one per SUT. Runs ended by their deadline are hollow.
     """
-    title = f"{treatments.titled(experiment)}, score against energy"
+    title = f"{experiment}, score against energy"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
-    absent = absences(runs, experiment, unavailable)
+    absent = absences(runs, unavailable)
     shown = runs[runs["status"].isin(["completed", "deadline"])]
     energy, score = (quantity.column(shown, n) for n in ("job_energy_kwh", "best_score"))
     if not (energy.notna() & score.notna()).any():
@@ -89,7 +89,7 @@ def pareto(
         else:
             axes.set_xlim(left=0)
     heading(figure, title, _handles(shown), columns=7)
-    footnote(figure, f"{_winners(shown, best, experiment)}\n{conditions(shown)}{absent}")
+    footnote(figure, f"{_winners(shown, best)}\n{conditions(shown)}{absent}")
     return figure
 
 
@@ -141,9 +141,9 @@ def _handles(runs: pd.DataFrame) -> list[Line2D]:
     return handles
 
 
-def _winners(runs: pd.DataFrame, best: pd.Index, experiment: str) -> str:
+def _winners(runs: pd.DataFrame, best: pd.Index) -> str:
     """Who stands on the front of runs, by energy."""
-    axis, keys = treatments.axis(runs, experiment), treatments.key(runs)
+    axis, keys = treatments.axis(runs), treatments.key(runs)
     names = {
         index: f"{group.name}, {axis.names[keys[index]]}"
         for group in groups(runs)

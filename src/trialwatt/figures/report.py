@@ -63,7 +63,7 @@ def _categories(sections: Iterable[Mapping]) -> list[tuple[str, list[tuple[str, 
     """Category → identifier and title of its experiments, in the order of the plan."""
     found: dict[str, list[tuple[str, str]]] = {}
     for section in sections:
-        own = category_of(section["id"])
+        own = category_of(section["varied"])
         found.setdefault(own, []).append((section["id"], section["title"]))
     return list(found.items())
 
@@ -89,28 +89,29 @@ def _section(results: Path, experiment: Mapping, output: Path) -> dict:
     file = results / "metrics" / name / "runs.parquet"
     runs = read_runs(file) if file.is_file() else pd.DataFrame()
     unavailable = _beside(file, "unavailable")
-    table = results_table(runs, name, unavailable)
+    table = results_table(runs, unavailable)
     shown = readable(table) if len(table) else None
-    best = best_table(runs, name, unavailable)
+    best = best_table(runs, unavailable)
     first = readable_best(best) if len(best) else None
     stem = results / "tables" / name
     return {
         "id": name,
-        "title": experiment.get("title") or treatments.titled(name),
+        "title": experiment.get("title") or name,
+        "varied": list(experiment.get("varied", ())),
         "sentence": experiment.get("sentence", ""),
         "method": _method(runs, table, stem),
         "figures": [
             _figure(results, name, figure, output)
-            for figure in figures_of(name, experiment.get("varied", ()))
+            for figure in figures_of(experiment.get("varied", ()))
         ],
         "heads": list(shown.columns) if shown is not None else [],
         "rows": shown.astype(str).values.tolist() if shown is not None else [],
         "explanation": explanation(table, runs) if len(table) else "",
-        "absent": _absent(runs, name, unavailable),
+        "absent": _absent(runs, unavailable),
         "sweeps": _sweeps(_beside(file, "convergence")),
         "best_heads": list(first.columns) if first is not None else [],
         "best_rows": first.astype(str).values.tolist() if first is not None else [],
-        "best_explanation": explained(best, runs, name),
+        "best_explanation": explained(best, runs),
         "best_links": _links(
             [stem.parent / "best" / f"{name}{end}" for end in TABLE_SUFFIXES], output
         ),
@@ -128,10 +129,10 @@ def _beside(table: Path, name: str) -> list[dict]:
     return read_beside(file)
 
 
-def _absent(runs: pd.DataFrame, name: str, unavailable: list[dict]) -> list[str]:
+def _absent(runs: pd.DataFrame, unavailable: list[dict]) -> list[str]:
     """Which runs failed and what cannot be run here, a sentence each."""
     said = [each.sentence for each in grouped(unavailable)]
-    failed = failures(runs, name)
+    failed = failures(runs)
     return [*([failed] if failed else []), *(f"Not available here. {each}." for each in said)]
 
 

@@ -65,8 +65,8 @@ def resource(
     with failed runs as a question mark there, the converged step in a ring.
     """
     if runs.empty:
-        return nothing(treatments.titled(experiment), no_runs(unavailable))
-    axis = treatments.axis(runs, experiment)
+        return nothing(experiment, no_runs(unavailable))
+    axis = treatments.axis(runs)
     axis = _with_unavailable(axis, unavailable)
     found = groups(runs)
     figure = blank(PAGE_IN, 5.2)
@@ -100,9 +100,9 @@ def resource(
             axes.text(0.5, 0.5, "not on record", color=MUTED, **middle)
     for axes in figure.axes[2:]:
         axes.set_xlabel(axis.label)
-    heading(figure, axis.title, _handles(runs, found, axis, rings), columns=7)
+    heading(figure, experiment, _handles(runs, found, axis, rings), columns=7)
     ends = [(group.name, sweep_of(group, converged)) for group in found]
-    absent = absences(runs, experiment, unavailable)
+    absent = absences(runs, unavailable)
     footnote(figure, _note(runs, axis, summaries, [e for e in ends if e[1]]) + absent)
     return figure
 

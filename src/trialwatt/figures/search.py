@@ -45,12 +45,12 @@ def search(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] =
     A row per SUT and treatment: median of the completed runs, its bar, all repetitions. A run
     that did not reach the goal is right-censored: an open arrow at what it had spent by its end.
     """
-    title = f"{treatments.titled(experiment)}, time, cost and energy"
+    title = f"{experiment}, time, cost and energy"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
     has_goal = quantity.column(runs, "goal_target").notna().any()
     panels = PANELS if has_goal else PANELS[:3]
-    found = rows(runs, treatments.axis(runs, experiment))
+    found = rows(runs, treatments.axis(runs))
     figure, drawn = canvas(PAGE_IN, found, len(panels))
     summaries, censored = [], False
     for axes, (name, heads, words) in zip(drawn, panels, strict=True):
@@ -70,7 +70,7 @@ def search(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] =
     if censored:
         handles.append(Line2D([], [], color="#444444", label="goal not reached", **CENSORED))
     heading(figure, title, handles, columns=7)
-    absent = absences(runs, experiment, unavailable)
+    absent = absences(runs, unavailable)
     footnote(figure, _note(runs, summaries, has_goal) + absent)
     return figure
 

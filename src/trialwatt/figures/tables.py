@@ -36,9 +36,7 @@ _KEYS = ["sut", "testbed", "sampler", "treatment"]
 _COUNTS = ["n", "runs", "infeasible", "deadline", "failed", "flagged"]
 
 
-def results_table(
-    runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ()
-) -> pd.DataFrame:
+def results_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.DataFrame:
     """Tidy and unrounded, in the units of the runs table (they stand in the names).
 
     Per SUT, testbed and treatment (and sampler where a SUT has several under one treatment): for
@@ -48,18 +46,18 @@ def results_table(
     run here has a row without numbers, with the reason as its remark; several treatments share
     one where the reason is the same.
     """
-    found = [_row(here, name) for name, here in runs_of_rows(runs, experiment)]
+    found = [_row(here, name) for name, here in runs_of_rows(runs)]
     found += [_unavailable_row(each) for each in grouped(unavailable)]
     measures = [f"{m}_{end}" for m in MEASURES for end in ENDS]
     last = ["energy_method", "currency", "remark"]
     return pd.DataFrame(found, columns=[*_KEYS, *measures, "spread", *_COUNTS, *last])
 
 
-def runs_of_rows(runs: pd.DataFrame, experiment: str) -> Iterator[tuple[str, pd.DataFrame]]:
+def runs_of_rows(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The treatment's name and the runs of each row of the results table that has runs."""
     if runs.empty:
         return
-    axis, keys = treatments.axis(runs, experiment), treatments.key(runs)
+    axis, keys = treatments.axis(runs), treatments.key(runs)
     for group in groups(runs):
         for key in axis.keys:
             here = group.runs[keys[group.runs.index] == key]
@@ -75,12 +73,12 @@ def write_results_table(
     unavailable: Sequence[Mapping] = (),
 ) -> list[Path]:
     """Write `<stem>.csv`, `.md`, `.tex` and the sidecar `.json`; returns their paths."""
-    table = results_table(runs, experiment, unavailable)
+    table = results_table(runs, unavailable)
     return write_table(
         stem,
         table,
         readable(table) if len(table) else None,
-        treatments.titled(experiment),
+        experiment,
         explanation(table, runs),
         provenance,
     )

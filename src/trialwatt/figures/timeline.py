@@ -12,7 +12,6 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from trialwatt.figures import treatments
 from trialwatt.figures.style import OUTCOMES, PAGE_IN, blank, footnote, heading, nothing, styled
 
 # How much of the outcome's colour a step shows; the rest is white.
@@ -52,7 +51,7 @@ def timeline(panels: Mapping[str, pd.DataFrame], note: str = "", experiment: str
         outcomes |= set(events["outcome"].dropna())
         steps |= set(events["step"])
     grid[-1, 0].set_xlabel("time since the start of the trials step (s)")
-    title = f"{treatments.titled(experiment)}, workers over time" if experiment else ""
+    title = f"{experiment}, workers over time" if experiment else ""
     heading(figure, title, _handles(outcomes, steps), columns=9)
     if note:
         footnote(figure, note)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from trialwatt.analysis.cells import UNITS, with_unit
+from trialwatt.analysis.cells import unit, varied, with_unit
+from trialwatt.config.factors import FACTORS, factor
 from trialwatt.figures.quantity import column, spread
 
 LOG_FROM = 16
@@ -28,7 +29,6 @@ class Axis:
     included where it differs; names: the same for a table's or a bar's row.
     """
 
-    title: str
     label: str
     keys: list
     positions: dict
@@ -59,56 +59,6 @@ class Axis:
         return max(0.7 * self.gap, 0.05 * (max(places) - min(places)))
 
 
-@dataclass(frozen=True)
-class _Kind:
-    title: str
-    column: str
-    unit: str
-    label: str
-
-
-_KINDS = {
-    "r-node": _Kind("R-Node: number of workers", "wn", UNITS["r-node"], "workers ({cores} each)"),
-    "r-mem": _Kind(
-        "R-MEM: memory per worker",
-        "wmem_mb",
-        UNITS["r-mem"],
-        "memory per worker (MB; {wn} workers, {cores} each)",
-    ),
-    "r-cpu": _Kind(
-        "R-CPU: vCPU per worker",
-        "wcpu",
-        UNITS["r-cpu"],
-        "physical cores per worker (in brackets vCPU; {wn} workers)",
-    ),
-    "r-acl": _Kind(
-        "R-ACL: accelerator per worker",
-        "accelerator",
-        "",
-        "accelerator per worker ({wn} workers, {cores} each)",
-    ),
-    "s-sam": _Kind("S-Sam: sampling strategy", "sampler", "", "sampler"),
-    "s-pru": _Kind("S-Pru: pruning strategy", "pruner", "", "pruner"),
-    "s-phi": _Kind(
-        "S-Phi: size of the search space", "pS", UNITS["s-phi"], "points of the search space"
-    ),
-    "s-dur": _Kind("S-Dur: trial duration", "epochs", UNITS["s-dur"], "epochs of a trial"),
-}
-
-_OTHERS = {
-    "baseline": "Baseline",
-    "frameworks": "Frameworks",
-    "frameworks-dur": "Frameworks-Dur",
-}
-
-
-def titled(experiment: str) -> str:
-    """Title of an experiment that we know, else its identifier."""
-    if experiment in _KINDS:
-        return _KINDS[experiment].title
-    return _OTHERS.get(experiment, experiment)
-
-
 def key(runs: pd.DataFrame) -> pd.Series:
     """What a treatment is known by: its value if that is a number of its own, else its label."""
     value, label = column(runs, "treatment_value"), runs["treatment"].astype(str)
@@ -124,14 +74,15 @@ def sampler_differs_within(runs: pd.DataFrame) -> bool:
     return bool((runs["sampler"].groupby(key(runs)).nunique() > 1).any())
 
 
-def axis(runs: pd.DataFrame, experiment: str) -> Axis:
-    """The axis for these runs (of one experiment)."""
-    kind = _KINDS.get(experiment) or _guess(runs, experiment)
+def axis(runs: pd.DataFrame) -> Axis:
+    """The axis for these runs (of one experiment), by what it varies."""
+    factors = [factor(name) for name in varied(runs)]
+    one, counted_in = factors[0] if len(factors) == 1 else None, unit(runs)
     keys = key(runs)
     numbers = sorted({k for k in keys if isinstance(k, float)})
     words = list(dict.fromkeys(k for k in keys if not isinstance(k, float)))
     spoken = {k: f"{k:g}" for k in numbers} | {k: short(k) for k in words}
-    if kind.column == "pS" and words:
+    if one == FACTORS["space"] and words:
         words, spoken = _sizes(runs, keys)
         numbers = []
     if words:
@@ -148,17 +99,19 @@ def axis(runs: pd.DataFrame, experiment: str) -> Axis:
     for k in positions:
         ticks[k] = names[k] = spoken[k]
         if isinstance(k, float):
-            names[k] = with_unit(spoken[k], kind.unit)
-        if kind.column == "wcpu":
+            names[k] = with_unit(spoken[k], counted_in)
+        if one == FACTORS["workers.cpu"]:
             physical = spread(cores[keys == k])
             ticks[k] = f"{physical}\n({spoken[k]})"
             names[k] = f"{spoken[k]} vCPU ({physical} core)"
     each = spread(cores)
-    label = kind.label.format(
+    several = " and ".join(each.short for each in factors) or "treatment"
+    written = (one.label if one else "") or f"{several} ({{wn}} workers, {{cores}} each)"
+    label = written.format(
         cores=f"{each} core" if each in ("1",) or each.startswith("0") else f"{each} cores",
         wn=spread(column(runs, "wn")),
     )
-    return Axis(kind.title, label, list(positions), positions, ticks, names)
+    return Axis(label, list(positions), positions, ticks, names)
 
 
 def _is_spread(numbers: list[float]) -> bool:
@@ -223,40 +176,12 @@ def with_more(these: Axis, names: Iterable[str], ticks: dict[str, str]) -> Axis:
     last = max(these.positions.values())
     more = {name: last + index for index, name in enumerate(names, start=1)}
     return Axis(
-        these.title,
         these.label,
         [*these.keys, *more],
         these.positions | more,
         these.ticks | {name: ticks[name] for name in more},
         these.names | {name: ticks[name] for name in more},
     )
-
-
-_VARIED = {
-    "workers.count": "r-node",
-    "workers.memory_mb": "r-mem",
-    "workers.cpu": "r-cpu",
-    "workers.accelerator": "r-acl",
-    "search.sampler": "s-sam",
-    "search.pruner": "s-pru",
-    "space": "s-phi",
-    "epochs": "s-dur",
-}
-"""Workload key → the experiment of ours that varies it."""
-
-
-def _guess(runs: pd.DataFrame, experiment: str) -> _Kind:
-    """For an experiment of the user's own: what varies in it decides, by its labels or columns."""
-    keys = {label.partition("=")[0] for label in runs["treatment"].astype(str)}
-    varied = [_KINDS[_VARIED[key]] for key in keys if key in _VARIED and len(keys) == 1]
-    varied = varied or [kind for kind in _KINDS.values() if _varies(runs, kind.column)]
-    if len(varied) == 1:
-        return _Kind(titled(experiment), varied[0].column, varied[0].unit, varied[0].label)
-    return _Kind(titled(experiment), "treatment", "", "treatment ({wn} workers, {cores} each)")
-
-
-def _varies(runs: pd.DataFrame, name: str) -> bool:
-    return name in runs and runs[name].nunique() > 1
 
 
 def sentence_of_n(counts: list[int]) -> str:

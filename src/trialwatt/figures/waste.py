@@ -35,13 +35,13 @@ def waste(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = 
     Bars are means over completed repetitions of the share of the job's, so that classes add up;
     dots are the total of each repetition, the number at the bar is the mean absolute waste.
     """
-    title = f"{treatments.titled(experiment)}, waste by class"
+    title = f"{experiment}, waste by class"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
-    done, absent = runs[runs["status"] == "completed"], absences(runs, experiment, unavailable)
+    done, absent = runs[runs["status"] == "completed"], absences(runs, unavailable)
     if done.empty:
         return nothing(title, f"no run of this experiment was completed. {absent}")
-    found = rows(runs, treatments.axis(runs, experiment))
+    found = rows(runs, treatments.axis(runs))
     completed = [row._replace(runs=row.runs.intersection(done.index)) for row in found]
     left = {row.place: what_became(runs["status"][row.runs]) for row in found}
     figure, panels = canvas(PAGE_IN, found, 3, extra_in=2.1)

@@ -27,10 +27,10 @@ def wr(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ())
     Medians with their bars and all repetitions; the bars of idle energy are means, so that their
     two parts add up.
     """
-    title = f"{treatments.titled(experiment)}, idle workers"
+    title = f"{experiment}, idle workers"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
-    found = rows(runs, treatments.axis(runs, experiment))
+    found = rows(runs, treatments.axis(runs))
     figure, (share, energy, used) = canvas(PAGE_IN, found, 3)
     summaries = []
     for axes, name, head, label in (
@@ -77,6 +77,6 @@ def wr(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ())
         "WR: energy of reserved workers while they hold no trial ÷ job energy. Large: median; "
         f"small below it: every repetition{'; ' + spreads if spreads else ''}. Idle energy: mean.\n"
         + conditions(runs)
-        + absences(runs, experiment, unavailable),
+        + absences(runs, unavailable),
     )
     return figure

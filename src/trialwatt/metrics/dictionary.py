@@ -6,10 +6,13 @@ The tables' schema is made from it, so that no column can be without an entry.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
+
+from trialwatt.config.factors import FACTORS
 
 Kind = Literal["text", "whole", "real", "flag"]
 
@@ -46,6 +49,16 @@ def _whole(name: str, unit: str, definition: str, method: str) -> Column:
 
 def _real(name: str, unit: str, definition: str, method: str, high: float = math.inf) -> Column:
     return Column(name, "real", unit, definition, method, low=0, high=high)
+
+
+def _settings() -> Iterator[Column]:
+    """What may be varied, and beside it what of it a worker really gets."""
+    for factor in FACTORS.values():
+        low = -math.inf if factor.kind == "text" else 0
+        yield Column(factor.column, factor.kind, factor.unit, factor.definition, _CONFIG, low)
+        if factor.reserved == "cpu_physical":
+            words = "physical cores reserved per worker"
+            yield _real(factor.reserved, "cores", words, "component events")
 
 
 _IDENTITY = [
@@ -106,6 +119,7 @@ _QUALITY = [
 
 RUNS = [
     _text("experiment", "experiment of which this run is a part", "the plan"),
+    _text("varied", "workload keys that the experiment compares", "the plan"),
     _text("treatment", "label of the treatment", "the plan"),
     Column("treatment_value", "real", "", "the treatment as a number, if it is one", "the plan"),
     Column("is_baseline", "flag", "", "whether this is the baseline's configuration", "the plan"),
@@ -113,18 +127,7 @@ RUNS = [
     _text("label", "readable label of the configuration", _CONFIG),
     _text("status", "completed, infeasible, deadline; failed: a hole, counted nowhere", _MANIFEST),
     _text("reason", "why the status is not completed", _MANIFEST),
-    _whole("wn", "", "number of workers", _CONFIG),
-    _real("wcpu", "vCPU", "nominal vCPU per worker", _CONFIG),
-    _real("cpu_physical", "cores", "physical cores reserved per worker", "component events"),
-    _whole("wmem_mb", "MB", "memory per worker (MB of 2**20 bytes)", _CONFIG),
-    _text("accelerator", "accelerator type per worker", _CONFIG),
-    _text("sampler", "sampling strategy", _CONFIG),
-    _text("pruner", "pruning strategy", _CONFIG),
-    _whole("budget", "trials", "trials that the search may start", _CONFIG),
-    _whole("pS", "", "size of the search space's grid", _CONFIG),
-    _text("dataset", "dataset", _CONFIG),
-    _text("model", "model", _CONFIG),
-    _whole("epochs", "", "epochs of a trial", _CONFIG),
+    *_settings(),
     _whole("seed", "", "seed of the repetition", _MANIFEST),
     _whole("trials_started", "", "started trials", _COUNT),
     _whole("trials_completed", "", "completed trials, duplicates included", _COUNT),
@@ -215,7 +218,7 @@ RUNS = [
     _text("notes", "what was repaired or is worth knowing", "reader and components"),
 ]
 
-PLANNED = ("experiment", "treatment", "treatment_value", "is_baseline")
+PLANNED = ("experiment", "varied", "treatment", "treatment_value", "is_baseline")
 """The columns of RUNS that the plan gives, and no run's records."""
 
 TRIALS = [

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
+from trialwatt.config.factors import FACTORS
 from trialwatt.config.identity import run_label
 from trialwatt.config.models import RunConfig
-from trialwatt.config.space import size
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics import formulas
 from trialwatt.metrics.attribution import Curve
@@ -214,7 +214,6 @@ def _workers(records: RunRecords) -> list[Component]:
 
 def _identity(manifest: dict, config: RunConfig, cpu_physical: float) -> dict:
     load = config.workload
-    space_size = size(load.space)
     return {
         "hash": manifest["hash"],
         "repetition": manifest["repetition"],
@@ -224,18 +223,8 @@ def _identity(manifest: dict, config: RunConfig, cpu_physical: float) -> dict:
         "label": run_label(config),
         "status": manifest.get("status", ""),
         "reason": manifest.get("reason", ""),
-        "wn": load.workers.count,
-        "wcpu": load.workers.cpu,
+        **{factor.column: factor.of(load) for factor in FACTORS.values()},
         "cpu_physical": cpu_physical,
-        "wmem_mb": load.workers.memory_mb,
-        "accelerator": load.workers.accelerator,
-        "sampler": load.search.sampler,
-        "pruner": load.search.pruner,
-        "budget": load.search.budget or space_size,
-        "pS": space_size,
-        "dataset": load.dataset,
-        "model": load.model,
-        "epochs": load.epochs,
         "seed": manifest.get("seed"),
     }
 

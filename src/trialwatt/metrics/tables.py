@@ -31,13 +31,18 @@ _CSV_ROWS = 65536
 
 @dataclass(frozen=True)
 class ExperimentRow:
-    """Where a run stands in an experiment; a run that several experiments share has several."""
+    """Where a run stands in an experiment; a run that several experiments share has several.
+
+    varied: the workload keys that the experiment compares, as config.factors.joined has them;
+    None where an older plan does not tell.
+    """
 
     experiment: str
     hash: str
     treatment: str = ""
     treatment_value: float | None = None
     is_baseline: bool = False
+    varied: str | None = None
 
 
 def build_tables(

@@ -16,7 +16,7 @@ def links(results: Path, experiment: Mapping, output: Path) -> dict:
     """Files of an experiment that lie beside the page: figures with captions, tables, metrics."""
     name = experiment["id"]
     figures = []
-    for figure in figures_of(name, experiment.get("varied", ())):
+    for figure in figures_of(experiment.get("varied", ())):
         stem = results / "figures" / name / figure
         files = _links([stem.with_name(figure + end) for end in (*SUFFIXES, ".json")], output)
         if files:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from trialwatt.config.factors import FACTORS
 from trialwatt.figures import FIGURES, quantity
 from trialwatt.figures.anytime import priced
 from trialwatt.figures.notes import texts
@@ -54,13 +55,8 @@ VALUES = (
     "trials_failed",
     "trials_pruned",
     "trials_duplicate",
-    "wn",
-    "wcpu",
+    *(one.column for one in FACTORS.values() if one.kind != "text"),
     "cpu_physical",
-    "wmem_mb",
-    "pS",
-    "budget",
-    "epochs",
     "gap_share",
     "sample_hz",
 )
@@ -72,10 +68,7 @@ WORDS = (
     "repetition",
     "status",
     "reason",
-    "sampler",
-    "pruner",
-    "accelerator",
-    "dataset",
+    *(one.column for one in FACTORS.values() if one.kind == "text"),
     "energy_method",
     "energy_meter",
     "energy_domains",
@@ -121,7 +114,7 @@ def described(
     wanted: dict[str, tuple[dict, pd.DataFrame]] = {}
     varied = {each["id"]: each.get("varied", ()) for each in lab.experiments}
     for name, (runs, trials) in experiments.items():
-        curves = FIGURES["anytime"].applies(name, varied.get(name, ()))
+        curves = FIGURES["anytime"].applies(varied.get(name, ()))
         of_run = dict(tuple(trials.groupby("folder"))) if len(trials) else {}
         for run in runs.to_dict("records"):
             folder = run["folder"]

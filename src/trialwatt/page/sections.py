@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from trialwatt.analysis.cells import varied
 from trialwatt.analysis.intervals import summary
+from trialwatt.config.factors import heading
 from trialwatt.figures import FIGURES, quantity, treatments
 from trialwatt.figures.absent import failures, grouped
 from trialwatt.figures.groups import Group, groups
@@ -48,11 +50,12 @@ def section(
     page. curves: folder → its anytime curve.
     """
     name = experiment["id"]
+    title = experiment.get("title") or name
     found = {
         "id": name,
-        "title": experiment.get("title") or treatments.titled(name),
-        "heading": treatments.titled(name),
-        "absent": _absent(runs, name, beside["unavailable"]),
+        "title": title,
+        "heading": heading(title, varied(runs)),
+        "absent": _absent(runs, beside["unavailable"]),
         "gaps": [
             {"sut": each.sut, "names": list(each.treatments), "reason": each.reason}
             for each in grouped(beside["unavailable"])
@@ -61,7 +64,7 @@ def section(
     }
     if runs.empty:
         return found | {"runs": [], "tables": []}
-    axis, keys = treatments.axis(runs, name), treatments.key(runs)
+    axis, keys = treatments.axis(runs), treatments.key(runs)
     members = _groups(runs)
     points, cells = [], []
     for number, group in enumerate(members):
@@ -99,7 +102,7 @@ def section(
         "waste": DEFINITION if _has_figure(experiment, "waste") else "",
         "curves": _curve_scales(shown, runs) if shown else None,
         "converged": _converged(members, beside["sweeps"], axis),
-        "tables": tables(runs, name, beside["unavailable"]),
+        "tables": tables(runs, beside["unavailable"]),
     }
 
 
@@ -186,11 +189,11 @@ def _ended(sweep: Mapping) -> str:
     )
 
 
-def _absent(runs: pd.DataFrame, name: str, unavailable: Sequence[Mapping]) -> list[str]:
-    failed = failures(runs, name)
+def _absent(runs: pd.DataFrame, unavailable: Sequence[Mapping]) -> list[str]:
+    failed = failures(runs)
     not_here = [f"Not available. {each.sentence}." for each in grouped(unavailable)]
     return [*([failed] if failed else []), *not_here]
 
 
 def _has_figure(experiment: Mapping, name: str) -> bool:
-    return FIGURES[name].applies(experiment["id"], experiment.get("varied", ()))
+    return FIGURES[name].applies(experiment.get("varied", ()))

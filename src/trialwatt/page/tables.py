@@ -14,17 +14,17 @@ from trialwatt.figures.tables import MEASURES, explanation, readable, results_ta
 from trialwatt.page.runs import plain
 
 
-def tables(runs: pd.DataFrame, name: str, unavailable: Sequence[Mapping]) -> list[dict]:
+def tables(runs: pd.DataFrame, unavailable: Sequence[Mapping]) -> list[dict]:
     """The results table and the best treatments; rows apart by energy method."""
     method = runs["energy_method"].map(lambda text: quantity.methods([text]))
-    parts = [results_table(runs[method == kind], name) for kind in sorted(set(method))]
+    parts = [results_table(runs[method == kind]) for kind in sorted(set(method))]
     tidy = _in_order(pd.concat(parts, ignore_index=True))
-    tidy = pd.concat([tidy, results_table(runs.iloc[:0], name, unavailable)], ignore_index=True)
-    best = best_table(runs, name, unavailable)
+    tidy = pd.concat([tidy, results_table(runs.iloc[:0], unavailable)], ignore_index=True)
+    best = best_table(runs, unavailable)
     keys = {head: f"{measure}_median" for measure, head in MEASURES.items()}
     found = [_table("Results", tidy, readable(tidy), keys, explanation(tidy, runs))]
     if len(best):
-        said = explained(best, runs, name)
+        said = explained(best, runs)
         found.append(_table("Best treatment by energy", best, readable_best(best), {}, said))
     return found
 

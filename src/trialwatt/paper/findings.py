@@ -20,7 +20,6 @@ _SPREAD_FROM = 2
 
 
 def findings(
-    experiment: str,
     runs: pd.DataFrame,
     table: pd.DataFrame,
     unavailable: Sequence[Mapping],
@@ -32,7 +31,7 @@ def findings(
     which every experiment could, since each contains the baseline. Medians throughout; no
     sentence claims a difference to be more than what these runs show.
     """
-    best = best_table(runs, experiment, unavailable)
+    best = best_table(runs, unavailable)
     alike = "budget" not in runs or runs["budget"].nunique() <= 1
     said = [_best(row, table, alike) for row in best.to_dict("records") if row.get("n")]
     if any(table.get("wte_kwh_median", pd.Series(dtype=float)) > 0):
@@ -117,7 +116,7 @@ def _waste(runs: pd.DataFrame) -> list[str]:
         return []
     done = runs[runs["status"] == "completed"].copy()
     done["_key"] = treatments.key(done)
-    axis = treatments.axis(runs, runs["experiment"].iloc[0])
+    axis = treatments.axis(runs)
     said = []
     for group in groups(done):
         shares = group.runs.groupby("_key")["wte_share"].median().dropna()

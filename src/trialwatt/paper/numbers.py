@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from trialwatt.analysis.cells import varied
 from trialwatt.analysis.convergence import REPETITIONS
+from trialwatt.config.factors import HYPOTHESES, heading
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import FIGURES, figures_of, treatments
 from trialwatt.figures.absent import failures, grouped
@@ -41,9 +43,6 @@ _OF_TESTS = {
     **dict.fromkeys(("n", "p", "p_adjusted", "effect", "low", "high"), float),
     "primary": bool,
 }
-_HYPOTHESES = ("H1", "H2")
-_COMPARED = {"baseline", "frameworks"}
-"""Where each SUT is compared with the control in words."""
 
 
 def write_numbers(results: Path, experiments: Sequence[Mapping], output: Path) -> Path:
@@ -69,7 +68,7 @@ def paper_numbers(results: Path, experiments: Sequence[Mapping]) -> dict:
     if not filled:
         raise TrialwattError("there is no run in any experiment; a paper needs at least one")
     rows = pd.concat(filled, ignore_index=True)
-    compared = _COMPARED & tables.keys() or {next(iter(tables))}
+    compared = _compared(tables)
     return {
         "generator": "trialwatt",
         "format": FORMAT,
@@ -88,6 +87,20 @@ def paper_numbers(results: Path, experiments: Sequence[Mapping]) -> dict:
     }
 
 
+def _compared(tables: Mapping[str, pd.DataFrame]) -> set[str]:
+    """The experiments that compare each SUT with the control in words, though all could.
+
+    Those that vary nothing, and then those in which there are SUTs that were not in one yet.
+    """
+    found, seen = set(), set()
+    for name in sorted(tables, key=lambda name: bool(varied(tables[name]))):
+        suts = {sut for sut, *_ in ratios(tables[name])} if len(tables[name]) else set()
+        if suts - seen:
+            found.add(name)
+            seen |= suts
+    return found or {next(iter(tables))}
+
+
 def _complain(results: Path, experiments: Sequence[Mapping]) -> None:
     if not experiments:
         raise TrialwattError("the paper needs at least one experiment; the plan has none")
@@ -100,7 +113,7 @@ def _complain(results: Path, experiments: Sequence[Mapping]) -> None:
         ]
         wanted += [
             results / "figures" / name / f"{figure}.svg"
-            for figure in figures_of(name, one.get("varied", ()))
+            for figure in figures_of(one.get("varied", ()))
         ]
     missing = [str(file) for file in wanted if not file.is_file()]
     if missing:
@@ -174,17 +187,17 @@ def _experiment(results: Path, experiment: Mapping, runs: pd.DataFrame, compared
     name, folder = experiment["id"], results / "metrics" / experiment["id"]
     unavailable = read_beside(folder / UNAVAILABLE)
     sweeps = read_beside(folder / CONVERGENCE)
-    table = results_table(runs, name, unavailable)
-    varied = list(experiment.get("varied", ()))
+    table = results_table(runs, unavailable)
+    keys = list(experiment.get("varied", ()))
     title = experiment.get("title") or name
-    shown = _shown(table, is_search(name, varied)) if len(table) else None
+    shown = _shown(table, is_search(keys)) if len(table) else None
     of_n = treatments.sentence_of_n(list(table.loc[table["runs"] > 0, "n"]))
-    failed = failures(runs, name) if len(runs) else ""
+    failed = failures(runs) if len(runs) else ""
     return {
         "title": title,
-        "heading": heading if (heading := treatments.titled(name)) != name else title,
+        "heading": heading(title, varied(runs)),
         "varied": bool(table.loc[table["n"] > 0, "treatment"].nunique() > 1),
-        "is_search": is_search(name, varied),
+        "is_search": is_search(keys),
         "runs": f"{len(runs):,}",
         "n": of_n,
         "flagged": f"{count_flagged(runs):,}",
@@ -195,14 +208,14 @@ def _experiment(results: Path, experiment: Mapping, runs: pd.DataFrame, compared
                 "caption": FIGURES[figure].caption,
                 "note": _note(figure, runs, of_n),
             }
-            for figure in figures_of(name, varied)
+            for figure in figures_of(keys)
         },
         "table": {
             "heads": list(shown.columns) if shown is not None else [],
             "rows": shown.astype(str).values.tolist() if shown is not None else [],
             "note": explanation(table, runs, shown) if len(table) else "",
         },
-        "findings": findings(name, runs, table, unavailable, compared) if len(runs) else [],
+        "findings": findings(runs, table, unavailable, compared) if len(runs) else [],
         "sweeps": [_sweep(sweep) for sweep in sweeps],
         "absent": [
             *([failed] if failed else []),
@@ -220,9 +233,9 @@ def _note(figure: str, runs: pd.DataFrame, of_n: str) -> str:
     return f"{energy_statement(runs)} {of_n} runs for each treatment."
 
 
-def is_search(name: str, varied: Sequence[str]) -> bool:
+def is_search(keys: Sequence[str]) -> bool:
     """Whether an experiment is about the search itself, so that waste is what it is read for."""
-    return FIGURES["waste"].applies(name, varied)
+    return FIGURES["waste"].applies(keys)
 
 
 def _shown(table: pd.DataFrame, search: bool) -> pd.DataFrame:
@@ -262,7 +275,7 @@ def _answers(file: Path) -> dict:
     """Hypothesis → the verdict over all scopes, its sentence, and the sentence of each scope."""
     table = read_tidy(file, dict.fromkeys(_OF_ANSWERS, str))
     found = {}
-    for name in _HYPOTHESES:
+    for name in HYPOTHESES:
         own = table[table["hypothesis"] == name]
         whole = own[own["scope"] == "all"]
         found[name] = {

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from trialwatt.analysis.hypotheses import concerned
+from trialwatt.analysis.cells import varied
+from trialwatt.config.factors import HYPOTHESES, families
 from trialwatt.errors import TrialwattError
-from trialwatt.figures import RESOURCE, SEARCH
 from trialwatt.figures.best import measure_of, overall_best
 from trialwatt.figures.tables import MEASURES, runs_of_rows
 from trialwatt.metrics.tables import read_runs
@@ -38,7 +38,6 @@ _OF_RUNS = {
 }
 _OF_ENERGY = "`energy_method`, `energy_meter`, `energy_domains`, `sample_hz` and the gaps"
 _HEADS = {head: column for column, head in MEASURES.items()}
-_CONCERNED = {"H1": RESOURCE, "H2": SEARCH}
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class _Tables:
         if steps[0] == "heads" or len(steps) < 3:
             return Origin([f"the head of a column of tables/{name}.csv"], pd.DataFrame())
         place, head = steps[1], heads[steps[2]]
-        treatment, here = list(runs_of_rows(self.of[name], name))[place]
+        treatment, here = list(runs_of_rows(self.of[name]))[place]
         column = _HEADS.get(head.split(" (")[0])
         done = here[here["status"] == "completed"]
         who = f"{here['sut'].iloc[0]} on {here['testbed'].iloc[0]}, {treatment}"
@@ -162,7 +161,7 @@ class _Tables:
         runs = self.of[name]
         who = sentence.partition(": ")[0].partition(" ")[0]
         own = runs[runs["sut"] == who] if who in set(runs["sut"]) else runs
-        columns = f"`{measure_of(name)}`, `jct_ms` and `wte_share`"
+        columns = f"`{measure_of(runs)}`, `jct_ms` and `wte_share`"
         said = f"computed from tables/best/{name}.csv, tables/{name}.csv and {columns} of "
         return Origin([f"{said}{_runs_of(name)}, rows of {who}"], own, {_runs_of(name)})
 
@@ -219,10 +218,7 @@ class _Tables:
         return Origin([said], runs[runs["sut"] == sut], {_runs_of(name)})
 
     def _concerns(self, hypothesis: str, name: str) -> bool:
-        if name in (*RESOURCE, *SEARCH):
-            return name in _CONCERNED[hypothesis]
-        table = self.of[name]
-        return len(table) > 0 and len(concerned(table)) > 0
+        return HYPOTHESES[hypothesis] in families(varied(self.of[name]))
 
 
 _STATUSES = ("completed", "infeasible", "deadline", FAILED)

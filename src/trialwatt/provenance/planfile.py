@@ -93,10 +93,11 @@ def _as(kind: type[BaseModel]) -> AfterValidator:
 
 
 class Row(_Part):
-    """Keywords of metrics.tables.ExperimentRow."""
+    """Keywords of metrics.tables.ExperimentRow. varied: None in a plan that is older than it."""
 
     experiment: PlainName
     hash: str
+    varied: str | None = None
     treatment: str = ""
     treatment_value: float | None = None
     is_baseline: bool = False

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trialwatt.analysis.convergence import REPETITIONS
-from trialwatt.analysis.search_effect import factor_of
+from trialwatt.config.factors import HYPOTHESES, families
 from trialwatt.config.yaml_files import read_yaml
-from trialwatt.figures import FIGURES, RESOURCE, SEARCH, figures_of
+from trialwatt.figures import FIGURES, figures_of
 from trialwatt.provenance.planfile import ExperimentPart
 from trialwatt.records.manifest import NAME as MANIFEST
 from trialwatt.records.manifest import headline_domains
@@ -29,17 +29,11 @@ from trialwatt.review.tree import (
 )
 
 JSON_NAME, TEXT_NAME = "artifact.json", "ARTIFACT.md"
-HYPOTHESES = {
-    "H1": (
-        "The deployment platform of a system under test strongly influences the scaling "
-        "configuration that is best in energy efficiency.",
-        RESOURCE,
-    ),
-    "H2": (
-        "Search space, sampling and pruning strongly influence the waste and so the overall "
-        "energy efficiency.",
-        tuple(name for name in SEARCH if factor_of(name)),
-    ),
+STATEMENTS = {
+    "H1": "The deployment platform of a system under test strongly influences the scaling "
+    "configuration that is best in energy efficiency.",
+    "H2": "Search space, sampling and pruning strongly influence the waste and so the overall "
+    "energy efficiency.",
 }
 _SECONDS_A_RUN, _SECONDS_A_FIGURE, _SECONDS_FIRST = 0.1, 1.0, 10.0
 """Of the analysis on two cores, rounded up from benchmarks/figures.py; it is on no record."""
@@ -63,7 +57,7 @@ def describe(tree: Tree) -> dict:
         for folder in tree.plan.warm_ups.values()
         if (tree.results / folder / MANIFEST).is_file()
     ]
-    figures = sum(len(figures_of(part.id, part.varied)) for part in tree.plan.experiments)
+    figures = sum(len(figures_of(part.varied)) for part in tree.plan.experiments)
     idle_s = _number((tree.plan.plan.get("testbed") or {}).get("idle_s"))
     set_up = _minutes(idle_s + sum(map(_seconds, warm)))
     return {
@@ -224,7 +218,7 @@ def _experiment(
     manifests: Mapping[str, Mapping],
     set_up: float,
 ) -> dict:
-    names = figures_of(part.id, part.varied)
+    names = figures_of(part.varied)
     return {
         "id": part.id,
         "contribution": part.title,
@@ -247,9 +241,8 @@ def _experiment(
 
 
 def _hypotheses(tree: Tree) -> Iterable[dict]:
-    there = [part.id for part in tree.plan.experiments]
     rows = _rows(tree.results / "tables" / "answers.csv")
-    for name, (statement, experiments) in HYPOTHESES.items():
+    for name, statement in STATEMENTS.items():
         said = [row["sentence"] for row in rows if row["hypothesis"] == name]
         if not said:
             continue
@@ -257,7 +250,11 @@ def _hypotheses(tree: Tree) -> Iterable[dict]:
         yield {
             "id": name,
             "contribution": statement,
-            "experiments": [one for one in experiments if one in there],
+            "experiments": [
+                part.id
+                for part in tree.plan.experiments
+                if HYPOTHESES[name] in families(part.varied)
+            ],
             "expected": sorted(said, key=lambda one: not one.startswith(f"{name}:")),
             "figures": [],
             "tables": [f"{table}.csv" for table in tables],

@@ -143,7 +143,7 @@ def _make_experiment(tree: Tree, work: Tree, part: ExperimentPart, processes: in
     stem = tree.results / "tables" / f"{part.id}.json"
     make_table(_source(work, part, maker(stem)))
     by_maker: dict[str, list[str]] = {}
-    for name in figures_of(part.id, part.varied):
+    for name in figures_of(part.varied):
         beside = tree.results / "figures" / part.id / f"{name}.json"
         code = maker(stem if tree.light else beside)  # the table is of the same making
         by_maker.setdefault(json.dumps(code, sort_keys=True), []).append(name)
@@ -197,6 +197,7 @@ def _play(work: Tree, folder: Path, values: SweepValues) -> set[str]:
 def _source(work: Tree, part: ExperimentPart, code: Mapping) -> Source:
     return Source(
         experiment=part.id,
+        title=part.title,
         results=work.results,
         root=work.root,
         file=Path(part.file),

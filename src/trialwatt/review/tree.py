@@ -193,7 +193,7 @@ def made_of(experiment: ExperimentPart) -> list[str]:
         ),
         *(
             f"{RESULTS}/figures/{name}/{figure}{end}"
-            for figure in figures_of(name, experiment.varied)
+            for figure in figures_of(experiment.varied)
             for end in FIGURE_SUFFIXES
         ),
     ]
