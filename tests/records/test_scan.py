@@ -26,6 +26,21 @@ def test_a_number_of_more_than_64_bits_is_none(number):
     assert found.tolist() == [-1]
 
 
+def test_a_number_with_zeros_before_it_is_none():
+    found, _ = Scanner(b"007,\n0,\n70,\n").digits(np.array([0, 5, 8]))
+    assert found.tolist() == [-1, 0, 70]
+
+
+def test_a_line_with_an_escape_or_a_control_character_is_not_plain():
+    assert Scanner(b'"a"\n"\\n"\n\n"\x01"\n"b').are_plain().tolist() == [
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
 @pytest.mark.parametrize("text", ["", "x", "-1", " 1", "é1"])
 def test_no_number_is_minus_one_and_moves_nothing(text):
     scanner = Scanner(f"{text}\n".encode())

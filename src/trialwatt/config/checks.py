@@ -23,7 +23,7 @@ from trialwatt.config.tables import PriceSet
 from trialwatt.errors import Problem, TrialwattError
 
 SPARE_BYTES = 50 * 2**20
-"""Free space without which nothing starts."""
+"""Free space without which nothing starts: records must not fill the disk half-way."""
 
 
 def check_workload(resolved: Resolved, problems: Problems) -> None:

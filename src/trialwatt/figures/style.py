@@ -21,10 +21,8 @@ from matplotlib.figure import Figure
 from trialwatt.provenance.embed import FIGURES, PNG_KEY, encode, write_sidecar
 from trialwatt.provenance.files import write_whole
 
-COLUMN_IN = 3.35
-"""Width of one column of a two-column paper, inches."""
 PAGE_IN = 7.0
-"""Width of both columns, inches."""
+"""Width of both columns of a two-column paper, inches."""
 SUFFIXES = FIGURES
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from trialwatt import platforms, suts
 from trialwatt.clock import Stamp, now
+from trialwatt.config.checks import SPARE_BYTES
 from trialwatt.config.identity import repetition_seed, run_folder, run_hash
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
@@ -38,8 +39,6 @@ GRACE_S = 3.0
 """Time for a component to end by itself at undeploy; all of it must be gone within 10 s."""
 BEST = "best.safetensors"
 """The winner's weights, in the run's folder."""
-SPARE_BYTES = 50 * 2**20
-"""Free space without which no run starts: its records must not fill the disk half-way."""
 
 
 def execute(
@@ -100,8 +99,6 @@ class _Run:
         self.root = root
         self.folder = (root / PARTIAL / self.run_id).absolute()
         self.folder.mkdir(parents=True)
-        testbed_config, workers = config.testbed, config.workload.workers
-        worker_cpu = workers.cpu * testbed_config.cpu_per_vcpu
         self.job = Job(
             run_id=self.run_id,
             config=config,
@@ -109,9 +106,9 @@ class _Run:
             seed=repetition_seed(config.seed, repetition),
             folder=str(self.folder),
             data=str(data),
-            threads=max(1, int(worker_cpu)),
-            worker_cpu=worker_cpu,
-            service=testbed_config.service,
+            threads=config.threads,
+            worker_cpu=config.worker_cpu,
+            service=config.testbed.service,
         )
         self.failure_is_result = False
         self.status, self.reason = "completed", ""

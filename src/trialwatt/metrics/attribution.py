@@ -73,10 +73,6 @@ class Drawn:
     weighted: np.ndarray
     cells_j: np.ndarray
 
-    @property
-    def total_j(self) -> float:
-        return float(self.cells_j.sum())
-
 
 @dataclass(frozen=True)
 class Grid:

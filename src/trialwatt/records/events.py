@@ -41,7 +41,9 @@ STEPS = ("import", "load", "train", "validate")
 OUTCOMES = ("completed", "pruned", "failed")
 START, STEP, END = range(3)
 NO_STEP = -1
-_JSON_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
+_JSON_NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9][0-9]?)?"
+_LONG_NUMBER = "[0-9]{19}"
+_JSON_SCORE = rf'"[^"]*":{_JSON_NUMBER}'
 _NO_VALUE = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
 
 
@@ -228,7 +230,7 @@ def _parse(data: bytes, reading: Reading, keys: TrialKeys, who: str, where: str)
     t, m, taken = np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, bool)
     if count >= _WORTH_A_SCAN:
         t, m, shaped, after = _heads(scanner, reading.run_id, who)
-        shaped &= _is_text(data)  # else each line is looked at by itself
+        shaped &= scanner.are_plain() & _is_text(data)  # any other is looked at by itself
         for group in (_epochs, _starts, _steps, _ends):
             mine = np.flatnonzero(shaped & ~taken)
             part, ok = group(scanner, mine, after[mine], m, who, reading, keys)
@@ -295,10 +297,8 @@ def _ids(scanner: Scanner, at: np.ndarray, kind: str, who: str):
     """Lines of a kind whose trial is who/number: which, the number, and what follows."""
     text = f'{kind}","trial":"{who}/'.encode()
     ok = scanner.is_at(at, text)
-    first = at + len(text)
-    number, at = scanner.digits(first)
-    padded = scanner.is_at(first, b"0") & (at > first + 1)  # "007" is another id than "7"
-    return ok & (number >= 0) & (number < 2**31) & ~padded, number, at
+    number, at = scanner.digits(at + len(text))
+    return ok & (number >= 0) & (number < 2**31), number, at
 
 
 def _closed(scanner: Scanner, lines: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -370,11 +370,14 @@ def _ends(scanner, lines, at, m, who, reading, keys) -> tuple[_Part, np.ndarray]
     ok = (outcome >= 0) & scanner.is_at(reason_end, b'","detail":"')
     at = scanner.until(reason_end + 12, b'"')
     ok &= scanner.is_at(at, b'","scores":{')
-    scores, at = at + 11, scanner.until(at, b"}")
+    scores, at = at + 12, scanner.until(at, b"}")
     ok &= scanner.is_at(at, b'},"epochs":')
     scores_end = at
     epochs, at = scanner.digits(at + 11)
     ok &= (epochs >= 0) & _closed(scanner, lines, at)
+    texts = scanner.texts(scores, np.where(ok, scores_end, scores))
+    score, read = _scores(texts, reading.score)
+    ok &= read
     part = _Part(
         at=lines[ok],
         end_at=lines[ok],
@@ -386,7 +389,7 @@ def _ends(scanner, lines, at, m, who, reading, keys) -> tuple[_Part, np.ndarray]
         outcome=outcome[ok],
         reason=scanner.texts(reason[ok], reason_end[ok]),
         epochs=epochs[ok],
-        score=_scores(scanner.texts(scores[ok], scores_end[ok]), reading.score),
+        score=score[ok],
     )
     return part, kept[ok]
 
@@ -408,11 +411,16 @@ def _kept(ok: np.ndarray, *columns: np.ndarray):
     return *(column[kept] for column in columns), kept
 
 
-def _scores(texts: pa.Array, score: str) -> np.ndarray:
-    """The goal's score out of the insides of JSON objects; NaN where it is not in there."""
-    pattern = f'"{score}":(?P<score>{_JSON_NUMBER})(?:,|$)'
+def _scores(texts: pa.Array, score: str) -> tuple[np.ndarray, np.ndarray]:
+    """The goal's score out of the insides of JSON objects, NaN where it is not in there; and which
+    of them hold numbers alone, and this one once."""
+    ok = pc.match_substring_regex(texts, rf"^(?:{_JSON_SCORE}(?:,{_JSON_SCORE})*)?$")
+    ok = pc.and_not(ok, pc.match_substring_regex(texts, _LONG_NUMBER))
+    ok = pc.and_(ok, pc.less_equal(pc.count_substring(texts, f'"{score}":'), 1))
+    pattern = f'(?:^|,)"{score}":(?P<score>{_JSON_NUMBER})(?:,|$)'
     found = pc.struct_field(pc.extract_regex(texts, pattern), "score")
-    return np.array(pc.fill_null(pc.cast(found, pa.float64()), np.nan))
+    values = np.array(pc.fill_null(pc.cast(found, pa.float64()), np.nan))
+    return values, np.array(ok)
 
 
 def _slowly(scanner: Scanner, lines: np.ndarray, run_id: str, where: str):

@@ -68,7 +68,10 @@ def canonical(phi: Mapping, space: Space) -> str:
 
 def _canonical(text: str, space: Space) -> str:
     try:
-        return canonical(parse_json(text), space)
+        phi = parse_json(text)
+        if not all(isinstance(value, str | int | float) for value in phi.values()):
+            raise ValueError("a value is neither a number nor a word")
+        return canonical(phi, space)
     except (ValueError, AttributeError) as error:
         raise TrialwattError(f"records: {shown(text, 200)!r} is no φ: {error}") from error
 

@@ -33,6 +33,15 @@ class Scanner:
     def line(self, number: int) -> bytes:
         return self._bytes[self.starts[number] : self.ends[number]].tobytes()
 
+    def are_plain(self) -> np.ndarray:
+        """Which lines (n,) have no escape and no control character, which is none of JSON."""
+        odd = self._bytes[: self._size] < ord(" ")
+        odd[self.ends[self.ends < self._size]] = False
+        odd |= self._bytes[: self._size] == ord("\\")
+        plain = np.ones(len(self.ends), bool)
+        plain[np.searchsorted(self.ends, np.flatnonzero(odd))] = False
+        return plain
+
     def is_at(self, at: np.ndarray, text: bytes) -> np.ndarray:
         """Which positions (n,) have this text."""
         at = np.minimum(at, self._size)
@@ -45,8 +54,8 @@ class Scanner:
         return same
 
     def digits(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The whole numbers at positions (n,), int64, and what follows; −1 where there is none, or
-        a greater one."""
+        """The whole numbers at positions (n,), int64, and what follows; −1 where there is none, one
+        with zeros before it, or a greater one."""
         value, after = np.zeros(len(at), np.int64), np.minimum(at, self._size)
         begin, going = after, None
         for _ in range(_ROUNDS):
@@ -58,7 +67,8 @@ class Scanner:
             going = count == _WORD
             if not going.any():
                 break
-        value[(after == begin) | (after - begin > _MOST_DIGITS)] = -1
+        padded = (self._bytes[begin] == ord("0")) & (after - begin > 1)
+        value[(after == begin) | (after - begin > _MOST_DIGITS) | padded] = -1
         value[value < 0] = -1  # more than 63 bits
         return value, after
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -215,8 +214,3 @@ class Sut(ABC):
         Also called for a run whose coordinator was killed. What the platform has started is
         removed by the platform.
         """
-
-
-def missing_program(name: str, hint: str) -> str:
-    """The sentence for a program that is not on the machine; empty if it is."""
-    return "" if shutil.which(name) else f"{name} is not installed: {hint}"

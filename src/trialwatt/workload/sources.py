@@ -14,7 +14,6 @@ from trialwatt.errors import TrialwattError
 from trialwatt.workload import prepared
 from trialwatt.workload.torchvision_guard import torchvision_datasets
 
-Arrays = dict[str, np.ndarray]
 DOWNLOADS = "data"
 """Folder for downloads, where neither the configuration nor TRIALWATT_DATA names one."""
 

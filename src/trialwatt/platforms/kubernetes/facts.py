@@ -16,22 +16,6 @@ INSTANCE, REGION, ZONE = (
 HASH_DIGITS = 12
 
 
-class Nodes:
-    """The nodes that workers can be placed on, as the machine whose idle power is wanted.
-
-    Their load is not known here: what is measured on them, a metrics source has measured.
-    """
-
-    def __init__(self, cores: int, memory_mb: int):
-        self.cores, self.memory_mb = cores, memory_mb
-
-    @property
-    def memory_gb(self) -> float:
-        return self.memory_mb / 1024
-
-    def close(self) -> None: ...
-
-
 def cluster_facts(testbed: Testbed) -> dict:
     """Version, nodes and capacities of a testbed's cluster, as far as pods of runs can be there.
 
