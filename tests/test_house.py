@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from trialwatt.review.sandbox import BLOCKED
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "trialwatt"
-HEAVY = {"torch", "torchvision", "optuna", "hyperopt", "ray", "pyspark", "kubernetes", "snakemake"}
+HEAVY = set(BLOCKED)
 
 STAGES = {
     "clock": 0,

@@ -23,6 +23,7 @@ from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS, schema
 from trialwatt.metrics.energy import KINDS, EnergyAccount, accelerator_time, account
 from trialwatt.metrics.formulas import DUPLICATE, FAILED, J_PER_KWH, NAN, PRUNED
 from trialwatt.records.events import OUTCOMES, STEPS
+from trialwatt.records.manifest import is_control
 from trialwatt.records.outcome import FAILED as FAILED_RUN
 from trialwatt.records.reader import LIFECYCLE, Component, RunRecords, read_manifest, read_run
 from trialwatt.records.trials import IDLE, Trials
@@ -221,6 +222,7 @@ def _identity(manifest: dict, config: RunConfig, cpu_physical: float) -> dict:
         "sut": config.sut,
         "testbed": config.testbed_name,
         "folder": repetition_folder(manifest),
+        "is_control": is_control(manifest.get("control"), config.sut),
         "label": run_label(config),
         "status": manifest.get("status", ""),
         "reason": manifest.get("reason", ""),

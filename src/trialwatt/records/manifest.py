@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -17,33 +17,25 @@ SNAKEMAKES = ".snakemake_timestamp"
 """Snakemake puts it into every folder that a rule makes."""
 MOST_BYTES = 16 << 20
 """It lists every file of its folder."""
-PACKAGES = (
-    "trialwatt",
-    "torch",
-    "numpy",
-    "optuna",
-    "hyperopt",
-    "pyspark",
-    "ray",
-    "safetensors",
-    "pydantic",
-    "pyRAPL",
-    "nvidia-ml-py",
-    "psutil",
-    "snakemake",
-)
-"""Packages whose version can change what a run does or measures."""
+_CONTROL_BEFORE_FLAGS = "plain"
+"""The one control of records that do not say of a run whether its SUT is one."""
 
 
-def packages() -> dict[str, str]:
-    """Installed versions; a package that is not installed is left out."""
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """Installed versions by PyPI name, sorted; a package that is not installed is left out."""
     found = {}
-    for name in PACKAGES:
+    for name in sorted(set(names)):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
     return found
+
+
+def is_control(flag: bool | None, sut: str) -> bool:
+    """Whether others are compared with this SUT: as its run recorded (`control` in run.json); None
+    where it is not on record."""
+    return sut == _CONTROL_BEFORE_FLAGS if flag is None else flag
 
 
 def headline_domains(manifest: dict) -> dict[str, list[dict]]:

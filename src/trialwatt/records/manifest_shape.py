@@ -121,6 +121,7 @@ class _Manifest(_Part):
     test: _Scores | None = None
     enforcement: _Kind | None = None
     packages: dict[str, str] | None = None
+    control: bool | None = None
     code: _Code | None = None
     dataset: dict[str, Any] | None = None
 
