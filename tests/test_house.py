@@ -5,34 +5,23 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from trialwatt.review.sandbox import BLOCKED
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "trialwatt"
-HEAVY = {"torch", "torchvision", "optuna", "hyperopt", "ray", "pyspark", "kubernetes", "snakemake"}
+HEAVY = set(BLOCKED)
 
 STAGES = {
-    "clock": 0,
-    "errors": 0,
-    "plainfile": 0,
-    "printed": 0,
-    "config": 1,
-    "platforms": 2,
-    "meters": 2,
-    "workload": 2,
-    "records": 3,
-    "suts": 3,
-    "provenance": 3,
-    "lifecycle": 4,
-    "metrics": 5,
-    "analysis": 6,
-    "figures": 7,
-    "page": 8,
-    "paper": 8,
-    "review": 9,
-    "cli": 10,
+    name: number
+    for number, floor in enumerate(
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["trialwatt"]["house"]["floors"]
+    )
+    for name in floor
 }
 """A package may import from its own stage or an earlier one."""
 
@@ -105,6 +94,11 @@ def test_stages_import_only_from_earlier_ones(path):
             assert STAGES[parts[1]] <= STAGES[own], f"{name_of(path)} imports {name}"
 
 
+def test_every_package_has_a_stage():
+    own = {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in modules()}
+    assert own - {"__init__"} == STAGES.keys()
+
+
 def test_there_are_no_import_cycles():
     graph = {}
     names = {name_of(path) for path in modules()}
@@ -154,8 +148,6 @@ def test_there_are_no_utils():
 
 
 def test_the_lock_pins_every_dependency():
-    import tomllib
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + project["optional-dependencies"]["test"]
     lines = (ROOT / "envs" / "requirements.lock").read_text().splitlines()
@@ -165,3 +157,13 @@ def test_the_lock_pins_every_dependency():
         assert name in pinned, f"{name} is not in envs/requirements.lock; run `make lock`"
     for line in lines:
         assert line.startswith("#") or re.fullmatch(r"[a-z0-9.-]+==[^=+]+", line), line
+
+
+def test_actions_are_pinned_by_digest_and_have_few_rights():
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
+    assert {"cluster.yaml", "test.yaml"} <= {file.name for file in workflows}
+    for file in workflows:
+        text = file.read_text()
+        assert "permissions:\n  contents: read\n" in text, file.name
+        for used in re.findall(r"uses: (.*)", text):
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", used), f"{file.name}: {used}"

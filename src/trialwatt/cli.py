@@ -239,13 +239,13 @@ def reference(
     import tempfile
 
     from trialwatt.config.goals import base_workload, write_reference
-    from trialwatt.records.manifest import packages
+    from trialwatt.records.manifest import versions
     from trialwatt.workload.reference import train_grid
     from trialwatt.workload.sources import prepare
 
     workload = base_workload(Path.cwd(), dataset)
     command = f"trialwatt reference --dataset {dataset} --seeds {seeds}"
-    installed = {k: v for k, v in packages().items() if k in ("trialwatt", "torch", "numpy")}
+    installed = versions(("trialwatt", "torch", "numpy"))
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder, f"{dataset}.safetensors")
         prepare(dataset, prepared, data)

@@ -63,6 +63,34 @@ def test_overhead_compares_equal_samplers_only(make_search):
     assert "No data" in words(overhead(runs.assign(status="deadline"), "s-sam"))
 
 
+def test_overhead_is_against_a_control_of_any_name(make_search):
+    runs, _, _ = make_search(offered={"bare": ("grid",), "optuna": ("grid", "tpe")})
+    assert "No data" in words(overhead(runs, "s-sam"))
+    figure = overhead(runs.assign(is_control=runs["sut"] == "bare"), "s-sam")
+    medians = runs.groupby(["sut", "sampler"])["jct_ms"].median()
+    assert large(figure.axes[0], "optuna") == pytest.approx(
+        [medians["optuna", "grid"] / medians["bare", "grid"]]
+    )
+    assert "against bare" in words(figure) and "without a run of bare" in words(figure)
+
+
+def test_of_two_controls_the_one_that_is_listed_first_is_compared_with(make_search):
+    offered = {"bare": ("grid", "random"), "plain": ("grid",), "optuna": ("grid", "random")}
+    runs, _, _ = make_search(offered=offered)
+    runs["is_control"] = runs["sut"] != "optuna"
+    medians = runs.groupby(["sut", "sampler"])["jct_ms"].median()
+    figure = overhead(runs, "s-sam")
+    assert sorted(large(figure.axes[0], "optuna")) == pytest.approx(
+        sorted(
+            [
+                medians["optuna", "grid"] / medians["plain", "grid"],
+                medians["optuna", "random"] / medians["bare", "random"],
+            ]
+        )
+    )
+    assert "against plain or bare" in words(figure)
+
+
 def test_a_ratio_of_few_runs_has_a_range_and_of_many_an_interval():
     few = ratio(pd.Series([2.0, 3.0, 4.0]), pd.Series([1.0, 1.0, 2.0]))
     assert few == (3.0, 1.0, 4.0, "range", 3)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from tests.contexts import PLAIN
 
+from trialwatt.config.identity import run_hash
+from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics.context import IntensitySeries
 from trialwatt.metrics.dictionary import RUNS, TRIALS
@@ -44,6 +46,25 @@ def test_it_has_every_column_but_the_plans(run_folder):
     plan = {"experiment", "varied", "treatment", "treatment_value", "is_baseline"}
     assert metrics.run.keys() == {c.name for c in RUNS} - plan
     assert set(metrics.trials.columns) == {c.name for c in TRIALS}
+
+
+@pytest.mark.parametrize(
+    ("sut", "flag", "expected"),
+    [
+        ("plain", None, True),
+        ("optuna", None, False),
+        ("other", True, True),
+        ("plain", False, False),
+    ],
+)
+def test_the_control_is_what_was_recorded_as_such(run_folder, sut, flag, expected):
+    manifest = json.loads((run_folder / "run.json").read_text())
+    manifest["config"]["sut"] = sut
+    if flag is not None:
+        manifest["control"] = flag
+    manifest["hash"] = run_hash(RunConfig.model_validate(manifest["config"]))
+    write_manifest(run_folder, manifest)
+    assert extract_run(run_folder, CONTEXT).run["is_control"] is expected
 
 
 def test_energy_adds_up(run_folder):

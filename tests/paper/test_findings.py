@@ -56,6 +56,15 @@ def test_frameworks_are_compared_with_the_control_of_the_same_sampler():
     assert ratios(runs) == []
 
 
+def test_frameworks_are_compared_with_a_control_of_any_name():
+    runs, _ = synthetic(suts=("bare", "optuna"))
+    assert ratios(runs) == []
+    runs["is_control"] = runs["sut"] == "bare"
+    base = runs[runs["is_baseline"]].groupby("sut")[["job_energy_kwh", "jct_ms"]].median()
+    energy, time = base.loc["optuna"] / base.loc["bare"]
+    assert ratios(runs) == [("optuna", "grid", pytest.approx(energy), pytest.approx(time))]
+
+
 def test_waste_is_told_as_a_share_with_its_treatment():
     runs, _, _ = search_tables("s-pru")
     shares = runs[runs["status"] == "completed"].groupby(["sut", "treatment"])["wte_share"]

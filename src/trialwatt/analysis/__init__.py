@@ -1,0 +1,1 @@
+"""What the tables show: convergence, intervals, effects, correlations, and the two hypotheses."""

@@ -27,6 +27,8 @@ _ROUNDING = 1e-9
 
 State = Literal["continue", "converged", "not converged", "undecided", "infeasible"]
 
+Status = Literal["completed", "infeasible", "failed"]
+
 
 @dataclass(frozen=True)
 class Step:
@@ -38,7 +40,7 @@ class Step:
 
     value: float
     jct_ms: tuple[float, ...] = ()
-    status: Literal["completed", "infeasible", "failed"] = "completed"
+    status: Status = "completed"
 
     @property
     def counts(self) -> bool:
@@ -189,7 +191,7 @@ def steps_of(runs: pd.DataFrame, step: float | None = None) -> tuple[list[Step],
         done = here & (runs["status"] == "completed")
         jct = tuple(float(v) for v in number(runs[done], "jct_ms").dropna())
         failed = (runs["status"][here] == FAILED).all()
-        status = "completed" if jct else "failed" if failed else "infeasible"
+        status: Status = "completed" if jct else "failed" if failed else "infeasible"
         steps.append(Step(float(value), jct, status))
         if is_baseline[here].any():
             baseline = steps[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -84,7 +84,7 @@ def excluded(
 def rank_correlations(
     runs: pd.DataFrame,
     by: Sequence[str] = ("experiment", "sut", "testbed"),
-    variables: dict[str, Sequence[str]] | None = None,
+    variables: Mapping[str, Sequence[str]] = VARIABLES,
 ) -> pd.DataFrame:
     """Spearman's ρ of every pair of variables, a row each (x before y in their order).
 
@@ -92,7 +92,6 @@ def rank_correlations(
     `by`), significant (below 5 %), n, excluded (the reason, then rho is NaN). Only completed
     runs count; pairs with fewer than five runs, or in which one side never changes, are NaN.
     """
-    variables = VARIABLES if variables is None else variables
     named = [(name, group) for group, names in variables.items() for name in names]
     parts = []
     for key, here in groups(runs, list(by)):

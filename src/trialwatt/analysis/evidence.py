@@ -112,7 +112,7 @@ def _answer(hypothesis: str, one: Evidence) -> Answer:
     if one.repetitions < REPETITIONS:
         verdict = f"{DEMONSTRATION}: {verdict}"
     findings = [_finding(outcome, word) for outcome, word in zip(one.primary, decided, strict=True)]
-    findings += [_p_words(outcome) for outcome in one.secondary if outcome.test]
+    findings += [_p_words(outcome, outcome.test) for outcome in one.secondary if outcome.test]
     sentence = " ".join(
         [f"{hypothesis} for {one.scope}: {verdict}.", *filter(None, findings), *one.remarks]
     )
@@ -124,7 +124,7 @@ def _answer(hypothesis: str, one: Evidence) -> Answer:
 
 
 def _decide(outcome: Outcome) -> str:
-    if outcome.undecided:
+    if outcome.undecided or outcome.test is None:
         return f"{UNDECIDED}: {outcome.undecided}"
     if not outcome.test.p_adjusted < ALPHA:
         return NOT_SUPPORTED
@@ -136,15 +136,14 @@ def _decide(outcome: Outcome) -> str:
 
 
 def _finding(outcome: Outcome, word: str) -> str:
-    if outcome.undecided:
+    if outcome.undecided or outcome.test is None:
         return f"{outcome.name.capitalize()}: {outcome.undecided}.{_spaced(outcome.words)}"
     weak = word == NOT_SUPPORTED and outcome.test.p_adjusted < ALPHA
     size = f" There is an influence, but below {STRONG - 1:.0%}." if weak else ""
-    return _p_words(outcome) + size
+    return _p_words(outcome, outcome.test) + size
 
 
-def _p_words(outcome: Outcome) -> str:
-    test = outcome.test
+def _p_words(outcome: Outcome, test: TestResult) -> str:
     p = f"p = {text(test.p_adjusted)} after Holm, n = {test.n}"
     return f"{outcome.name.capitalize()}: {p}.{_spaced(outcome.words)}"
 

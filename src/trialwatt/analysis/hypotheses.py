@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TypeAlias
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from trialwatt.metrics.processes import mapped
 RESAMPLES = 4999
 _BY_MODEL = f"{UNDECIDED}: depends on the power model"
 
-Tables = pd.DataFrame | Mapping[str, pd.DataFrame]
+Tables: TypeAlias = pd.DataFrame | Mapping[str, pd.DataFrame]
 
 
 def h1(

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
@@ -63,7 +63,7 @@ class Sweep:
     most_repetitions: int
 
     @classmethod
-    def of(cls, values: Mapping) -> Sweep:
+    def of(cls, values: Mapping[str, Any]) -> Sweep:
         """From plain values, as config.handover gives them."""
         steps = [Treatment(**step) for step in values["steps"]]
         return cls(**{**values, "steps": steps, "baseline": Treatment(**values["baseline"])})
@@ -146,7 +146,7 @@ def next_move(sweep: Sweep, before: Move | None, observe: Callable[[str, int], O
             return _asking(number, steps, before.repetitions, wanted, verdict)
 
 
-def ended(sweep: Sweep, last: Move) -> dict:
+def ended(sweep: Sweep, last: Move) -> dict[str, Any]:
     """How a sweep ended, as the figures read it."""
     assert last.verdict is not None, "only a sweep with a verdict ends"
     own = {"sut": sweep.sut, "sampler": sweep.sampler, "testbed": sweep.testbed}
@@ -197,6 +197,6 @@ def _step(treatment: Treatment, outcomes: list[Outcome]) -> Step:
     return Step(treatment.value, (), "failed" if failed else "infeasible")
 
 
-def _write(values: dict, path: Path) -> None:
+def _write(values: dict[str, Any], path: Path) -> None:
     """Whole or not at all: the next move trusts what it finds."""
     write_whole(path, json.dumps(values, indent=1) + "\n")

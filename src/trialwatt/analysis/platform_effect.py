@@ -140,7 +140,9 @@ class _Cells:
             self.drawn[place] = row
 
 
-def _scope(scope: str, runs: pd.DataFrame, platforms, resamples: int) -> Evidence:
+def _scope(
+    scope: str, runs: pd.DataFrame, platforms: Mapping[str, str], resamples: int
+) -> Evidence:
     runs, holes = without_holes(runs)
     if runs.empty:
         return Evidence(scope, (Outcome("testbed × treatment", undecided=NO_RUNS),), 0)
@@ -164,7 +166,8 @@ def _scope(scope: str, runs: pd.DataFrame, platforms, resamples: int) -> Evidenc
     if not places:
         return blocked("no run has an energy")
     y = np.log(np.concatenate([cells.values[place] for place in places]))
-    repeated = np.repeat(np.array(places), [len(cells.values[place]) for place in places], axis=0)
+    sizes = [len(cells.values[place]) for place in places]
+    repeated: np.ndarray = np.repeat(np.array(places), sizes, axis=0)
     rows = np.unique(repeated[:, 0], return_inverse=True)[1]
     columns = np.unique(repeated[:, 1], return_inverse=True)[1]
     layout = Layout(rows, columns)
@@ -215,7 +218,9 @@ def _scope(scope: str, runs: pd.DataFrame, platforms, resamples: int) -> Evidenc
     return Evidence(scope, (outcome,), repetitions, remarks=tuple(remarks))
 
 
-def _one_testbed_each(runs: pd.DataFrame, platforms) -> tuple[pd.DataFrame, list[str]]:
+def _one_testbed_each(
+    runs: pd.DataFrame, platforms: Mapping[str, str]
+) -> tuple[pd.DataFrame, list[str]]:
     """Of testbeds that are scalings of one platform only the one with the most runs."""
     counts = runs["testbed"].value_counts()
     by_platform: dict[str, list[str]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -19,7 +20,7 @@ def platforms_of(runs: pd.DataFrame, results: Path) -> dict[str, str]:
     called by the first of them; two that share any host are one as well. Raises TrialwattError
     where a manifest is missing or damaged.
     """
-    machines: dict[str, set[tuple]] = {}
+    machines: dict[str, set[tuple[Any, ...]]] = {}
     for testbed, folder in sorted(set(zip(runs["testbed"], runs["folder"], strict=True))):
         manifest = _manifest(Path(results) / folder / NAME)
         host = (manifest.get("host") or {}).get("name_hash") or ("unknown host of", testbed)
@@ -33,7 +34,7 @@ def platforms_of(runs: pd.DataFrame, results: Path) -> dict[str, str]:
     return found
 
 
-def _manifest(file: Path) -> dict:
+def _manifest(file: Path) -> dict[str, Any]:
     manifest = read_json(file, MOST_BYTES)
     if not isinstance(manifest, dict) or "config" not in manifest:
         raise TrialwattError(f"{file}: not a run's manifest")

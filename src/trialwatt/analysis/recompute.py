@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ from trialwatt.records.reader import read_run
 
 def recompute_run(
     folder: Path, context: MetricsContext, sets: Mapping[str, PowerParameters]
-) -> dict[str, dict]:
+) -> dict[str, dict[str, Any]]:
     """Set name → the run's row of the runs table (without the plan's columns) under that set.
 
     The records are read once. Raises TrialwattError as `metrics.extract.extract_run` does.
@@ -55,14 +56,16 @@ def tables_under(
     return {RECORDED: runs} | {name: _under(runs, partial(_row, found, name)) for name in sets}
 
 
-def _again(folder: str, results: Path, context: MetricsContext, sets) -> dict[str, dict]:
+def _again(
+    folder: str, results: Path, context: MetricsContext, sets: Mapping[str, PowerParameters]
+) -> dict[str, dict[str, Any]]:
     return recompute_run(results / folder, context, sets)
 
 
-def _row(found: dict[str, dict[str, dict]], name: str, folder: str) -> dict:
+def _row(found: dict[str, dict[str, dict[str, Any]]], name: str, folder: str) -> dict[str, Any]:
     return found.get(folder, {}).get(name, {})
 
 
-def _under(runs: pd.DataFrame, row_of) -> pd.DataFrame:
+def _under(runs: pd.DataFrame, row_of: Callable[[str], dict[str, Any]]) -> pd.DataFrame:
     rows = [row | row_of(row["folder"]) for row in runs.to_dict("records")]
     return pd.DataFrame(rows, columns=runs.columns)

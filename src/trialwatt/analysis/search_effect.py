@@ -113,7 +113,13 @@ def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evide
     if infeasible:
         remarks.append(f"{infeasible} runs are infeasible: they end the search without a result.")
 
-    def outcome(name, values, censored, is_energy=True, primary=True):
+    def outcome(
+        name: str,
+        values: pd.Series,
+        censored: pd.Series,
+        is_energy: bool = True,
+        primary: bool = True,
+    ) -> Outcome:
         return _outcome(
             scope, name, values, censored, levels, one.said, is_energy, primary, resamples
         )
@@ -150,7 +156,15 @@ def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evide
 
 
 def _outcome(
-    scope, name, values, censored, levels, said_of_level, is_energy, primary, resamples
+    scope: str,
+    name: str,
+    values: pd.Series,
+    censored: pd.Series,
+    levels: pd.Series,
+    said_of_level: str,
+    is_energy: bool,
+    primary: bool,
+    resamples: int,
 ) -> Outcome:
     """Compare one outcome between the levels; values and censored are aligned with them."""
     known = values.notna()
@@ -212,7 +226,9 @@ def _outcome(
     return Outcome(name, undecided, test, ratio, low, high, words, (extra,))
 
 
-def _ratio(middles, drawn, most, least) -> tuple[float, float, float]:
+def _ratio(
+    middles: np.ndarray, drawn: np.ndarray, most: int, least: int
+) -> tuple[float, float, float]:
     """Ratio of two medians; NaN where both are infinite, or the lesser is 0."""
     if math.isinf(middles[least]) or middles[least] == 0:
         return math.nan, math.nan, math.nan
@@ -228,7 +244,9 @@ def _scores(values: np.ndarray, censored: np.ndarray) -> tuple[str, np.ndarray]:
     return "Kruskal-Wallis by permutation", rankdata(values, axis=-1)
 
 
-def _epsilon_interval(values, censored, code, resamples: int) -> tuple[float, float]:
+def _epsilon_interval(
+    values: np.ndarray, censored: np.ndarray, code: np.ndarray, resamples: int
+) -> tuple[float, float]:
     """Bootstrap within the levels; ranks of each sample are taken anew."""
     rng = np.random.default_rng(SEED)
     order = np.lexsort((censored, values, code))

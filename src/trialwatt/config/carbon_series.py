@@ -9,6 +9,7 @@ import itertools
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from trialwatt.errors import TrialwattError
 from trialwatt.plainfile import read_plain
@@ -67,7 +68,7 @@ def _refuse_holes(path: Path, times: list[int]) -> None:
             )
 
 
-def _row(path: Path, number: int, row: dict) -> tuple[int, float]:
+def _row(path: Path, number: int, row: dict[str, Any]) -> tuple[int, float]:
     try:
         moment = datetime.datetime.fromisoformat(row["utc_start"])
         value = float(row["g_per_kwh"])

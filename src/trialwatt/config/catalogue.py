@@ -34,6 +34,7 @@ class Hyperparameter:
 
     def faults(self, axis: Choices | Range) -> list[tuple[tuple[str | int, ...], object]]:
         """The values on an axis that it cannot take, each with its path within the axis."""
+        ends: list[tuple[tuple[str | int, ...], object]]
         if isinstance(axis, Choices):
             ends = [(("choices", index), value) for index, value in enumerate(axis.choices)]
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 from trialwatt.config.factors import FACTORS
 from trialwatt.config.models import (
@@ -14,14 +15,14 @@ from trialwatt.config.models import (
 from trialwatt.config.space import Phi
 
 
-def canonical_json(value) -> str:
+def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def run_hash(run: RunConfig) -> str:
     """Ten hex digits of the SHA-256 of all that can change what the run does."""
-    left_out = dict.fromkeys(TESTBED_KEYS_OF_METRICS, True)
+    left_out: dict[str, Any] = dict.fromkeys(TESTBED_KEYS_OF_METRICS, True)
     left_out["kubernetes"] = KUBERNETES_KEYS_OF_ACCESS
     resolved = run.model_dump(mode="json", exclude={"testbed": left_out})
     return hashlib.sha256(canonical_json(resolved).encode()).hexdigest()[:10]
@@ -69,12 +70,12 @@ def trial_seed(run_seed: int, phi: Phi) -> int:
     return _derived(["trial", run_seed, canonical_phi(phi)]) >> 32
 
 
-def _derived(value) -> int:
+def _derived(value: Any) -> int:
     """64 bits of SHA-256: independent seeds that do not depend on Python or the machine."""
     return int.from_bytes(hashlib.sha256(canonical_json(value).encode()).digest()[:8])
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, float) and value.is_integer():
         return int(value)

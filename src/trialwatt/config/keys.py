@@ -51,14 +51,14 @@ def settable(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
-def _at(model: Any, path: Path) -> list:
+def _at(model: Any, path: Path) -> list[Any]:
     kinds = list(_kinds(model))
     for part in path:
         kinds = [inner for kind in kinds for inner in _inside(kind, part)]
     return kinds
 
 
-def _inside(kind: Any, part: str | int) -> list:
+def _inside(kind: Any, part: str | int) -> list[Any]:
     if _is_model(kind):
         field = kind.model_fields.get(part)
         return list(_kinds(field.annotation)) if field else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ T = TypeVar("T", bound=BaseModel)
 class Problems:
     """What is wrong so far, in the order in which it was found, each thing once."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._found: dict[Problem, None] = {}
 
     def add(self, *problems: Problem) -> None:
@@ -30,7 +30,7 @@ class Problems:
     def __len__(self) -> int:
         return len(self._found)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Problem]:
         return iter(self._found)
 
 
@@ -39,14 +39,14 @@ class ConfigFiles:
 
     def __init__(self, root: Path, problems: Problems):
         self._root, self._problems = root, problems
-        self._read: dict[str, dict | None] = {}
+        self._read: dict[str, dict[str, Any] | None] = {}
 
     @property
     def names(self) -> list[str]:
         """The files that were read so far."""
         return list(self._read)
 
-    def read(self, name: str) -> dict | None:
+    def read(self, name: str) -> dict[str, Any] | None:
         """The mapping in root/name; None if it cannot be had, which is then a problem."""
         if name not in self._read:
             data, problems = read_yaml(self._root / name, name)
@@ -54,7 +54,9 @@ class ConfigFiles:
             self._read[name] = data
         return self._read[name]
 
-    def named(self, kind: str, name: str, origins: Origins, path: tuple) -> tuple[str, dict | None]:
+    def named(
+        self, kind: str, name: str, origins: Origins, path: tuple[Any, ...]
+    ) -> tuple[str, dict[str, Any] | None]:
         """config/<kind>/<name>.yaml, which `path` asks for: its name and what it holds."""
         file = f"config/{kind}/{name}.yaml"
         folder = self._root / "config" / kind
@@ -68,7 +70,7 @@ class ConfigFiles:
 
 def validated(
     kind: type[T],
-    data: dict,
+    data: dict[str, Any],
     origins: Origins,
     problems: Problems,
     instead: Mapping[str, Any] = MappingProxyType({}),
@@ -82,7 +84,7 @@ def validated(
     try:
         return kind.model_validate(data, strict=True), frozenset()
     except ValidationError as error:
-        faulty = set()
+        faulty = set[str | int]()
         for fault in error.errors(include_url=False):
             path = tuple(part for part in fault["loc"] if not _is_tag(part))
             faulty.update(path[:1])
@@ -127,7 +129,7 @@ _MESSAGES = {
 }
 
 
-def _message(kind: Any, path: tuple, fault: dict) -> str:
+def _message(kind: Any, path: tuple[Any, ...], fault: Mapping[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
         known = siblings(kind, path)
         hint = suggestion(path[-1], known) or f"; known are: {', '.join(known)}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     Tag,
     ValidationError,
+    ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
     model_validator,
@@ -28,7 +29,7 @@ from pydantic_core import PydanticCustomError
 def _single(message: str) -> WrapValidator:
     """One error for a value that is none of a union's types, instead of one per type."""
 
-    def validate(value, handler):
+    def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         try:
             return handler(value)
         except ValidationError as error:
@@ -58,7 +59,7 @@ class Choices(Model):
     choices: Annotated[list[Value], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _distinct(self):
+    def _distinct(self) -> Self:
         seen = [(type(c) is bool, c) for c in self.choices]
         if len(set(seen)) != len(seen):
             raise ValueError("choices holds a value twice")
@@ -79,7 +80,7 @@ class Range(Model):
     levels: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
-    def _ordered(self):
+    def _ordered(self) -> Self:
         if self.low >= self.high:
             raise ValueError(f"low must be below high (got {self.low} and {self.high})")
         if self.log and self.low <= 0:
@@ -89,7 +90,7 @@ class Range(Model):
         return self
 
 
-def _axis_kind(value) -> str | None:
+def _axis_kind(value: object) -> str | None:
     if isinstance(value, Choices | Range):
         return "(choices)" if isinstance(value, Choices) else "(range)"
     if isinstance(value, Mapping):
@@ -159,7 +160,7 @@ class Workload(Model):
 class WorkloadFile(Workload):
     """A workload as a file gives it: `space` may be the name of a file in config/spaces."""
 
-    space: Name | Space
+    space: Name | Space  # type: ignore[assignment] # wider until the file is read
 
 
 # --- testbed ----------------------------------------------------------------------------------
@@ -202,7 +203,7 @@ class Storage(Model):
         return value
 
     @model_validator(mode="after")
-    def _one(self):
+    def _one(self) -> Self:
         if (self.postgres_env is None) == (self.postgres is None):
             raise ValueError("needs one of postgres_env and `postgres: service`")
         return self
@@ -280,7 +281,7 @@ class Prometheus(Model):
         return value.rstrip("/")
 
     @model_validator(mode="after")
-    def _complete(self):
+    def _complete(self) -> Self:
         if self.preset == "custom" and not self.queries:
             raise ValueError("a custom preset needs `queries`")
         if (self.user_env is None) != (self.password_env is None):
@@ -342,7 +343,7 @@ class Toleration(Model):
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
 
     @model_validator(mode="after")
-    def _makes_sense(self):
+    def _makes_sense(self) -> Self:
         if self.key is None and self.operator != "Exists":
             raise ValueError("without `key` the operator must be Exists")
         if self.operator == "Exists" and self.value:
@@ -442,7 +443,7 @@ class Sweep(Model):
     patience: Annotated[int, Field(ge=1)] = 2
 
     @model_validator(mode="after")
-    def _rises(self):
+    def _rises(self) -> Self:
         if self.start > self.maximum:
             raise ValueError(
                 f"start must not be above maximum (got {self.start:g} and {self.maximum:g})"
@@ -460,7 +461,7 @@ ALL = "all"
 """In place of a list: every value that there is (strategies of the SUTs, accelerators)."""
 
 
-def _variation_kind(value) -> str:
+def _variation_kind(value: object) -> str:
     if isinstance(value, Sweep | Mapping):
         return "(sweep)"
     return "(all)" if isinstance(value, str) else "(list)"
@@ -475,7 +476,7 @@ Variation = Annotated[
 Way = Annotated[dict[str, Variation], Field(min_length=1)]
 
 
-def _ways_kind(value) -> str:
+def _ways_kind(value: object) -> str:
     return "(ways)" if isinstance(value, list) else "(way)"
 
 
@@ -498,7 +499,7 @@ class Experiment(Model):
     optional_suts: list[Name] = []
 
     @property
-    def ways(self) -> list[tuple[tuple, dict[str, list[Value] | Sweep | str]]]:
+    def ways(self) -> list[tuple[tuple[Any, ...], Mapping[str, list[Value] | Sweep | str]]]:
         """(path in the file, key → treatments) of each way in which it varies."""
         if isinstance(self.vary, list):
             return [(("vary", index), way) for index, way in enumerate(self.vary)]
@@ -532,7 +533,7 @@ class Settings(Model):
     results: str = "results"
 
     @model_validator(mode="after")
-    def _most(self):
+    def _most(self) -> Self:
         if self.most_repetitions is not None and self.most_repetitions < self.repetitions:
             raise ValueError(
                 f"most_repetitions must not be below repetitions (got {self.most_repetitions} and "

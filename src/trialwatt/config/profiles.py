@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from trialwatt.config.yaml_files import read_yaml
 
@@ -14,7 +15,7 @@ KEY = "testbed"
 
 
 def testbed_of_profile(
-    config: Mapping, arguments: Sequence[str], root: Path | None = None
+    config: Mapping[str, Any], arguments: Sequence[str], root: Path | None = None
 ) -> dict[str, str]:
     """What the profile of a workflow's call adds to its settings: its testbed, or nothing.
 

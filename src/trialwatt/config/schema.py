@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -12,7 +13,7 @@ from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
 
 FOLDER = "config/schema"
 
-KINDS = {
+KINDS: dict[str, Any] = {
     "settings": Settings,
     "experiment": Experiment,
     "workload": WorkloadFile,
@@ -24,7 +25,7 @@ KINDS = {
 }
 
 
-def schemas() -> dict[str, dict]:
+def schemas() -> dict[str, dict[str, Any]]:
     """Kind of file → its JSON schema (draft 2020-12)."""
     found = {
         name: {
@@ -37,7 +38,7 @@ def schemas() -> dict[str, dict]:
     return found
 
 
-def schema_text(schema: dict) -> str:
+def schema_text(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 

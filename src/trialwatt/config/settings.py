@@ -21,7 +21,7 @@ _MISSING = object()
 @dataclass(frozen=True)
 class _File:
     name: str
-    ours: dict  # as our loader reads it
+    ours: dict[str, Any]  # as our loader reads it
     theirs: Any  # as Snakemake reads it (YAML 1.1)
 
 
@@ -31,9 +31,9 @@ def relative(path: Path, root: Path) -> str:
     return full.relative_to(root).as_posix() if full.is_relative_to(root) else str(path)
 
 
-def merge(files: Iterable[Path], root: Path, problems: Problems) -> dict:
+def merge(files: Iterable[Path], root: Path, problems: Problems) -> dict[str, Any]:
     """What Snakemake makes of several configuration files: a later one replaces single keys."""
-    merged: dict = {}
+    merged: dict[str, Any] = {}
     for path in files:
         data, found = read_yaml(path, relative(path, root))
         problems.add(*found)
@@ -42,8 +42,8 @@ def merge(files: Iterable[Path], root: Path, problems: Problems) -> dict:
 
 
 def settle(
-    config: Mapping, files: Iterable[str | Path], root: Path, problems: Problems
-) -> tuple[dict, Origins]:
+    config: Mapping[str, Any], files: Iterable[str | Path], root: Path, problems: Problems
+) -> tuple[dict[str, Any], Origins]:
     """`config` with the scalars of YAML 1.2, and the origin of each key.
 
     Snakemake reads `1e-4` as text and says nothing of duplicate keys, so its files are read
@@ -63,7 +63,7 @@ def settle(
     return _settled(config, (), sources, origins), origins
 
 
-def _settled(value: Any, path: tuple, sources: list[_File], origins: Origins) -> Any:
+def _settled(value: Any, path: tuple[Any, ...], sources: list[_File], origins: Origins) -> Any:
     if path:
         file = next((s for s in sources if _held(s, path, value)), None)
         if file is not None:
@@ -76,7 +76,7 @@ def _settled(value: Any, path: tuple, sources: list[_File], origins: Origins) ->
     return {key: _settled(item, (*path, key), sources, origins) for key, item in value.items()}
 
 
-def _held(file: _File, path: tuple, value: Any) -> bool:
+def _held(file: _File, path: tuple[Any, ...], value: Any) -> bool:
     """Whether the file holds this very value (of a mapping: the key) at `path`."""
     found = [_lookup(data, path) for data in (file.theirs, file.ours)]
     if isinstance(value, Mapping):
@@ -84,7 +84,7 @@ def _held(file: _File, path: tuple, value: Any) -> bool:
     return any(type(item) is type(value) and item == value for item in found)
 
 
-def _lookup(data: Any, path: tuple) -> Any:
+def _lookup(data: Any, path: tuple[Any, ...]) -> Any:
     for part in path:
         if not isinstance(data, Mapping) or part not in data:
             return _MISSING
@@ -99,7 +99,7 @@ def _as_snakemake(path: Path) -> Any:
         return {}  # our loader, which has bounded it, takes what Snakemake's does not: 2026-02-31
 
 
-def _update(target: dict, source: Mapping) -> None:
+def _update(target: dict[str, Any], source: Mapping[str, Any]) -> None:
     for key, value in source.items():
         if isinstance(value, Mapping):
             if not isinstance(target.get(key), dict):

@@ -6,13 +6,14 @@ import itertools
 import math
 import random
 from decimal import Decimal
+from typing import Any
 
 from trialwatt.config.models import Choices, Range, Space
 
 Phi = dict[str, bool | int | float | str]
 
 
-def levels(axis: Choices | Range) -> list:
+def levels(axis: Choices | Range) -> list[Any]:
     """The grid levels of one hyperparameter, in order."""
     if isinstance(axis, Choices):
         return list(axis.choices)
@@ -89,14 +90,14 @@ def value_at(axis: Range, number: int) -> float:
 
 
 def _snap(axis: Range, value: float) -> float:
-    return value_at(axis, min(last_step(axis), round((value - axis.low) / axis.step)))
+    return value_at(axis, min(last_step(axis), round((value - axis.low) / (axis.step or 1))))
 
 
-def _draw_one(axis: Choices | Range, rng: random.Random):
+def _draw_one(axis: Choices | Range, rng: random.Random) -> Any:
     if isinstance(axis, Choices):
         return rng.choice(axis.choices)
     if is_whole(axis) and not axis.log:
-        return rng.randrange(axis.low, axis.high + 1, int(axis.step or 1))
+        return rng.randrange(int(axis.low), int(axis.high) + 1, int(axis.step or 1))
     if axis.step:
         return value_at(axis, rng.randint(0, last_step(axis)))
     if axis.log:
@@ -106,7 +107,7 @@ def _draw_one(axis: Choices | Range, rng: random.Random):
     return rng.uniform(axis.low, axis.high)
 
 
-def _holds(axis: Choices | Range, value) -> bool:
+def _holds(axis: Choices | Range, value: Any) -> bool:
     if isinstance(axis, Choices):
         return any(type(value) is type(c) and value == c for c in axis.choices)
     if isinstance(value, bool) or not isinstance(value, int | float):

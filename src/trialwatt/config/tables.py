@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -76,7 +76,7 @@ class PowerModel(Model):
     note: str = ""
 
     @model_validator(mode="after")
-    def _ordered(self):
+    def _ordered(self) -> Self:
         if self.max_w < self.min_w:
             raise ValueError(f"max_w must not be below min_w (got {self.max_w} and {self.min_w})")
         return self

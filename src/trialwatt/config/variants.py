@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from trialwatt.config.checks import SutChecks
 from trialwatt.config.expansion import Resolved, Treatment
@@ -15,7 +16,7 @@ from trialwatt.errors import Problem
 EXHAUSTIVE, STAND_IN = "grid", "random"
 """A SUT without a grid searches the same discrete space by random draws, pS of them."""
 STRATEGIES = {"sampler": "search.sampler", "pruner": "search.pruner"}
-Fault = tuple[tuple, str]
+Fault = tuple[tuple[Any, ...], str]
 """(path in the workload, what is wrong there)"""
 
 
@@ -27,9 +28,9 @@ class Usable:
     at: Problem
 
 
-def everything(suts: SutChecks, usable: Sequence[Usable]) -> dict[str, list]:
+def everything(suts: SutChecks, usable: Sequence[Usable]) -> dict[str, list[Any]]:
     """What `all` means: the strategies that any of the SUTs has, and every accelerator type."""
-    found: dict[str, list] = {}
+    found: dict[str, list[Any]] = {}
     for kind, key in STRATEGIES.items():
         names: dict[str, None] = {}
         for each in usable:
@@ -125,6 +126,6 @@ def _stand_in(resolved: Resolved) -> Resolved:
     )
 
 
-def _is_of_strategy(path: tuple) -> bool:
+def _is_of_strategy(path: tuple[Any, ...]) -> bool:
     """Whether a fault is that of a strategy itself, not of an option that was given to it."""
     return path[:2] in [("search", "sampler"), ("search", "pruner")] or path[:1] == ("space",)

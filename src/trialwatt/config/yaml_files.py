@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ _NO_TEXT = re.compile("[\0\ud800-\udfff]")  # no file's name holds these, no ter
 _CORE = ("null", "bool", "int", "float", "str", "seq", "map", "merge")
 
 
-class Yaml12Loader(yaml.SafeLoader):
+class Yaml12Loader(yaml.SafeLoader):  # type: ignore[misc] # PyYAML brings no types
     """SafeLoader with the scalars of YAML 1.2's core schema, and with bounds.
 
     PyYAML follows YAML 1.1, where `1e-4` is text, `off` is false and `1:30` is a number of
@@ -32,7 +33,7 @@ class Yaml12Loader(yaml.SafeLoader):
 
     _levels = _values = 0
 
-    def compose_node(self, parent, index):
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """As the base class, which calls itself for each level of nesting."""
         self._levels += 1
         self._values += 1
@@ -138,7 +139,7 @@ def parse_yaml(text: str, name: str) -> tuple[Any, list[Problem]]:
         loader.dispose()
 
 
-def read_yaml(path: Path, name: str) -> tuple[dict | None, list[Problem]]:
+def read_yaml(path: Path, name: str) -> tuple[dict[str, Any] | None, list[Problem]]:
     """The mapping in a file, or None with the reason. A file with duplicate keys gives both."""
     try:
         text = read_plain(path, MOST_BYTES).decode("utf-8")
@@ -183,7 +184,9 @@ def _unusable(where: yaml.Node | yaml.Event, what: str) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=what, problem_mark=where.start_mark)
 
 
-def _duplicates(node: yaml.Node, path: tuple, seen: set[int]):
+def _duplicates(
+    node: yaml.Node, path: tuple[Any, ...], seen: set[int]
+) -> Iterator[tuple[tuple[Any, ...], int]]:
     if id(node) in seen:  # an anchor that is used again
         return
     seen.add(id(node))

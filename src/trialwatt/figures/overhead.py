@@ -1,4 +1,4 @@
-"""What a framework itself costs: each SUT against plain under the same treatment and sampler."""
+"""What a framework itself costs: each SUT against the control, treatment and sampler alike."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from trialwatt.figures.style import (
     nothing,
     styled,
 )
+from trialwatt.figures.suts import in_order, of_control
 
-CONTROL = "plain"
 _SEARCH = ("search.sampler=", "search.budget=")
 PANELS = (
     ("jct_ms", "JCT", "job completion time"),
@@ -34,38 +34,41 @@ PANELS = (
 
 @styled
 def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ()) -> Figure:
-    """Ratios to plain of JCT, job energy and WR, a row per SUT and treatment.
+    """Ratios to the control of JCT, job energy and WR, a row per SUT and treatment.
 
     Compared are completed runs of one testbed, treatment and sampler; a row without a counterpart
     is left out and counted in the note.
     """
-    title = f"{experiment}, framework overhead against plain"
     done = runs[runs["status"] == "completed"] if len(runs) else runs
+    name_of_control = _named(done)
+    title = f"{experiment}, framework overhead against {name_of_control}"
     absent = absences(runs, unavailable)
     if done.empty:
         return nothing(title, f"no run of this experiment was completed. {absent}")
     axis = treatments.axis(done)
-    others = done[done["sut"] != CONTROL]
+    others = done[~of_control(done)]
     controls = control(done)
     pairs = [(row, controls(row.runs)) for row in rows(others, axis)]
-    pairs, all_rows = [(row, plain) for row, plain in pairs if len(plain)], len(pairs)
+    pairs, all_rows = [(row, alike) for row, alike in pairs if len(alike)], len(pairs)
     found = closed_up([row for row, _ in pairs])
     if not found:
-        why = "there is no SUT and treatment that plain ran too, with the same sampler."
+        why = (
+            f"there is no SUT and treatment that {name_of_control} ran too, with the same sampler."
+        )
         return nothing(title, f"{why} {absent}")
     figure, panels = canvas(PAGE_IN, found, 3)
     summaries: list[Summary] = []
     for axes, (name, head, words) in zip(panels, PANELS, strict=True):
         values = quantity.column(done, name)
         furthest, points, middles = 1.0, {}, {}
-        for row, (_, plains) in zip(found, pairs, strict=True):
-            mine, plain = values[row.runs].dropna(), values[plains].dropna()
-            here = ratio(mine, plain)
+        for row, (_, controlled) in zip(found, pairs, strict=True):
+            mine, base = values[row.runs].dropna(), values[controlled].dropna()
+            here = ratio(mine, base)
             if here.n == 0:
                 axes.text(0, row.place, " not on record", va="center", fontsize=6.5, color=MUTED)
                 continue
             summaries.append(here)
-            each = mine / plain.median()
+            each = mine / base.median()
             furthest = max(furthest, here.high, each.max())
             points.setdefault(row.sut, []).extend((point, row.place) for point in each)
             middles.setdefault(row.sut, []).append((row.place, here))
@@ -74,28 +77,39 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
             medians(axes, sut, middle)
         modelled = name != "jct_ms" and quantity.is_modelled(done["energy_method"])
         axes.axvline(1, zorder=0, **BASELINE)
-        axes.set_title(f"{head} ÷ plain's")
+        axes.set_title(f"{head} ÷ {name_of_control}'s")
         axes.set_xlabel(f"{words}, ratio{' (modelled)' if modelled else ''}")
         axes.set_xlim(0, 1.06 * furthest)
     heading(figure, title, legend_of(others, [row.sut for row in found]), columns=7)
-    footnote(figure, _note(done, summaries, all_rows - len(found)) + absent)
+    footnote(figure, _note(done, name_of_control, summaries, all_rows - len(found)) + absent)
     return figure
 
 
 def control(runs: pd.DataFrame) -> Callable[[pd.Index], pd.Index]:
-    """Finds to some (alike) runs those of plain with their testbed, treatment, sampler and budget.
+    """Finds to some (alike) runs those of the control with their testbed, treatment, sampler and
+    budget; where several controls have such, those of the one that is listed first.
 
     Sampler and budget are compared as such, not as parts of a treatment's label: where a search
-    of the whole space has the budget of another treatment, plain ran it once for both.
+    of the whole space has the budget of another treatment, the control ran it once for both.
     """
     named = [column for column in ("sampler", "budget") if column in runs]
     columns = [runs["testbed"], treatments.key(runs).map(_without_search)]
     columns += [runs[column].fillna("") for column in named]
     alike = dict(zip(runs.index, zip(*columns, strict=True), strict=True))
-    plain: dict[tuple, list] = {}
-    for index in runs.index[runs["sut"] == CONTROL]:
-        plain.setdefault(alike[index], []).append(index)
-    return lambda members: pd.Index(plain.get(alike[members[0]], []))
+    mine = runs[of_control(runs)]
+    found: dict[tuple, list] = {}
+    for sut in in_order(mine["sut"]):
+        own: dict[tuple, list] = {}
+        for index in mine.index[mine["sut"] == sut]:
+            own.setdefault(alike[index], []).append(index)
+        found = own | found
+    return lambda members: pd.Index(found.get(alike[members[0]], []))
+
+
+def _named(runs: pd.DataFrame) -> str:
+    """The control's name, several joined; in words where no run is of one."""
+    names = in_order(runs.loc[of_control(runs), "sut"]) if len(runs) else []
+    return " or ".join(names) or "the control"
 
 
 def _without_search(key: object) -> object:
@@ -129,15 +143,15 @@ def ratio(values: pd.Series, control: pd.Series) -> Summary:
     return Summary(middle, float(low), float(high), "bootstrap", n)
 
 
-def _note(runs: pd.DataFrame, summaries: list[Summary], left_out: int) -> str:
+def _note(runs: pd.DataFrame, name: str, summaries: list[Summary], left_out: int) -> str:
     bars = bars_said(summaries).replace("smallest to largest value", "smallest to largest ratio")
     bars = bars.replace("interval of the median", "interval of the ratio")
     said = (
-        "Large: ratio of the medians; small below it: each repetition ÷ plain's median"
-        f"{'; ' + bars if bars else ''}. Plain searches the same space "
+        f"Large: ratio of the medians; small below it: each repetition ÷ {name}'s median"
+        f"{'; ' + bars if bars else ''}. {name[:1].upper()}{name[1:]} searches the same space "
         "with the same sampler and budget, and no framework."
     )
     if left_out:
-        said += f" Not shown: {left_out} without a run of plain "
+        said += f" Not shown: {left_out} without a run of {name} "
         said += "under the same treatment and sampler."
     return f"{said}\n{conditions(runs)}"

@@ -21,11 +21,12 @@ from trialwatt.lifecycle.locks import measuring
 from trialwatt.lifecycle.reap import PARTIAL, reap
 from trialwatt.lifecycle.signals import trapped
 from trialwatt.lifecycle.trials import WEIGHTS
+from trialwatt.lifecycle.versions import versions_used
 from trialwatt.meters.choose import Chosen, open_available
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Platform
 from trialwatt.provenance.code import code_version
-from trialwatt.records.manifest import packages, write_manifest
+from trialwatt.records.manifest import write_manifest
 from trialwatt.records.progress import progress
 from trialwatt.records.testbed_facts import idle_of
 from trialwatt.records.writer import EventWriter
@@ -238,7 +239,10 @@ class _Run:
                 "started_utc_ns": started.utc_ns,
                 "ended_utc_ns": now().utc_ns,
                 "code": code_version(PROJECT),
-                "packages": packages(),
+                "packages": versions_used(
+                    config, type(self.sut), self.platform_kind, meters.meters.values()
+                ),
+                "control": self.sut.is_control,
                 **known,
                 "meters": meters.facts(),
                 "meter_errors": [*sampler.errors, *meters.errors],

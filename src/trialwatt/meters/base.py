@@ -101,11 +101,13 @@ class Meter(ABC):
     Most meters are read at each sample. One with `sampled` False is asked with collect() instead,
     when the run is over; settle_s is how long after a moment its reading of that moment can be
     had. `methods` says how its readings can have come about, by the unit of the domain: it is a
-    matter of the kind of meter, so that it need not be believed from a record.
+    matter of the kind of meter, so that it need not be believed from a record. `packages` names
+    what it reads with (PyPI names), for their versions in the manifest.
     """
 
     name: str
     methods: Mapping[str, tuple[Method, ...]] = MappingProxyType({})
+    packages: tuple[str, ...] = ()
     sampled: bool = True
     settle_s: float = 0.0
 

@@ -14,7 +14,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 class Machine:
     """Open files of /proc, read again at each call."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.cores = os.cpu_count() or 1
         self.memory_bytes = _PAGE * os.sysconf("SC_PHYS_PAGES")
         self._stat = os.open("/proc/stat", os.O_RDONLY)

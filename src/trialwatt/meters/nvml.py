@@ -32,6 +32,7 @@ class Nvml(Meter):
     """
 
     name = "nvml"
+    packages = ("nvidia-ml-py",)
     methods = MappingProxyType({"uj": ("counter",), "w": ("polled",)})
 
     def __init__(self, nvml, devices: list[_Device]):

@@ -63,6 +63,7 @@ class PrometheusMeter(Meter):
     """
 
     name = "prometheus"
+    packages = ("requests",)
     methods = MappingProxyType(dict.fromkeys(("uj", "w"), get_args(Method)))
     sampled = False
 

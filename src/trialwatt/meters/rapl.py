@@ -21,6 +21,7 @@ class Rapl(Meter):
     """Packages and DRAM of all sockets; core, uncore and psys beside them, never added."""
 
     name = "rapl"
+    packages = ("pyRAPL",)
     methods = MappingProxyType({"uj": ("counter",)})
 
     def __init__(self, counters: list[Counter]):

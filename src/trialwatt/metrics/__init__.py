@@ -1,0 +1,1 @@
+"""Records → metrics: who drew the energy, what it cost, and the two tidy tables of it."""

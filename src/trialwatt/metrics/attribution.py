@@ -152,8 +152,18 @@ def attribute(
     ]
 
 
-def _draw(part: Part, kinds: np.ndarray, kind_count: int, grid: Grid, rates) -> Drawn:
-    """Cut the part's time at every knot that it has, and sum the pieces by their owner."""
+def _draw(
+    part: Part,
+    kinds: np.ndarray,
+    kind_count: int,
+    grid: Grid,
+    rates: Sequence[tuple[str, np.ndarray, np.ndarray]],
+) -> Drawn:
+    """Cut the part's time at every knot that it has, and sum the pieces by their owner.
+
+    rates: of each supply its resource, and per interval what it gives: J per reserved share-ns, J
+    per CPU ns.
+    """
     bounds = _merged(grid.axis, part.cuts, part.cpu.times, grid.marks, *_times(part.reserved))
     middle = (bounds[1:] + bounds[:-1]) / 2
     interval = np.searchsorted(grid.axis, middle, side="right") - 1

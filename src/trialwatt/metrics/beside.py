@@ -40,13 +40,13 @@ class _Unavailable(BaseModel):
 
 
 _END = TypeAdapter(_End)
-_KEYS = {
+_KEYS: dict[str, tuple[str, TypeAdapter[Any]]] = {
     CONVERGENCE: ("sweeps", TypeAdapter(dict[str, list[_End]])),
     UNAVAILABLE: ("unavailable", TypeAdapter(dict[str, list[_Unavailable]])),
 }
 
 
-def write_beside(folder: Path, ends: Iterable[str], unavailable: Sequence[dict]) -> None:
+def write_beside(folder: Path, ends: Iterable[str], unavailable: Sequence[dict[str, Any]]) -> None:
     """Write both files into the folder of the tables.
 
     ends: files, one per sweep, of how it ended: sut, sampler, testbed and the fields of its
@@ -60,7 +60,7 @@ def write_beside(folder: Path, ends: Iterable[str], unavailable: Sequence[dict])
         write_whole(folder / name, text)
 
 
-def read_beside(file: Path) -> list[dict]:
+def read_beside(file: Path) -> list[dict[str, Any]]:
     """The entries of one of the two files, which must be called as they are.
 
     Raises TrialwattError where it is missing or damaged.
@@ -72,7 +72,7 @@ def read_beside(file: Path) -> list[dict]:
         raise TrialwattError(f"{file}: damaged, it lacks {key}; {AGAIN}") from error
 
 
-def _checked(kind: TypeAdapter, value: Any, file: Path) -> Any:
+def _checked(kind: TypeAdapter[Any], value: Any, file: Path) -> Any:
     """The value as it is, where it has these types."""
     try:
         kind.validate_python(value)

@@ -58,7 +58,7 @@ class MetricsContext:
     targets: Mapping[str, float] = field(default_factory=dict)
     price_per_accelerator_h: Mapping[str, float] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         amounts = {
             "price_per_cpu_h": self.price_per_cpu_h,
             "price_per_gb_h": self.price_per_gb_h,

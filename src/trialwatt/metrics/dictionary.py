@@ -124,6 +124,7 @@ RUNS = [
     Column("treatment_value", "real", "", "the treatment as a number, if it is one", "the plan"),
     Column("is_baseline", "flag", "", "whether this is the baseline's configuration", "the plan"),
     *_IDENTITY,
+    Column("is_control", "flag", "", "whether others are compared with this SUT", _MANIFEST),
     _text("label", "readable label of the configuration", _CONFIG),
     _text("status", "completed, infeasible, deadline; failed: a hole, counted nowhere", _MANIFEST),
     _text("reason", "why the status is not completed", _MANIFEST),

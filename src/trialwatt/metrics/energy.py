@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from trialwatt.metrics.attribution import (
     Curve,
+    Drawn,
     Grid,
     Part,
     Supply,
@@ -76,7 +78,7 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
     """
     origin, end = records.window
     names = list(records.steps)
-    flags, notes = list(records.flags), []
+    flags, notes = list(records.flags), list[str]()
     parts, kinds, owners = _parts(records, origin, notes)
     count = len(records.trials)
     trial_cpu = np.zeros(count)
@@ -120,27 +122,33 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
             joules = np.diff(energies[name].energy.at(axis))
             result.machine_j += np.bincount(steps, joules, len(names))
             supplies.append(_supply(domain, joules, idle))
-        drawn = attribute(parts, kinds, len(KINDS), machine, grid, supplies)
-        for part, kind, owner in zip(drawn, kinds, owners, strict=True):
-            _add(result, part, kind, owner, grid.weights)
+        found = attribute(parts, kinds, len(KINDS), machine, grid, supplies)
+        for drawn, kind, owner in zip(found, kinds, owners, strict=True):
+            _add(result, drawn, kind, owner, grid.weights)
     _quality(result, records, energies, machine, origin, end)
     return result
 
 
-def _add(result: EnergyAccount, part, kind, owner, weights) -> None:
-    result.cells_j += part.cells_j
-    result.job_weighted += float((part.cells_j.sum(axis=(0, 1)) * weights).sum())
+def _add(
+    result: EnergyAccount,
+    drawn: Drawn,
+    kind: np.ndarray,
+    owner: np.ndarray | None,
+    weights: np.ndarray,
+) -> None:
+    result.cells_j += drawn.cells_j
+    result.job_weighted += float((drawn.cells_j.sum(axis=(0, 1)) * weights).sum())
     if owner is None:
         return
     count, mine = len(result.trial_static_j), owner >= 0
     for target, values in (
-        (result.trial_static_j, part.static_j),
-        (result.trial_dynamic_j, part.dynamic_j),
-        (result.trial_weighted, part.weighted),
+        (result.trial_static_j, drawn.static_j),
+        (result.trial_dynamic_j, drawn.dynamic_j),
+        (result.trial_weighted, drawn.weighted),
     ):
         target += np.bincount(owner[mine], values[mine], count)
     train = mine & (kind == STEPS.index("train"))
-    total = part.static_j + part.dynamic_j
+    total = drawn.static_j + drawn.dynamic_j
     result.trial_train_j += np.bincount(owner[train], total[train], count)
 
 
@@ -161,7 +169,9 @@ def _unknown(result: EnergyAccount) -> None:
 # --- parts --------------------------------------------------------------------------------------
 
 
-def _parts(records: RunRecords, origin: int, notes: list[str]):
+def _parts(
+    records: RunRecords, origin: int, notes: list[str]
+) -> tuple[list[Part], list[np.ndarray], list[np.ndarray | None]]:
     """The components as parts, with the kind and the trial (or −1) of each of their segments."""
     components, host = records.components, records.manifest["host"]
     lives = [[(s - origin, e - origin) for s, e in c.lives] for c in components]
@@ -214,7 +224,10 @@ def accelerator_time(components: Sequence[Component]) -> dict[str, list[Curve]]:
     }
 
 
-def _segments(records: RunRecords, component: Component, origin: int):
+def _segments(
+    records: RunRecords, component: Component, origin: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
+    """Of a component: the knots (ns), kind and trial of each segment, CPU counter at the knots."""
     trials = records.trials
     if component.type != "worker":
         return np.empty(0), np.array([SERVICES]), None, np.empty(0)
@@ -228,7 +241,12 @@ def _segments(records: RunRecords, component: Component, origin: int):
 
 
 def _component_cpu(
-    records: RunRecords, component: Component, origin: int, knots, knot_cpu, notes: list[str]
+    records: RunRecords,
+    component: Component,
+    origin: int,
+    knots: np.ndarray,
+    knot_cpu: np.ndarray,
+    notes: list[str],
 ) -> Curve:
     """Cumulative CPU ns: samples, the knots of its trials, 0 at its start, and its last counter."""
     start, end = component.lives[0][0] - origin, component.lives[-1][1] - origin
@@ -262,7 +280,14 @@ def _component_cpu(
     )
 
 
-def _aligned(times, cpu, knots, knot_cpu, name: str, notes: list[str]) -> np.ndarray:
+def _aligned(
+    times: np.ndarray,
+    cpu: np.ndarray,
+    knots: np.ndarray,
+    knot_cpu: np.ndarray,
+    name: str,
+    notes: list[str],
+) -> np.ndarray:
     """The trials' CPU counters in terms of the samples' counter, where the two differ in origin."""
     inside = ~np.isnan(knot_cpu)
     if not len(times) or not inside.any():
@@ -303,7 +328,9 @@ def _trial_cpu(part: Part, kind: np.ndarray, owner: np.ndarray | None, count: in
 # --- readings -----------------------------------------------------------------------------------
 
 
-def _domains(records: RunRecords, origin: int, end: int, flags, notes) -> dict[str, DomainEnergy]:
+def _domains(
+    records: RunRecords, origin: int, end: int, flags: list[str], notes: list[str]
+) -> dict[str, DomainEnergy]:
     energies = {}
     for domain in records.domains:
         name = domain["name"]
@@ -365,7 +392,7 @@ def _axis(energy: Curve, starts: np.ndarray, length: float) -> tuple[np.ndarray,
     return axis, np.maximum(np.searchsorted(starts, middle, side="right") - 1, 0)
 
 
-def _supply(domain: dict, joules: np.ndarray, idle: dict[str, float]) -> Supply:
+def _supply(domain: dict[str, Any], joules: np.ndarray, idle: dict[str, float]) -> Supply:
     if domain["resource"] == "accelerator":
         return Supply(joules, math.inf, _device(domain["name"]))
     return Supply(joules, idle.get(domain["name"], 0.0), domain["resource"])
@@ -391,7 +418,12 @@ def _idle_watts(records: RunRecords, notes: list[str]) -> dict[str, float]:
 
 
 def _quality(
-    result: EnergyAccount, records: RunRecords, energies, machine: Curve, origin: int, end: int
+    result: EnergyAccount,
+    records: RunRecords,
+    energies: dict[str, DomainEnergy],
+    machine: Curve,
+    origin: int,
+    end: int,
 ) -> None:
     # who drew the energy is not known either while the usage of the machine is not
     unused = silences(machine.times, (0.0, float(end - origin)), 1e9 / records.sample_hz)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,7 @@ from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS, schema
 from trialwatt.metrics.energy import KINDS, EnergyAccount, accelerator_time, account
 from trialwatt.metrics.formulas import DUPLICATE, FAILED, J_PER_KWH, NAN, PRUNED
 from trialwatt.records.events import OUTCOMES, STEPS
+from trialwatt.records.manifest import is_control
 from trialwatt.records.outcome import FAILED as FAILED_RUN
 from trialwatt.records.reader import LIFECYCLE, Component, RunRecords, read_manifest, read_run
 from trialwatt.records.trials import IDLE, Trials
@@ -35,7 +38,7 @@ _BYTES_PER_MB = 2**20
 class RunMetrics:
     """The metrics of one run. run: column → value, without the columns that the plan gives."""
 
-    run: dict
+    run: dict[str, Any]
     trials_table: pa.Table
 
     @property
@@ -64,7 +67,7 @@ def extract_run(folder: Path, context: MetricsContext, processes: int = 1) -> Ru
         raise TrialwattError(f"{folder}: {error}") from error
 
 
-def hole(manifest: dict) -> RunMetrics:
+def hole(manifest: dict[str, Any]) -> RunMetrics:
     """The row of a run that failed: what was to be run, and nothing that was measured."""
     try:
         config = RunConfig.model_validate(manifest["config"])
@@ -129,15 +132,14 @@ def _marks(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Moments that split sums (new intensities, the goal), and the intensity of each slot."""
     start, end = records.window
-    marks = [] if goal_ns is None else [goal_ns]
+    marks = np.array([] if goal_ns is None else [goal_ns], np.int64)
     if not isinstance(context.intensity, IntensitySeries):
-        marks = np.array(marks, np.int64)
         return marks, np.full(len(marks) + 1, float(context.intensity))
     series, shift = context.intensity, records.utc_minus_mono_ns
     series.require(start + shift, end + shift)
     changes = series.utc_ns - shift
     changes = changes[(changes > start) & (changes < end)]
-    marks = np.unique(np.concatenate([np.array(marks, np.int64), changes]))
+    marks = np.unique(np.concatenate([marks, changes]))
     slot_starts = np.concatenate([[start], marks]) + shift
     return marks, series.g_per_kwh[np.searchsorted(series.utc_ns, slot_starts, side="right") - 1]
 
@@ -172,7 +174,12 @@ class _Costs:
         curves = self._held.get(component.name, [])
         return sum((curve.at(moments) for curve in curves), np.zeros(len(moments)))
 
-    def _of(self, component: Component, duration_ns, accelerator_ns) -> np.ndarray:
+    def _of(
+        self,
+        component: Component,
+        duration_ns: np.ndarray | float,
+        accelerator_ns: np.ndarray | float,
+    ) -> np.ndarray | float:
         return formulas.cost(
             component.cpu,
             component.memory_mb,
@@ -212,7 +219,7 @@ def _workers(records: RunRecords) -> list[Component]:
 # --- groups of columns --------------------------------------------------------------------------
 
 
-def _identity(manifest: dict, config: RunConfig, cpu_physical: float) -> dict:
+def _identity(manifest: dict[str, Any], config: RunConfig, cpu_physical: float) -> dict[str, Any]:
     load = config.workload
     return {
         "hash": manifest["hash"],
@@ -220,6 +227,7 @@ def _identity(manifest: dict, config: RunConfig, cpu_physical: float) -> dict:
         "sut": config.sut,
         "testbed": config.testbed_name,
         "folder": repetition_folder(manifest),
+        "is_control": is_control(manifest.get("control"), config.sut),
         "label": run_label(config),
         "status": manifest.get("status", ""),
         "reason": manifest.get("reason", ""),
@@ -229,14 +237,16 @@ def _identity(manifest: dict, config: RunConfig, cpu_physical: float) -> dict:
     }
 
 
-def repetition_folder(manifest: dict) -> str:
+def repetition_folder(manifest: dict[str, Any]) -> str:
     """The repetition's folder below the results folder."""
     folder = manifest.get("folder", "")
     name = f"rep{manifest['repetition']}"
     return folder if folder.rsplit("/", 1)[-1] == name else f"{folder}/{name}"
 
 
-def _counts(completed, failed, pruned, waste) -> dict:
+def _counts(
+    completed: np.ndarray, failed: np.ndarray, pruned: np.ndarray, waste: np.ndarray
+) -> dict[str, Any]:
     return {
         "trials_started": len(completed),
         "trials_completed": int(completed.sum()),
@@ -246,7 +256,7 @@ def _counts(completed, failed, pruned, waste) -> dict:
     }
 
 
-def _times(records: RunRecords, completed: int) -> dict:
+def _times(records: RunRecords, completed: int) -> dict[str, Any]:
     steps = records.steps
     times = {
         f"{name}_ms": (steps[name][1] - steps[name][0]) / _NS_PER_MS if name in steps else NAN
@@ -258,7 +268,7 @@ def _times(records: RunRecords, completed: int) -> dict:
     return times | {"jct_ms": jct, "throughput_per_h": formulas.throughput_per_h(completed, jct)}
 
 
-def _energies(energy: EnergyAccount, completed: np.ndarray) -> dict:
+def _energies(energy: EnergyAccount, completed: np.ndarray) -> dict[str, Any]:
     """All energies in kWh: the job's, its parts, and those of steps."""
     cells = energy.cells_j.sum(axis=2) / J_PER_KWH
     job, each = energy.job_j / J_PER_KWH, _trial_j(energy) / J_PER_KWH
@@ -287,7 +297,9 @@ def _energies(energy: EnergyAccount, completed: np.ndarray) -> dict:
     }
 
 
-def _waste(records: RunRecords, energy: EnergyAccount, costs: _Costs, waste: np.ndarray) -> dict:
+def _waste(
+    records: RunRecords, energy: EnergyAccount, costs: _Costs, waste: np.ndarray
+) -> dict[str, Any]:
     trials = records.trials
     time_ms = (trials.end_ns - trials.start_ns) / _NS_PER_MS
     kwh, money = _trial_j(energy) / J_PER_KWH, costs.of_trials()
@@ -312,7 +324,14 @@ def _waste(records: RunRecords, energy: EnergyAccount, costs: _Costs, waste: np.
     return result
 
 
-def _goal(records, energy: EnergyAccount, costs: _Costs, marks, target, goal_ns) -> dict:
+def _goal(
+    records: RunRecords,
+    energy: EnergyAccount,
+    costs: _Costs,
+    marks: np.ndarray,
+    target: float | None,
+    goal_ns: int | None,
+) -> dict[str, Any]:
     result = {
         "goal_target": NAN if target is None else target,
         "goal_reached": None if target is None else goal_ns is not None,
@@ -335,7 +354,7 @@ def _goal(records, energy: EnergyAccount, costs: _Costs, marks, target, goal_ns)
     return result
 
 
-def _pruning(records: RunRecords, energy: EnergyAccount, pruned: np.ndarray) -> dict:
+def _pruning(records: RunRecords, energy: EnergyAccount, pruned: np.ndarray) -> dict[str, Any]:
     avoided = formulas.avoided_energy(
         energy.trial_train_j[pruned],
         records.trials.epochs[pruned],
@@ -345,7 +364,7 @@ def _pruning(records: RunRecords, energy: EnergyAccount, pruned: np.ndarray) -> 
     return {"avoided_energy_kwh": known + float(avoided.sum()) / J_PER_KWH}
 
 
-def _resources(records: RunRecords) -> dict:
+def _resources(records: RunRecords) -> dict[str, Any]:
     workers, peaks, used_s = _workers(records), [], 0.0
     for worker in workers:
         track = records.usage.get(worker.name)
@@ -363,7 +382,9 @@ def _resources(records: RunRecords) -> dict:
     }
 
 
-def _quality(records: RunRecords, energy: EnergyAccount, context: MetricsContext, costs) -> dict:
+def _quality(
+    records: RunRecords, energy: EnergyAccount, context: MetricsContext, costs: _Costs
+) -> dict[str, Any]:
     flags = [*energy.flags, *([costs.unpriced] if costs.unpriced else [])]
     return {
         "energy_method": "+".join(energy.methods),
@@ -388,7 +409,7 @@ def _greatest(values: np.ndarray) -> float:
     return float(np.max(values, initial=0.0, where=~np.isnan(values)))
 
 
-def _number(value) -> float:
+def _number(value: float | None) -> float:
     return NAN if value is None else float(value)
 
 
@@ -405,7 +426,13 @@ def step_ms(trials: Trials) -> np.ndarray:
     return total.reshape(len(STEPS), len(trials)) / _NS_PER_MS
 
 
-def _trials_table(records, energy: EnergyAccount, costs: _Costs, waste, context) -> pa.Table:
+def _trials_table(
+    records: RunRecords,
+    energy: EnergyAccount,
+    costs: _Costs,
+    waste: np.ndarray,
+    context: MetricsContext,
+) -> pa.Table:
     trials, manifest = records.trials, records.manifest
     spent = dict(zip(STEPS, step_ms(trials), strict=True))
     same = {
@@ -450,6 +477,6 @@ def _repeated(text: str, count: int) -> pa.DictionaryArray:
     return _coded(np.zeros(count, np.int32), [text])
 
 
-def _coded(codes: np.ndarray, names) -> pa.DictionaryArray:
+def _coded(codes: np.ndarray, names: Sequence[str] | pa.Array) -> pa.DictionaryArray:
     names = names if isinstance(names, pa.Array) else pa.array(names, pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pc.cast(names, pa.string()))

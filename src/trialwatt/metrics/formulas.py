@@ -49,18 +49,18 @@ def carbon_intensity_g_per_kwh(grams: float, kwh: float) -> float:
 
 
 def cost(
-    cpu: np.ndarray,
-    memory_mb: np.ndarray,
-    duration_ns: np.ndarray,
+    cpu: np.ndarray | float,
+    memory_mb: np.ndarray | float,
+    duration_ns: np.ndarray | float,
     price_per_cpu_h: float,
     price_per_gb_h: float,
     accelerator_ns: np.ndarray | float = 0.0,
     price_per_accelerator_h: float = 0.0,
-) -> np.ndarray:
+) -> np.ndarray | float:
     """Reserved resources × time × price (OC and WTC are sums of it; docs/methodology, rule 10).
 
-    cpu in physical cores, memory_mb in 2**20 bytes, arrays that broadcast. accelerator_ns:
-    accelerators that are held × the time for which they are.
+    cpu in physical cores, memory_mb in 2**20 bytes, numbers or arrays that broadcast.
+    accelerator_ns: accelerators that are held × the time for which they are.
     """
     per_h = cpu * price_per_cpu_h + memory_mb / MB_PER_GB * price_per_gb_h
     accelerators = price_per_accelerator_h * (accelerator_ns / NS_PER_H)

@@ -90,7 +90,8 @@ def anytime(folder: Path) -> pd.DataFrame:
         ("services", [c for c in records.components if c.type != "worker"]),
     ):
         frame[f"{kind}_ms"] = _reserved_ns(chosen, moments) / 1e6
-        frame[f"{kind}_ms_of_job"] = float(_reserved_ns(chosen, records.window[1:])[0]) / 1e6
+        of_job = _reserved_ns(chosen, np.array(records.window[1:]))
+        frame[f"{kind}_ms_of_job"] = float(of_job[0]) / 1e6
     return frame
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -62,8 +62,9 @@ def build_tables(
         placed.setdefault(row.hash, []).append(row)
     runs, trials = [], []
     for metrics in _extract_all(sorted({Path(folder) for folder in folders}), context, processes):
-        for row in placed.get(metrics.run["hash"], [None]):
-            runs.append((asdict(row) if row else {}) | metrics.run)
+        runs += [asdict(row) | metrics.run for row in placed.get(metrics.run["hash"], [])] or [
+            metrics.run
+        ]
         trials.append(metrics.trials_table)
     return write_tables(_runs_table(runs), _trials_table(trials), output_folder)
 
@@ -95,7 +96,7 @@ def _extract_all(
     yield from mapped(partial(extract_run, context=context), folders, processes)
 
 
-def _runs_table(runs: list[dict]) -> pa.Table:
+def _runs_table(runs: list[dict[str, Any]]) -> pa.Table:
     expected = schema(RUNS)
     runs = [dict.fromkeys(PLANNED) | run for run in runs]
     for run in runs:
@@ -156,7 +157,7 @@ def _csv_text(rows: pa.RecordBatch | pa.Table, plain: pa.Schema, header: bool = 
     return sink.getvalue()
 
 
-def _whole(path: Path, write) -> Path:
+def _whole(path: Path, write: Callable[[Path], object]) -> Path:
     """Write under a temporary name in the same folder, then rename."""
     temporary = path.with_name(f".{path.name}.partial")
     try:

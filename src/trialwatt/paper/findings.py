@@ -10,9 +10,9 @@ import pandas as pd
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.best import best_table
 from trialwatt.figures.groups import groups
+from trialwatt.figures.suts import in_order, of_control
 from trialwatt.records.outcome import FAILED
 
-CONTROL = "plain"
 _LEAST = 1.0
 """Percentage points below which two medians are called equal in words."""
 _SPREAD_FROM = 2
@@ -142,12 +142,14 @@ def _waste(runs: pd.DataFrame) -> list[str]:
 def ratios(runs: pd.DataFrame) -> list[tuple[str, str, float, float]]:
     """SUT, sampler, energy and time of a job under the baseline ÷ the control's, same sampler."""
     done = runs[(runs["status"] == "completed") & runs["is_baseline"].fillna(False).astype(bool)]
+    controls = in_order(done.loc[of_control(done), "sut"])
     medians = done.groupby(["sut", "sampler"])[["job_energy_kwh", "jct_ms"]].median()
     found = []
     for (sut, sampler), row in medians.iterrows():
-        if sut == CONTROL or (CONTROL, sampler) not in medians.index:
+        alike = [name for name in controls if (name, sampler) in medians.index]
+        if sut in controls or not alike:
             continue
-        control = medians.loc[(CONTROL, sampler)]
+        control = medians.loc[(alike[0], sampler)]
         if control["job_energy_kwh"] > 0 and control["jct_ms"] > 0:
             energy, time = (row[name] / control[name] for name in ("job_energy_kwh", "jct_ms"))
             found.append((sut, sampler, energy, time))

@@ -15,8 +15,6 @@ from trialwatt.provenance.foreign import read_json
 from trialwatt.records.manifest import MOST_BYTES
 from trialwatt.records.manifest_shape import check_shape
 
-_SHOWN_PACKAGES = ("torch", "optuna", "hyperopt", "ray", "pyspark", "snakemake", "numpy")
-
 
 def setup(results: Path, runs: pd.DataFrame) -> dict:
     """Facts as texts: `rows` (name, value) for a table, and those that sentences need.
@@ -154,7 +152,7 @@ def _packages(manifests: Iterable[Mapping]) -> str:
     found: dict[str, set[str]] = {}
     for each in manifests:
         for name, version in (each.get("packages") or {}).items():
-            if name in (*_SHOWN_PACKAGES, "trialwatt") and version:
+            if version:
                 found.setdefault(name, set()).add(str(version))
     return ", ".join(f"{name} {'/'.join(sorted(found[name]))}" for name in sorted(found))
 

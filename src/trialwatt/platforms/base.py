@@ -260,6 +260,8 @@ class PlatformKind(ABC):
 
     remote: bool = False
     """Whether components share no host, files and programs with the coordinator (or each other)."""
+    packages: tuple[str, ...] = ()
+    """PyPI names of what it starts and watches components with: for their versions in run.json."""
 
     @classmethod
     @abstractmethod

@@ -1,0 +1,1 @@
+"""What every process of a run writes down, and how it is read back."""

@@ -9,6 +9,10 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trialwatt.records.remote import Remote
 
 HUB = "TRIALWATT_HUB"
 """Environment variable of a component without the run's folder: the address of the run's hub."""
@@ -30,7 +34,9 @@ def drop(name: str) -> None:
 
 
 @cache
-def _hub():
+def _hub() -> Remote:
     from trialwatt.records.remote import Remote
 
-    return Remote.here()
+    hub = Remote.here()
+    assert hub, f"only called where {HUB} is set"
+    return hub

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from trialwatt.meters.methods import method_of
 from trialwatt.provenance.company import is_company
@@ -17,28 +18,14 @@ SNAKEMAKES = ".snakemake_timestamp"
 """Snakemake puts it into every folder that a rule makes."""
 MOST_BYTES = 16 << 20
 """It lists every file of its folder."""
-PACKAGES = (
-    "trialwatt",
-    "torch",
-    "numpy",
-    "optuna",
-    "hyperopt",
-    "pyspark",
-    "ray",
-    "safetensors",
-    "pydantic",
-    "pyRAPL",
-    "nvidia-ml-py",
-    "psutil",
-    "snakemake",
-)
-"""Packages whose version can change what a run does or measures."""
+_CONTROL_BEFORE_FLAGS = "plain"
+"""The one control of records that do not say of a run whether its SUT is one."""
 
 
-def packages() -> dict[str, str]:
-    """Installed versions; a package that is not installed is left out."""
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """Installed versions by PyPI name, sorted; a package that is not installed is left out."""
     found = {}
-    for name in PACKAGES:
+    for name in sorted(set(names)):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -46,7 +33,13 @@ def packages() -> dict[str, str]:
     return found
 
 
-def headline_domains(manifest: dict) -> dict[str, list[dict]]:
+def is_control(flag: bool | None, sut: str) -> bool:
+    """Whether others are compared with this SUT: as its run recorded (`control` in run.json); None
+    where it is not on record."""
+    return sut == _CONTROL_BEFORE_FLAGS if flag is None else flag
+
+
+def headline_domains(manifest: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Meter → the domains of it that are added up: those that the manifest names, else all that
     count of its one headline meter. The method of each is that of its kind of meter, where that
     is known: a manifest that says otherwise is not believed.
@@ -74,7 +67,7 @@ def files_of(folder: Path) -> list[str]:
     return sorted(name for name in names if name not in (NAME, SNAKEMAKES) and not is_company(name))
 
 
-def _method(meter: str, domain: Mapping, testbed: object) -> dict:
+def _method(meter: str, domain: Mapping[str, Any], testbed: object) -> dict[str, Any]:
     known = method_of(meter, domain, testbed if isinstance(testbed, Mapping) else {})
     return {"method": known} if known else {}
 
@@ -84,7 +77,7 @@ def checksums(folder: Path) -> dict[str, str]:
     return {name: sha256(folder / name) for name in files_of(folder)}
 
 
-def write_manifest(folder: Path, manifest: dict) -> None:
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write run.json with the checksums of all other files, atomically and to the disk."""
     text = json.dumps(manifest | {"files": checksums(folder)}, indent=1, sort_keys=True) + "\n"
     partial = folder / f".{NAME}.partial"

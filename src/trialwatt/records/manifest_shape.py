@@ -25,7 +25,7 @@ MeterName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$")]
 MeterNames = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{0,100}$")]
 
 
-def _configuration(value: dict) -> dict:
+def _configuration(value: dict[str, Any]) -> dict[str, Any]:
     """As it is, where all of its numbers are finite, as they go into its hash, and the testbed is
     of key and value, with at most a path for a series of intensities."""
     json.dumps(value, allow_nan=False)
@@ -121,11 +121,12 @@ class _Manifest(_Part):
     test: _Scores | None = None
     enforcement: _Kind | None = None
     packages: dict[str, str] | None = None
+    control: bool | None = None
     code: _Code | None = None
     dataset: dict[str, Any] | None = None
 
 
-def check_shape(manifest: dict, where: object) -> None:
+def check_shape(manifest: dict[str, Any], where: object) -> None:
     """Raises TrialwattError naming `where`, and the first key whose value cannot be."""
     try:
         _Manifest.model_validate(manifest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance.foreign import read_json
@@ -34,9 +35,9 @@ def outcome(folder: Path) -> Outcome:
         status, reason = manifest["status"], manifest.get("reason") or ""
         if status != COMPLETED:
             return Outcome(status, math.nan, reason)
-        marks = {}
+        marks: dict[tuple[str, str], int] = {}
         for line in (folder / "records" / "harness.jsonl").read_text("utf-8").splitlines():
-            event = parse_json(line)
+            event: Any = parse_json(line)
             if event["kind"] == "step":
                 marks[event["step"], event["status"]] = event["m"]
         return Outcome(status, (marks["collect", "end"] - marks["setup", "start"]) / 1e6, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -61,14 +62,14 @@ def _is_whole(axis: Range) -> bool:
     return isinstance(axis.low, int) and isinstance(axis.high, int) and step
 
 
-def canonical(phi: Mapping, space: Space) -> str:
+def canonical(phi: Mapping[str, Any], space: Space) -> str:
     """Canonical JSON of one φ, its values spelled as the space does."""
     return canonical_json({name: _typed(space.get(name), value) for name, value in phi.items()})
 
 
 def _canonical(text: str, space: Space) -> str:
     try:
-        phi = parse_json(text)
+        phi: Any = parse_json(text)
         if not all(isinstance(value, str | int | float) for value in phi.values()):
             raise ValueError("a value is neither a number nor a word")
         return canonical(phi, space)
@@ -76,7 +77,7 @@ def _canonical(text: str, space: Space) -> str:
         raise TrialwattError(f"records: {shown(text, 200)!r} is no φ: {error}") from error
 
 
-def _typed(axis: Choices | Range | None, value):
+def _typed(axis: Choices | Range | None, value: Any) -> Any:
     if isinstance(axis, Choices):
         for choice in axis.choices:
             if choice == value and isinstance(choice, bool) == isinstance(value, bool):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -14,9 +15,9 @@ class Progress:
     unfinished: start lines of those without an end; the last of them is the one that runs.
     """
 
-    started: list[dict]
-    ended: list[dict]
-    unfinished: list[dict]
+    started: list[dict[str, Any]]
+    ended: list[dict[str, Any]]
+    unfinished: list[dict[str, Any]]
     completed: int
     cpu_ns: int
 

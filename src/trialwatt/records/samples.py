@@ -175,7 +175,7 @@ def _parsed(
 def _arrow(data: bytes, types: dict[str, pa.DataType]) -> tuple[pa.Table, int]:
     skipped: list[int] = []
 
-    def skip(row) -> str:
+    def skip(row: pcsv.InvalidRow) -> str:
         skipped.append(row.number or 0)
         return "skip"
 

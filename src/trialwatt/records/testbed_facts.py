@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +22,11 @@ from trialwatt.meters.machine import Machine
 from trialwatt.meters.model import PowerParameters
 from trialwatt.meters.schedule import Beats
 
+_Readings = tuple[np.ndarray, dict[str, list[float]]]
+"""Times in s, and per domain its values; NaN where there is none."""
 
-def host_facts() -> dict:
+
+def host_facts() -> dict[str, Any]:
     """The machine, as in a manifest's `host`. Its name only as a hash: records get published."""
     machine = Machine()
     machine.close()
@@ -41,10 +45,10 @@ def describe(
     testbed_name: str,
     testbed: Testbed,
     power: PowerParameters | None,
-    meters: dict,
-    idle: dict,
-    host: dict | None = None,
-) -> dict:
+    meters: dict[str, Any],
+    idle: dict[str, Any],
+    host: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """The whole record of a testbed.
 
     power: the coefficients that the runs' model meter will use; meters: Chosen.facts() of
@@ -64,7 +68,7 @@ def describe(
 
 def measure_idle(
     meters: dict[str, Meter], seconds: float, hz: float, size: tuple[int, float] | None = None
-) -> dict:
+) -> dict[str, Any]:
     """Idle power of each meter and domain, in watts.
 
     Returns {"seconds", "hz", "busy_share", "meters": {meter: {"by", "reason", "domains": {domain:
@@ -82,7 +86,7 @@ def measure_idle(
         cores, memory_gb = size or (machine.cores, machine.memory_gb)
         defined = {n: m.idle_watts(cores, memory_gb) for n, m in meters.items()}
         measured = {n: m for n, m in meters.items() if defined[n] is None}
-        samples, faults, busy_share = {}, {}, None
+        samples, faults, busy_share = dict[str, _Readings](), dict[str, str](), None
         if measured and seconds > 0:
             sampled = {name: meter for name, meter in measured.items() if meter.sampled}
             start = now()
@@ -97,8 +101,10 @@ def measure_idle(
 
     result = {}
     for name, meter in meters.items():
-        if defined[name] is not None:
-            domains = {d: {"watts": watts} for d, watts in defined[name].items()}
+        by_definition = defined[name]
+        domains: dict[str, Any]
+        if by_definition is not None:
+            domains = {d: {"watts": watts} for d, watts in by_definition.items()}
             result[name] = {"by": "definition", "reason": "", "domains": domains}
         elif name not in samples:
             domains = {d.name: {"watts": None} for d in meter.domains}
@@ -117,8 +123,10 @@ def measure_idle(
 
 
 def idle_of(
-    idle: dict, headline: dict[str, list[str]], defined: Mapping[str, dict[str, float] | None] = {}
-) -> dict:
+    idle: dict[str, Any],
+    headline: dict[str, list[str]],
+    defined: Mapping[str, dict[str, float] | None] = {},
+) -> dict[str, Any]:
     """The entry `idle` of a manifest: the headline's idle watts per domain, and where from.
 
     headline: meter → domains that count. defined: meter → the idle watts that it has by definition
@@ -126,7 +134,7 @@ def idle_of(
     "busy_share", "watts": {domain: watts or None}}, meters and ways joined by +. A meter that was
     not there when the testbed was measured has by "none" and no domains.
     """
-    ways, watts = [], {}
+    ways, watts = list[str](), dict[str, float | None]()
     for meter, names in headline.items():
         facts = idle["meters"].get(meter, {"by": "none", "domains": {}})
         ways.append(facts["by"])
@@ -142,7 +150,7 @@ def idle_of(
     }
 
 
-def write_testbed(path: Path, facts: dict) -> None:
+def write_testbed(path: Path, facts: dict[str, Any]) -> None:
     """Write the record as JSON, whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,10 +168,14 @@ def write_testbed(path: Path, facts: dict) -> None:
         raise
 
 
-def _sample(machine: Machine, meters: dict[str, Meter], seconds: float, hz: float):
+def _sample(
+    machine: Machine, meters: dict[str, Meter], seconds: float, hz: float
+) -> tuple[dict[str, _Readings], float]:
     """Readings over the window: per meter (times in s, {domain: values}), and the busy share."""
-    times = {name: [] for name in meters}
-    values = {name: {d.name: [] for d in meter.domains} for name, meter in meters.items()}
+    times: dict[str, list[float]] = {name: [] for name in meters}
+    values: dict[str, dict[str, list[float]]] = {
+        name: {d.name: [] for d in meter.domains} for name, meter in meters.items()
+    }
     start, first = time.monotonic(), machine.busy_ns()
     load = machine.load(0, 1)  # meters that want a load are idle by definition
     beats = Beats(hz)
@@ -181,7 +193,7 @@ def _sample(machine: Machine, meters: dict[str, Meter], seconds: float, hz: floa
     return {name: (np.array(times[name]), values[name]) for name in meters}, round(share, 4)
 
 
-def _collected(meter: Meter, start: Stamp, end: Stamp):
+def _collected(meter: Meter, start: Stamp, end: Stamp) -> tuple[_Readings, str]:
     """Readings within the window of a meter that is asked afterwards, and why there are none."""
     names = [domain.name for domain in meter.domains]
     try:
@@ -194,8 +206,8 @@ def _collected(meter: Meter, start: Stamp, end: Stamp):
     return (times, values), f"{len(rows)} readings in the window are too few: raise idle_s"
 
 
-def _summary(meter: Meter, times: np.ndarray, values: dict[str, list]) -> dict:
-    domains, unread = {}, []
+def _summary(meter: Meter, times: np.ndarray, values: dict[str, list[float]]) -> dict[str, Any]:
+    domains, unread = dict[str, Any](), list[str]()
     for domain in meter.domains:
         watts = _watts(domain, times, np.array(values[domain.name], float))
         watts = watts[~np.isnan(watts)]

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from trialwatt.clock import Stamp, now
+
+if TYPE_CHECKING:
+    from trialwatt.records.remote import Remote
 
 
 class EventWriter:
@@ -26,7 +30,7 @@ class EventWriter:
         self._run, self._who = run_id, component
         self._remote = _remote()
 
-    def write(self, kind: str, at: Stamp | None = None, **keys) -> Stamp:
+    def write(self, kind: str, at: Stamp | None = None, **keys: Any) -> Stamp:
         """Write one event that happened `at` (now, unless given)."""
         at = at or now()
         event = {"t": at.utc_ns, "m": at.mono_ns, "run": self._run, "who": self._who, "kind": kind}
@@ -47,7 +51,7 @@ class EventWriter:
             self._remote.close()
 
 
-def _remote():
+def _remote() -> Remote | None:
     """The run's hub where there is one; only then is what reaches it loaded."""
     if not os.environ.get("TRIALWATT_HUB"):
         return None

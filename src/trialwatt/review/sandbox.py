@@ -12,6 +12,7 @@ from trialwatt.review.sealing import seal
 BLOCKED = (
     "torch",
     "torchvision",
+    "torch_tpu",
     "torch_xla",
     "optuna",
     "hyperopt",

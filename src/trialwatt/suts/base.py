@@ -116,6 +116,8 @@ class Sut(ABC):
     name: str
     package: str = ""
     """PyPI name of the framework, for its version; empty where there is none."""
+    needs: tuple[str, ...] = ()
+    """PyPI names of what every run of it uses beside the framework."""
     samplers: dict[str, Strategy]
     pruners: dict[str, Strategy] = {"none": Strategy(make=lambda: None)}
     is_control: bool = False
@@ -127,6 +129,14 @@ class Sut(ABC):
     def available(cls) -> str:
         """Empty if it can run here, else what is missing and how to get it."""
         return ""
+
+    @classmethod
+    def packages(cls, config: RunConfig) -> list[str]:
+        """PyPI names of all that this run uses of it, strategies included: for their versions."""
+        search = config.workload.search
+        strategies = (cls.samplers.get(search.sampler), cls.pruners.get(search.pruner))
+        own = [cls.package] if cls.package else []
+        return [*own, *cls.needs, *(name for each in strategies if each for name in each.needs)]
 
     @classmethod
     def search_problems(cls, workload: Workload) -> list[tuple[str, str]]:

@@ -41,12 +41,13 @@ DRIVER_MB = 700
 class Hyperopt(Sut):
     name = "hyperopt"
     package = "hyperopt"
+    needs = ("pyspark",)
     samplers = SAMPLERS
     pruners = {"none": Strategy(lambda options: None, note="Hyperopt stops no trial early.")}
 
     @classmethod
     def available(cls) -> str:
-        for package in ("hyperopt", "pyspark"):
+        for package in (cls.package, *cls.needs):
             if find_spec(package) is None:
                 return f"{package} is not installed: pip install {package}"
         return spark.java_problem()

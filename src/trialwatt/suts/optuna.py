@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from trialwatt import platforms
-from trialwatt.config.models import Range, Testbed, Workload
+from trialwatt.config.models import Range, RunConfig, Testbed, Workload
 from trialwatt.config.space import is_whole
 from trialwatt.platforms.base import Role
 from trialwatt.suts import postgres
@@ -32,6 +32,11 @@ class Optuna(Sut):
     @classmethod
     def available(cls) -> str:
         return "" if find_spec("optuna") else "optuna is not installed: pip install optuna"
+
+    @classmethod
+    def packages(cls, config: RunConfig) -> list[str]:
+        database = ["psycopg", "sqlalchemy"] if config.testbed.storage is not None else []
+        return [*super().packages(config), *database]
 
     @classmethod
     def search_problems(cls, workload: Workload) -> list[tuple[str, str]]:

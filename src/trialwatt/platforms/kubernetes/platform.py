@@ -56,6 +56,7 @@ class KubernetesPlatform(Platform, PlatformKind):
     """One run on a cluster. Use `open`."""
 
     remote = True
+    packages = ("kubernetes",)
 
     def __init__(self, api: Api, place: manifests.Place, testbed: Testbed, folder: Path):
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()

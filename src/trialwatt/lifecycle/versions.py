@@ -1,0 +1,31 @@
+"""The versions of what a run used: each part of it declares its packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from trialwatt import workload
+from trialwatt.config.models import RunConfig
+from trialwatt.meters.base import Meter
+from trialwatt.platforms.base import PlatformKind
+from trialwatt.records.manifest import versions
+from trialwatt.suts.base import Sut
+
+HARNESS = ("trialwatt", "pydantic", "psutil", "snakemake")
+"""What is part of every run, whatever it measures."""
+
+
+def versions_used(
+    config: RunConfig,
+    sut: type[Sut],
+    platform: type[PlatformKind],
+    meters: Iterable[Meter],
+) -> dict[str, str]:
+    """Installed versions (of the coordinator) by PyPI name: of the harness, the workload, the SUT
+    with the strategies of this run, the platform, and the meters that were read.
+    """
+    tpu = workload.TPU_PACKAGES if config.workload.workers.accelerator == "tpu" else ()
+    measuring = (name for meter in meters for name in meter.packages)
+    return versions(
+        [*HARNESS, *workload.PACKAGES, *tpu, *sut.packages(config), *platform.packages, *measuring]
+    )
