@@ -14,6 +14,7 @@ import psutil
 import pytest
 from tests.lifecycle import faulty
 
+from trialwatt.review.tree import PROJECT, WORKFLOW
 from trialwatt.review.verify import verify
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,9 +37,9 @@ ln: {choices: [1]}
 @pytest.fixture
 def project(tmp_path) -> Path:
     """A copy of the project without results, with a small configuration in config.yaml."""
-    for name in ("config", "envs", "local", "rules", "scripts", "paper", "captions"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "Snakefile", tmp_path)
+    for name in (*WORKFLOW, PROJECT, "config", "paper"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
     (tmp_path / "config" / "config.yaml").write_text(f"testbed: local\n{SMALL}")
     (tmp_path / "config" / "spaces" / "tiny.yaml").write_text(SPACE)
     return tmp_path
