@@ -19,7 +19,7 @@ bench: $(VENV)/ready
 	$(BIN)/python benchmarks/all.py
 
 lint: $(VENV)/ready
-	$(BIN)/pytest tests/test_house.py
+	$(BIN)/pytest tests/test_house.py tests/test_types.py tests/test_architecture.py
 
 # The environment is complete when `ready` is there; a new lock makes it anew.
 $(VENV)/ready: envs/requirements.lock pyproject.toml

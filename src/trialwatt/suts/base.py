@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from trialwatt.clock import Stamp
 from trialwatt.config.models import Limits, RunConfig, Testbed, Workload
@@ -33,7 +33,7 @@ class Job:
     service: Limits = field(default_factory=Limits)
 
     @property
-    def workload(self):
+    def workload(self) -> Workload:
         return self.config.workload
 
     @property
@@ -90,7 +90,7 @@ class Trials(Protocol):
         The coordinator then closes the trial as failed, for memory or as lost.
         """
 
-    def note(self, note: dict) -> None:
+    def note(self, note: dict[str, Any]) -> None:
         """In a role that speaks: hand Sut.best a JSON object, which the coordinator keeps."""
 
 
@@ -122,7 +122,7 @@ class Sut(ABC):
     pruners: dict[str, Strategy] = {"none": Strategy(make=lambda: None)}
     is_control: bool = False
     """Whether it is what the others are compared with: then it also runs their stand-ins."""
-    notes: Sequence[dict] = ()
+    notes: Sequence[dict[str, Any]] = ()
     """In the leading role, for `best`: what the workers noted (Trials.note), as it came."""
 
     @classmethod

@@ -22,6 +22,7 @@ from concurrent.futures import Future, wait
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from trialwatt.config.models import Testbed, Workload
 from trialwatt.platforms.base import Role
@@ -76,8 +77,15 @@ class Hyperopt(Sut):
         """The driver comes first: it says when the master can take workers, and when all of
         those, which start side by side, have their executors."""
         ports, scratch = spark.Ports.free(), _scratch(job)
-        common = {"environment": spark.environment(ports), "secrets": spark.secret()}
-        service = {"kind": "service", "cpu": job.service.cpu, "memory_mb": job.service.memory_mb}
+        common: dict[str, Any] = {
+            "environment": spark.environment(ports),
+            "secrets": spark.secret(),
+        }
+        service: dict[str, Any] = {
+            "kind": "service",
+            "cpu": job.service.cpu,
+            "memory_mb": job.service.memory_mb,
+        }
         workers = job.workload.workers
         return [
             Role(name="driver", command=SPEAKING, **service, **common),
@@ -169,7 +177,7 @@ class Hyperopt(Sut):
         if _scratch(job).exists():
             shutil.rmtree(_scratch(job))
 
-    def _search(self, job: Job, trials: Trials, search: Future) -> None:
+    def _search(self, job: Job, trials: Trials, search: Future[Any]) -> None:
         """The whole search, in a thread: fmin would wait for ever for a worker that never comes."""
         import hyperopt
         import numpy

@@ -4,35 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from trialwatt.suts.strategies import Strategy
 
 
-def _random(options: dict):
+def _random(options: dict[str, Any]) -> Any:
     from hyperopt import rand
 
     return rand.suggest
 
 
-def _tpe(options: dict):
+def _tpe(options: dict[str, Any]) -> Any:
     from hyperopt import tpe
 
     return partial(tpe.suggest, **options)
 
 
-def _anneal(options: dict):
+def _anneal(options: dict[str, Any]) -> Any:
     from hyperopt import anneal
 
     return partial(anneal.suggest, **options)
 
 
-def _atpe(options: dict):
+def _atpe(options: dict[str, Any]) -> Any:
     from hyperopt import atpe
 
     return atpe.suggest
 
 
-def _mix(options: dict):
+def _mix(options: dict[str, Any]) -> Any:
     from hyperopt import anneal, mix, rand, tpe
 
     parts = {"random": rand.suggest, "anneal": anneal.suggest, "tpe": tpe.suggest}
@@ -65,7 +66,7 @@ SAMPLERS = {
 }
 
 
-def option_problems(sampler: str, given: Mapping) -> list[tuple[str, str]]:
+def option_problems(sampler: str, given: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(option, sentence) of each that the sampler lacks or cannot use: Hyperopt checks none."""
     defaults, found = SAMPLERS[sampler].defaults, []
     for name, value in given.items():

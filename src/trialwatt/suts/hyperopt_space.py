@@ -9,22 +9,23 @@ ordered all the same.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from trialwatt.config.models import Choices, Range, Space
 from trialwatt.config.space import Phi, is_whole, last_step, value_at
 
 
-def to_hyperopt(space: Space) -> dict:
+def to_hyperopt(space: Space) -> dict[str, Any]:
     """Φ for hyperopt.fmin: a dict of its expressions, labelled by the hyperparameters' names."""
     return {name: _expression(name, axis) for name, axis in space.items()}
 
 
-def phi_of(space: Space, drawn: dict) -> Phi:
+def phi_of(space: Space, drawn: dict[str, Any]) -> Phi:
     """φ of what Hyperopt has evaluated its expressions to."""
     return {name: _value(axis, drawn[name]) for name, axis in space.items()}
 
 
-def _expression(name: str, axis: Choices | Range):
+def _expression(name: str, axis: Choices | Range) -> Any:
     from hyperopt import hp
 
     if isinstance(axis, Choices):
@@ -38,7 +39,7 @@ def _expression(name: str, axis: Choices | Range):
     return hp.uniform(name, axis.low, axis.high)
 
 
-def _value(axis: Choices | Range, drawn):
+def _value(axis: Choices | Range, drawn: Any) -> Any:
     if isinstance(axis, Choices):
         return drawn
     if _is_spaced(axis):
@@ -52,5 +53,5 @@ def _is_spaced(axis: Range) -> bool:
     return not axis.log and bool(axis.step or is_whole(axis))
 
 
-def _within(value, low, high):
+def _within(value: Any, low: Any, high: Any) -> Any:
     return min(max(value, low), high)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from trialwatt.clock import Sent, Stamp, now, sent
 from trialwatt.config.models import Space
@@ -29,7 +30,7 @@ from trialwatt.suts.hyperopt_space import phi_of
 
 @contextmanager
 def told_apart(
-    objective: Callable, lost: Callable[[int], None], places: Callable[[], int]
+    objective: Callable[..., Any], lost: Callable[[int], None], places: Callable[[], int]
 ) -> Iterator[None]:
     """While this lasts, SparkTrials.fmin calls objective(number, dispatch or None, drawn values).
 
@@ -39,17 +40,18 @@ def told_apart(
     """
     from hyperopt import spark
 
-    original, one_at_a_time = spark._SparkFMinState, threading.Lock()
+    original: Any = spark._SparkFMinState
+    one_at_a_time = threading.Lock()
 
-    class State(original):
-        def _run_trial_async(self, trial: dict) -> None:
+    class State(original):  # type: ignore[misc] # Hyperopt brings no types
+        def _run_trial_async(self, trial: dict[str, Any]) -> None:
             own = copy.copy(self)  # its thread reads the function a moment later
             must_wait = self.running_trial_count() > places()
             dispatched = None if must_wait else sent()
             own.eval_function = partial(objective, trial["tid"], dispatched)
             super(State, own)._run_trial_async(trial)
 
-        def _write_exception_back(self, trial: dict, e: BaseException) -> None:
+        def _write_exception_back(self, trial: dict[str, Any], e: BaseException) -> None:
             with one_at_a_time:
                 lost(trial["tid"])
             super()._write_exception_back(trial, e)
@@ -62,8 +64,12 @@ def told_apart(
 
 
 def run_trial(
-    here: Callable[[], Trials], space: Space, number: int, dispatched: Sent | None, drawn: dict
-) -> dict:
+    here: Callable[[], Trials],
+    space: Space,
+    number: int,
+    dispatched: Sent | None,
+    drawn: dict[str, Any],
+) -> dict[str, Any]:
     """In a Python process of a Spark executor: one trial, and what Hyperopt wants to know of it."""
     from hyperopt import STATUS_FAIL, STATUS_OK
     from pyspark import TaskContext
@@ -77,12 +83,15 @@ def run_trial(
     result = here().run(phi_of(space, drawn), number, dispatched=since)
     if result.outcome == "failed":
         return {"status": STATUS_FAIL}
+    assert result.score is not None, "a trial without a score has failed"
     return {"status": STATUS_OK, "loss": -result.score}
 
 
 def _born() -> Stamp:
     """When this process was started, to a hundredth of a second; each trial has one."""
-    started_s = read_stat(os.getpid()).start / os.sysconf("SC_CLK_TCK")
+    own = read_stat(os.getpid())
+    assert own, "this process is there"
+    started_s = own.start / os.sysconf("SC_CLK_TCK")
     age_ns = round((time.clock_gettime(time.CLOCK_BOOTTIME) - started_s) * 1e9)
     utc_ns, mono_ns = now()
     return Stamp(utc_ns - age_ns, mono_ns - age_ns)

@@ -11,7 +11,8 @@ from trialwatt.suts.base import Sut
 from trialwatt.suts.document import between, replaced
 from trialwatt.suts.strategies import Strategy, installed
 
-KINDS = {"sampler": "samplers", "pruner": "pruners"}
+Kind = Literal["sampler", "pruner"]
+KINDS: dict[Kind, str] = {"sampler": "samplers", "pruner": "pruners"}
 ORDER = {
     "sampler": "grid random tpe cmaes gp qmc nsga2 nsga3 bruteforce anneal atpe mix bohb bayesopt"
     " ax hebo nevergrad zoopt optuna hyperopt",
@@ -26,7 +27,7 @@ class Cell:
     """One strategy of one SUT. `strategy` is None where the SUT does not offer it."""
 
     sut: str
-    kind: Literal["sampler", "pruner"]
+    kind: Kind
     name: str
     strategy: Strategy | None
 
@@ -43,7 +44,7 @@ class Cell:
 class Row:
     """One strategy and its cell for each SUT, in the order of the columns."""
 
-    kind: Literal["sampler", "pruner"]
+    kind: Kind
     name: str
     cells: tuple[Cell, ...]
 

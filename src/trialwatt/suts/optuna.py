@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from importlib.util import find_spec
+from typing import Any
 
 from trialwatt import platforms
 from trialwatt.config.models import Range, RunConfig, Testbed, Workload
@@ -98,7 +99,7 @@ class Optuna(Sut):
             pruner=_pruner(workload),
         )
 
-        def objective(trial) -> float:
+        def objective(trial: Any) -> float:
             # Workers that finish at the same moment can start more trials than the budget has.
             if trial.number >= job.budget:
                 study.stop()
@@ -115,6 +116,7 @@ class Optuna(Sut):
                 raise _TrialFailed(result.reason)
             if result.outcome == "pruned":
                 raise optuna.TrialPruned
+            assert result.score is not None, "a trial without a score has failed"
             return result.score
 
         budget = optuna.study.MaxTrialsCallback(job.budget, states=None)
@@ -157,7 +159,7 @@ class _TrialFailed(Exception):
     """Tells Optuna that the trial failed; the reason stands in our records."""
 
 
-def _optuna():
+def _optuna() -> Any:
     import warnings
 
     import optuna
@@ -167,17 +169,17 @@ def _optuna():
     return optuna
 
 
-def _sampler(workload: Workload, seeds: Seeds):
+def _sampler(workload: Workload, seeds: Seeds) -> Any:
     strategy = SAMPLERS[workload.search.sampler]
     return strategy.make(workload, seeds, strategy.options(workload.search.sampler_options))
 
 
-def _pruner(workload: Workload):
+def _pruner(workload: Workload) -> Any:
     strategy = PRUNERS[workload.search.pruner]
     return strategy.make(workload, strategy.options(workload.search.pruner_options))
 
 
-def _refused(key: str, make) -> list[tuple[str, str]]:
+def _refused(key: str, make: Any) -> list[tuple[str, str]]:
     """What Optuna says when it is given these options."""
     _optuna()
     try:

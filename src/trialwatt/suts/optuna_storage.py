@@ -9,7 +9,9 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from trialwatt.config.models import Testbed
@@ -69,7 +71,7 @@ def url_secret(testbed: Testbed) -> dict[str, str]:
 # --- in the workers -----------------------------------------------------------------------------
 
 
-def open_storage(job: Job):
+def open_storage(job: Job) -> Any:
     """The storage of a run's study. Raises TrialwattError where the database cannot be reached."""
     import optuna
 
@@ -108,7 +110,7 @@ def reach_storage(job: Job) -> None:
         engine.dispose()
 
 
-def _wait_for(engine, address: str) -> None:
+def _wait_for(engine: Any, address: str) -> None:
     """Until it listens: where it never does, it has ended, and the coordinator ends the run."""
     from sqlalchemy.exc import OperationalError
 
@@ -131,12 +133,14 @@ def _wait_for(engine, address: str) -> None:
 
 
 @contextmanager
-def _database(job: Job):
+def _database(job: Job) -> Iterator[str]:
     """The database's URL; errors come without it and its password, since they go into logs."""
     if is_service(job.config.testbed):
         whose, url = f"of the run, at {os.environ[ADDRESS]}", _service_url()
     else:
-        variable = job.config.testbed.storage.postgres_env
+        storage = job.config.testbed.storage
+        assert storage and storage.postgres_env, "validated with the configuration"
+        variable = storage.postgres_env
         whose, url = f"whose URL is in {variable}", os.environ.get(variable, "")
     try:
         yield _with_driver(url)

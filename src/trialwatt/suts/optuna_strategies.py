@@ -6,6 +6,7 @@ Samplers are made by `make(workload, seeds, options)`, pruners by `make(workload
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from trialwatt.config.models import Choices, Range, Space, Workload
 from trialwatt.config.space import Phi, is_whole, levels, top
@@ -31,12 +32,12 @@ def seeds_of(run_seed: int, workers: int, index: int, started: int) -> Seeds:
 # --- the search space -------------------------------------------------------------------------
 
 
-def suggest(trial, space: Space) -> Phi:
+def suggest(trial: Any, space: Space) -> Phi:
     """φ of one of Optuna's trials. Listed choices are categories to it, numbers among them too."""
     return {name: _suggest_one(trial, name, axis) for name, axis in space.items()}
 
 
-def _suggest_one(trial, name: str, axis: Choices | Range):
+def _suggest_one(trial: Any, name: str, axis: Choices | Range) -> Any:
     if isinstance(axis, Choices):
         return trial.suggest_categorical(name, axis.choices)
     if axis.log:
@@ -51,7 +52,7 @@ def _suggest_one(trial, name: str, axis: Choices | Range):
 # --- samplers ---------------------------------------------------------------------------------
 
 
-def _grid(workload: Workload, seeds: Seeds, options: dict):
+def _grid(workload: Workload, seeds: Seeds, options: dict[str, Any]) -> Any:
     # The seed shuffles the grid, and trial n takes the n-th point: it must be one for all workers.
     from optuna.samplers import GridSampler
 
@@ -59,7 +60,7 @@ def _grid(workload: Workload, seeds: Seeds, options: dict):
     return GridSampler(axes, **{"seed": seeds.shared} | options)
 
 
-def _qmc(workload: Workload, seeds: Seeds, options: dict):
+def _qmc(workload: Workload, seeds: Seeds, options: dict[str, Any]) -> Any:
     # Workers take turns in one sequence, whose scrambling must be the same for all. The trials
     # before the space is known are drawn independently, and those must differ.
     from optuna.samplers import QMCSampler, RandomSampler
@@ -68,10 +69,10 @@ def _qmc(workload: Workload, seeds: Seeds, options: dict):
     return QMCSampler(**{"seed": seeds.shared, "independent_sampler": first} | options)
 
 
-def _sampler(name: str):
+def _sampler(name: str) -> Any:
     """A sampler of which every worker has its own random state."""
 
-    def make(workload: Workload, seeds: Seeds, options: dict):
+    def make(workload: Workload, seeds: Seeds, options: dict[str, Any]) -> Any:
         import optuna
 
         return getattr(optuna.samplers, name)(**{"seed": seeds.own} | options)
@@ -133,8 +134,8 @@ SAMPLERS = {
 # --- pruners ----------------------------------------------------------------------------------
 
 
-def _pruner(name: str):
-    def make(workload: Workload, options: dict):
+def _pruner(name: str) -> Any:
+    def make(workload: Workload, options: dict[str, Any]) -> Any:
         import optuna
 
         return getattr(optuna.pruners, name)(**options)
@@ -142,13 +143,13 @@ def _pruner(name: str):
     return make
 
 
-def _hyperband(workload: Workload, options: dict):
+def _hyperband(workload: Workload, options: dict[str, Any]) -> Any:
     from optuna.pruners import HyperbandPruner
 
     return HyperbandPruner(**{"max_resource": workload.epochs} | options)
 
 
-def _patient(workload: Workload, options: dict):
+def _patient(workload: Workload, options: dict[str, Any]) -> Any:
     from optuna.pruners import PatientPruner
 
     own = {key: options[key] for key in ("patience", "min_delta") if key in options}

@@ -160,7 +160,7 @@ def _serve(
     return 0
 
 
-def _watch(server: subprocess.Popen, ended: threading.Event) -> None:
+def _watch(server: subprocess.Popen[bytes], ended: threading.Event) -> None:
     server.wait()
     ended.set()
 

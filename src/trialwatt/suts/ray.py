@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
+from typing import Any
 
 import numpy
 
@@ -69,10 +70,10 @@ class Ray(Sut):
         search, found = workload.search, []
         sampler = search.sampler
         for name, axis in workload.space.items():
-            key, ranged = f"space.{name}", isinstance(axis, Range)
-            if sampler == "bayesopt" and (not ranged or is_whole(axis) or axis.step):
+            key, ranged = f"space.{name}", axis if isinstance(axis, Range) else None
+            if sampler == "bayesopt" and (not ranged or is_whole(ranged) or ranged.step):
                 found.append((key, "bayesopt needs a continuous range here"))
-            if sampler == "zoopt" and ranged and axis.log:
+            if sampler == "zoopt" and ranged and ranged.log:
                 found.append((key, "zoopt has no log ranges"))
         for option in search.sampler_options:
             if option in ("seed", "random_state", "random_state_seed"):
@@ -264,7 +265,7 @@ def _node_manager_port(ports: int) -> int:
     return ports + PORT_OPTIONS.index("--node-manager-port")
 
 
-def _own_raylet(job: Job, host: str, head: str) -> subprocess.Popen:
+def _own_raylet(job: Job, host: str, head: str) -> subprocess.Popen[bytes]:
     """In the driver: a raylet without a CPU, so that no trial comes here; it ends with us.
 
     Returns when it can be reached. Raises TrialwattError where it ends.
@@ -282,7 +283,7 @@ def _own_raylet(job: Job, host: str, head: str) -> subprocess.Popen:
     return raylet
 
 
-def _ended(raylet: subprocess.Popen) -> TrialwattError:
+def _ended(raylet: subprocess.Popen[bytes]) -> TrialwattError:
     return TrialwattError(f"the driver's raylet ended with exit code {raylet.returncode}")
 
 
@@ -307,7 +308,7 @@ def _connected(head: str, host: str) -> bool:
 # --- Tune -------------------------------------------------------------------------------------
 
 
-def _tune():
+def _tune() -> Any:
     from ray import tune
 
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
@@ -319,12 +320,12 @@ def _search(workload: Workload, seed: int) -> Search:
     return strategy.make(workload, seed, strategy.options(workload.search.sampler_options))
 
 
-def _scheduler(workload: Workload):
+def _scheduler(workload: Workload) -> Any:
     strategy = PRUNERS[workload.search.pruner]
     return strategy.make(workload, strategy.options(workload.search.pruner_options))
 
 
-def _refused(key: str, make) -> list[tuple[str, str]]:
+def _refused(key: str, make: Any) -> list[tuple[str, str]]:
     """What Ray says when it is given these options."""
     try:
         make()
@@ -333,24 +334,25 @@ def _refused(key: str, make) -> list[tuple[str, str]]:
     return []
 
 
-def _number(trial) -> int:
+def _number(trial: Any) -> int:
     """Tune's own index of a trial, with which its experiment tag begins ("3_lr=0.01")."""
     return int(trial.experiment_tag.split("_")[0])
 
 
-def _number_text(trial) -> str:
+def _number_text(trial: Any) -> str:
     return str(_number(trial))
 
 
-def _watcher(trials: Trials):
+def _watcher(trials: Trials) -> Any:
     """Tells the coordinator of trials that failed: where the trial itself could not, it does."""
     from ray.tune import Callback
 
-    class Watcher(Callback):
-        def on_trial_error(self, iteration, trials, trial, **info) -> None:
+    class Watcher(Callback):  # type: ignore[misc] # Ray is not read for its types
+        def on_trial_error(self, iteration: Any, trials: Any, trial: Any, **info: Any) -> None:
             lost(_number(trial))
 
-        def __reduce__(self):  # Tune saves its settings; this one is of no use to another process
+        def __reduce__(self) -> Any:
+            # Tune saves its settings; this one is of no use to another process
             return Callback, ()
 
     lost = trials.lost

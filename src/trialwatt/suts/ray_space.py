@@ -8,47 +8,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from trialwatt.config.models import Choices, Range, Space
 from trialwatt.config.space import Phi, is_whole, levels
 
 
-def grid(space: Space) -> dict:
+def grid(space: Space) -> dict[str, Any]:
     """Every hyperparameter as a grid_search over its levels."""
     from ray import tune
 
     return {name: tune.grid_search(_codes(axis)) for name, axis in space.items()}
 
 
-def choices(space: Space) -> dict:
+def choices(space: Space) -> dict[str, Any]:
     """Every hyperparameter as a choice among its levels."""
     from ray import tune
 
     return {name: tune.choice(_codes(axis)) for name, axis in space.items()}
 
 
-def domains(space: Space) -> dict:
+def domains(space: Space) -> dict[str, Any]:
     """Every hyperparameter as the domain that Tune and its searchers draw from."""
     return {name: _domain(axis) for name, axis in space.items()}
 
 
-def phi_of(space: Space, config: Mapping) -> Phi:
+def phi_of(space: Space, config: Mapping[str, Any]) -> Phi:
     """φ of a trial's configuration."""
     return {name: _value(axis, config[name]) for name, axis in space.items()}
 
 
-def config_of(space: Space, phi: Phi) -> dict:
+def config_of(space: Space, phi: Phi) -> dict[str, Any]:
     """A trial's configuration that means φ."""
     return {name: _code(axis, phi[name]) for name, axis in space.items()}
 
 
 @cache
-def steps(axis: Range) -> list:
+def steps(axis: Range) -> list[Any]:
     """All values of a stepped range."""
     return levels(axis.model_copy(update={"levels": None}))
 
 
-def _domain(axis: Choices | Range):
+def _domain(axis: Choices | Range) -> Any:
     from ray import tune
 
     if isinstance(axis, Choices):
@@ -62,15 +63,15 @@ def _domain(axis: Choices | Range):
     return (tune.loguniform if axis.log else tune.uniform)(axis.low, axis.high)
 
 
-def _codes(axis: Choices | Range) -> list:
+def _codes(axis: Choices | Range) -> list[Any]:
     return [_code(axis, level) for level in levels(axis)]
 
 
-def _code(axis: Choices | Range, value):
+def _code(axis: Choices | Range, value: Any) -> Any:
     return steps(axis).index(value) if isinstance(axis, Range) and axis.step else value
 
 
-def _value(axis: Choices | Range, drawn):
+def _value(axis: Choices | Range, drawn: Any) -> Any:
     if isinstance(axis, Choices):
         return drawn
     if axis.step:

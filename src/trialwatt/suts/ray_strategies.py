@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 import math
 import random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from trialwatt.config import space as spaces
 from trialwatt.config.models import Workload
@@ -25,14 +25,14 @@ class Search(NamedTuple):
     """What the Tuner is told: its search algorithm, param_space and num_samples."""
 
     algorithm: object
-    space: dict
+    space: dict[str, Any]
     samples: int
 
 
 # --- samplers ---------------------------------------------------------------------------------
 
 
-def _grid(workload: Workload, seed: int, options: dict) -> Search:
+def _grid(workload: Workload, seed: int, options: dict[str, Any]) -> Search:
     space, budget = workload.space, _budget(workload)
     if budget == spaces.size(space):
         return Search(_variants(workload, seed, options), ray_space.grid(space), 1)
@@ -43,22 +43,22 @@ def _grid(workload: Workload, seed: int, options: dict) -> Search:
     return Search(named, ray_space.choices(space), budget)
 
 
-def _random(workload: Workload, seed: int, options: dict) -> Search:
+def _random(workload: Workload, seed: int, options: dict[str, Any]) -> Search:
     space = ray_space.domains(workload.space)
     return Search(_variants(workload, seed, options), space, _budget(workload))
 
 
-def _variants(workload: Workload, seed: int, options: dict):
+def _variants(workload: Workload, seed: int, options: dict[str, Any]) -> Any:
     from ray.tune.search.basic_variant import BasicVariantGenerator
 
     own = {"random_state": seed, "max_concurrent": workload.workers.count}
     return BasicVariantGenerator(**own | options)
 
 
-def _searcher(module: str, name: str, seed_option: str = ""):
+def _searcher(module: str, name: str, seed_option: str = "") -> Any:
     """A searcher of ray.tune.search.<module>; `seed_option`: what it calls its seed."""
 
-    def make(workload: Workload, seed: int, options: dict) -> Search:
+    def make(workload: Workload, seed: int, options: dict[str, Any]) -> Search:
         from ray.tune.search import ConcurrencyLimiter
 
         kind = getattr(importlib.import_module(f"ray.tune.search.{module}"), name)
@@ -69,7 +69,7 @@ def _searcher(module: str, name: str, seed_option: str = ""):
     return make
 
 
-def _optuna(workload: Workload, seed: int, options: dict) -> Search:
+def _optuna(workload: Workload, seed: int, options: dict[str, Any]) -> Search:
     # OptunaSearch makes a TPESampler by default; the options are those of the sampler.
     from optuna.samplers import TPESampler
 
@@ -77,7 +77,7 @@ def _optuna(workload: Workload, seed: int, options: dict) -> Search:
     return _searcher("optuna", "OptunaSearch")(workload, seed, {"sampler": sampler})
 
 
-def _nevergrad(workload: Workload, seed: int, options: dict) -> Search:
+def _nevergrad(workload: Workload, seed: int, options: dict[str, Any]) -> Search:
     # NevergradSearch has no default; NGOpt is Nevergrad's own choice of an optimizer.
     import nevergrad
 
@@ -88,13 +88,15 @@ def _nevergrad(workload: Workload, seed: int, options: dict) -> Search:
     return _searcher("nevergrad", "NevergradSearch")(workload, seed, options | found)
 
 
-def _zoopt(workload: Workload, seed: int, options: dict) -> Search:
+def _zoopt(workload: Workload, seed: int, options: dict[str, Any]) -> Search:
     own = {"budget": _budget(workload)}
     return _searcher("zoopt", "ZOOptSearch")(workload, seed, own | options)
 
 
 def _budget(workload: Workload) -> int:
-    return workload.search.budget or spaces.size(workload.space)
+    budget = workload.search.budget or spaces.size(workload.space)
+    assert budget, "validated with the configuration"
+    return budget
 
 
 SAMPLERS = {
@@ -151,19 +153,19 @@ SAMPLERS = {
 # --- pruners ----------------------------------------------------------------------------------
 
 
-def _none(workload: Workload, options: dict):
+def _none(workload: Workload, options: dict[str, Any]) -> Any:
     from ray.tune.schedulers import FIFOScheduler
 
     return FIFOScheduler(**options)
 
 
-def _asha(workload: Workload, options: dict):
+def _asha(workload: Workload, options: dict[str, Any]) -> Any:
     from ray.tune.schedulers import ASHAScheduler
 
     return ASHAScheduler(**{"max_t": workload.epochs} | options)
 
 
-def _hyperband(workload: Workload, options: dict):
+def _hyperband(workload: Workload, options: dict[str, Any]) -> Any:
     # As many brackets as Hyperband has: the last one lets its trials run to the end.
     from ray.tune.schedulers import AsyncHyperBandScheduler
 
@@ -172,7 +174,7 @@ def _hyperband(workload: Workload, options: dict):
     return AsyncHyperBandScheduler(**{"brackets": max(1, math.floor(rungs + 1e-9) + 1)} | own)
 
 
-def _median(workload: Workload, options: dict):
+def _median(workload: Workload, options: dict[str, Any]) -> Any:
     from ray.tune.schedulers import MedianStoppingRule
 
     own = {"time_attr": "training_iteration", "grace_period": 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
+from typing import Any
 
 from trialwatt.clock import Sent, sent
 from trialwatt.config.models import Workload
@@ -27,10 +28,10 @@ class Assignment:
     ):
         self.here, self.workload, self.dispatched = here, workload, dispatched
 
-    def __deepcopy__(self, _memo) -> Assignment:
+    def __deepcopy__(self, _memo: Any) -> Assignment:
         return self
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return Assignment, (self.here, self.workload, self.dispatched or sent())
 
 
@@ -47,7 +48,7 @@ class Epochs:
 
     def __init__(self, run: Callable[[Callable[[int, float], bool]], TrialResult], last: int):
         self._run, self._last = run, last
-        self._said: SimpleQueue = SimpleQueue()
+        self._said: SimpleQueue[Any] = SimpleQueue()
         self._stop: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="trial", daemon=True)
         self._started = self._ended = False
@@ -86,28 +87,29 @@ class Epochs:
         return self._stop.get()
 
 
-def trainable(prunes: bool):
+def trainable(prunes: bool) -> Any:
     """The class that Tune makes an actor of. With `prunes` it reports after each epoch."""
     from ray.tune import Trainable
 
-    class Trial(Trainable):
-        def setup(self, config: dict) -> None:
+    class Trial(Trainable):  # type: ignore[misc] # Ray is not read for its types
+        def setup(self, config: dict[str, Any]) -> None:
             assignment: Assignment = config[KEY]
             workload = assignment.workload
             phi, self._number = phi_of(workload.space, config), int(self.trial_name)
             trials = assignment.here()
 
-            def run(report) -> TrialResult:
+            def run(report: Any) -> TrialResult:
+                sent = assignment.dispatched
                 return trials.run(
                     phi,
                     self._number,
                     report if prunes else None,
-                    dispatched=assignment.dispatched.here(),
+                    dispatched=sent.here() if sent else None,
                 )
 
             self._epochs = Epochs(run, workload.epochs)
 
-        def step(self) -> dict:
+        def step(self) -> dict[str, Any]:
             said = self._epochs.next()
             if isinstance(said, float):
                 return {"score": said}

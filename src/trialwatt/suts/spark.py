@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from trialwatt.suts.base import Infeasible
 from trialwatt.suts.ports import free_blocks
@@ -264,7 +265,7 @@ def _told_the_secret(scratch: Path) -> Iterator[None]:
         defaults.unlink()
 
 
-def _last_words(web: str, executor: dict) -> str:
+def _last_words(web: str, executor: dict[str, Any]) -> str:
     query = f"appId={executor['appid']}&executorId={executor['id']}&logType=stderr"
     with urllib.request.urlopen(f"{web}/log/?{query}&byteLength=16000", timeout=ANSWER_S) as answer:
         _header, *lines = answer.read().decode(errors="replace").splitlines()
@@ -274,6 +275,6 @@ def _last_words(web: str, executor: dict) -> str:
     return f"wrote: {faults[-1].strip()[:500]}"
 
 
-def _json(url: str) -> dict:
+def _json(url: str) -> dict[str, Any]:
     with urllib.request.urlopen(url, timeout=ANSWER_S) as answer:
         return json.load(answer)

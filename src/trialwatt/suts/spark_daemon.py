@@ -27,8 +27,10 @@ def main() -> None:
 def variables(scratch: Path) -> dict[str, str]:
     """Where Spark and Python are on this machine, and that it stays in that folder of the run."""
     before = os.environ.get("JDK_JAVA_OPTIONS", "")
+    pyspark = importlib.util.find_spec("pyspark")
+    assert pyspark and pyspark.origin, "the SUT is not available without it"
     return {
-        "SPARK_HOME": str(Path(importlib.util.find_spec("pyspark").origin).parent),
+        "SPARK_HOME": str(Path(pyspark.origin).parent),
         "SPARK_CONF_DIR": str(scratch),  # a person's own settings have no part in a run
         "SPARK_LOCAL_DIRS": str(scratch),
         "JDK_JAVA_OPTIONS": f'{before} {JVM_OPTIONS} -Djava.io.tmpdir="{scratch}"'.strip(),
