@@ -12,13 +12,13 @@ from scipy.special import gammaln, stdtr
 
 from trialwatt.analysis.cells import groups, is_modelled, number
 from trialwatt.analysis.multiple import holm
+from trialwatt.records.outcome import LIFECYCLE
 
-_STEPS = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
 VARIABLES = {
     "configuration": ("wn", "cpu_physical", "wmem_mb", "budget", "pS", "epochs"),
     "lifecycle": (
-        *(f"{step}_ms" for step in _STEPS),
-        *(f"step_{step}_energy_kwh" for step in _STEPS),
+        *(f"{step}_ms" for step in LIFECYCLE),
+        *(f"step_{step}_energy_kwh" for step in LIFECYCLE),
         "load_energy_kwh",
         "train_energy_kwh",
         "validate_energy_kwh",
