@@ -1,10 +1,15 @@
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialwatt.config.identity import canonical_phi, repetition_seed, trial_seed
+from trialwatt.config.identity import canonical_phi, hash_of, repetition_seed, run_hash, trial_seed
+from trialwatt.config.models import RunConfig
 
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 PHI = {"lr": 1e-3, "ls": 32}
 seeds = st.integers(0, 2**63 - 1)
 
@@ -40,3 +45,13 @@ def test_another_phi_or_repetition_is_another_seed():
 def test_plain_values_stay_as_they_are(value):
     assert canonical_phi({"x": value}) == {"x": value}
     assert type(canonical_phi({"x": value})["x"]) is type(value)
+
+
+def test_the_hashes_of_the_reference_stay():
+    """A changed hash would measure again what is measured."""
+    manifests = [json.loads(path.read_text()) for path in sorted(REFERENCE.rglob("rep*/run.json"))]
+    assert manifests
+    for manifest in manifests:
+        config = manifest["config"]
+        assert hash_of(config) == manifest["hash"]
+        assert run_hash(RunConfig.model_validate(config)) == manifest["hash"]

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trialwatt.metrics import formulas
+from trialwatt.records.outcome import job_completion_time_ms
 
 
 def test_ept_twh_and_cint_by_hand():
@@ -28,7 +29,7 @@ def test_cost_by_hand():
 
 
 def test_jct_shares_and_throughput_by_hand():
-    assert formulas.job_completion_time_ms(2e9, 5e9) == 3000
+    assert job_completion_time_ms(2e9, 5e9) == 3000
     assert formulas.idle_share(1.0, 4.0) == 0.25
     assert formulas.utilisation(30.0, 120.0) == 0.25
     assert formulas.throughput_per_h(10, 1_800_000.0) == 20

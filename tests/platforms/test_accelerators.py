@@ -27,7 +27,8 @@ from trialwatt.platforms.accelerators import seat_of, seats
 from trialwatt.platforms.base import Role
 from trialwatt.platforms.local import LocalPlatform
 from trialwatt.records.manifest import write_manifest
-from trialwatt.records.reader import LIFECYCLE, read_run
+from trialwatt.records.outcome import LIFECYCLE
+from trialwatt.records.reader import read_run
 from trialwatt.records.writer import EventWriter
 from trialwatt.suts.base import Job
 

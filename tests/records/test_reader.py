@@ -12,8 +12,8 @@ from tests.fuzz import all_clean, corpus, mutations, wrong_json
 from trialwatt.errors import TrialwattError
 from trialwatt.records import events
 from trialwatt.records.events import OUTCOMES, STEPS
-from trialwatt.records.outcome import outcome
-from trialwatt.records.reader import LIFECYCLE, read_run
+from trialwatt.records.outcome import LIFECYCLE, outcome
+from trialwatt.records.reader import read_run
 from trialwatt.records.trials import IDLE
 
 TRIAL_ARRAYS = (

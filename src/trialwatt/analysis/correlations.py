@@ -13,15 +13,15 @@ from scipy.special import gammaln, stdtr
 from trialwatt.analysis.cells import groups, is_modelled, number
 from trialwatt.analysis.multiple import holm
 from trialwatt.config.factors import FACTORS
+from trialwatt.records.outcome import LIFECYCLE
 
-_STEPS = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
 VARIABLES = {
     "configuration": tuple(
         one.reserved or one.column for one in FACTORS.values() if one.kind != "text"
     ),
     "lifecycle": (
-        *(f"{step}_ms" for step in _STEPS),
-        *(f"step_{step}_energy_kwh" for step in _STEPS),
+        *(f"{step}_ms" for step in LIFECYCLE),
+        *(f"step_{step}_energy_kwh" for step in LIFECYCLE),
         "load_energy_kwh",
         "train_energy_kwh",
         "validate_energy_kwh",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from trialwatt.config.factors import FACTORS
@@ -22,10 +23,19 @@ def canonical_json(value: Any) -> str:
 
 def run_hash(run: RunConfig) -> str:
     """Ten hex digits of the SHA-256 of all that can change what the run does."""
-    left_out: dict[str, Any] = dict.fromkeys(TESTBED_KEYS_OF_METRICS, True)
-    left_out["kubernetes"] = KUBERNETES_KEYS_OF_ACCESS
-    resolved = run.model_dump(mode="json", exclude={"testbed": left_out})
-    return hashlib.sha256(canonical_json(resolved).encode()).hexdigest()[:10]
+    return hash_of(run.model_dump(mode="json"))
+
+
+def hash_of(config: Mapping[str, Any]) -> str:
+    """The run_hash of a configuration as it stands in a record: keys that were added since, with
+    their defaults, must not change it."""
+    testbed = config.get("testbed") or {}
+    kept = {key: value for key, value in testbed.items() if key not in TESTBED_KEYS_OF_METRICS}
+    if isinstance(cluster := kept.get("kubernetes"), Mapping):
+        kept["kubernetes"] = {
+            key: value for key, value in cluster.items() if key not in KUBERNETES_KEYS_OF_ACCESS
+        }
+    return hashlib.sha256(canonical_json({**config, "testbed": kept}).encode()).hexdigest()[:10]
 
 
 def run_label(run: RunConfig) -> str:

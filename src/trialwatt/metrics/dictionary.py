@@ -13,6 +13,7 @@ from typing import Literal
 import pyarrow as pa
 
 from trialwatt.config.factors import FACTORS
+from trialwatt.records.outcome import LIFECYCLE
 
 Kind = Literal["text", "whole", "real", "flag"]
 
@@ -69,21 +70,14 @@ _IDENTITY = [
     _text("folder", "folder of the repetition below the results folder", _MANIFEST),
 ]
 
+_WORDS = {"collect": "result collection", "metrics": "metric collection"}
 _STEP_TIMES = [
-    _real(f"{step}_ms", "ms", f"wall time of the {words} step", _EVENTS)
-    for step, words in (
-        ("deploy", "deploy"),
-        ("setup", "setup"),
-        ("trials", "trials"),
-        ("collect", "result collection"),
-        ("test", "test"),
-        ("metrics", "metric collection"),
-        ("undeploy", "undeploy"),
-    )
+    _real(f"{step}_ms", "ms", f"wall time of the {_WORDS.get(step, step)} step", _EVENTS)
+    for step in LIFECYCLE
 ]
 _STEP_ENERGIES = [
     _real(f"step_{step}_energy_kwh", "kWh", f"job energy during the {step} step", _SHARED)
-    for step in ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
+    for step in LIFECYCLE
 ]
 _WASTE = [
     _real(f"waste_{kind}_{what}_share", "", text, method)

@@ -27,7 +27,8 @@ from trialwatt.metrics.formulas import DUPLICATE, FAILED, J_PER_KWH, NAN, PRUNED
 from trialwatt.records.events import OUTCOMES, STEPS
 from trialwatt.records.manifest import is_control
 from trialwatt.records.outcome import FAILED as FAILED_RUN
-from trialwatt.records.reader import LIFECYCLE, Component, RunRecords, read_manifest, read_run
+from trialwatt.records.outcome import LIFECYCLE, job_completion_time_ms
+from trialwatt.records.reader import Component, RunRecords, read_manifest, read_run
 from trialwatt.records.trials import IDLE, Trials
 
 _NS_PER_MS = 1e6
@@ -264,7 +265,7 @@ def _times(records: RunRecords, completed: int) -> dict[str, Any]:
     }
     jct = NAN
     if "setup" in steps and "collect" in steps:
-        jct = formulas.job_completion_time_ms(steps["setup"][0], steps["collect"][1])
+        jct = job_completion_time_ms(steps["setup"][0], steps["collect"][1])
     return times | {"jct_ms": jct, "throughput_per_h": formulas.throughput_per_h(completed, jct)}
 
 

@@ -23,11 +23,6 @@ def ratio(part: float, whole: float) -> float:
     return part / whole if whole else NAN
 
 
-def job_completion_time_ms(setup_start_ns: float, collect_end_ns: float) -> float:
-    """JCT: start of setup to end of result collection, ms (design)."""
-    return (collect_end_ns - setup_start_ns) / 1e6
-
-
 def energy_per_trial_kwh(job_kwh: float, completed: int) -> float:
     """EPT: job energy ÷ completed trials, idle included, kWh (design). NaN if none completed."""
     return ratio(job_kwh, completed)

@@ -14,6 +14,8 @@ from trialwatt.records.manifest import MOST_BYTES, NAME
 from trialwatt.records.manifest_shape import check_shape
 
 COMPLETED, FAILED = "completed", "failed"
+LIFECYCLE = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
+"""The steps of a run, in order."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,11 @@ class Outcome:
     status: str
     jct_ms: float
     reason: str = ""
+
+
+def job_completion_time_ms(setup_start_ns: float, collect_end_ns: float) -> float:
+    """JCT: start of setup to end of result collection, ms (design)."""
+    return (collect_end_ns - setup_start_ns) / 1e6
 
 
 def outcome(folder: Path) -> Outcome:
@@ -40,7 +47,8 @@ def outcome(folder: Path) -> Outcome:
             event: Any = parse_json(line)
             if event["kind"] == "step":
                 marks[event["step"], event["status"]] = event["m"]
-        return Outcome(status, (marks["collect", "end"] - marks["setup", "start"]) / 1e6, reason)
+        jct_ms = job_completion_time_ms(marks["setup", "start"], marks["collect", "end"])
+        return Outcome(status, jct_ms, reason)
     except TrialwattError as error:
         raise TrialwattError(f"{folder}: is no whole run: {error}; remove it to redo it") from error
     except (OSError, ValueError, KeyError, TypeError) as error:

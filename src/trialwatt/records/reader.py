@@ -24,12 +24,12 @@ from trialwatt.records import repair
 from trialwatt.records.events import Events, Reading, read_events
 from trialwatt.records.manifest import MOST_BYTES, headline_domains
 from trialwatt.records.manifest_shape import check_shape
+from trialwatt.records.outcome import LIFECYCLE
 from trialwatt.records.samples import Power, Track, merged, read_power, read_usage
 from trialwatt.records.trial_keys import TrialKeys
 from trialwatt.records.trials import Trials, assemble
 
 _OF_A_DOMAIN = ("name", "unit", "resource", "method")
-LIFECYCLE = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
 
 
 @dataclass(frozen=True)

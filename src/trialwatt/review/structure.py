@@ -6,7 +6,6 @@ against the configuration files. Nothing is made again here.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,12 +13,8 @@ from pathlib import PurePosixPath
 from types import SimpleNamespace
 
 from trialwatt.config import handover
-from trialwatt.config.identity import canonical_json
-from trialwatt.config.models import (
-    KUBERNETES_KEYS_OF_ACCESS,
-    TESTBED_KEYS_OF_METRICS,
-    Testbed,
-)
+from trialwatt.config.identity import hash_of
+from trialwatt.config.models import Testbed
 from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.errors import TrialwattError
@@ -228,18 +223,6 @@ def _check_links(tree: Tree, name: str, known: Chain, sums: Sums) -> Iterator[Pr
             continue
         if fault := sums.fault(file, checksum):
             yield Problem(file, f"{fault} since {name} was made from it")
-
-
-def hash_of(config: Mapping) -> str:
-    """As config.identity.run_hash, of a configuration as it stands in a record: keys that were
-    added since, with their defaults, must not change it."""
-    testbed = config.get("testbed") or {}
-    kept = {key: value for key, value in testbed.items() if key not in TESTBED_KEYS_OF_METRICS}
-    if isinstance(cluster := kept.get("kubernetes"), Mapping):
-        kept["kubernetes"] = {
-            key: value for key, value in cluster.items() if key not in KUBERNETES_KEYS_OF_ACCESS
-        }
-    return hashlib.sha256(canonical_json({**config, "testbed": kept}).encode()).hexdigest()[:10]
 
 
 def _faults_of_rows(plan, part) -> Iterator[str]:

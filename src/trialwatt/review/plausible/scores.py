@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from trialwatt.printed import shown
+from trialwatt.records.outcome import LIFECYCLE
 from trialwatt.records.phi import canonical
-from trialwatt.records.reader import LIFECYCLE
 from trialwatt.review.plausible.run import LETTERS, Fault, Run, key_fault
 from trialwatt.review.plausible.trials import COMPLETED
 
