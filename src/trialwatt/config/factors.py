@@ -47,9 +47,9 @@ class Factor:
     in_budget: bool = False
     by_job: bool = False
     unnamed: tuple[Value, ...] | None = None
-    read: Callable[[Workload], Value] | None = None
+    read: Callable[[Workload], Value | None] | None = None
 
-    def of(self, workload: Workload) -> Value:
+    def of(self, workload: Workload) -> Value | None:
         """The value of its column for a workload."""
         if self.read is not None:
             return self.read(workload)
@@ -59,11 +59,11 @@ class Factor:
         return found  # type: ignore[return-value]
 
 
-def _space_size(workload: Workload) -> int:
+def _space_size(workload: Workload) -> int | None:
     return size(workload.space)
 
 
-def _budget(workload: Workload) -> int:
+def _budget(workload: Workload) -> int | None:
     """Without a budget of its own a search has that of the whole space."""
     return workload.search.budget or size(workload.space)
 
