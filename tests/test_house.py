@@ -16,6 +16,7 @@ HEAVY = {"torch", "torchvision", "optuna", "hyperopt", "ray", "pyspark", "kubern
 STAGES = {
     "clock": 0,
     "errors": 0,
+    "files": 0,
     "plainfile": 0,
     "printed": 0,
     "config": 1,
