@@ -13,8 +13,8 @@ from tests.page.conftest import EXPERIMENTS, HARM
 
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.suts import mark
+from trialwatt.files import sha256
 from trialwatt.page.make import write_comparison, write_page
-from trialwatt.provenance.files import sha256
 
 
 class Page(HTMLParser):

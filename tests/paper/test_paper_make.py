@@ -13,9 +13,9 @@ from tests.review.conftest import Unpacked
 
 from trialwatt.config import handover
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256
 from trialwatt.paper.build import build
 from trialwatt.paper.numbers import paper_numbers
-from trialwatt.provenance.files import sha256
 from trialwatt.provenance.trace import trace
 from trialwatt.review.verify import verify
 

@@ -205,7 +205,7 @@ def test_a_failed_write_leaves_the_old_record_and_no_rest(tmp_path, monkeypatch)
     def full(_descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(testbed_facts.os, "fsync", full)
+    monkeypatch.setattr("trialwatt.files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_testbed(path, {"old": False})
     assert json.loads(path.read_text()) == {"old": True}

@@ -18,6 +18,7 @@ from trialwatt.figures import figures_of
 from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import make_figures, make_table, source_of
 from trialwatt.figures.report import write_report
+from trialwatt.files import sha256
 from trialwatt.meters.model import PowerParameters
 from trialwatt.metrics import extract, series
 from trialwatt.metrics.beside import write_beside
@@ -27,7 +28,6 @@ from trialwatt.page.make import write_page
 from trialwatt.paper.make import make_paper
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import unpack, write_archive
-from trialwatt.provenance.files import sha256
 from trialwatt.provenance.planfile import plan_text
 from trialwatt.records.manifest import write_manifest
 from trialwatt.review.pack import pack

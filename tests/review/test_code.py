@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from trialwatt.files import sha256
 from trialwatt.provenance import crate
-from trialwatt.provenance.files import sha256
 from trialwatt.review import code
 from trialwatt.review.structure import Sums
 from trialwatt.review.tree import Tree, workflow_files

@@ -7,9 +7,9 @@ import pytest
 
 from trialwatt.config import handover
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256
 from trialwatt.page.make import write_comparison
 from trialwatt.provenance.archivefile import plain_files
-from trialwatt.provenance.files import sha256
 from trialwatt.review import contribute
 from trialwatt.review.contribute import NotVerified, import_command, take_over
 from trialwatt.review.tree import notes_of

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from trialwatt.provenance.files import sha256
+from trialwatt.files import sha256
 from trialwatt.review.verdict import render_text
 from trialwatt.review.verify import verify
 

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from trialwatt.errors import TrialwattError
-from trialwatt.provenance.files import sha256
+from trialwatt.files import sha256
 from trialwatt.review.pack import archive_command
 from trialwatt.review.signature import check, sign, signature_of
 from trialwatt.review.verify import verify, verify_command

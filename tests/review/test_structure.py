@@ -7,8 +7,8 @@ import pytest
 
 import trialwatt
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256
 from trialwatt.provenance import crate
-from trialwatt.provenance.files import sha256
 from trialwatt.review.structure import (
     Sums,
     check_chains,

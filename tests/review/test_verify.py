@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from trialwatt.files import sha256
 from trialwatt.paper.build import build
 from trialwatt.provenance import crate
 from trialwatt.provenance.embed import encode
-from trialwatt.provenance.files import sha256
 from trialwatt.review.verdict import render_text
 from trialwatt.review.verify import verify, verify_command
 

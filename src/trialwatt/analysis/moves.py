@@ -18,7 +18,7 @@ from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from trialwatt.analysis.convergence import Step, Verdict, assess, needs_more_repetitions
 from trialwatt.errors import TrialwattError
-from trialwatt.provenance.files import write_whole
+from trialwatt.files import write_whole
 from trialwatt.provenance.foreign import read_json
 from trialwatt.records.outcome import Outcome, outcome
 

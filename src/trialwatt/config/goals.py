@@ -16,6 +16,7 @@ from trialwatt.config.loading import ConfigFiles, Problems
 from trialwatt.config.models import Model, Number, Value, Workload
 from trialwatt.config.origins import Origins
 from trialwatt.errors import ConfigError, TrialwattError
+from trialwatt.files import write_whole
 
 FOLDER = "config/goals"
 BASE = "mnist-ff"
@@ -74,10 +75,7 @@ def targets(root: Path) -> dict[str, float]:
 def write_reference(root: Path, reference: Reference) -> Path:
     """Write config/goals/<dataset>.json atomically; returns its path."""
     path = root / reference_file(reference.dataset)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(reference.model_dump_json(indent=1) + "\n")
-    partial.replace(path)
+    write_whole(path, reference.model_dump_json(indent=1) + "\n")
     return path
 
 

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from trialwatt.config.models import Experiment, Settings, Space, Testbed, WorkloadFile
 from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
+from trialwatt.files import write_whole
 
 FOLDER = "config/schema"
 
@@ -45,12 +46,9 @@ def schema_text(schema: dict[str, Any]) -> str:
 def write_schemas(root: Path) -> list[Path]:
     """Write config/schema/<kind>.json below root; returns the files."""
     folder = root / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, schema in schemas().items():
         path = folder / f"{name}.json"
-        partial = path.with_suffix(".partial")
-        partial.write_text(schema_text(schema), encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, schema_text(schema))
         written.append(path)
     return written

@@ -18,12 +18,12 @@ from trialwatt.figures.notes import conditions, host_said, texts
 from trialwatt.figures.tablefiles import read_tidy
 from trialwatt.figures.tables import explanation, readable, results_table
 from trialwatt.figures.workflow import graph_svg
+from trialwatt.files import write_whole
 from trialwatt.metrics.beside import read_beside
 from trialwatt.metrics.tables import read_runs
 from trialwatt.provenance.chain import validated
 from trialwatt.provenance.embed import FIGURES as SUFFIXES
 from trialwatt.provenance.embed import read_sidecar
-from trialwatt.provenance.files import write_whole
 from trialwatt.records.outcome import FAILED
 
 _STATUSES = ("completed", "infeasible", "deadline", FAILED)

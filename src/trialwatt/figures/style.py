@@ -18,8 +18,8 @@ import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from trialwatt.files import write_whole
 from trialwatt.provenance.embed import FIGURES, PNG_KEY, encode, write_sidecar
-from trialwatt.provenance.files import write_whole
 
 PAGE_IN = 7.0
 """Width of both columns of a two-column paper, inches."""

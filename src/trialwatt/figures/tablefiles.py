@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from trialwatt.errors import TrialwattError
+from trialwatt.files import write_whole
 from trialwatt.metrics.beside import AGAIN
 from trialwatt.printed import shown
 from trialwatt.provenance.embed import write_sidecar
-from trialwatt.provenance.files import write_whole
 
 _SENTENCE = 80
 """A text of more letters than this is broken into lines in LaTeX."""

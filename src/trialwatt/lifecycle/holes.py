@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.provenance.files import write_whole
+from trialwatt.files import write_whole
 from trialwatt.records.outcome import FAILED, outcome
 
 

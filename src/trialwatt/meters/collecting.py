@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from trialwatt.files import write_whole
 from trialwatt.meters.base import Collected, Meter, MeterError
 from trialwatt.meters.rows import USAGE, heading, power_field, stamped, usage_fields
 
@@ -28,11 +29,7 @@ def write_collected(folder: Path, name: str, meter: Meter, collected: Collected)
 
 
 def _write(path: Path, lines: list[str]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text("\n".join(lines) + "\n")
-        partial.replace(path)
+        write_whole(path, "\n".join(lines) + "\n")
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise MeterError(f"{path.name} cannot be written: {error}") from error

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from trialwatt.errors import TrialwattError
-from trialwatt.provenance.files import write_whole
+from trialwatt.files import write_whole
 from trialwatt.provenance.foreign import read_json
 
 CONVERGENCE, UNAVAILABLE = "convergence.json", "unavailable.json"

@@ -17,6 +17,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
 from trialwatt.errors import TrialwattError
+from trialwatt.files import whole
 from trialwatt.metrics.beside import AGAIN
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS, Column, entries, schema
@@ -158,13 +159,8 @@ def _csv_text(rows: pa.RecordBatch | pa.Table, plain: pa.Schema, header: bool = 
 
 
 def _whole(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write under a temporary name in the same folder, then rename."""
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as part:
+        write(part)
     return path
 
 

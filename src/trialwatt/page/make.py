@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from trialwatt.figures.suts import in_order, mark
+from trialwatt.files import write_whole
 from trialwatt.metrics.beside import CONVERGENCE, UNAVAILABLE, read_beside
 from trialwatt.metrics.processes import PROCESSES
 from trialwatt.page import runs as runs_of
@@ -28,7 +29,6 @@ from trialwatt.page.labs import Lab, contributed, own
 from trialwatt.page.origin import SHARED, Pool, configuration
 from trialwatt.page.overview import overview
 from trialwatt.page.sections import section
-from trialwatt.provenance.files import write_whole
 
 SCRIPTS = ("dom", "marks", "plot", "lines", "rows", "curves", "tables", "run", "main")
 """Files of assets/, in the order in which they are put together."""

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256
 from trialwatt.metrics.beside import AGAIN
 from trialwatt.provenance.chain import read_manifest, validated, without_places
-from trialwatt.provenance.files import sha256
 from trialwatt.provenance.foreign import read_json
 from trialwatt.records.manifest import NAME as MANIFEST
 

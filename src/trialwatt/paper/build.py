@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.provenance.files import write_whole
+from trialwatt.files import write_whole
 from trialwatt.provenance.foreign import read_json
 
 MAIN = "main.typ"

@@ -24,12 +24,12 @@ from trialwatt.figures.notes import conditions, count_flagged, energy_statement
 from trialwatt.figures.quantity import is_modelled, methods, number
 from trialwatt.figures.tablefiles import read_tidy
 from trialwatt.figures.tables import explanation, readable, results_table
+from trialwatt.files import write_whole
 from trialwatt.metrics.beside import CONVERGENCE, UNAVAILABLE, read_beside
 from trialwatt.metrics.tables import read_runs
 from trialwatt.paper.constants import constants
 from trialwatt.paper.findings import findings, ratios
 from trialwatt.paper.setup import setup
-from trialwatt.provenance.files import write_whole
 from trialwatt.records.outcome import FAILED
 
 FORMAT = 1

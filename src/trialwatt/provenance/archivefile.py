@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from trialwatt.files import whole
 from trialwatt.printed import shown
 from trialwatt.provenance.bounds import LIMITS, Amount, BadArchive, Limits, fault_of_name, named
 from trialwatt.provenance.company import is_company
@@ -55,20 +56,17 @@ def write_archive(path: Path, contents: Mapping[str, Path | bytes]) -> Path:
 
     Order, times and modes are fixed, so the same contents give the same bytes (with one zlib).
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-            for name in sorted(contents):
-                content = contents[name]
-                entry = zipfile.ZipInfo(name, _DATE)
-                entry.create_system, entry.external_attr = _UNIX, _MODE << 16
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                data = content if isinstance(content, bytes) else content.read_bytes()
-                archive.writestr(entry, data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        whole(path) as part,
+        zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
+    ):
+        for name in sorted(contents):
+            content = contents[name]
+            entry = zipfile.ZipInfo(name, _DATE)
+            entry.create_system, entry.external_attr = _UNIX, _MODE << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            data = content if isinstance(content, bytes) else content.read_bytes()
+            archive.writestr(entry, data)
     return path
 
 

@@ -15,8 +15,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256
 from trialwatt.printed import shown
-from trialwatt.provenance.files import sha256
 from trialwatt.provenance.foreign import Missing, read_json
 from trialwatt.records.manifest import MOST_BYTES, headline_domains
 from trialwatt.records.manifest_shape import check_shape

@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256
 from trialwatt.printed import shown
-from trialwatt.provenance.files import sha256
 from trialwatt.provenance.foreign import Missing, Unreadable, read_json
 
 NAME = "ro-crate-metadata.json"

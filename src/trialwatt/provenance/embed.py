@@ -16,9 +16,9 @@ from itertools import islice
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256, write_whole
 from trialwatt.printed import shown
 from trialwatt.provenance import pdftext, pngtext, svgtext
-from trialwatt.provenance.files import sha256, write_whole
 from trialwatt.provenance.foreign import Missing, parse_json, read_json
 
 PNG_KEY = "trialwatt"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from trialwatt.files import sha256, write_whole
 from trialwatt.meters.methods import method_of
 from trialwatt.provenance.company import is_company
-from trialwatt.provenance.files import sha256
 
 NAME = "run.json"
 SNAKEMAKES = ".snakemake_timestamp"
@@ -80,9 +79,4 @@ def checksums(folder: Path) -> dict[str, str]:
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write run.json with the checksums of all other files, atomically and to the disk."""
     text = json.dumps(manifest | {"files": checksums(folder)}, indent=1, sort_keys=True) + "\n"
-    partial = folder / f".{NAME}.partial"
-    with partial.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / NAME)
+    write_whole(folder / NAME, text, synced=True)

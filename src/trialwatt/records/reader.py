@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256
 from trialwatt.provenance.company import is_company
-from trialwatt.provenance.files import sha256
 from trialwatt.provenance.foreign import Missing, read_json
 from trialwatt.records import repair
 from trialwatt.records.events import Events, Reading, read_events

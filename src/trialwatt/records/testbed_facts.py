@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 
 from trialwatt.clock import Stamp, now
 from trialwatt.config.models import Testbed
+from trialwatt.files import write_whole
 from trialwatt.meters.base import Domain, Meter, MeterError
 from trialwatt.meters.counters import increments
 from trialwatt.meters.machine import Machine
@@ -152,20 +151,8 @@ def idle_of(
 
 def write_testbed(path: Path, facts: dict[str, Any]) -> None:
     """Write the record as JSON, whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(facts, indent=2, sort_keys=True, allow_nan=False) + "\n"
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_whole(Path(path), text, synced=True)
 
 
 def _sample(

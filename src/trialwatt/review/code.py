@@ -15,7 +15,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from trialwatt.provenance.files import sha256, write_whole
+from trialwatt.files import sha256, write_whole
 from trialwatt.review.structure import Problem, Sums
 from trialwatt.review.tree import Tree, workflow_files
 

@@ -18,8 +18,8 @@ from importlib import metadata
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256, write_whole
 from trialwatt.printed import printable, shown
-from trialwatt.provenance.files import sha256, write_whole
 from trialwatt.review.verdict import Verdict
 from trialwatt.review.verify import unpacked, verify_tree
 

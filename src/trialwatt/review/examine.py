@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256
 from trialwatt.paper.build import MAIN, NUMBERS
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import plain_files
-from trialwatt.provenance.files import sha256
 from trialwatt.provenance.light import left_out
 from trialwatt.review import artifact
 from trialwatt.review.code import check_code

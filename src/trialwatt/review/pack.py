@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import write_archive
 from trialwatt.provenance.chain import placed
 from trialwatt.provenance.code import code_version
-from trialwatt.provenance.files import sha256
 from trialwatt.provenance.foreign import read_json
 from trialwatt.provenance.light import left_out
 from trialwatt.records.manifest import NAME as MANIFEST

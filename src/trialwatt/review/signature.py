@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.files import write_whole
 from trialwatt.printed import shown
-from trialwatt.provenance.files import write_whole
 
 SUFFIX = ".sig"
 NAMESPACE = "trialwatt"

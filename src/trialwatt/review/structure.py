@@ -18,12 +18,12 @@ from trialwatt.config.models import Testbed
 from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256
 from trialwatt.paper.prose import typed_digits
 from trialwatt.provenance import crate, planfile
 from trialwatt.provenance.archivefile import plain_files
 from trialwatt.provenance.chain import Chain, validated
 from trialwatt.provenance.company import is_company
-from trialwatt.provenance.files import sha256
 from trialwatt.provenance.foreign import read_json
 from trialwatt.provenance.light import left_out
 from trialwatt.records.manifest import NAME as MANIFEST

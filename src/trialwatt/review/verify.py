@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256
 from trialwatt.printed import printable
 from trialwatt.provenance import crate, planfile
 from trialwatt.provenance.archivefile import BadArchive, unpack
-from trialwatt.provenance.files import sha256
 from trialwatt.provenance.planfile import read_plan
 from trialwatt.review.confined import in_a_fresh_process
 from trialwatt.review.signature import Signed, check, signature_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.provenance.files import write_whole
+from trialwatt.files import write_whole
 
 
 def replaced(document: str, begin: str, end: str, text: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from trialwatt.errors import TrialwattError
+from trialwatt.files import whole
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 PUBLISHED = {
@@ -63,13 +64,8 @@ def write(path: Path, name: str, arrays: dict[str, np.ndarray], height, width, c
     known = DatasetFacts(name, height, width, classes, scale, counts.tolist(), _digest(flat))
     # One key only: safetensors keeps several in an order that changes from file to file.
     metadata = {"facts": json.dumps(asdict(known), sort_keys=True)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with whole(path) as partial:
         save_file(flat, partial, metadata=metadata)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def facts(path: str | Path) -> DatasetFacts:

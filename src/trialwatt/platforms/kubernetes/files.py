@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from trialwatt.platforms.kubernetes.hub_client import CHUNK, sha256
+from trialwatt.files import sha256
+from trialwatt.platforms.kubernetes.hub_client import CHUNK
 
 
 class Refused(Exception):

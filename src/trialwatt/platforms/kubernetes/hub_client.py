@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, urlsplit
 
+from trialwatt.files import sha256
+
 ADDRESS = "TRIALWATT_HUB"
 """Environment variable of every pod but the hub: http://<address>:<port> of the run's hub."""
 TOKEN = "TRIALWATT_HUB_TOKEN"
@@ -159,9 +161,3 @@ class HubClient:
             text = content.decode(errors="replace")[:500]
             raise ConnectionError(f"{path}: {response.status} {text}")
         return response.status, content
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import queue
 import secrets
@@ -12,9 +13,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256, write_whole
 from trialwatt.platforms.kubernetes.access import OUTAGE_S, Api, ApiFault, Patience
 from trialwatt.platforms.kubernetes.hub import NAME, PORT
-from trialwatt.platforms.kubernetes.hub_client import TOKEN_HEADER, sha256
+from trialwatt.platforms.kubernetes.hub_client import TOKEN_HEADER
 
 PAUSE_S, MAX_PAUSE_S = 0.1, 2.0
 FILE_S = 600.0
@@ -85,13 +87,9 @@ class Post:
             if fault.status == 404:
                 return False
             raise
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(data)
-        if sha256(part) != headers["X-Sha256"]:
-            part.unlink()
+        if hashlib.sha256(data).hexdigest() != headers["X-Sha256"]:
             raise TrialwattError(f"{name} came damaged from the run's hub")
-        part.replace(path)
+        write_whole(path, data)
         return True
 
     def clock(self) -> dict:

@@ -13,12 +13,13 @@ from urllib.parse import quote
 
 from trialwatt.config.models import Kubernetes, Testbed
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256
 from trialwatt.platforms.kubernetes import guests
 from trialwatt.platforms.kubernetes.access import Api, ApiFault
 from trialwatt.platforms.kubernetes.faults import is_ready
 from trialwatt.platforms.kubernetes.gone import delete_namespace, wait_until_gone
 from trialwatt.platforms.kubernetes.hub import PORT
-from trialwatt.platforms.kubernetes.hub_client import TOKEN_HEADER, sha256
+from trialwatt.platforms.kubernetes.hub_client import TOKEN_HEADER
 from trialwatt.platforms.kubernetes.rights import SHARED_SECRET
 from trialwatt.platforms.kubernetes.waiting import wait_for
 
