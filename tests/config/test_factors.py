@@ -108,3 +108,10 @@ def test_no_hash_and_no_folder_of_the_reference_has_changed():
         folder = file.parents[1].relative_to(REFERENCE).as_posix()
         assert run_hash(run) == manifest["hash"]
         assert run_folder(run) == folder == manifest["folder"]
+
+
+def test_which_hypothesis_is_told_of():
+    assert hypotheses(["workers.memory_mb"]) == {"H1"}
+    assert hypotheses(["search.pruner"]) == hypotheses(["batch"]) == {"H2"}
+    assert hypotheses(["workers.count", "space"]) == {"H1", "H2"}
+    assert hypotheses(["epochs"]) == hypotheses([]) == set()  # more epochs take more energy

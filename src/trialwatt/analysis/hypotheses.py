@@ -13,7 +13,7 @@ from trialwatt.analysis import platform_effect, search_effect
 from trialwatt.analysis.answers import DEMONSTRATION, RECORDED, UNDECIDED, Answer
 from trialwatt.analysis.cells import by_experiment, is_modelled, varied
 from trialwatt.analysis.evidence import Evidence, judge, overall
-from trialwatt.config.factors import HYPOTHESES, families
+from trialwatt.config.factors import hypotheses
 from trialwatt.metrics.processes import mapped
 
 RESAMPLES = 4999
@@ -75,9 +75,9 @@ def answers(
 
 
 def _concerns(hypothesis: str, runs: pd.DataFrame) -> pd.Series:
-    family, found = HYPOTHESES[hypothesis], pd.Series(False, runs.index)
+    found = pd.Series(False, runs.index)
     for _, rows in by_experiment(runs):
-        found[rows.index] = family in families(varied(rows))
+        found[rows.index] = hypothesis in hypotheses(varied(rows))
     return found
 
 

@@ -46,7 +46,7 @@ def evidence(runs: pd.DataFrame, resamples: int) -> list[Evidence]:
         keys = varied(rows)
         levels = with_levels(rows, keys)
         for one in map(factor, keys):
-            if one.family == SEARCH:
+            if one.family == SEARCH and one.tested:
                 found += _of_factor(name, levels, one, keys, resamples)
     return found
 

@@ -31,6 +31,7 @@ class Factor:
     budgets differ between its levels. by_job: levels are compared by the energy of the job, since
     they make completed trials few, and not by that of a trial. unnamed: values that a run's folder
     does not name, so that the folders of the configurations that come with us stay as they were.
+    tested: whether it tells for its family's hypothesis.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Factor:
     in_budget: bool = False
     by_job: bool = False
     unnamed: tuple[Value, ...] | None = None
+    tested: bool = True
     read: Callable[[Workload], Value | None] | None = None
 
     def of(self, workload: Workload) -> Value | None:
@@ -225,6 +227,7 @@ _FACTORS = (
         short="epochs",
         label="epochs of a trial",
         unnamed=(1, 2, 3, 5, 10),
+        tested=False,  # that more epochs take more energy needs no test
     ),
 )
 FACTORS: dict[str, Factor] = {factor.key: factor for factor in _FACTORS}
@@ -268,6 +271,12 @@ def split(text: str) -> tuple[str, ...]:
 def families(keys: Iterable[str]) -> set[Family]:
     """What an experiment that varies these keys is about; empty where it varies nothing."""
     return {family for key in keys if (family := factor(key).family) is not None}
+
+
+def hypotheses(keys: Iterable[str]) -> set[str]:
+    """Which hypotheses an experiment that varies these keys tells of."""
+    told = {one.family for one in map(factor, keys) if one.tested}
+    return {name for name, family in HYPOTHESES.items() if family in told}
 
 
 def plural(said: str) -> str:

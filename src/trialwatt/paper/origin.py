@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from trialwatt.analysis.cells import varied
-from trialwatt.config.factors import HYPOTHESES, families
+from trialwatt.config.factors import hypotheses
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.best import measure_of, overall_best
 from trialwatt.figures.tables import MEASURES, runs_of_rows
@@ -218,7 +218,7 @@ class _Tables:
         return Origin([said], runs[runs["sut"] == sut], {_runs_of(name)})
 
     def _concerns(self, hypothesis: str, name: str) -> bool:
-        return HYPOTHESES[hypothesis] in families(varied(self.of[name]))
+        return hypothesis in hypotheses(varied(self.of[name]))
 
 
 _STATUSES = ("completed", "infeasible", "deadline", FAILED)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trialwatt.analysis.convergence import REPETITIONS
-from trialwatt.config.factors import HYPOTHESES, families
+from trialwatt.config.factors import hypotheses
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.figures import FIGURES, figures_of
 from trialwatt.provenance.planfile import ExperimentPart
@@ -251,9 +251,7 @@ def _hypotheses(tree: Tree) -> Iterable[dict]:
             "id": name,
             "contribution": statement,
             "experiments": [
-                part.id
-                for part in tree.plan.experiments
-                if HYPOTHESES[name] in families(part.varied)
+                part.id for part in tree.plan.experiments if name in hypotheses(part.varied)
             ],
             "expected": sorted(said, key=lambda one: not one.startswith(f"{name}:")),
             "figures": [],
