@@ -13,6 +13,7 @@ from trialwatt.config.factors import (
     factor,
     families,
     heading,
+    hypotheses,
     joined,
     plural,
     split,

@@ -80,7 +80,7 @@ def warm_up_of(wildcards):
 def figure_files(experiment):
     return expand(
         f"{RESULTS}/figures/{experiment}/{{figure}}{{ending}}",
-        figure=figures_of(experiment, plan.experiments[experiment].varies),
+        figure=figures_of(plan.experiments[experiment].varies),
         ending=[".svg", ".pdf", ".png", ".json"],
     )
 

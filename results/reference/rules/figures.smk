@@ -17,7 +17,7 @@ for experiment in plan.experiments:
             "../envs/trialwatt.yaml"
         params:
             source=handover.source(plan, experiment),
-            figures=figures_of(experiment, plan.experiments[experiment].varies),
+            figures=figures_of(plan.experiments[experiment].varies),
         script:
             "../scripts/figures.py"
 
