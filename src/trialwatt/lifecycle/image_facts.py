@@ -7,7 +7,7 @@ import platform
 import sys
 
 from trialwatt import suts
-from trialwatt.records.manifest import packages
+from trialwatt.lifecycle.versions import versions_of_all
 from trialwatt.records.testbed_facts import cpu_model
 
 
@@ -19,7 +19,7 @@ def image_facts() -> dict:
         "architecture": platform.machine(),
         "kernel": platform.release(),
         "cpu_model": cpu_model(),
-        "packages": packages(),
+        "packages": versions_of_all(),
         "suts_lacking": {name: reason for name, reason in lacking.items() if reason},
     }
 

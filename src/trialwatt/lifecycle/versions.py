@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trialwatt import workload
+from trialwatt import suts, workload
 from trialwatt.config.models import RunConfig
 from trialwatt.meters.base import Meter
 from trialwatt.platforms.base import PlatformKind
@@ -29,3 +29,16 @@ def versions_used(
     return versions(
         [*HARNESS, *workload.PACKAGES, *tpu, *sut.packages(config), *platform.packages, *measuring]
     )
+
+
+def versions_of_all() -> dict[str, str]:
+    """Installed versions of the harness, the workload and of every SUT with what all of its
+    strategies need: what a run of any of them could use here.
+    """
+    found = [*HARNESS, *workload.PACKAGES]
+    for name in suts.names():
+        sut = suts.get(name)
+        strategies = (*sut.samplers.values(), *sut.pruners.values())
+        found += [*([sut.package] if sut.package else []), *sut.needs]
+        found += [need for each in strategies for need in each.needs]
+    return versions(found)
