@@ -76,7 +76,7 @@ def test_half_a_figure_is_never_there(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="No space"):
         style.save(style.nothing("x", "y"), tmp_path / "x", PROVENANCE)
     assert list(tmp_path.iterdir()) == []
