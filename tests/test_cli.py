@@ -109,8 +109,8 @@ def test_the_version():
     ("arguments", "said"),
     [
         (["suts", "--write", "no/folder/x.md"], "no/folder/x.md: No such file or directory\n"),
-        (["verify", f"{__file__}/x"], f"{__file__}/x: Not a directory\n"),
-        (["trace", "x" * 300], "File name too long\n"),
+        (["verify", f"{__file__}/x"], f"{__file__}/x: there is no such file\n"),
+        (["trace", "x" * 300], "there is no such file\n"),
     ],
 )
 def test_a_path_that_cannot_be_used_is_one_sentence(tmp_path, arguments, said):
