@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
@@ -38,7 +39,7 @@ def in_a_fresh_process(do: str, tree: Tree, work: Path, limits: Limits | None = 
             "is_archive": tree.is_archive,
             "work": str(work.resolve()),
             "answer": str(answer),
-            "limits": limits.as_dict(),
+            "limits": asdict(limits),
         }
         task.write_text(json.dumps(values), encoding="utf-8")
         environment = os.environ | {name: "1" for name in _THREADS} | {"MPLCONFIGDIR": folder}

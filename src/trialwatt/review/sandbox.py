@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import resource
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from trialwatt.review.sealing import seal
 
@@ -35,9 +35,6 @@ class Limits:
     seconds: int
     memory_bytes: int
     file_bytes: int
-
-    def as_dict(self) -> dict[str, int]:
-        return asdict(self)
 
 
 class _Missing:
