@@ -22,23 +22,23 @@ lint: $(VENV)/ready
 	$(BIN)/pytest tests/test_house.py tests/test_types.py tests/test_architecture.py
 
 # The environment is complete when `ready` is there; a new lock makes it anew.
-$(VENV)/ready: envs/requirements.lock pyproject.toml
+$(VENV)/ready: envs/requirements.lock envs/install.sh pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
 	  { echo "Trialwatt needs Python 3.11; name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "Setting up the environment in $(VENV) from envs/requirements.lock; this takes some minutes, once."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.lock
+	envs/install.sh $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Resolve pyproject.toml anew and pin what was found.
+# Resolve pyproject.toml anew and pin what was found, by the hashes of its files; on Linux x86-64.
 lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --disable-pip-version-check "setuptools>=80" wheel
 	.venv-lock/bin/python -m pip install --disable-pip-version-check "torch==2.13.0" "torchvision==0.28.0"
 	.venv-lock/bin/python -m pip install --disable-pip-version-check ".[test]"
-	.venv-lock/bin/python envs/freeze.py > envs/requirements.lock
+	.venv-lock/bin/python envs/freeze.py
 	rm -rf .venv-lock
 
 clean:

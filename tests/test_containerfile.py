@@ -26,18 +26,25 @@ def arguments(name: str) -> list[str]:
     return [rest for instruction, rest in instructions() if instruction == name]
 
 
-def test_it_is_made_from_the_lock_and_nothing_else():
-    installs = [
-        part for run in arguments("RUN") for part in run.split("&&") if "pip install" in part
-    ]
+def test_it_is_made_from_the_locks_and_nothing_else():
+    parts = [part.split() for run in arguments("RUN") for part in run.split("&&")]
+    installs = [words for words in parts if "install" in words and "pip" in words]
+    assert ["envs/install.sh", "python", "--no-compile"] in parts
     assert installs
-    for install in installs:
-        words = install.split("pip install", 1)[1].split()
+    for words in installs:
+        words = words[words.index("install") + 1 :]
         words.remove("--no-compile")  # what pip compiles holds the time of the build
-        from_lock = "envs/requirements.lock" in words
         itself = words[-1] == "." and {"--no-deps", "--no-build-isolation"} <= set(words)
         builds_only = set(words) == {'"setuptools>=80"', "wheel"}
-        assert from_lock or itself or builds_only, install
+        assert itself or builds_only, words
+
+
+def test_every_install_is_from_the_locks_and_checks_hashes():
+    script = (ROOT / "envs" / "install.sh").read_text()
+    assert script.count("pip install") == 1
+    assert "pip install --require-hashes" in script
+    for name in ("Makefile", "envs/trialwatt.post-deploy.sh"):
+        assert "envs/install.sh" in (ROOT / name).read_text(), name
 
 
 def test_its_python_and_its_version_are_those_of_the_lock():

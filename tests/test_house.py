@@ -155,8 +155,23 @@ def test_the_lock_pins_every_dependency():
     for requirement in wanted:
         name = re.match(r"[A-Za-z0-9_-]+", requirement)[0].lower().replace("_", "-")
         assert name in pinned, f"{name} is not in envs/requirements.lock; run `make lock`"
-    for line in lines:
-        assert line.startswith("#") or re.fullmatch(r"[a-z0-9.-]+==[^=+]+", line), line
+
+
+@pytest.mark.parametrize("file", ["requirements.lock", "torch-cpu.lock", "cuda.lock"])
+def test_every_package_of_a_lock_has_hashes(file):
+    text = (ROOT / "envs" / file).read_text().replace(" \\\n    ", " ")
+    entries = [line for line in text.splitlines() if not line.startswith("#")]
+    assert entries
+    for entry in entries:
+        assert re.fullmatch(r"[a-z0-9-]+==[^ ]+( ; [^-]+)?( --hash=sha256:[0-9a-f]{64})+", entry)
+
+
+def test_torch_is_the_same_in_both_locks():
+    locks = [(ROOT / "envs" / file).read_text() for file in ("requirements.lock", "torch-cpu.lock")]
+    whole, alone = [re.search(r"^torch==([0-9.]+)", lock, re.MULTILINE)[1] for lock in locks]
+    assert whole == alone
+    cpu = re.search(r"sha256:\w+", locks[1])[0]
+    assert cpu in locks[0], "an index that tells hashes is asked for either build"
 
 
 def test_actions_are_pinned_by_digest_and_have_few_rights():
