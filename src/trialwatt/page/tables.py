@@ -10,7 +10,7 @@ import pandas as pd
 from trialwatt.figures import quantity
 from trialwatt.figures.best import best_table, explained, readable_best
 from trialwatt.figures.suts import in_order
-from trialwatt.figures.tables import MEASURES, explanation, readable, results_table
+from trialwatt.figures.tables import explanation, measures, readable, results_table
 from trialwatt.page.runs import plain
 
 
@@ -21,7 +21,7 @@ def tables(runs: pd.DataFrame, unavailable: Sequence[Mapping]) -> list[dict]:
     tidy = _in_order(pd.concat(parts, ignore_index=True))
     tidy = pd.concat([tidy, results_table(runs.iloc[:0], unavailable)], ignore_index=True)
     best = best_table(runs, unavailable)
-    keys = {head: f"{measure}_median" for measure, head in MEASURES.items()}
+    keys = {head: f"{measure}_median" for measure, head in measures().items()}
     found = [_table("Results", tidy, readable(tidy), keys, explanation(tidy, runs))]
     if len(best):
         said = explained(best, runs)
@@ -39,8 +39,8 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 def _table(
     title: str, tidy: pd.DataFrame, shown: pd.DataFrame, keys: Mapping[str, str], said: str
 ) -> dict:
-    """keys: first word of a head → the column that it is sorted by; others by their text."""
-    columns = [keys.get(head.split(" ")[0]) for head in shown.columns]
+    """keys: a head without its unit → the column that it is sorted by; others by their text."""
+    columns = [keys.get(head.split(" (")[0]) for head in shown.columns]
     columns = [
         column or ("n" if head == "n" else None)
         for column, head in zip(columns, shown.columns, strict=True)
