@@ -27,9 +27,10 @@ from trialwatt.figures.style import (
     styled,
 )
 from trialwatt.figures.suts import mark
+from trialwatt.metrics.dictionary import metric
 
 GOAL = {"color": "black", "linewidth": 0.8, "linestyle": (0, (4, 2))}
-_WORDS = {"time_ms": "time since setup", "job_energy_kwh": "job energy", "oc": "job cost"}
+_SPENT = ("time_ms", "job_energy_kwh", "oc")
 
 
 class _Curve(NamedTuple):
@@ -62,11 +63,11 @@ def anytime(
     panels = _panels(shown)
     figure = blank(PAGE_IN, 1.5 + (1.55 if len(panels) > 1 else 2.2) * len(panels))
     grid = figure.subplots(len(panels), 3, squeeze=False, sharey=True, sharex="col")
-    scales = {column: quantity.of_column(column, curves[column], runs) for column in _WORDS}
+    scales = {column: quantity.of_column(column, curves[column], runs) for column in _SPENT}
     by_folder = dict(tuple(curves.groupby("folder")))
     low = _lowest(curves)
     for line, (head, members) in zip(grid, panels.items(), strict=True):
-        for axes, column in zip(line, _WORDS, strict=True):
+        for axes, column in zip(line, _SPENT, strict=True):
             for curve in members:
                 pieces = [by_folder[folder] for folder in curve.runs["folder"]]
                 _draw(axes, pieces, column, scales[column].factor, curve.look)
@@ -78,10 +79,10 @@ def anytime(
     known = curves["score"]
     top = max([known.max(), *quantity.column(shown, "goal_target").dropna()])
     grid[0, 0].set_ylim(low - 0.03 * (top - low), top + 0.05 * (top - low) + 1e-9)
-    for axes, column in zip(grid[-1], _WORDS, strict=True):
+    for axes, column in zip(grid[-1], _SPENT, strict=True):
         axes.set_xlim(left=0)  # the panels of a column share it
         unit = quantity.head(column, scales[column], runs)
-        axes.set_xlabel(f"{_WORDS[column]} ({unit})")
+        axes.set_xlabel(f"{metric(column).title} ({unit})")
         if curves[column].isna().all():
             middle = {"ha": "center", "va": "center", "transform": axes.transAxes}
             axes.text(0.5, 0.5, "not on record", color=MUTED, **middle)

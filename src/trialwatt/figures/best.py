@@ -17,6 +17,7 @@ from trialwatt.figures.notes import conditions
 from trialwatt.figures.suts import in_order
 from trialwatt.figures.tablefiles import Table
 from trialwatt.figures.tables import cell
+from trialwatt.metrics.dictionary import metric
 from trialwatt.records.outcome import FAILED
 
 COLUMNS = [
@@ -158,9 +159,7 @@ def readable_best(table: pd.DataFrame) -> pd.DataFrame:
         shown["sampler"] = table["sampler"]
     shown["best treatment"] = _said(table["best_treatment"])
     energies = table[["median_kwh", "low_kwh", "high_kwh"]].values
-    shown[f"{'EPT' if name == 'ept_kwh' else 'job energy'} ({head})"] = [
-        cell(*values, scale.factor) for values in energies
-    ]
+    shown[f"{metric(name).short} ({head})"] = [cell(*values, scale.factor) for values in energies]
     shown["n"] = counts(table)
     for column, words in (("baseline_median_kwh", "baseline"), ("second_median_kwh", "second")):
         shown[f"{words} ({head})"] = [quantity.number(v * scale.factor) for v in table[column]]
@@ -185,7 +184,7 @@ def readable_overall(table: pd.DataFrame) -> pd.DataFrame:
     if (table["sampler"].fillna("") != "").any():
         shown["sampler"] = table["sampler"]
     shown["best treatment"] = _said(table["best_treatment"])
-    shown["compared by"] = table["measure"].map({"ept_kwh": "EPT", "job_energy_kwh": "job energy"})
+    shown["compared by"] = table["measure"].map(lambda name: metric(name).short)
     energies = table[["median_kwh", "low_kwh", "high_kwh"]].values
     shown[f"energy ({head})"] = [cell(*values, scale.factor) for values in energies]
     shown["n"] = counts(table)
@@ -228,12 +227,9 @@ def explained(table: pd.DataFrame, runs: pd.DataFrame) -> str:
     """What was compared, and how the energy came about."""
     if table.empty or runs.empty:
         return ""
-    what = {
-        "ept_kwh": "energy per completed trial",
-        "job_energy_kwh": "energy of the job",
-    }[measure_of(runs)]
     return (
-        f"Smallest median {what} over completed runs, in brackets the spread of its n runs "
-        "(smallest to largest below six, else the 95 % bootstrap interval of the median). Clear "
-        "of the second: the two spreads do not overlap; this is no test. " + conditions(runs)
+        f"Smallest median {metric(measure_of(runs)).title} over completed runs, in brackets the "
+        "spread of its n runs (smallest to largest below six, else the 95 % bootstrap interval of "
+        "the median). Clear of the second: the two spreads do not overlap; this is no test. "
+        + conditions(runs)
     )

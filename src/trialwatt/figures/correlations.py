@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from trialwatt.config.factors import FACTORS
 from trialwatt.figures import treatments
 from trialwatt.figures.absent import absences
 from trialwatt.figures.notes import conditions
@@ -26,27 +25,10 @@ from trialwatt.figures.style import (
     styled,
 )
 from trialwatt.figures.suts import in_order
+from trialwatt.metrics.dictionary import metric
 
 ALPHA = 0.05
 EXCLUDED = {"facecolor": "#F2F2F2", "edgecolor": "#BBBBBB", "hatch": "//////", "linewidth": 0}
-_NAMES = {
-    **{one.column: one.short for one in FACTORS.values()},
-    "cpu_physical": "cores per worker",
-    "jct_ms": "JCT",
-    "job_energy_kwh": "job energy",
-    "ept_kwh": "EPT",
-    "twh_kwh": "TWH",
-    "energy_to_goal_kwh": "energy to goal",
-    "time_to_goal_ms": "time to goal",
-    "carbon_g": "carbon",
-    "oc": "OC",
-    "wtt_share": "WTT share",
-    "wte_share": "WTE share",
-    "wtc_share": "WTC share",
-    "wr": "WR",
-    "utilisation": "utilisation",
-    "best_score": "score",
-}
 
 
 @styled
@@ -83,9 +65,9 @@ def correlations(
         axes.set_title(name)
     for axes in grid.flat[: len(panels)]:
         axes.set_xticks(
-            [j + 0.5 for j in range(len(across))], [_name(y) for y in across], rotation=90
+            [j + 0.5 for j in range(len(across))], [metric(y).short for y in across], rotation=90
         )
-        axes.set_yticks([i + 0.5 for i in range(len(down))], [_name(x) for x in down])
+        axes.set_yticks([i + 0.5 for i in range(len(down))], [metric(x).short for x in down])
         axes.tick_params(length=0, labelsize=6)
         axes.tick_params(
             labelbottom=axes in grid[-1] or (len(panels) % columns and axes is grid[-2, -1])
@@ -174,16 +156,6 @@ def _map(axes: Axes, table: pd.DataFrame, down: list[str], across: list[str]):
     for side in axes.spines.values():
         side.set_visible(False)
     return mesh
-
-
-def _name(column: str) -> str:
-    if column in _NAMES:
-        return _NAMES[column]
-    words = column.removeprefix("step_")
-    for end, what in (("_energy_kwh", "energy"), ("_ms", "time")):
-        if words.endswith(end):
-            return f"{words.removesuffix(end).replace('collect', 'collection')}: {what}"
-    return words
 
 
 def _handles(table: pd.DataFrame) -> list:

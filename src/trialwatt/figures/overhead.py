@@ -23,13 +23,9 @@ from trialwatt.figures.style import (
     styled,
 )
 from trialwatt.figures.suts import in_order, of_control
+from trialwatt.metrics.dictionary import shown_in
 
 _SEARCH = ("search.sampler=", "search.budget=")
-PANELS = (
-    ("jct_ms", "JCT", "job completion time"),
-    ("job_energy_kwh", "energy", "job energy"),
-    ("wr", "WR", "idle share"),
-)
 
 
 @styled
@@ -56,10 +52,11 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
             f"there is no SUT and treatment that {name_of_control} ran too, with the same sampler."
         )
         return nothing(title, f"{why} {absent}")
-    figure, panels = canvas(PAGE_IN, found, 3)
+    columns = shown_in("overhead")
+    figure, panels = canvas(PAGE_IN, found, len(columns))
     summaries: list[Summary] = []
-    for axes, (name, head, words) in zip(panels, PANELS, strict=True):
-        values = quantity.column(done, name)
+    for axes, column in zip(panels, columns, strict=True):
+        values = quantity.column(done, column.name)
         furthest, points, middles = 1.0, {}, {}
         for row, (_, controlled) in zip(found, pairs, strict=True):
             mine, base = values[row.runs].dropna(), values[controlled].dropna()
@@ -75,10 +72,10 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
         for sut, middle in middles.items():
             small(axes, sut, points[sut], filled=True)
             medians(axes, sut, middle)
-        modelled = name != "jct_ms" and quantity.is_modelled(done["energy_method"])
+        modelled = column.from_energy and quantity.is_modelled(done["energy_method"])
         axes.axvline(1, zorder=0, **BASELINE)
-        axes.set_title(f"{head} ÷ {name_of_control}'s")
-        axes.set_xlabel(f"{words}, ratio{' (modelled)' if modelled else ''}")
+        axes.set_title(f"{column.short} ÷ {name_of_control}'s")
+        axes.set_xlabel(f"{column.title}, ratio{' (modelled)' if modelled else ''}")
         axes.set_xlim(0, 1.06 * furthest)
     heading(figure, title, legend_of(others, [row.sut for row in found]), columns=7)
     footnote(figure, _note(done, name_of_control, summaries, all_rows - len(found)) + absent)

@@ -28,6 +28,7 @@ from trialwatt.figures.style import (
     styled,
 )
 from trialwatt.figures.suts import mark
+from trialwatt.metrics.dictionary import shown_in
 from trialwatt.records.outcome import FAILED
 
 DASHES = ("-", "--", "-.", ":")
@@ -42,12 +43,6 @@ CROSS = {"marker": "x", "markersize": 4.5, "linestyle": "none"}
 HOLE = {"marker": "$?$", "markersize": 6, "linestyle": "none", "markeredgewidth": 0.2}
 PANEL_PT = 200
 """Width of a panel's data, in points, roughly."""
-PANELS = (
-    ("ept_kwh", "EPT: energy per completed trial", "energy per trial"),
-    ("twh_kwh", "TWH: energy attributed to a trial", "energy per trial"),
-    ("oc", "OC: job cost", "cost per job"),
-    ("jct_ms", "JCT: job completion time", "time per job"),
-)
 
 
 @styled
@@ -73,12 +68,13 @@ def resource(
     slot = min(9.0, 0.8 * axis.gap / axis.span * PANEL_PT / len(found))
     summaries: list[Summary] = []
     rings = False
-    for axes, (name, title, what) in zip(
-        figure.subplots(2, 2, sharex=True).flat, PANELS, strict=True
-    ):
+    panels = shown_in("resource")
+    drawn = figure.subplots(-(-len(panels) // 2), 2, sharex=True).flat
+    for axes, column in zip(drawn, panels, strict=False):
+        name = column.name
         scale = quantity.of_column(name, quantity.column(runs, name), runs)
-        axes.set_title(title)
-        axes.set_ylabel(f"{what} ({quantity.head(name, scale, runs)})")
+        axes.set_title(column.heading)
+        axes.set_ylabel(f"{column.label} ({quantity.head(name, scale, runs)})")
         for index, group in enumerate(found):
             shift = (index - (len(found) - 1) / 2) * slot
             beside = (

@@ -22,13 +22,9 @@ from trialwatt.figures.style import (
     styled,
 )
 from trialwatt.figures.suts import mark
+from trialwatt.metrics.dictionary import shown_in
 
-PANELS = (
-    ("jct_ms", "JCT", "job completion time"),
-    ("oc", "OC", "job cost"),
-    ("job_energy_kwh", "job energy", "energy per job"),
-    ("energy_to_goal_kwh", "energy to goal", "energy to tg"),
-)
+_TO_GOAL = "energy_to_goal_kwh"
 CENSORED = {
     "marker": ">",
     "markersize": 3.2,
@@ -49,22 +45,23 @@ def search(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] =
     if runs.empty:
         return nothing(title, no_runs(unavailable))
     has_goal = quantity.column(runs, "goal_target").notna().any()
-    panels = PANELS if has_goal else PANELS[:3]
+    panels = [one for one in shown_in("search") if has_goal or one.name != _TO_GOAL]
     found = rows(runs, treatments.axis(runs))
     figure, drawn = canvas(PAGE_IN, found, len(panels))
     summaries, censored = [], False
-    for axes, (name, heads, words) in zip(drawn, panels, strict=True):
+    for axes, column in zip(drawn, panels, strict=True):
+        name = column.name
         values = quantity.column(runs, name)
         whole = quantity.column(runs, "job_energy_kwh")
-        scale = quantity.of_column(name, whole if name == "energy_to_goal_kwh" else values, runs)
-        if name == "energy_to_goal_kwh":
+        scale = quantity.of_column(name, whole if name == _TO_GOAL else values, runs)
+        if name == _TO_GOAL:
             said = _to_goal(axes, found, runs, values * scale.factor, whole * scale.factor)
             summaries += said
             censored = _missed(runs).any()
         else:
             summaries += dots(axes, found, runs, values * scale.factor)
-        axes.set_title(heads)
-        axes.set_xlabel(f"{words}\n({quantity.head(name, scale, runs)})")
+        axes.set_title(column.short)
+        axes.set_xlabel(f"{column.label}\n({quantity.head(name, scale, runs)})")
         axes.set_xlim(left=0)
     handles = legend_of(runs, [row.sut for row in found])
     if censored:

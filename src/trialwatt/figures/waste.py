@@ -15,17 +15,15 @@ from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.rows import DOT, Row, bars, canvas, rows, what_became
 from trialwatt.figures.style import MUTED, PAGE_IN, WASTE, footnote, heading, nothing, styled
+from trialwatt.metrics.dictionary import metric
 
 DEFINITION = (
     "Waste = failed (crash, out of memory, timeout, lost worker, NaN) + pruned (stopped early) + "
     "duplicate (same φ and epochs as a trial that started earlier and completed), each trial in "
     "the first class that applies."
 )
-PANELS = (
-    ("time", "wtt_ms", "WTT", "reserved worker time"),
-    ("energy", "wte_kwh", "WTE", "job energy"),
-    ("cost", "wtc", "WTC", "job cost"),
-)
+PANELS = {"wtt_ms": "wtt_share", "wte_kwh": "wte_share", "wtc": "wtc_share"}
+"""What was wasted → its share of the job's, of which there is one for each class."""
 
 
 @styled
@@ -45,7 +43,8 @@ def waste(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = 
     completed = [row._replace(runs=row.runs.intersection(done.index)) for row in found]
     left = {row.place: what_became(runs["status"][row.runs]) for row in found}
     figure, panels = canvas(PAGE_IN, found, 3, extra_in=2.1)
-    for axes, (what, absolute, name, whole) in zip(panels, PANELS, strict=True):
+    for axes, absolute, share in zip(panels, PANELS, PANELS.values(), strict=True):
+        name, what = metric(absolute).short, metric(absolute).quantity
         shares = pd.DataFrame(
             {kind: 100 * quantity.column(done, f"waste_{kind}_{what}_share") for kind in WASTE}
         )
@@ -54,9 +53,8 @@ def waste(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = 
         _bars(axes, completed, shares, amounts * scale.factor, left)
         modelled = what == "energy" and quantity.is_modelled(done["energy_method"])
         axes.set_title(f"{name}: wasted {what}")
-        axes.set_xlabel(
-            f"% of {whole}{' (modelled)' if modelled else ''}\nnumber: {name} in {scale.unit}"
-        )
+        label = f"{metric(share).label}{' (modelled)' if modelled else ''}"
+        axes.set_xlabel(f"{label}\nnumber: {name} in {scale.unit}")
     handles = [Patch(facecolor=colour, label=kind) for kind, colour in WASTE.items()]
     handles.append(Line2D([], [], label="all waste of one repetition", **DOT))
     heading(figure, title, handles, columns=6)

@@ -13,6 +13,7 @@ from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.rows import bars, bars_said, canvas, dots, legend_of, rows, what_became
 from trialwatt.figures.style import MUTED, PAGE_IN, STEPS, footnote, heading, nothing, styled
+from trialwatt.metrics.dictionary import metric
 
 WHEN = {
     "within": ("idle between trials", STEPS["between"], "\\\\\\\\"),
@@ -33,15 +34,12 @@ def wr(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ())
     found = rows(runs, treatments.axis(runs))
     figure, (share, energy, used) = canvas(PAGE_IN, found, 3)
     summaries = []
-    for axes, name, head, label in (
-        (share, "wr", "WR: idle share", "% of job energy"),
-        (used, "utilisation", "utilisation", "CPU time, % of reserved cores"),
-    ):
-        values = 100 * quantity.column(runs, name)
+    for axes, column in ((share, metric("wr")), (used, metric("utilisation"))):
+        values = 100 * quantity.column(runs, column.name)
         summaries += dots(axes, found, runs, values)
-        modelled = name == "wr" and quantity.is_modelled(runs["energy_method"])
-        axes.set_title(head)
-        axes.set_xlabel(f"{label}{' (modelled)' if modelled else ''}")
+        modelled = column.from_energy and quantity.is_modelled(runs["energy_method"])
+        axes.set_title(column.heading)
+        axes.set_xlabel(f"{column.label}{' (modelled)' if modelled else ''}")
         axes.set_xlim(0, max(1.0, 1.08 * values.max()) if values.notna().any() else 1.0)
     idle = quantity.column(runs, "idle_energy_kwh")
     between = quantity.column(runs, "between_energy_kwh")

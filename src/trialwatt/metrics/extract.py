@@ -20,8 +20,9 @@ from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics import formulas
 from trialwatt.metrics.attribution import Curve
+from trialwatt.metrics.columns import schema
 from trialwatt.metrics.context import IntensitySeries, MetricsContext
-from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS, schema
+from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS
 from trialwatt.metrics.energy import KINDS, EnergyAccount, accelerator_time, account
 from trialwatt.metrics.formulas import DUPLICATE, FAILED, J_PER_KWH, NAN, PRUNED
 from trialwatt.records.events import OUTCOMES, STEPS

@@ -20,13 +20,14 @@ from markupsafe import Markup
 
 from trialwatt.figures.suts import in_order, mark
 from trialwatt.files import write_whole
+from trialwatt.metrics.dictionary import shown_in
 from trialwatt.metrics.processes import PROCESSES
 from trialwatt.page.beside import links
 from trialwatt.page.labs import Lab, contributed, own
 from trialwatt.page.origin import SHARED, Pool, configuration
 from trialwatt.page.overview import overview
 from trialwatt.page.report import page_template
-from trialwatt.page.runs import VALUES, WORDS, described
+from trialwatt.page.runs import described, values, words
 from trialwatt.page.sections import section
 from trialwatt.summary.experiment import ExperimentSummary, together
 
@@ -89,7 +90,11 @@ def _content(labs: Sequence[Lab], output: Path, processes: int) -> tuple[dict, l
     suts = in_order(run["sut"] for run in shown.values())
     content = {
         "format": 1,
-        "columns": {"words": WORDS, "values": VALUES},
+        "columns": {
+            "words": words(),
+            "values": values(),
+            "told": [[column.name, column.title] for column in shown_in("run")],
+        },
         "suts": {sut: list(mark(sut)) for sut in suts},
         "labs": [lab.name for lab in labs],
         "pools": {name: pool.values for name, pool in pools.items()},

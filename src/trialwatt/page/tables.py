@@ -10,7 +10,7 @@ import pandas as pd
 from trialwatt.figures import quantity
 from trialwatt.figures.suts import in_order
 from trialwatt.figures.tablefiles import Table
-from trialwatt.figures.tables import MEASURES, explanation, readable, results_table
+from trialwatt.figures.tables import explanation, measures, readable, results_table
 from trialwatt.page.runs import plain
 from trialwatt.summary.experiment import ExperimentSummary
 
@@ -22,7 +22,7 @@ def tables(summary: ExperimentSummary) -> list[dict]:
     parts = [results_table(runs[method == kind]) for kind in sorted(set(method))]
     tidy = _in_order(pd.concat(parts, ignore_index=True))
     tidy = pd.concat([tidy, results_table(runs.iloc[:0], summary.unavailable)], ignore_index=True)
-    keys = {head: f"{measure}_median" for measure, head in MEASURES.items()}
+    keys = {head: f"{measure}_median" for measure, head in measures().items()}
     results = Table("Results", tidy, readable(tidy), explanation(tidy, runs))
     best = summary.best._replace(title="Best treatment by energy")
     return [_table(results, keys), *([_table(best, {})] if best.rows else [])]
@@ -36,9 +36,9 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table(table: Table, keys: Mapping[str, str]) -> dict:
-    """keys: first word of a head → the column that it is sorted by; others by their text."""
+    """keys: a head without its unit → the column that it is sorted by; others by their text."""
     tidy, sorted_by = table.tidy, {"n": "n", **keys}
-    columns = [sorted_by.get(head.split(" ")[0]) for head in table.heads]
+    columns = [sorted_by.get(head.split(" (")[0]) for head in table.heads]
     methods = tidy["energy_method"] if "energy_method" in tidy else pd.Series("", tidy.index)
     return {
         "title": table.title,

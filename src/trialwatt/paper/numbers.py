@@ -28,6 +28,7 @@ from trialwatt.figures.tablefiles import NO_DATA, Table, read_tidy
 from trialwatt.figures.tables import explanation
 from trialwatt.files import write_whole
 from trialwatt.metrics.beside import CONVERGENCE, UNAVAILABLE
+from trialwatt.metrics.dictionary import shown_in
 from trialwatt.paper.constants import constants
 from trialwatt.paper.setup import setup
 from trialwatt.records.outcome import COMPLETED, STATUSES
@@ -36,8 +37,6 @@ from trialwatt.summary.experiment import ExperimentSummary, read_summary
 from trialwatt.summary.findings import headline, listed, ratios
 
 FORMAT = 1
-_RESOURCE = ("JCT", "EPT", "TWH", "OC", "WR", "score")
-_SEARCH = ("JCT", "EPT", "OC", "WTT", "WTE", "WTC", "score")
 _ALWAYS = ("SUT", "testbed", "sampler", "treatment")
 _OF_TESTS = {
     **dict.fromkeys(("hypothesis", "scope", "test", "coefficients", "effect_name"), str),
@@ -192,7 +191,7 @@ def _note(figure: str, runs: pd.DataFrame, of_n: str) -> str:
 def _shown(results: Table, search: bool) -> pd.DataFrame:
     """The columns of the results table that a page has room for; the rest is in the CSV."""
     table, whole = results.tidy, results.shown
-    wanted = _SEARCH if search else _RESOURCE
+    wanted = {one.short for one in shown_in("paper_search" if search else "paper_resource")}
     columns = [
         column
         for column in whole.columns

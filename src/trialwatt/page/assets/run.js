@@ -1,5 +1,4 @@
 // One run: what it came to, its resolved configuration, and the chain of its origin.
-const TOLD = ["trials_started", "trials_completed", "trials_failed", "trials_pruned", "trials_duplicate"];
 const dialog = document.getElementById("run");
 
 const sum = (checksum) => h("span", { class: "sum" }, ` sha256 ${checksum || "not on record"}`);
@@ -46,7 +45,7 @@ function valuesOf(section, run) {
       panel.energy && value !== null ? methodOf(run) : "",
     ];
   });
-  const counts = TOLD.map((name) => [name.replace("trials_", "trials "), valueOf(run, name) ?? "–", ""]);
+  const counts = DATA.columns.told.map(([name, title]) => [title, valueOf(run, name) ?? "–", ""]);
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Values of this run" },
     h("table", {},
       h("thead", {}, h("tr", {}, ["metric", "value", "energy method"].map((head) => h("th", { scope: "col", class: "plain" }, head)))),
