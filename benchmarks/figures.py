@@ -176,7 +176,7 @@ def work(job: str, experiment: str, root: Path) -> None:
         }
         write_answers([source(name) for name in experiments], CONTEXT, sets)
     else:
-        from trialwatt.figures.report import write_report
+        from trialwatt.page.report import write_report
 
         write_report(results, [{"id": name} for name in experiments], results / "report.html")
 

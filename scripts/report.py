@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from trialwatt.figures.report import write_report
 from trialwatt.lifecycle.script import user_errors
+from trialwatt.page.report import write_report
 
 with user_errors(snakemake.log[0]):
     write_report(

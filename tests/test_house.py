@@ -135,7 +135,7 @@ def test_the_records_side_works_without_torch_and_the_suts():
         f"        if name.split('.')[0] in {sorted(HEAVY)!r}:\n"
         "            raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Missing())\n"
-        "import trialwatt.metrics.tables, trialwatt.figures.make, trialwatt.figures.report\n"
+        "import trialwatt.metrics.tables, trialwatt.figures.make, trialwatt.page.report\n"
         "import trialwatt.provenance.trace, trialwatt.config\n"
         "from trialwatt.figures import FIGURES\n"
         "[entry.load() for entry in FIGURES.values()]\n"

@@ -1,6 +1,7 @@
 import numpy as np
 
-from trialwatt.figures.best import best_table, readable_best, write_best_table
+from trialwatt.figures.best import best, best_table, readable_best
+from trialwatt.figures.tablefiles import write_table
 
 FACTS = {"generator": "trialwatt", "kind": "table/best", "experiment": {"id": "r-node"}}
 
@@ -34,8 +35,8 @@ def test_searches_are_compared_by_the_energy_of_the_job(make_search):
 
 def test_files_with_nothing_completed_and_with_nothing_at_all(make_synthetic, tmp_path):
     runs, _ = make_synthetic(values=(2,))
-    files = write_best_table(runs.assign(status="deadline"), "r-node", tmp_path / "a", FACTS)
+    files = write_table(tmp_path / "a", best(runs.assign(status="deadline"), "r-node"), FACTS)
     assert [file.suffix for file in files] == [".csv", ".md", ".tex", ".json"]
     assert "| plain | – | – | 0 |" in files[1].read_text()
-    empty = write_best_table(runs.iloc[:0], "r-node", tmp_path / "b", FACTS)
+    empty = write_table(tmp_path / "b", best(runs.iloc[:0], "r-node"), FACTS)
     assert "No data" in empty[1].read_text() and "No data" in empty[2].read_text()

@@ -26,7 +26,7 @@ from trialwatt.figures import FIGURES, category_of, figures_of, treatments
 from trialwatt.figures.best import best_table, overall_best
 from trialwatt.figures.style import render
 from trialwatt.figures.tables import results_table
-from trialwatt.paper.numbers import _compared
+from trialwatt.paper.numbers import frameworks_in
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = (
@@ -167,7 +167,7 @@ def test_the_same_tables(shipped, renamed):
     pd.testing.assert_frame_equal(
         named(overall_best(shipped[1]), {}), named(overall_best(renamed[1]), OTHER)
     )
-    assert {OTHER[name] for name in _compared(shipped[1])} == _compared(renamed[1])
+    assert {OTHER[name] for name in frameworks_in(shipped[1])} == frameworks_in(renamed[1])
     least = overall_best(shipped[1])
     assert set(least.loc[least["least"].notna(), "experiment"]) == {
         *("baseline", "r-mem", "r-cpu", "r-acl", "r-node", "frameworks")

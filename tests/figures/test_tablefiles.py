@@ -4,8 +4,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialwatt.figures.tablefiles import escaped, latex
-from trialwatt.figures.tables import explanation, readable, results_table
+from trialwatt.figures.tablefiles import Table, escaped, latex
+from trialwatt.figures.tables import results
 
 
 def test_special_letters_are_escaped():
@@ -27,9 +27,8 @@ def test_whatever_is_escaped_is_balanced(text):
 
 def test_a_plain_tabular_with_as_many_cells_in_each_row(make_synthetic):
     runs, _ = make_synthetic(repetitions=2)
-    table = results_table(runs)
-    shown = readable(table)
-    text = latex(shown, "R-Node", explanation(table, runs))
+    table = results(runs, "R-Node")
+    text, shown = latex(table), table.shown
     columns = re.search(r"\\begin\{tabular\}\{([lr]+)\}", text).group(1)
     assert len(columns) == len(shown.columns) and columns.startswith("ll") and "r" in columns
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
@@ -39,4 +38,4 @@ def test_a_plain_tabular_with_as_many_cells_in_each_row(make_synthetic):
 
 
 def test_no_rows():
-    assert "No data" in latex(pd.DataFrame(), "x", "")
+    assert "No data" in latex(Table("x", pd.DataFrame(), pd.DataFrame(), ""))

@@ -1,7 +1,8 @@
 import numpy as np
 import pandas as pd
 
-from trialwatt.figures.tables import readable, results_table, write_results_table
+from trialwatt.figures.tablefiles import write_table
+from trialwatt.figures.tables import readable, results, results_table
 from trialwatt.provenance.embed import read_sidecar
 
 FACTS = {"generator": "trialwatt", "kind": "table/results", "experiment": {"id": "r-node"}}
@@ -66,7 +67,7 @@ def test_samplers_stand_in_the_table_where_they_differ(make_synthetic):
 
 def test_files(make_synthetic, tmp_path):
     runs, _ = make_synthetic(repetitions=6, values=(2, 4))
-    csv, text, tex, sidecar = write_results_table(runs, "r-node", tmp_path / "r-node", FACTS)
+    csv, text, tex, sidecar = write_table(tmp_path / "r-node", results(runs, "r-node"), FACTS)
     back = pd.read_csv(csv)
     pd.testing.assert_frame_equal(back, results_table(runs), check_dtype=False, check_exact=True)
     lines = text.read_text().splitlines()
@@ -79,14 +80,14 @@ def test_files(make_synthetic, tmp_path):
         tex.name,
     }
     before = {file: file.read_bytes() for file in (csv, text, tex, sidecar)}
-    write_results_table(runs, "r-node", tmp_path / "r-node", FACTS)
+    write_table(tmp_path / "r-node", results(runs, "r-node"), FACTS)
     assert {file: file.read_bytes() for file in before} == before
 
 
 def test_no_data(make_synthetic, tmp_path):
     runs = make_synthetic()[0].iloc[:0]
     assert results_table(runs).empty
-    _, text, tex, _ = write_results_table(runs, "r-node", tmp_path / "r-node", FACTS)
+    _, text, tex, _ = write_table(tmp_path / "r-node", results(runs, "r-node"), FACTS)
     assert "No data" in text.read_text() and "No data" in tex.read_text()
 
 

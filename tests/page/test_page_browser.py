@@ -235,7 +235,7 @@ def test_data_can_be_taken_away(shown, page):
 def test_what_is_not_available_is_said(shown):
     browser = shown("#s-sam")
     inside = browser.run("document.getElementById('experiment').innerText")
-    assert "Not available. plain offers no sampler tpe; it has: grid, random." in inside
+    assert "Not available here. plain offers no sampler tpe; it has: grid, random." in inside
     rows = browser.run(f"[...{FIRST_PLOT}.querySelectorAll('text')].map(t => t.textContent)")
     assert "not available" in rows
     browser.run("location.hash = '#r-mem'")

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from tests.page.conftest import EXPERIMENTS, HARM
 
+from trialwatt.analysis.answers import STATEMENTS
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.suts import mark
 from trialwatt.files import sha256
@@ -51,9 +52,8 @@ def test_what_the_results_are_and_can_say_stands_first(page):
         "Testbed lab",
         "Energy modelled, not measured",
         "12 in 6 configurations, 2 repetitions of each: 10 completed, 2 infeasible",
-        "H1 Does the platform decide which scaling is best in energy? "
-        "Undecided: one platform. A demonstration only: too few repetitions.",
-        "Undecided: too few runs.",
+        f"H1 {STATEMENTS['H1']} Undecided (one platform; demonstration only).",
+        "Undecided (too few runs).",
         "H1 for plain in r-node: undecided: one platform.",
     ):
         assert part in text, part

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trialwatt.config.models import Experiment
-from trialwatt.config.yaml_files import read_yaml
-from trialwatt.figures import FIGURES
+from trialwatt.config.factors import FACTORS
+from trialwatt.figures import figures_of
 from trialwatt.paper.prose import NAMES, STYLE, digits, typed_digits
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,26 +35,31 @@ def test_a_typed_result_would_be_found(text):
     assert digits(text, NAMES)
 
 
-def test_all_experiments_have_a_section():
-    text = (SOURCE / "sections/experiments.typ").read_text(encoding="utf-8")
+QUESTIONS = (SOURCE / "sections/questions.typ").read_text(encoding="utf-8")
+
+
+def test_each_factor_has_its_question():
+    asked = re.findall(r'^  "([\w.]+)": ', QUESTIONS, flags=re.MULTILINE)
+    assert sorted(asked) == sorted(FACTORS)
+
+
+def test_no_experiment_is_named():
+    prose = "\n".join(file.read_text(encoding="utf-8") for file in PROSE)
     for file in (ROOT / "config/experiments").glob("*.yaml"):
-        assert f'#experiment("{file.stem}"' in text
+        assert f'"{file.stem}"' not in prose, file.stem
 
 
 def test_the_figures_that_are_named_exist():
-    text = (SOURCE / "sections/experiments.typ").read_text(encoding="utf-8")
-    named = re.findall(r'(?:see|fig)\("([\w-]+)", "([\w-]+)"\)', text)
-    named += [
-        (experiment, name)
-        for experiment, names in re.findall(r'#experiment\("([\w-]+)", \((.*?)\)\)', text)
-        for name in re.findall(r'"(\w+)"', names)
-    ]
-    assert len(named) > 20
-    for experiment, name in named:
-        file = f"config/experiments/{experiment}.yaml"
-        ways = Experiment.model_validate(read_yaml(ROOT / file, file)[0]).ways
-        varies = [key for _, way in ways for key in way]
-        assert FIGURES[name].applies(varies), (experiment, name)
+    """Each entry names figures that every experiment has which varies its key."""
+    entries = re.findall(
+        r'(?:^  "([\w.]+)":|^#let (_[\w-]+) =) \(\n(.*?)^ {0,2}\)', QUESTIONS, re.M | re.S
+    )
+    assert len(entries) > 10
+    shared = {"_trials": ["batch"], "_of-no-key": [], "_of-other-keys": ["deadline_s"]}
+    for key, name, text in entries:
+        named = set(re.findall(r'"(\w+)"', text)) - {"runs"}
+        varies = [key] if key else shared.get(name, ["workers.count"])
+        assert named and named <= set(figures_of(varies)), (key or name, named)
 
 
 def test_every_reference_is_cited():

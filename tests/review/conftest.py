@@ -17,7 +17,6 @@ from trialwatt.config.tables import PowerModel
 from trialwatt.figures import figures_of
 from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import make_figures, make_table, source_of
-from trialwatt.figures.report import write_report
 from trialwatt.files import sha256
 from trialwatt.meters.model import PowerParameters
 from trialwatt.metrics import extract, series
@@ -25,6 +24,7 @@ from trialwatt.metrics.beside import write_beside
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.tables import ExperimentRow, build_tables
 from trialwatt.page.make import write_page
+from trialwatt.page.report import write_report
 from trialwatt.paper.make import make_paper
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import unpack, write_archive

@@ -11,6 +11,13 @@ import pandas as pd
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
 DEMONSTRATION = "demonstration only"
 RECORDED = "as recorded"
+STATEMENTS = {
+    "H1": "The deployment platform strongly influences the scaling configuration (memory, "
+    "processors, accelerators, number of workers) that is best in energy efficiency.",
+    "H2": "Search space, sampling strategy and pruning strategy strongly influence the waste, and "
+    "so the overall energy efficiency, of a search.",
+}
+"""Hypothesis → what it says."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,13 @@ class Answer:
     @property
     def demonstration(self) -> bool:
         return self.verdict.startswith(DEMONSTRATION)
+
+    @property
+    def words(self) -> str:
+        """The verdict within a sentence: "undecided (one platform; demonstration only)"."""
+        outcome, _, why = self.verdict.removeprefix(f"{DEMONSTRATION}: ").partition(": ")
+        reasons = [why] * bool(why) + [DEMONSTRATION] * self.demonstration
+        return f"{outcome} ({'; '.join(reasons)})" if reasons else outcome
 
     def under(self, coefficients: str) -> tuple[TestResult, ...]:
         """Its tests, marked with the set of coefficients that they were made under."""

@@ -13,6 +13,7 @@ from typing import Literal
 
 import pandas as pd
 
+from trialwatt.analysis.answers import DEMONSTRATION
 from trialwatt.analysis.cells import flag, number, treatment_value
 from trialwatt.analysis.intervals import Summary, summary
 from trialwatt.records.outcome import FAILED
@@ -68,8 +69,8 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        mark = "demonstration only: " if self.demonstration and self.state != "continue" else ""
-        return f"{mark}{self.state}: {self.reason}"
+        mark = f"{DEMONSTRATION}: " if self.demonstration and self.state != "continue" else ""
+        return f"{mark}{self.state}{f': {self.reason}' if self.reason else ''}"
 
 
 def half_width(jct_ms: Iterable[float]) -> float:

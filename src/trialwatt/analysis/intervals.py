@@ -11,6 +11,7 @@ import numpy as np
 ENOUGH = 6
 """From so many repetitions on an interval is worth its name; below it we give the range."""
 
+LEVEL = 0.95
 RESAMPLES = 9999
 SEED = 20_240_607
 
@@ -57,7 +58,7 @@ def summary(values: Iterable[float]) -> Summary:
         (sample,),
         np.median,
         n_resamples=RESAMPLES,
-        confidence_level=0.95,
+        confidence_level=LEVEL,
         method="percentile",
         rng=np.random.default_rng(SEED),
     )

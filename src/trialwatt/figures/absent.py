@@ -99,6 +99,13 @@ def reason_of(run: pd.Series) -> str:
     return textwrap.shorten(words, _MOST_LETTERS, placeholder=" …").rstrip(".")
 
 
+def what_is_absent(runs: pd.DataFrame, unavailable: Iterable[Mapping]) -> list[str]:
+    """Which runs failed and what cannot be run here, a sentence each, in full."""
+    failed = failures(runs)
+    missing = [f"Not available here. {one.sentence}." for one in grouped(unavailable)]
+    return [failed, *missing] if failed else missing
+
+
 def absences(runs: pd.DataFrame, unavailable: Sequence[Mapping]) -> str:
     """All of it as lines for a footnote, each with a line break before it; empty where nothing is.
 

@@ -25,9 +25,9 @@ from trialwatt.analysis.hypotheses import answers, concerned
 from trialwatt.analysis.platforms import platforms_of
 from trialwatt.analysis.recompute import PROCESSES, tables_under
 from trialwatt.errors import TrialwattError
-from trialwatt.figures.best import overall_best, overall_explained, readable_overall
+from trialwatt.figures.best import overall
 from trialwatt.figures.make import Source
-from trialwatt.figures.tablefiles import write_table
+from trialwatt.figures.tablefiles import Table, write_table
 from trialwatt.meters.model import PowerParameters
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.tables import read_runs
@@ -35,9 +35,9 @@ from trialwatt.provenance.chain import chain
 from trialwatt.provenance.code import code_version
 
 STEM = "answers"
+TESTS = f"{STEM}-tests"
+STEMS = (STEM, TESTS, f"{STEM}-best")
 TITLE = "Answers to the hypotheses"
-TESTS_TITLE = f"{TITLE}, tests"
-BEST_TITLE = "Best treatment by energy, all experiments"
 NOTE = (
     "Computed from the runs of all experiments; the rule of a verdict stands in docs/analysis.md. "
     "Where energy is modelled, a verdict holds under every set of power coefficients or is "
@@ -61,18 +61,17 @@ def write_answers(
     results = sources[0].results
     tables = tables_under(concerned(runs), results, context, sets, processes)
     found = answers(tables, platforms=platforms_of(runs, results), processes=processes)
-    best = overall_best({one.experiment: _of(runs, one.experiment) for one in sources})
+    best = overall({one.experiment: _of(runs, one.experiment) for one in sources})
     provenance = _chain(sources, runs)
-    written, stem = [], results / "tables" / STEM
-    for kind, tidy, shown, title, note in (
-        ("answers", answers_table(found), readable_answers(found), TITLE, NOTE),
-        ("tests", evidence_table(found), readable_tests(found), TESTS_TITLE, TESTS_NOTE),
-        ("best", best, readable_overall(best), BEST_TITLE, overall_explained(runs)),
-    ):
-        name = stem.name if kind == STEM else f"{stem.name}-{kind}"
-        shown = shown if len(shown) else None
+    tables = (
+        Table(TITLE, answers_table(found), readable_answers(found), NOTE),
+        Table(f"{TITLE}, tests", evidence_table(found), readable_tests(found), TESTS_NOTE),
+        best,
+    )
+    written = []
+    for name, table in zip(STEMS, tables, strict=True):
         own = provenance | {"kind": f"table/{name}"}
-        written += write_table(stem.with_name(name), tidy, shown, title, note, own)
+        written += write_table(results / "tables" / name, table, own)
     return written
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -16,7 +15,7 @@ from trialwatt.figures.absent import grouped
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.suts import in_order
-from trialwatt.figures.tablefiles import write_table
+from trialwatt.figures.tablefiles import Table
 from trialwatt.figures.tables import cell
 from trialwatt.metrics.dictionary import metric
 from trialwatt.records.outcome import FAILED
@@ -132,18 +131,20 @@ def _trials_of(runs: pd.DataFrame) -> str:
     return json.dumps({c: sorted(runs[c].dropna().astype(str).unique()) for c in known})
 
 
-def write_best_table(
-    runs: pd.DataFrame,
-    experiment: str,
-    stem: Path,
-    provenance: dict,
-    unavailable: Sequence[Mapping] = (),
-) -> list[Path]:
-    """Write `<stem>.csv`, `.md`, `.tex` and the sidecar `.json`; returns their paths."""
-    table = best_table(runs, unavailable)
-    shown = readable_best(table) if len(table) else None
+def best(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ()) -> Table:
+    """The table of `best_table` with how it is read."""
+    tidy = best_table(runs, unavailable)
+    shown = readable_best(tidy) if len(tidy) else pd.DataFrame()
     title = f"{experiment}, best treatment by energy"
-    return write_table(stem, table, shown, title, explained(table, runs), provenance)
+    return Table(title, tidy, shown, explained(tidy, runs))
+
+
+def overall(by_experiment: Mapping[str, pd.DataFrame]) -> Table:
+    """The table of `overall_best` with how it is read. by_experiment: name → its runs."""
+    tidy = overall_best(by_experiment)
+    filled = [runs for runs in by_experiment.values() if len(runs)]
+    note = overall_explained(pd.concat(filled, ignore_index=True)) if filled else ""
+    return Table("Best treatment by energy, all experiments", tidy, readable_overall(tidy), note)
 
 
 def readable_best(table: pd.DataFrame) -> pd.DataFrame:
@@ -198,8 +199,6 @@ def readable_overall(table: pd.DataFrame) -> pd.DataFrame:
 
 def overall_explained(runs: pd.DataFrame) -> str:
     """What the rows over all experiments are, and how the energy came about."""
-    if runs.empty:
-        return ""
     return (
         "Per experiment the treatment with the smallest median over completed runs: of energy per "
         "completed trial (EPT), and of job energy where strategies are compared. The least EPT is "

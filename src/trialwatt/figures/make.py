@@ -24,10 +24,11 @@ from trialwatt.config.factors import heading
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import FIGURES, treatments
 from trialwatt.figures.absent import absences
-from trialwatt.figures.best import write_best_table
+from trialwatt.figures.best import best
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import place
-from trialwatt.figures.tables import write_results_table
+from trialwatt.figures.tablefiles import write_table
+from trialwatt.figures.tables import results
 from trialwatt.metrics.beside import read_beside
 from trialwatt.metrics.tables import read_runs, read_trials
 from trialwatt.provenance.chain import chain
@@ -115,12 +116,11 @@ def make_table(source: Source) -> list[Path]:
     data = Data(source)
     read = [source.tables[0], *data.beside("unavailable")]
     written = []
-    for kind, stem, write in (
-        ("results", source.table_stem, write_results_table),
-        ("best", source.best_stem, write_best_table),
+    for kind, stem, table in (
+        ("results", source.table_stem, results(data.runs, data.heading, data.unavailable)),
+        ("best", source.best_stem, best(data.runs, data.heading, data.unavailable)),
     ):
-        provenance = data.chain(f"table/{kind}", data.runs, read)
-        written += write(data.runs, data.heading, stem, provenance, data.unavailable)
+        written += write_table(stem, table, data.chain(f"table/{kind}", data.runs, read))
     return written
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from trialwatt.figures import quantity
+from trialwatt.records.outcome import STATUSES
 
 
 def energy_statement(runs: pd.DataFrame) -> str:
@@ -75,6 +76,12 @@ def texts(value: object) -> list[str]:
     if isinstance(value, str):
         return [value] if value else []
     return [str(part) for part in value]
+
+
+def by_status(runs: pd.DataFrame) -> str:
+    """How many runs came out in which way: `11 completed, 1 infeasible`."""
+    counts = runs["status"].value_counts()
+    return ", ".join(f"{counts[name]:,} {name}" for name in STATUSES if name in counts)
 
 
 def count_flagged(runs: pd.DataFrame) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -52,22 +53,32 @@ _LATEX = {
 }
 
 
-def write_table(
-    stem: Path,
-    tidy: pd.DataFrame,
-    shown: pd.DataFrame | None,
-    title: str,
-    note: str,
-    provenance: dict,
-) -> list[Path]:
-    """Write `<stem>.csv` (tidy), `.md` and `.tex` (shown) and the sidecar; returns their paths.
+NO_DATA = "No data: this experiment has no runs yet."
 
-    shown: the same for people, None where there is no data yet.
-    """
+
+class Table(NamedTuple):
+    """A table for programs (tidy) and for people (shown); note: what its cells mean."""
+
+    title: str
+    tidy: pd.DataFrame
+    shown: pd.DataFrame
+    note: str
+
+    @property
+    def heads(self) -> list[str]:
+        return list(self.shown.columns)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        return self.shown.astype(str).values.tolist()
+
+
+def write_table(stem: Path, table: Table, provenance: dict) -> list[Path]:
+    """Write `<stem>.csv` (tidy), `.md` and `.tex` (shown) and the sidecar; returns their paths."""
     texts = {
-        ".csv": tidy.to_csv(index=False, lineterminator="\n"),
-        ".md": markdown(shown, title, note),
-        ".tex": latex(shown, title, note),
+        ".csv": table.tidy.to_csv(index=False, lineterminator="\n"),
+        ".md": markdown(table),
+        ".tex": latex(table),
     }
     outputs = [stem.with_name(f"{stem.name}{end}") for end in texts]
     for output, text in zip(outputs, texts.values(), strict=True):
@@ -93,27 +104,26 @@ def read_tidy(
     raise TrialwattError(f"{file}: damaged, or another table ({said}); {AGAIN}")
 
 
-def markdown(shown: pd.DataFrame | None, title: str, note: str) -> str:
+def markdown(table: Table) -> str:
     """The table as Markdown, with its title and what its cells mean."""
-    if shown is None or shown.empty:
-        return f"# {title}\n\nNo data: this experiment has no runs yet.\n"
-    rows = [list(shown.columns), ["---"] * len(shown.columns), *shown.astype(str).values.tolist()]
+    if table.shown.empty:
+        return f"# {table.title}\n\n{NO_DATA}\n"
+    rows = [table.heads, ["---"] * len(table.heads), *table.rows]
     lines = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows]
-    return "\n".join([f"# {title}\n", *lines, "", note.strip(), ""])
+    return "\n".join([f"# {table.title}\n", *lines, "", table.note.strip(), ""])
 
 
-def latex(shown: pd.DataFrame | None, title: str, note: str) -> str:
+def latex(table: Table) -> str:
     """The table as a plain `tabular`, to be read with \\input; it needs no package.
 
     The first line is a comment with the title; what the cells mean stands below the table.
     """
-    head = f"% {escaped(title)}"
-    if shown is None or shown.empty:
-        return f"{head}\nNo data: this experiment has no runs yet.\n"
-    columns = "".join(_column(shown[name]) for name in shown.columns)
+    head = f"% {escaped(table.title)}"
+    if table.shown.empty:
+        return f"{head}\n{NO_DATA}\n"
+    columns = "".join(_column(table.shown[name]) for name in table.heads)
     lines = [
-        " & ".join(escaped(cell) for cell in row) + r" \\"
-        for row in [list(shown.columns), *shown.astype(str).values.tolist()]
+        " & ".join(escaped(cell) for cell in row) + r" \\" for row in [table.heads, *table.rows]
     ]
     return "\n".join(
         [
@@ -126,7 +136,7 @@ def latex(shown: pd.DataFrame | None, title: str, note: str) -> str:
             r"\hline",
             r"\end{tabular}",
             "",
-            rf"\par\smallskip\noindent{{\footnotesize {escaped(note.strip())}\par}}",
+            rf"\par\smallskip\noindent{{\footnotesize {escaped(table.note.strip())}\par}}",
             "",
         ]
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -12,7 +11,7 @@ from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import Absent, grouped, reason_of
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import conditions, count_flagged
-from trialwatt.figures.tablefiles import write_table
+from trialwatt.figures.tablefiles import Table
 from trialwatt.metrics.dictionary import shown_in
 from trialwatt.records.outcome import FAILED
 
@@ -56,23 +55,11 @@ def runs_of_rows(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
                 yield axis.names[key], here
 
 
-def write_results_table(
-    runs: pd.DataFrame,
-    experiment: str,
-    stem: Path,
-    provenance: dict,
-    unavailable: Sequence[Mapping] = (),
-) -> list[Path]:
-    """Write `<stem>.csv`, `.md`, `.tex` and the sidecar `.json`; returns their paths."""
-    table = results_table(runs, unavailable)
-    return write_table(
-        stem,
-        table,
-        readable(table) if len(table) else None,
-        experiment,
-        explanation(table, runs),
-        provenance,
-    )
+def results(runs: pd.DataFrame, title: str, unavailable: Sequence[Mapping] = ()) -> Table:
+    """The table of `results_table` with how it is read."""
+    tidy = results_table(runs, unavailable)
+    shown = readable(tidy) if len(tidy) else pd.DataFrame()
+    return Table(title, tidy, shown, explanation(tidy, runs))
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

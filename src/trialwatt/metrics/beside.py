@@ -72,6 +72,12 @@ def read_beside(file: Path) -> list[dict[str, Any]]:
         raise TrialwattError(f"{file}: damaged, it lacks {key}; {AGAIN}") from error
 
 
+def entries(folder: Path, name: str) -> list[dict[str, Any]]:
+    """Those of a file in the folder of the tables; none in a set that is older than the file."""
+    file = folder / name
+    return read_beside(file) if file.is_file() else []
+
+
 def _checked(kind: TypeAdapter[Any], value: Any, file: Path) -> Any:
     """The value as it is, where it has these types."""
     try:

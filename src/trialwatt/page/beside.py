@@ -1,43 +1,55 @@
-"""What lies beside the page, and can be linked to."""
+"""What lies beside the pages, and can be linked to."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
-from trialwatt.figures import FIGURES, figures_of
+from trialwatt.figures import FIGURES
 from trialwatt.provenance.embed import FIGURES as SUFFIXES
+from trialwatt.summary.experiment import ExperimentSummary
 
 TABLE_SUFFIXES = (".csv", ".md", ".tex", ".json")
+_METRICS = ("runs.csv", "trials.csv", "dictionary.json")
 
 
-def links(results: Path, experiment: Mapping, output: Path) -> dict:
+def links(results: Path, summary: ExperimentSummary, output: Path) -> dict:
     """Files of an experiment that lie beside the page: figures with captions, tables, metrics."""
-    name = experiment["id"]
-    figures = []
-    for figure in figures_of(experiment.get("varied", ())):
-        stem = results / "figures" / name / figure
-        files = _links([stem.with_name(figure + end) for end in (*SUFFIXES, ".json")], output)
-        if files:
-            figures.append({"name": figure, "caption": FIGURES[figure].caption, "files": files})
-    tables, metrics = results / "tables", results / "metrics" / name
+    figures = [
+        {"name": name, "caption": FIGURES[name].caption, "files": files}
+        for name in summary.figures
+        if (files := figure_links(results, summary.id, name, output))
+    ]
+    best = table_links(results, f"best/{summary.id}", output)
     return {
         "figures": figures,
-        "tables": _links([tables / f"{name}{end}" for end in TABLE_SUFFIXES], output)
-        + [
-            {"name": f"best {link['name']}", "path": link["path"]}
-            for link in _links([tables / "best" / f"{name}{end}" for end in TABLE_SUFFIXES], output)
-        ],
-        "metrics": _links(
-            [metrics / file for file in ("runs.csv", "trials.csv", "dictionary.json")], output
-        ),
+        "tables": table_links(results, summary.id, output)
+        + [link | {"name": f"best {link['name']}"} for link in best],
+        "metrics": metrics_links(results, summary.id, _METRICS, output),
     }
 
 
+def figure_links(results: Path, experiment: str, figure: str, output: Path) -> list[dict]:
+    """The files of a figure."""
+    folder = results / "figures" / experiment
+    return _links([folder / f"{figure}{end}" for end in (*SUFFIXES, ".json")], output)
+
+
+def table_links(results: Path, stem: str, output: Path) -> list[dict]:
+    """The files of a table."""
+    return _links([results / "tables" / f"{stem}{end}" for end in TABLE_SUFFIXES], output)
+
+
+def metrics_links(results: Path, experiment: str, names: Iterable[str], output: Path) -> list[dict]:
+    """These of the metrics."""
+    return _links([results / "metrics" / experiment / name for name in names], output)
+
+
+def linked(file: Path, output: Path) -> str:
+    """The address of a file, from the page."""
+    return Path(os.path.relpath(file, output.parent)).as_posix()
+
+
 def _links(files: Iterable[Path], output: Path) -> list[dict]:
-    return [
-        {"name": f.name, "path": Path(os.path.relpath(f, output.parent)).as_posix()}
-        for f in files
-        if f.is_file()
-    ]
+    return [{"name": f.name, "path": linked(f, output)} for f in files if f.is_file()]

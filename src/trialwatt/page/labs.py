@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance import planfile
 from trialwatt.provenance.planfile import read_plan
+from trialwatt.summary.experiment import ExperimentSummary, read_summary
 
 CONTRIBUTED = "contrib"
 
@@ -25,13 +26,32 @@ class Lab:
     name: str = ""
     place: str = ""
 
-    def folder(self, folder: str) -> str:
-        """A run's folder as it is called from our own results folder."""
-        return f"{self.place}/{folder}" if self.place else folder
+    def read(self) -> dict[str, ExperimentSummary]:
+        """Its experiments by id. Runs have `own_folder`, their folder below `results`."""
+        return {one["id"]: self._ours(read_summary(self.results, one)) for one in self.experiments}
 
-    def testbed(self, name: str) -> str:
-        """A testbed, told apart from one of ours that has the same name."""
-        return f"{name}, contributed by {self.name}" if self.name else name
+    def _ours(self, summary: ExperimentSummary) -> ExperimentSummary:
+        """With its runs, testbeds and reasons told apart from ours that have the same names."""
+        runs = summary.runs
+        if len(runs):
+            runs = runs.assign(own_folder=runs["folder"])
+        if not self.name:
+            return replace(summary, runs=runs)
+        if len(runs):
+            runs["folder"] = f"{self.place}/" + runs["folder"]
+            runs["testbed"] = runs["testbed"].map(self._testbed)
+        return replace(
+            summary,
+            runs=runs,
+            ends=[end | {"testbed": self._testbed(end["testbed"])} for end in summary.ends],
+            unavailable=[
+                entry | {"reason": f"{entry['reason']} ({self.name})"}
+                for entry in summary.unavailable
+            ],
+        )
+
+    def _testbed(self, name: str) -> str:
+        return f"{name}, contributed by {self.name}"
 
 
 def own(results: Path, experiments: Iterable[Mapping]) -> Lab:

@@ -16,20 +16,20 @@ from importlib import resources
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from trialwatt.figures.suts import in_order, mark
 from trialwatt.files import write_whole
-from trialwatt.metrics.beside import CONVERGENCE, UNAVAILABLE, read_beside
 from trialwatt.metrics.dictionary import shown_in
 from trialwatt.metrics.processes import PROCESSES
-from trialwatt.page import runs as runs_of
 from trialwatt.page.beside import links
 from trialwatt.page.labs import Lab, contributed, own
 from trialwatt.page.origin import SHARED, Pool, configuration
 from trialwatt.page.overview import overview
+from trialwatt.page.report import page_template
+from trialwatt.page.runs import described, values, words
 from trialwatt.page.sections import section
+from trialwatt.summary.experiment import ExperimentSummary, together
 
 SCRIPTS = ("dom", "marks", "plot", "lines", "rows", "curves", "tables", "run", "main")
 """Files of assets/, in the order in which they are put together."""
@@ -58,14 +58,7 @@ def _write(labs: Sequence[Lab], output: Path, processes: int) -> Path:
     content, head = _content(labs, output, processes)
     style, script = _asset("page.css"), "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
     script = f'"use strict";\n(() => {{\n{script}}})();\n'
-    environment = Environment(
-        loader=PackageLoader("trialwatt.page", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("page.html").render(
+    page = page_template("page.html").render(
         labs=head,
         experiments=[(part["id"], part["heading"]) for part in content["experiments"]],
         style=Markup(style),
@@ -81,97 +74,57 @@ def _write(labs: Sequence[Lab], output: Path, processes: int) -> Path:
 def _content(labs: Sequence[Lab], output: Path, processes: int) -> tuple[dict, list[dict]]:
     """The page's data, and its head lab by lab."""
     pools = {name: Pool() for name in SHARED}
-    read = {
-        lab.name: {each["id"]: runs_of.tables(lab, each["id"]) for each in lab.experiments}
-        for lab in labs
-    }
     shown: dict[str, dict] = {}
     heads = []
+    parts: dict[str, list[tuple[Lab, ExperimentSummary]]] = {}
     for lab in labs:
-        found = runs_of.described(lab, read[lab.name], pools, processes)
-        heads.append(_head(lab, read[lab.name], found, pools))
+        read = lab.read()
+        found = described(lab, read.values(), pools, processes)
+        heads.append(_head(lab, read.values(), found, pools))
         shown |= found
+        for name, summary in read.items():
+            parts.setdefault(name, []).append((lab, summary))
     folders = sorted(shown)
     numbers = {folder: number for number, folder in enumerate(folders)}
     curves = {folder: run["curve"] for folder, run in shown.items() if "curve" in run}
-    parts = _experiments(labs)
     suts = in_order(run["sut"] for run in shown.values())
     content = {
         "format": 1,
         "columns": {
-            "words": runs_of.words(),
-            "values": runs_of.values(),
+            "words": words(),
+            "values": values(),
             "told": [[column.name, column.title] for column in shown_in("run")],
         },
         "suts": {sut: list(mark(sut)) for sut in suts},
         "labs": [lab.name for lab in labs],
         "pools": {name: pool.values for name, pool in pools.items()},
         "experiments": [
-            section(
-                part,
-                _together(read[lab.name].get(name, [pd.DataFrame()])[0] for lab in labs),
-                _beside(labs, name),
-                numbers,
-                curves,
-            )
-            | {"files": _files(labs, part, output)}
-            for name, part in parts.items()
+            section(together([summary for _, summary in of_labs]), numbers, curves)
+            | {"files": [_files(lab, summary, output) for lab, summary in of_labs]}
+            for of_labs in parts.values()
         ],
         "runs": [{"folder": folder} | shown[folder] for folder in folders],
     }
     return content, heads
 
 
-def _experiments(labs: Sequence[Lab]) -> dict[str, Mapping]:
-    """All experiments, ours first; one that several labs have is that of the first."""
-    found: dict[str, Mapping] = {}
-    for lab in labs:
-        for each in lab.experiments:
-            found.setdefault(each["id"], each)
-    return found
-
-
-def _together(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    some = [table for table in tables if len(table)]
-    return pd.concat(some, ignore_index=True) if some else pd.DataFrame()
-
-
-def _head(lab: Lab, read: Mapping, found: Mapping[str, dict], pools: Mapping[str, Pool]) -> dict:
-    runs = _together(runs for runs, _ in read.values())
+def _head(
+    lab: Lab, read: Iterable[ExperimentSummary], found: Mapping[str, dict], pools: Mapping
+) -> dict:
+    tables = [summary.runs for summary in read if len(summary.runs)]
+    runs = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     runs = runs.drop_duplicates("folder") if len(runs) else runs
     hosts = sorted({run["host"] for run in found.values()})
     return overview(lab, runs, [pools["host"].values[number] for number in hosts])
 
 
-def _beside(labs: Sequence[Lab], experiment: str) -> dict[str, list[dict]]:
-    """How the sweeps ended, and what is not available, of all labs."""
-    sweeps, unavailable = [], []
-    for lab in labs:
-        folder = lab.results / "metrics" / experiment
-        for sweep in _entries(folder / CONVERGENCE):
-            sweeps.append(sweep | {"testbed": lab.testbed(sweep["testbed"])})
-        for entry in _entries(folder / UNAVAILABLE):
-            reason = f"{entry['reason']} ({lab.name})" if lab.name else entry["reason"]
-            unavailable.append(entry | {"reason": reason})
-    return {"sweeps": sweeps, "unavailable": unavailable}
-
-
-def _entries(file: Path) -> list[dict]:
-    return read_beside(file) if file.is_file() else []
-
-
-def _files(labs: Sequence[Lab], experiment: Mapping, output: Path) -> list[dict]:
-    """Per lab that has the experiment: files beside the page, and the configuration files."""
-    name = experiment["id"]
-    return [
-        {
-            "lab": lab.name,
-            "configuration": configuration(lab.results / "tables" / f"{name}.json"),
-            **links(lab.results, experiment, output),
-        }
-        for lab in labs
-        if any(each["id"] == name for each in lab.experiments)
-    ]
+def _files(lab: Lab, summary: ExperimentSummary, output: Path) -> dict:
+    """Files beside the page, and the configuration files."""
+    return {
+        "lab": lab.name,
+        "configuration": configuration(lab.results / "tables" / f"{summary.id}.json"),
+        **links(lab.results, summary, output),
+    }
 
 
 def _in_script(content: dict) -> str:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from trialwatt.figures import FIGURES, quantity
+from trialwatt.figures import quantity
 from trialwatt.figures.anytime import priced
 from trialwatt.figures.notes import texts
 from trialwatt.metrics.dictionary import PLANNED, RUNS
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.metrics.series import anytime
-from trialwatt.metrics.tables import read_runs, read_trials
+from trialwatt.metrics.tables import read_trials
 from trialwatt.page.labs import Lab
 from trialwatt.page.origin import Pool, origin
+from trialwatt.summary.experiment import ExperimentSummary
 
 _APART = (*PLANNED, "folder", "label", "flags", "notes")
 """Columns that are told otherwise, or are not of the run alone."""
@@ -35,51 +36,38 @@ def words() -> list[str]:
     return [c.name for c in RUNS if c.kind in ("text", "flag") and c.name not in _APART]
 
 
-def tables(lab: Lab, experiment: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The runs and trials table of an experiment, empty where there is none yet.
-
-    The runs have their folder and testbed as the page calls them, and as the lab does in
-    `own_folder`.
-    """
-    folder = lab.results / "metrics" / experiment
-    if not (folder / "runs.parquet").is_file():
-        return pd.DataFrame(), pd.DataFrame()
-    runs = read_runs(folder / "runs.parquet")
-    if len(runs):
-        runs["own_folder"] = runs["folder"]
-        runs["folder"] = runs["folder"].map(lab.folder)
-        runs["testbed"] = runs["testbed"].map(lab.testbed)
-    trials = folder / "trials.parquet"
-    return runs, read_trials(trials) if trials.is_file() else pd.DataFrame()
-
-
 def described(
     lab: Lab,
-    experiments: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
+    experiments: Iterable[ExperimentSummary],
     pools: Mapping[str, Pool],
     processes: int = PROCESSES,
 ) -> dict[str, dict]:
     """Folder (as the page calls it) → the run: words, values, origin, and its anytime curve.
 
-    Curves are those of the experiments that have that figure.
+    experiments: of Lab.read. Curves are those of the experiments that have that figure.
     """
     found: dict[str, dict] = {}
     wanted: dict[str, tuple[dict, pd.DataFrame]] = {}
-    varied = {each["id"]: each.get("varied", ()) for each in lab.experiments}
-    for name, (runs, trials) in experiments.items():
-        curves = FIGURES["anytime"].applies(varied.get(name, ()))
-        of_run = dict(tuple(trials.groupby("folder"))) if len(trials) else {}
-        for run in runs.to_dict("records"):
+    for summary in experiments:
+        of_run = _trials(lab, summary) if "anytime" in summary.figures else None
+        for run in summary.runs.to_dict("records"):
             folder = run["folder"]
             if folder not in found:
                 found[folder] = _run(run) | origin(lab.results, run["own_folder"], pools)
                 found[folder]["lab"] = lab.name
-            if curves and run["status"] in ("completed", "deadline"):
-                wanted[folder] = run, of_run.get(run["own_folder"], trials.iloc[:0])
+            if of_run is not None and run["status"] in ("completed", "deadline"):
+                wanted[folder] = run, of_run.get(run["own_folder"], pd.DataFrame())
     curve = partial(_curve, lab.results)
     for folder, points in zip(wanted, mapped(curve, list(wanted.values()), processes), strict=True):
         found[folder]["curve"] = points
     return found
+
+
+def _trials(lab: Lab, summary: ExperimentSummary) -> dict[str, pd.DataFrame]:
+    """Folder below the lab's results → the rows of its trials."""
+    file = lab.results / "metrics" / summary.id / "trials.parquet"
+    trials = read_trials(file) if file.is_file() else pd.DataFrame()
+    return dict(tuple(trials.groupby("folder"))) if len(trials) else {}
 
 
 def plain(value: object) -> object:

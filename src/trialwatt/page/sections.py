@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from trialwatt.analysis.cells import varied
+from trialwatt.analysis.cells import flag
 from trialwatt.analysis.intervals import summary
-from trialwatt.config.factors import heading
-from trialwatt.figures import FIGURES, quantity, treatments
-from trialwatt.figures.absent import failures, grouped
+from trialwatt.figures import quantity, treatments
+from trialwatt.figures.absent import grouped
 from trialwatt.figures.groups import Group, groups
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.waste import DEFINITION
@@ -18,6 +17,8 @@ from trialwatt.metrics.columns import Column
 from trialwatt.metrics.dictionary import metric, shown_in
 from trialwatt.page.runs import rounded, values
 from trialwatt.page.tables import tables
+from trialwatt.records.outcome import COMPLETED
+from trialwatt.summary.experiment import ExperimentSummary
 
 _CURVES = ("job_energy_kwh", "time_ms", "oc")
 """What had been spent by then, in the order in which the curves of page.runs have it."""
@@ -29,30 +30,24 @@ def panels() -> list[Column]:
 
 
 def section(
-    experiment: Mapping,
-    runs: pd.DataFrame,
-    beside: Mapping[str, Sequence[Mapping]],
-    numbers: Mapping[str, int],
-    curves: Mapping[str, list],
+    summary: ExperimentSummary, numbers: Mapping[str, int], curves: Mapping[str, list]
 ) -> dict:
     """Everything of one experiment but the runs themselves, as plain data.
 
-    beside: `sweeps` and `unavailable` of all labs. numbers: folder → the run's number on the
-    page. curves: folder → its anytime curve.
+    numbers: folder → the run's number on the page. curves: folder → its anytime curve.
     """
-    name = experiment["id"]
-    title = experiment.get("title") or name
     found = {
-        "id": name,
-        "title": title,
-        "heading": heading(title, varied(runs)),
-        "absent": _absent(runs, beside["unavailable"]),
+        "id": summary.id,
+        "title": summary.title,
+        "heading": summary.heading,
+        "absent": summary.absent,
         "gaps": [
             {"sut": each.sut, "names": list(each.treatments), "reason": each.reason}
-            for each in grouped(beside["unavailable"])
+            for each in grouped(summary.unavailable)
         ],
-        "sweeps": [_ended(sweep) for sweep in beside["sweeps"]],
+        "sweeps": summary.ended,
     }
+    runs = summary.runs
     if runs.empty:
         return found | {"runs": [], "tables": []}
     axis, keys = treatments.axis(runs), treatments.key(runs)
@@ -64,10 +59,11 @@ def section(
             if not len(here):
                 continue
             points += [[numbers[folder], number, place] for folder in here["folder"]]
-            done = here[here["status"] == "completed"]
+            done = here[here["status"] == COMPLETED]
             cells.append([number, place, [_spread(done, one.name) for one in panels()]])
-    wanted = runs["folder"] if _has_figure(experiment, "anytime") else ()
+    wanted = runs["folder"] if "anytime" in summary.figures else ()
     shown = [curves[folder] for folder in wanted if folder in curves]
+    baseline = flag(runs, "is_baseline") == 1
     return found | {
         "conditions": conditions(runs),
         "axis": {
@@ -75,7 +71,7 @@ def section(
             "words": axis.is_words,
             "keys": [[axis.names[k], axis.ticks[k], axis.positions[k]] for k in axis.keys],
             "margin": axis.margin,
-            "baseline": sorted({axis.keys.index(k) for k in keys[_baseline(runs)]}),
+            "baseline": sorted({axis.keys.index(k) for k in keys[baseline]}),
         },
         "groups": [
             {
@@ -91,10 +87,10 @@ def section(
         "cells": cells,
         "at_once": len(shown_in("resource")),
         "panels": {one.name: _scale(one, runs) for one in panels()},
-        "waste": DEFINITION if _has_figure(experiment, "waste") else "",
+        "waste": DEFINITION if "waste" in summary.figures else "",
         "curves": _curve_scales(shown, runs) if shown else None,
-        "converged": _converged(members, beside["sweeps"], axis),
-        "tables": tables(runs, beside["unavailable"]),
+        "converged": _converged(members, summary.ends, axis),
+        "tables": tables(summary),
     }
 
 
@@ -108,12 +104,6 @@ def _groups(runs: pd.DataFrame) -> list[Group]:
             name = f"{group.name}, {kind}" if len(kinds) > 1 else group.name
             found.append(group._replace(name=name, runs=group.runs[method == kind]))
     return found
-
-
-def _baseline(runs: pd.DataFrame) -> pd.Series:
-    if "is_baseline" not in runs:
-        return pd.Series(False, index=runs.index)
-    return runs["is_baseline"].fillna(False).astype(bool)
 
 
 def _spread(done: pd.DataFrame, measure: str) -> list | None:
@@ -172,21 +162,3 @@ def _converged(
             if mine and sweep["sampler"] in samplers and value in axis.keys:
                 found.append([number, axis.keys.index(value)])
     return found
-
-
-def _ended(sweep: Mapping) -> str:
-    mark = "demonstration only: " if sweep.get("demonstration") else ""
-    reason = f": {sweep['reason']}" if sweep.get("reason") else ""
-    return (
-        f"{sweep['sut']} ({sweep['sampler']}; {sweep['testbed']}): {mark}{sweep['state']}{reason}."
-    )
-
-
-def _absent(runs: pd.DataFrame, unavailable: Sequence[Mapping]) -> list[str]:
-    failed = failures(runs)
-    not_here = [f"Not available. {each.sentence}." for each in grouped(unavailable)]
-    return [*([failed] if failed else []), *not_here]
-
-
-def _has_figure(experiment: Mapping, name: str) -> bool:
-    return FIGURES[name].applies(experiment.get("varied", ()))

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
 from trialwatt.figures import quantity
-from trialwatt.figures.best import best_table, explained, readable_best
 from trialwatt.figures.suts import in_order
+from trialwatt.figures.tablefiles import Table
 from trialwatt.figures.tables import explanation, measures, readable, results_table
 from trialwatt.page.runs import plain
+from trialwatt.summary.experiment import ExperimentSummary
 
 
-def tables(runs: pd.DataFrame, unavailable: Sequence[Mapping]) -> list[dict]:
+def tables(summary: ExperimentSummary) -> list[dict]:
     """The results table and the best treatments; rows apart by energy method."""
+    runs = summary.runs
     method = runs["energy_method"].map(lambda text: quantity.methods([text]))
     parts = [results_table(runs[method == kind]) for kind in sorted(set(method))]
     tidy = _in_order(pd.concat(parts, ignore_index=True))
-    tidy = pd.concat([tidy, results_table(runs.iloc[:0], unavailable)], ignore_index=True)
-    best = best_table(runs, unavailable)
+    tidy = pd.concat([tidy, results_table(runs.iloc[:0], summary.unavailable)], ignore_index=True)
     keys = {head: f"{measure}_median" for measure, head in measures().items()}
-    found = [_table("Results", tidy, readable(tidy), keys, explanation(tidy, runs))]
-    if len(best):
-        said = explained(best, runs)
-        found.append(_table("Best treatment by energy", best, readable_best(best), {}, said))
-    return found
+    results = Table("Results", tidy, readable(tidy), explanation(tidy, runs))
+    best = summary.best._replace(title="Best treatment by energy")
+    return [_table(results, keys), *([_table(best, {})] if best.rows else [])]
 
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
@@ -36,33 +35,26 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[rank.sort_values(["sut", "testbed"], kind="stable").index]
 
 
-def _table(
-    title: str, tidy: pd.DataFrame, shown: pd.DataFrame, keys: Mapping[str, str], said: str
-) -> dict:
+def _table(table: Table, keys: Mapping[str, str]) -> dict:
     """keys: a head without its unit → the column that it is sorted by; others by their text."""
-    columns = [keys.get(head.split(" (")[0]) for head in shown.columns]
-    columns = [
-        column or ("n" if head == "n" else None)
-        for column, head in zip(columns, shown.columns, strict=True)
-    ]
+    tidy, sorted_by = table.tidy, {"n": "n", **keys}
+    columns = [sorted_by.get(head.split(" (")[0]) for head in table.heads]
     methods = tidy["energy_method"] if "energy_method" in tidy else pd.Series("", tidy.index)
     return {
-        "title": title,
-        "heads": list(shown.columns),
+        "title": table.title,
+        "heads": table.heads,
         "numeric": [column is not None for column in columns],
         "rows": [
             {
-                "cells": [str(cell) for cell in cells],
+                "cells": cells,
                 "sort": [_key(column, row) for column in columns],
                 "sut": row["sut"],
                 "testbed": row["testbed"] or "",
                 "method": method or "",
             }
-            for cells, row, method in zip(
-                shown.astype(str).values.tolist(), tidy.to_dict("records"), methods, strict=True
-            )
+            for cells, row, method in zip(table.rows, tidy.to_dict("records"), methods, strict=True)
         ],
-        "explanation": said,
+        "explanation": table.note,
     }
 
 

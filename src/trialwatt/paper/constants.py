@@ -2,27 +2,7 @@
 
 from __future__ import annotations
 
-from trialwatt.analysis import convergence, evidence, hypotheses, intervals
-from trialwatt.metrics import energy
-
-
-def constants() -> dict[str, str]:
-    """Name → number as text, in the unit that its name tells (none: a count, or a ratio)."""
-    return {
-        "tolerance_percent": f"{100 * convergence.TOLERANCE:g}",
-        "patience": f"{convergence.PATIENCE}",
-        "repetitions": f"{convergence.REPETITIONS}",
-        "most_repetitions": f"{convergence.MOST_REPETITIONS}",
-        "enough_for_interval": f"{intervals.ENOUGH}",
-        "resamples": f"{intervals.RESAMPLES:,}",
-        "resamples_of_tests": f"{hypotheses.RESAMPLES:,}",
-        "alpha_percent": f"{100 * evidence.ALPHA:g}",
-        "strong": f"{evidence.STRONG:g}",
-        "few_samples": f"{energy.FEW_SAMPLES}",
-        "most_gaps_percent": f"{100 * energy.GAPS_TOO_MANY:g}",
-        "interval_percent": "95",
-    }
-
+from importlib import import_module
 
 PLACES = {
     "tolerance_percent": "trialwatt.analysis.convergence.TOLERANCE",
@@ -36,6 +16,19 @@ PLACES = {
     "strong": "trialwatt.analysis.evidence.STRONG",
     "few_samples": "trialwatt.metrics.energy.FEW_SAMPLES",
     "most_gaps_percent": "trialwatt.metrics.energy.GAPS_TOO_MANY",
-    "interval_percent": "trialwatt.analysis.intervals.summary",
+    "interval_percent": "trialwatt.analysis.intervals.LEVEL",
 }
 """Name → where in the code it is kept."""
+
+
+def constants() -> dict[str, str]:
+    """Name → number as text, in the unit that its name tells (none: a count, or a ratio)."""
+    return {name: _text(name, place) for name, place in PLACES.items()}
+
+
+def _text(name: str, place: str) -> str:
+    module, _, constant = place.rpartition(".")
+    value = getattr(import_module(module), constant)
+    if name.endswith("_percent"):
+        return f"{100 * value:g}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"

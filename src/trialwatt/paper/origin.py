@@ -9,20 +9,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from trialwatt.analysis.cells import varied
+from trialwatt.analysis.cells import flag, varied
 from trialwatt.config.factors import hypotheses
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.best import measure_of, overall_best
 from trialwatt.figures.tables import measures, runs_of_rows
+from trialwatt.metrics.beside import CONVERGENCE, UNAVAILABLE, entries
 from trialwatt.metrics.tables import read_runs
 from trialwatt.paper.constants import PLACES
-from trialwatt.paper.findings import ratios
 from trialwatt.paper.names import Named
+from trialwatt.paper.numbers import most_compared
 from trialwatt.printed import shown
-from trialwatt.provenance.foreign import read_json
-from trialwatt.records.outcome import FAILED
+from trialwatt.records.outcome import COMPLETED, FAILED, STATUSES
 
-_MOST_BYTES = 64 << 20
 _UNLIKE = (KeyError, IndexError, ValueError, TypeError, AttributeError)
 
 _OF_RUNS = {
@@ -35,7 +34,16 @@ _OF_RUNS = {
     "n": "the completed runs of each `hash`",
     "demonstration": "whether any `hash` has too few completed runs",
     "suts": "the different `sut`",
+    **{status: f"the runs with `status` {status}" for status in STATUSES},
 }
+_OF_EXPERIMENT = {
+    "runs": "the number of rows",
+    "n": "the completed runs of each treatment",
+    "flagged": "the runs with `flags`",
+    "frameworks": "whether several `sut` can be compared with the control",
+    "varied": "whether several treatments have completed runs",
+}
+_OF_PLAN = ("title", "heading", "keys", "families")
 _OF_ENERGY = "`energy_method`, `energy_meter`, `energy_domains`, `sample_hz` and the gaps"
 
 
@@ -100,7 +108,6 @@ class _Tables:
 
     def _of_all(self, steps: list) -> Origin:
         what = _OF_RUNS.get(steps[0], _OF_ENERGY)
-        what = f"the runs with `status` {steps[0]}" if steps[0] in _STATUSES else what
         return self._all([f"{what}, over all runs of all experiments, each once"])
 
     def _setup(self, steps: list) -> Origin:
@@ -116,26 +123,22 @@ class _Tables:
             sentence = self.numbers["experiments"][name]["findings"][rest[0]]
             return self._finding(name, sentence)
         if part == "sweeps":
-            file = f"metrics/{name}/convergence.json"
-            sweep = _json(self.results / file)["sweeps"][rest[0]]
-            own = runs[(runs["sut"] == sweep["sut"]) & (runs["sampler"] == sweep["sampler"])]
+            file = f"metrics/{name}/{CONVERGENCE}"
+            end = entries(self.results / "metrics" / name, CONVERGENCE)[rest[0]]
+            own = runs[(runs["sut"] == end["sut"]) & (runs["sampler"] == end["sampler"])]
             said = f"{file}, sweep {rest[0] + 1}; its moves stand in sweeps/{name}/"
             return Origin([said], own, {*whole, file})
         if part == "absent":
-            file = f"metrics/{name}/unavailable.json"
-            return Origin(
-                [f"{file}, and the failed runs of {_runs_of(name)}"],
-                runs[runs["status"] == FAILED],
-                {*whole, file},
-            )
+            file = f"metrics/{name}/{UNAVAILABLE}"
+            said = f"{file}, and the failed runs of {_runs_of(name)}"
+            return Origin([said], runs[runs["status"] == FAILED], {*whole, file})
         if part == "figures":
             said = f"written under figures/{name}/{rest[0]}.svg, which `trialwatt trace` traces"
             return Origin([said], runs, whole)
-        if part in ("title", "heading"):
+        if part in _OF_PLAN:
             return Origin(["no result: it is of the experiment's file"], pd.DataFrame())
-        what = {"runs": "the number of rows", "n": "the completed runs of each treatment"}
-        what["flagged"] = "the runs with `flags`"
-        return Origin([f"{what.get(part, _OF_ENERGY)} of {_runs_of(name)}"], runs, whole)
+        what = _OF_EXPERIMENT.get(part, _OF_ENERGY)
+        return Origin([f"{what} of {_runs_of(name)}"], runs, whole)
 
     def _cell(self, name: str, steps: list) -> Origin:
         heads = self.numbers["experiments"][name]["table"]["heads"]
@@ -145,7 +148,7 @@ class _Tables:
         treatment, here = list(runs_of_rows(self.of[name]))[place]
         columns = {short: column for column, short in measures().items()}
         column = columns.get(head.split(" (")[0])
-        done = here[here["status"] == "completed"]
+        done = here[here["status"] == COMPLETED]
         who = f"{here['sut'].iloc[0]} on {here['testbed'].iloc[0]}, {treatment}"
         row = f"row {place + 1} ({who}) of tables/{name}.csv"
         if column is None:
@@ -181,10 +184,9 @@ class _Tables:
         return Origin(said, own, {_runs_of(name)})
 
     def _headline(self, _steps: list) -> Origin:
-        filled = {name: table for name, table in self.of.items() if len(table)}
-        name = max(filled, key=lambda one: len(ratios(filled[one])))
-        runs = filled[name]
-        base = runs[runs["is_baseline"].fillna(False).astype(bool)]
+        name = most_compared(self.of)
+        runs = self.of[name]
+        base = runs[flag(runs, "is_baseline") == 1]
         said = (
             f"the medians of `job_energy_kwh` under the baseline in {_runs_of(name)}, of each SUT "
             "÷ the control with the same sampler"
@@ -193,6 +195,8 @@ class _Tables:
 
     def _answer(self, steps: list) -> Origin:
         hypothesis, part, *rest = steps
+        if part == "statement":
+            return Origin(["no result: it is what was asked"], pd.DataFrame())
         if part != "scopes":
             there = [one for one in self.experiments if self._concerns(hypothesis, one)]
             said = f"tables/answers.csv, {hypothesis} over all scopes; the tests behind it stand in"
@@ -221,19 +225,12 @@ class _Tables:
         return hypothesis in hypotheses(varied(self.of[name]))
 
 
-_STATUSES = ("completed", "infeasible", "deadline", FAILED)
-
-
 def _runs_of(experiment: str) -> str:
     return f"metrics/{experiment}/runs.parquet"
 
 
 def _values(runs: pd.DataFrame, column: str) -> list[str]:
     return [f"{float(value):.6g}" for value in runs[column].dropna()] if column in runs else []
-
-
-def _json(file: Path) -> dict:
-    return read_json(file, _MOST_BYTES)
 
 
 def _plain(name: object) -> str:

@@ -14,6 +14,8 @@ from trialwatt.records.manifest import MOST_BYTES, NAME
 from trialwatt.records.manifest_shape import check_shape
 
 COMPLETED, FAILED = "completed", "failed"
+STATUSES = (COMPLETED, "infeasible", "deadline", FAILED)
+"""What becomes of a run, in the order in which it is told."""
 LIFECYCLE = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
 """The steps of a run, in order."""
 

@@ -21,13 +21,13 @@ from trialwatt.errors import TrialwattError
 from trialwatt.figures import figures_of
 from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import Source, make_figures, make_table
-from trialwatt.figures.report import write_report
 from trialwatt.meters.model import PowerParameters
 from trialwatt.metrics.beside import write_beside
 from trialwatt.metrics.context import MetricsContext, read_intensity
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.metrics.tables import ExperimentRow, build_tables
 from trialwatt.page.make import write_page
+from trialwatt.page.report import write_report
 from trialwatt.paper.make import make_paper
 from trialwatt.provenance import planfile
 from trialwatt.provenance.chain import Code

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from trialwatt.figures import quantity, treatments
-from trialwatt.figures.best import best_table
 from trialwatt.figures.groups import groups
 from trialwatt.figures.suts import in_order, of_control
 from trialwatt.metrics.dictionary import metric
@@ -21,18 +20,17 @@ _SPREAD_FROM = 2
 
 
 def findings(
-    runs: pd.DataFrame,
-    table: pd.DataFrame,
-    unavailable: Sequence[Mapping],
-    frameworks: bool,
+    runs: pd.DataFrame, table: pd.DataFrame, best: pd.DataFrame, frameworks: bool = False
 ) -> list[str]:
     """Items, "SUT: what" each: the least energy, and what it means for time and waste.
 
-    table: of figures.tables.results_table. frameworks: whether to compare each with the control,
-    which every experiment could, since each contains the baseline. Medians throughout; no
-    sentence claims a difference to be more than what these runs show.
+    table, best: of figures.tables.results_table and figures.best.best_table. frameworks: whether
+    to compare each with the control, which every experiment could, since each contains the
+    baseline. Medians throughout; no sentence claims a difference to be more than what these runs
+    show.
     """
-    best = best_table(runs, unavailable)
+    if runs.empty:
+        return []
     alike = "budget" not in runs or runs["budget"].nunique() <= 1
     said = [_best(row, table, alike) for row in best.to_dict("records") if row.get("n")]
     if any(table.get("wte_kwh_median", pd.Series(dtype=float)) > 0):
@@ -142,6 +140,8 @@ def _waste(runs: pd.DataFrame) -> list[str]:
 
 def ratios(runs: pd.DataFrame) -> list[tuple[str, str, float, float]]:
     """SUT, sampler, energy and time of a job under the baseline ÷ the control's, same sampler."""
+    if runs.empty:
+        return []
     done = runs[(runs["status"] == "completed") & runs["is_baseline"].fillna(False).astype(bool)]
     controls = in_order(done.loc[of_control(done), "sut"])
     medians = done.groupby(["sut", "sampler"])[["job_energy_kwh", "jct_ms"]].median()
@@ -155,6 +155,24 @@ def ratios(runs: pd.DataFrame) -> list[tuple[str, str, float, float]]:
             energy, time = (row[name] / control[name] for name in ("job_energy_kwh", "jct_ms"))
             found.append((sut, sampler, energy, time))
     return found
+
+
+def headline(runs: pd.DataFrame) -> str:
+    """What the frameworks themselves cost, one sentence; empty where there is no control."""
+    found = ratios(runs)
+    if not found:
+        return ""
+    energies = listed([quantity.number(energy) for _, _, energy, _ in found])
+    return (
+        f"Under the baseline a job of {listed([sut for sut, *_ in found])} needs {energies} times "
+        f"the energy ({quantity.methods(runs['energy_method'])}) of one without a framework that "
+        "has the same sampler."
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _framework(runs: pd.DataFrame) -> list[str]:

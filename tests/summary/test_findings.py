@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from tests.figures.conftest import synthetic
 from tests.figures.synthetic_search import search_tables
 
+from trialwatt.figures.best import best_table
 from trialwatt.figures.quantity import number
 from trialwatt.figures.tables import results_table
-from trialwatt.paper.findings import findings, ratios
+from trialwatt.summary.findings import findings, ratios
 
 
 def said(runs: pd.DataFrame, frameworks: bool = False) -> list[str]:
-    return findings(runs, results_table(runs), [], frameworks)
+    return findings(runs, results_table(runs), best_table(runs), frameworks)
 
 
 @settings(max_examples=15, deadline=None)

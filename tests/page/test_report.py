@@ -3,16 +3,16 @@ import re
 
 import pandas as pd
 import pytest
+from tests.figures.conftest import synthetic, write_project
 
 from trialwatt.figures import figures_of
 from trialwatt.figures.make import make_figure, make_table
 from trialwatt.figures.notes import cores_said
-from trialwatt.figures.report import write_report
+from trialwatt.page.report import write_report
 
 EXPERIMENT = {
     "id": "r-node",
-    "title": "R-Node: how many workers",
-    "sentence": "The number of workers varies over <a list>.",
+    "title": "R-Node: <how many> workers",
     "varied": ["workers.count"],
 }
 
@@ -41,12 +41,12 @@ class Page(html.parser.HTMLParser):
 
 
 @pytest.fixture
-def source(make_synthetic, make_project):
-    runs, trials = make_synthetic(values=(2, 4))
+def source(tmp_path):
+    runs, trials = synthetic(values=(2, 4))
     runs.loc[0, "flags"] = "fewer than 60 samples"
     runs.loc[1, "notes"] = "worker-0 was replaced & went on"
     runs.loc[2, ["status", "reason"]] = ["infeasible", "memory"]
-    return make_project(runs, trials)
+    return write_project(tmp_path, runs, trials)
 
 
 def written(source, experiments=(EXPERIMENT,)) -> str:
@@ -61,8 +61,7 @@ def test_the_whole_page(source):
     text = written(source)
     page = Page(text)
     for part in (
-        "R-Node: how many workers",
-        "varies over &lt;a list&gt;.",
+        "R-Node: &lt;how many&gt; workers: number of workers",
         "modelled, not measured",
         "Testbed: local",
         "12 runs: 11 completed, 1 infeasible; n = 2–3",
@@ -111,8 +110,8 @@ def test_what_is_not_there_yet_is_said(source):
     assert text.count("has not been made") == len(names)
 
 
-def test_an_unremarkable_experiment_says_so(make_synthetic, make_project):
-    source = make_project(*make_synthetic(values=(4,)))
+def test_an_unremarkable_experiment_says_so(tmp_path):
+    source = write_project(tmp_path, *synthetic(values=(4,)))
     assert "None: no run was flagged" in written(source)
 
 

@@ -1,0 +1,100 @@
+"""results/report.html: all experiments on one page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from trialwatt.figures import FIGURES, category_of
+from trialwatt.figures.answers import STEMS
+from trialwatt.figures.notes import by_status, conditions, host_said
+from trialwatt.figures.tablefiles import NO_DATA
+from trialwatt.figures.workflow import graph_svg
+from trialwatt.files import write_whole
+from trialwatt.page.beside import figure_links, linked, metrics_links, table_links
+from trialwatt.provenance.chain import validated
+from trialwatt.provenance.embed import read_sidecar
+from trialwatt.summary.answers import answers_of
+from trialwatt.summary.experiment import ExperimentSummary, read_summary
+
+
+def write_report(results: Path, experiments: Iterable[Mapping], output: Path) -> Path:
+    """Write the report of these experiments; the same results give the same bytes.
+
+    experiments: each with `id`, and where known `title` and `varied` (the workload keys that
+    vary). What was not made yet is said, not left out.
+    """
+    summaries = [read_summary(results, experiment) for experiment in experiments]
+    sections = [_section(results, summary, output) for summary in summaries]
+    made = [figure["path"] for one in sections for figure in one["figures"] if figure["data"]]
+    page = page_template("report.html").render(
+        sections=sections,
+        answers=answers_of(results),
+        answer_links=[link for stem in STEMS for link in table_links(results, stem, output)],
+        categories=_categories(summaries),
+        graph=Markup(graph_svg()),
+        example=made[0] if made else "figures/baseline/lifecycle.svg",
+    )
+    write_whole(output, page)
+    return output
+
+
+def page_template(name: str):
+    """A template of this package, in which a name that is not given is an error."""
+    environment = Environment(
+        loader=PackageLoader("trialwatt.page", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
+def _categories(summaries: Iterable[ExperimentSummary]) -> dict[str, list[ExperimentSummary]]:
+    """Category → its experiments, in the order of the plan."""
+    found: dict[str, list[ExperimentSummary]] = {}
+    for summary in summaries:
+        found.setdefault(category_of(summary.varied), []).append(summary)
+    return found
+
+
+def _section(results: Path, summary: ExperimentSummary, output: Path) -> dict:
+    return {
+        "summary": summary,
+        "method": _method(results, summary),
+        "figures": [_figure(results, summary, name, output) for name in summary.figures],
+        "best_links": table_links(results, f"best/{summary.id}", output),
+        "links": table_links(results, summary.id, output)
+        + metrics_links(results, summary.id, ("runs.parquet", "trials.parquet"), output),
+    }
+
+
+def _figure(results: Path, summary: ExperimentSummary, name: str, output: Path) -> dict:
+    svg = results / "figures" / summary.id / f"{name}.svg"
+    return {
+        "name": name,
+        "caption": FIGURES[name].caption,
+        "data": base64.b64encode(svg.read_bytes()).decode() if svg.is_file() else "",
+        "path": linked(svg, output),
+        "links": figure_links(results, summary.id, name, output),
+    }
+
+
+def _method(results: Path, summary: ExperimentSummary) -> list[str]:
+    """The method statement, a sentence or two each."""
+    runs = summary.runs
+    if runs.empty:
+        return [NO_DATA]
+    said = [
+        conditions(runs),
+        f"{len(runs):,} runs: {by_status(runs)}; {summary.n} for each row of the table.",
+    ]
+    sidecar = results / "tables" / f"{summary.id}.json"
+    known = read_sidecar(sidecar) if sidecar.is_file() else None
+    hosts = validated(known[0], where=str(sidecar)).hosts if known else []
+    return [*said, *(f"Host: {host_said(host)}." for host in hosts if host_said(host))]
