@@ -9,7 +9,7 @@ import pytest
 
 from trialwatt import __version__
 from trialwatt.errors import TrialwattError
-from trialwatt.platforms.kubernetes import image, restricted
+from trialwatt.platforms.kubernetes import image, manifests
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,8 +51,8 @@ def test_its_python_and_its_version_are_those_of_the_lock():
 
 def test_it_is_not_roots():
     (user,) = arguments("USER")
-    assert user == f"{restricted.USER}:{restricted.USER}"
-    assert f"--uid {restricted.USER}" in " ".join(arguments("RUN"))  # initdb wants a name for it
+    assert user == f"{manifests.USER}:{manifests.USER}"
+    assert f"--uid {manifests.USER}" in " ".join(arguments("RUN"))  # initdb wants a name for it
 
 
 @pytest.mark.parametrize("package", ["openjdk-17-jre-headless", "postgresql"])

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from trialwatt.platforms.kubernetes.hub_client import HubClient
+from trialwatt.platforms.hub.client import HubClient
 from trialwatt.records.remote import Remote
 from trialwatt.records.writer import EventWriter
 

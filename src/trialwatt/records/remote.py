@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from trialwatt.platforms.kubernetes.hub_client import ADDRESS, HubClient
+from trialwatt.platforms.hub.client import ADDRESS, HubClient
 
 
 class Remote:

@@ -1,5 +1,6 @@
-"""The crew on a platform that shares nothing with it and whose components follow a script."""
+"""The supervisor on a platform that shares nothing with it and whose components follow a script."""
 
+import json
 import queue
 import time
 from dataclasses import replace
@@ -8,8 +9,8 @@ import pytest
 
 from trialwatt.clock import now
 from trialwatt.errors import TrialwattError
-from trialwatt.lifecycle.crew import Crew, RunFailed
 from trialwatt.lifecycle.jobs import as_seen, write_job
+from trialwatt.lifecycle.supervisor import RunFailed, Supervisor
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Ending, Handle, Message, Platform, Role, Usage
 from trialwatt.records.writer import EventWriter
@@ -92,8 +93,8 @@ class Remote(Platform):
 
 
 @pytest.fixture
-def crew(tmp_path, run_config):
-    """A crew, its platform, and a job as it sees it and as its components do."""
+def supervisor(tmp_path, run_config):
+    """A supervisor, its platform, and a job as it sees it and as its components do."""
     config = run_config(workers={"count": 2, "cpu": 1, "memory_mb": 64})
     job = Job("r1", config, 1, 7, str(tmp_path / "run"), "/here/data", 1, 0.5)
     job.path().mkdir()
@@ -101,7 +102,7 @@ def crew(tmp_path, run_config):
     platform = Remote(job.path())
     events = EventWriter(job.path(), "r1", "harness")
     with Sampler({}, job.path(), 1) as sampler:
-        yield Crew(job, platform, sampler, events, time.monotonic() + 600), platform, job
+        yield Supervisor(job, platform, sampler, events, time.monotonic() + 600), platform, job
     events.close()
 
 
@@ -113,10 +114,10 @@ def done(handle, message):
     handle.say({"done": message["do"]})
 
 
-def test_each_component_gets_the_job_and_sees_it_where_it_is_there(crew):
-    crew, platform, job = crew
+def test_each_component_gets_the_job_and_sees_it_where_it_is_there(supervisor):
+    supervisor, platform, job = supervisor
     assert as_seen(job, platform) == replace(job, folder="/there/job", data="/there/data")
-    crew.deploy(roles())
+    supervisor.deploy(roles())
     for handle in platform.handles.values():
         assert handle.told[0] == "job.json"
         variables = handle.role.environment
@@ -124,20 +125,20 @@ def test_each_component_gets_the_job_and_sees_it_where_it_is_there(crew):
         assert variables["TRIALWATT_DATASET"] == "/there/data"
 
 
-def test_the_lead_confirms_a_component_by_its_address(crew):
-    crew, platform, _ = crew
+def test_the_lead_confirms_a_component_by_its_address(supervisor):
+    supervisor, platform, _ = supervisor
     platform.answers["confirm"] = lambda handle, message: handle.say(
         {"done": f"confirm {message['component']}"}
     )
     master = Role("master", "service", ("x",), 1, 64, speaks=False, confirmed=True)
-    crew.deploy([*roles(), master])
+    supervisor.deploy([*roles(), master])
     asked = {"do": "confirm", "component": "master", "host": "address of master"}
     assert platform.handles["worker-0"].told == ["job.json", asked]
 
 
-def test_what_workers_note_reaches_the_one_that_collects_even_of_a_lost_worker(crew):
-    crew, platform, _ = crew
-    crew.deploy(roles())
+def test_what_workers_note_reaches_the_one_that_collects_even_of_a_lost_worker(supervisor):
+    supervisor, platform, _ = supervisor
+    supervisor.deploy(roles())
 
     def lose_once(handle, message):
         platform.answers["trials"] = lambda handle, message: handle.say({"done": "trials"})
@@ -148,13 +149,13 @@ def test_what_workers_note_reaches_the_one_that_collects_even_of_a_lost_worker(c
     platform.answers["collect"] = lambda handle, message: handle.say(
         {"done": "collect", "best": {"notes": message["notes"]}}
     )
-    crew.run_trials()
-    assert crew.collect() == {"notes": [{"of": "worker-0"}]}
+    supervisor.run_trials()
+    assert supervisor.collect() == {"notes": [{"of": "worker-0"}]}
 
 
-def test_files_are_given_before_the_message_and_to_the_one_that_takes_over(crew):
-    crew, platform, _ = crew
-    crew.deploy(roles())
+def test_files_are_given_before_the_message_and_to_the_one_that_takes_over(supervisor):
+    supervisor, platform, _ = supervisor
+    supervisor.deploy(roles())
     first = platform.handles["worker-0"]
 
     def die(handle, message):
@@ -162,34 +163,34 @@ def test_files_are_given_before_the_message_and_to_the_one_that_takes_over(crew)
         handle.end(Ending(1, "error"))
 
     platform.answers["test"] = die
-    crew.ask_lead("test", gives=("best.safetensors",))
+    supervisor.ask_lead("test", gives=("best.safetensors",))
     second = platform.handles["worker-0"]
     assert second is not first
     for handle in (first, second):
         assert handle.told == ["job.json", "best.safetensors", {"do": "test"}]
 
 
-def test_weights_come_from_the_worker_that_has_them(crew):
-    crew, platform, job = crew
-    crew.deploy(roles())
+def test_weights_come_from_the_worker_that_has_them(supervisor):
+    supervisor, platform, job = supervisor
+    supervisor.deploy(roles())
     for who, trial in (("worker-0", "worker-0/0"), ("worker-1", "worker-1/0")):
         writer = EventWriter(job.path(), "r1", who)
         writer.write("trial", trial=trial, status="start", number=3, phi={})
         writer.close()
     platform.kept = {"worker-1": ["weights/worker-1_0.safetensors"]}
-    trial, path = crew.fetch_weights(3)
+    trial, path = supervisor.fetch_weights(3)
     assert (trial, path.read_text()) == ("worker-1/0", "worker-1")
     platform.kept = {}
     with pytest.raises(RunFailed, match=r"names trial 3 .*worker-0 has no.*worker-1 has no"):
-        crew.fetch_weights(3)
+        supervisor.fetch_weights(3)
     with pytest.raises(RunFailed, match="nobody ran it"):
-        crew.fetch_weights(4)
+        supervisor.fetch_weights(4)
 
 
-def test_when_a_trial_was_lost_stands_on_our_clock(crew):
-    crew, platform, job = crew
+def test_when_a_trial_was_lost_stands_on_our_clock(supervisor):
+    supervisor, platform, job = supervisor
     driver = Role("driver", "service", ("x",), 1, 64)
-    crew.deploy([driver, *roles(speaks=False)])
+    supervisor.deploy([driver, *roles(speaks=False)])
     there = EventWriter(job.path(), "r1", "worker-0")
     there.write("trial", trial="worker-0/0", status="start", number=0, phi={}, cpu_ns=0)
     there.close()
@@ -200,7 +201,7 @@ def test_when_a_trial_was_lost_stands_on_our_clock(crew):
         handle.say({"done": "trials"})
 
     platform.answers["trials"] = work
-    crew.run_trials()
+    supervisor.run_trials()
     harness = (job.path() / "records" / "harness.jsonl").read_text()
     [end] = [line for line in harness.splitlines() if '"kind":"trial"' in line]
     assert f'"t":{at.utc_ns},"m":{at.mono_ns},' in end
@@ -208,18 +209,18 @@ def test_when_a_trial_was_lost_stands_on_our_clock(crew):
 
 
 @pytest.mark.parametrize("reason", ["image", "unschedulable", "quota", "unreachable"])
-def test_a_component_without_a_place_says_nothing_about_the_treatment(crew, reason):
-    crew, platform, _ = crew
-    crew.deploy(roles())
+def test_a_component_without_a_place_says_nothing_about_the_treatment(supervisor, reason):
+    supervisor, platform, _ = supervisor
+    supervisor.deploy(roles())
     platform.answers["trials"] = lambda handle, message: handle.end(
         Ending(1, reason, tail="ErrImagePull: no such image")
     )
     with pytest.raises(RunFailed, match=f"(?s)worker-0 ended .*{reason}.*no such image"):
-        crew.run_trials()
+        supervisor.run_trials()
 
 
-def test_a_component_that_is_evicted_twice_while_it_starts_is_infeasible(crew):
-    crew, platform, _ = crew
+def test_a_component_that_is_evicted_twice_while_it_starts_is_infeasible(supervisor):
+    supervisor, platform, _ = supervisor
     platform.answers = {}
 
     class Dying(Scripted):
@@ -228,4 +229,20 @@ def test_a_component_that_is_evicted_twice_while_it_starts_is_infeasible(crew):
 
     platform.start = lambda role: Dying(role, platform)
     with pytest.raises(Infeasible, match="failed to start 2 times: evicted"):
-        crew.deploy(roles())
+        supervisor.deploy(roles())
+
+
+def test_a_worker_that_is_lost_when_the_run_gives_up_ends_once(supervisor):
+    supervisor, platform, job = supervisor
+    supervisor.deploy(roles())
+    platform.answers["trials"] = lambda handle, message: handle.end(Ending(137, "memory"))
+    with pytest.raises(Infeasible, match="every worker was lost twice"):
+        supervisor.run_trials()
+    supervisor.stop(1.0)
+    harness = (job.path() / "records" / "harness.jsonl").read_text()
+    events = [json.loads(line) for line in harness.splitlines()]
+    for component in ("worker-0", "worker-1"):
+        lives = [event for event in events if event.get("component") == component]
+        starts = [event for event in lives if event["status"] == "start"]
+        ends = [event["cpu_ns"] for event in lives if event["status"] == "end"]
+        assert ends == [2 * (life + 1) for life in range(len(starts))]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
-import random
 import secrets
 import threading
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, urlsplit
 
+from trialwatt.backoff import repeated
 from trialwatt.files import sha256
 
 ADDRESS = "TRIALWATT_HUB"
@@ -32,6 +32,10 @@ CHUNK = 1 << 20
 
 class Retired(OSError):
     """The hub takes nothing more from this life of the component: it has been replaced."""
+
+
+FINAL = (Retired, PermissionError, FileNotFoundError)
+"""What asking again does not change."""
 
 
 class HubClient:
@@ -105,20 +109,23 @@ class HubClient:
         answer_s: how long the hub may stay silent. Raises PermissionError (wrong token), Retired,
         OSError (nobody answers).
         """
-        deadline, pause = time.monotonic() + self._patience_s, 0.05
-        while True:
-            try:
-                return self._once(method, path, body, headers or {}, answer_s, save)
-            except (OSError, http.client.HTTPException) as error:
-                self.close()
-                if isinstance(error, Retired | PermissionError | FileNotFoundError):
-                    raise
-                if time.monotonic() + pause > deadline:
-                    raise OSError(
-                        f"the run's hub at {self._host}:{self._port} does not answer ({error!r})"
-                    ) from error
-            time.sleep(pause * random.uniform(0.5, 1))  # 100 pods must not come back as one
-            pause = min(2 * pause, 2.0)
+        deadline = time.monotonic() + self._patience_s
+
+        def is_over(error: Exception, pause_s: float) -> bool:
+            self.close()
+            return isinstance(error, FINAL) or time.monotonic() + pause_s > deadline
+
+        def once() -> tuple[int, bytes]:
+            return self._once(method, path, body, headers or {}, answer_s, save)
+
+        try:
+            return repeated(once, (OSError, http.client.HTTPException), is_over, 0.05, 2.0)
+        except FINAL:
+            raise
+        except (OSError, http.client.HTTPException) as error:
+            raise OSError(
+                f"the run's hub at {self._host}:{self._port} does not answer ({error!r})"
+            ) from error
 
     def close(self) -> None:
         if self._connection is not None:

@@ -31,11 +31,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from trialwatt.platforms.kubernetes.files import Files, Refused
-from trialwatt.platforms.kubernetes.hub_client import TOKEN, TOKEN_HEADER
-from trialwatt.platforms.kubernetes.journal_file import Journal
-from trialwatt.platforms.kubernetes.mailboxes import Mailboxes
-from trialwatt.platforms.kubernetes.own_group import OwnGroup
+from trialwatt.platforms.cgroups.container import OwnGroup
+from trialwatt.platforms.hub.client import TOKEN, TOKEN_HEADER
+from trialwatt.platforms.hub.files import Files, Refused
+from trialwatt.platforms.hub.journal import Journal
+from trialwatt.platforms.hub.mailboxes import Mailboxes
 
 NAME = "hub"
 """Its component name, and its pod's."""
@@ -255,7 +255,7 @@ class Request(BaseHTTPRequestHandler):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="trialwatt.platforms.kubernetes.hub")
+    parser = argparse.ArgumentParser(prog="trialwatt.platforms.hub.server")
     parser.add_argument("--folder", type=Path, default=Path("/run/trialwatt/hub"))
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--address", default="")

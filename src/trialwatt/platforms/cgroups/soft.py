@@ -14,9 +14,9 @@ import threading
 import time
 from typing import NamedTuple
 
-from trialwatt.platforms.groups import tree
-from trialwatt.platforms.groups.base import EnforcementError, Group, Groups, Host, cause
-from trialwatt.platforms.groups.processes import Stat, carriers, read_all, read_stat
+from trialwatt.platforms.cgroups import tree
+from trialwatt.platforms.cgroups.base import EnforcementError, Group, Groups, Host, cause
+from trialwatt.platforms.processes import Stat, carriers, read_all, read_stat
 
 WATCH_S = 0.1
 SEARCH_EVERY = 10

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from trialwatt.platforms.groups.base import EnforcementError, Group, Groups, Host
-from trialwatt.platforms.groups.soft import SoftGroups
-from trialwatt.platforms.groups.systemd import SystemdGroups
-from trialwatt.platforms.groups.v1 import V1Groups
-from trialwatt.platforms.groups.v2 import V2Groups
+from trialwatt.platforms.cgroups.base import EnforcementError, Group, Groups, Host
+from trialwatt.platforms.cgroups.soft import SoftGroups
+from trialwatt.platforms.cgroups.systemd import SystemdGroups
+from trialwatt.platforms.cgroups.v1 import V1Groups
+from trialwatt.platforms.cgroups.v2 import V2Groups
 from trialwatt.platforms.liveness import LiveRun
 
 KINDS: dict[str, Callable[[str, Host], Groups]] = {

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Ending, Handle, Message, Role, Usage
-from trialwatt.platforms.groups import tree
-from trialwatt.platforms.groups.base import Group
+from trialwatt.platforms.cgroups import tree
+from trialwatt.platforms.cgroups.base import Group
 
 MAX_GRACE_S = 4.0
 """SIGTERM may be ignored for so long: with the kill below, gone within 10 s in any case."""

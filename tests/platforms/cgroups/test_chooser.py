@@ -9,8 +9,8 @@ import pytest
 from tests.platforms.processes import group_folders, offered
 
 from trialwatt.config.models import Testbed
-from trialwatt.platforms.groups.base import EnforcementError, Host
-from trialwatt.platforms.groups.chooser import KINDS, choose
+from trialwatt.platforms.cgroups.base import EnforcementError, Host
+from trialwatt.platforms.cgroups.chooser import KINDS, choose
 from trialwatt.platforms.local import LocalPlatform
 
 GROUP_KINDS = [kind for kind in KINDS if kind != "soft"]

@@ -7,16 +7,16 @@ import json
 import queue
 import secrets
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+from trialwatt.backoff import repeated
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256, write_whole
+from trialwatt.platforms.hub.client import TOKEN_HEADER
+from trialwatt.platforms.hub.server import NAME, PORT
 from trialwatt.platforms.kubernetes.access import OUTAGE_S, Api, ApiFault, Patience
-from trialwatt.platforms.kubernetes.hub import NAME, PORT
-from trialwatt.platforms.kubernetes.hub_client import TOKEN_HEADER
 
 PAUSE_S, MAX_PAUSE_S = 0.1, 2.0
 FILE_S = 600.0
@@ -24,16 +24,18 @@ RETIRE_S = 3.0
 """Many lives may be retired one after another while the hub is gone."""
 
 
-class Post:
-    """Requests to a run's hub. Each may be repeated; safe to use from several threads.
+class HubProxy:
+    """Requests to a hub. Each may be repeated; safe to use from several threads.
 
     What passes is repeated, of the API server, where it does not reach the hub, and of the hub. A
     hub that has no room for a line says 507, which is final.
     """
 
-    def __init__(self, api: Api, namespace: str, token: str, outage_s: float = OUTAGE_S):
+    def __init__(
+        self, api: Api, namespace: str, token: str, outage_s: float = OUTAGE_S, pod: str = NAME
+    ):
         self._api, self._outage_s = api, outage_s
-        self._path = f"/api/v1/namespaces/{namespace}/pods/{NAME}:{PORT}/proxy"
+        self._path = f"/api/v1/namespaces/{namespace}/pods/{pod}:{PORT}/proxy"
         self._headers = {TOKEN_HEADER: token}
         self._writer, self._sequence = secrets.token_hex(8), 0
         self._posting = threading.Lock()
@@ -49,19 +51,14 @@ class Post:
     ) -> tuple[dict, bytes]:
         """Headers and body of the answer. Raises ApiFault; 404 at once, others when it lasts."""
         outage_s = self._outage_s if outage_s is None else outage_s
-        patience, pause = Patience(outage_s), PAUSE_S
         headers = self._headers | (headers or {})
-        while True:
-            try:
-                _, given, data = self._api.raw(
-                    method, self._path + path, body, headers=headers, answer_s=answer_s
-                )
-                return given, data
-            except ApiFault as fault:
-                if patience.is_over(fault, pause):
-                    raise
-            time.sleep(pause)
-            pause = min(2 * pause, MAX_PAUSE_S)
+
+        def once() -> tuple[dict, bytes]:
+            return self._api.raw(
+                method, self._path + path, body, headers=headers, answer_s=answer_s
+            )[1:]
+
+        return repeated(once, ApiFault, Patience(outage_s).is_over, PAUSE_S, MAX_PAUSE_S)
 
     def send(self, messages: list[tuple[str, dict]]) -> None:
         """Put messages (life, message) into the boxes of components."""
@@ -103,10 +100,10 @@ class Sender:
     failed(error): the hub has not taken one, and none after it will be sent.
     """
 
-    def __init__(self, post: Post, failed: Callable[[ApiFault], None]):
-        self._post, self._failed = post, failed
+    def __init__(self, hub: HubProxy, failed: Callable[[ApiFault], None]):
+        self._hub, self._failed = hub, failed
         self._queue: queue.SimpleQueue[tuple[str, dict] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="post", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="messages", daemon=True)
         self._thread.start()
 
     def send(self, life: str, message: dict) -> None:
@@ -126,7 +123,7 @@ class Sender:
                     break
                 batch.append(each)
             try:
-                self._post.send(batch)
+                self._hub.send(batch)
             except ApiFault as fault:
                 self._failed(fault)
                 return

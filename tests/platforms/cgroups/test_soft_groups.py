@@ -12,10 +12,10 @@ import pytest
 from tests.platforms.processes import body, ending, is_dead, python, shell, wait_until
 
 from trialwatt.config.models import Testbed
-from trialwatt.platforms.groups.base import Host
-from trialwatt.platforms.groups.processes import carriers, read_all, read_stat
-from trialwatt.platforms.groups.soft import SoftGroups
+from trialwatt.platforms.cgroups.base import Host
+from trialwatt.platforms.cgroups.soft import SoftGroups
 from trialwatt.platforms.local import LocalPlatform
+from trialwatt.platforms.processes import carriers, read_all, read_stat
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.platforms.kubernetes.pods import TOKEN, HubProcess
+from tests.platforms.hub.process import TOKEN, HubProcess
 
-from trialwatt.platforms.kubernetes.hub_client import HubClient, Retired
-from trialwatt.platforms.kubernetes.journal_file import Journal, entries
+from trialwatt.platforms.hub.client import HubClient, Retired
+from trialwatt.platforms.hub.journal import Journal, entries
 
 
 def own(hub):
@@ -168,7 +168,7 @@ def test_a_full_disk_is_the_writers_to_know(tmp_path):
     code = (
         "import resource, signal, sys\n"
         "from pathlib import Path\n"
-        "from trialwatt.platforms.kubernetes.journal_file import Journal, entries\n"
+        "from trialwatt.platforms.hub.journal import Journal, entries\n"
         f"journal = Journal(Path({str(tmp_path / 'other')!r}))\n"
         "journal.append('worker-0', 'records', b'first\\n')\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"

@@ -9,9 +9,9 @@ from tests.platforms.processes import body, ending, python, shell, wait_until
 
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
-from trialwatt.platforms.groups import systemd
-from trialwatt.platforms.groups.base import EnforcementError, Host
-from trialwatt.platforms.groups.chooser import choose
+from trialwatt.platforms.cgroups import systemd
+from trialwatt.platforms.cgroups.base import EnforcementError, Host
+from trialwatt.platforms.cgroups.chooser import choose
 from trialwatt.platforms.liveness import LiveRun
 from trialwatt.platforms.local import LocalPlatform
 from trialwatt.platforms.reaping import reap_dead

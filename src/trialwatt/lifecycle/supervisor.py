@@ -11,8 +11,7 @@ from pathlib import Path
 from trialwatt.clock import Stamp
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import NAME, as_seen, environment
-from trialwatt.lifecycle.orphaned import workflow_is_gone
-from trialwatt.lifecycle.signals import Interrupted
+from trialwatt.lifecycle.script import Interrupted, workflow_is_gone
 from trialwatt.lifecycle.trials import CPU_BASE, weights_name
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import NO_PLACE, Ending, Handle, Message, Platform, Role, Usage
@@ -51,13 +50,14 @@ class Member:
     lost: list[int] = field(default_factory=list)  # numbers of trials that died with them
     joined: bool = False  # confirmed by the leading role
     oom_kills: int = 0  # processes of it that were killed for memory, as far as accounted for
+    retired: bool = False  # its process is gone, and its last usage on record
 
     @property
     def ready(self) -> bool:
         return "deploy" in self.done or not self.role.speaks
 
 
-class Crew:
+class Supervisor:
     """Starts the roles of a run and drives them through the steps."""
 
     def __init__(
@@ -242,6 +242,7 @@ class Crew:
         member.done.clear()
         member.joined, member.oom_kills = False, 0
         member.handle = self._start(member.role, member.cpu_base_ns)
+        member.retired = False
 
     def _confirm(self, member: Member) -> None:
         """Have the leading role say that it has joined; a second start is tried if it dies."""
@@ -318,6 +319,9 @@ class Crew:
         return handle
 
     def _retire(self, member: Member, ending: Ending, grace_s: float) -> None:
+        if member.retired:  # it was lost, and the run gave up on it
+            return
+        member.retired = True
         final = _add(member.handle.stop(grace_s), member.cpu_base_ns)
         member.cpu_base_ns = final.cpu_ns
         self._sampler.unwatch(member.role.component, final)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from trialwatt.platforms.groups import tree
-from trialwatt.platforms.groups.base import (
+from trialwatt.platforms.cgroups import tree
+from trialwatt.platforms.cgroups.base import (
     PERIOD_US,
     EnforcementError,
     Group,
@@ -15,8 +15,8 @@ from trialwatt.platforms.groups.base import (
     cause,
     quota_us,
 )
-from trialwatt.platforms.groups.counterfile import CounterFile
-from trialwatt.platforms.groups.mounts import v1_hierarchies
+from trialwatt.platforms.cgroups.mounts import v1_hierarchies
+from trialwatt.platforms.cgroups.tree import CounterFile
 
 NEEDED = ("cpu", "cpuacct", "memory")
 

@@ -10,16 +10,16 @@ import subprocess
 import time
 from pathlib import Path
 
-from trialwatt.platforms.groups import tree
-from trialwatt.platforms.groups.base import (
+from trialwatt.platforms.cgroups import tree
+from trialwatt.platforms.cgroups.base import (
     PERIOD_US,
     EnforcementError,
     Groups,
     Host,
     quota_us,
 )
-from trialwatt.platforms.groups.mounts import v2_hierarchy, v2_path
-from trialwatt.platforms.groups.v2 import V2Group
+from trialwatt.platforms.cgroups.mounts import v2_hierarchy, v2_path
+from trialwatt.platforms.cgroups.v2 import V2Group
 
 HOLDER = "trialwatt-holder"
 

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from trialwatt.platforms.hub.journal import Entry, entries
 from trialwatt.platforms.kubernetes.access import ApiFault
-from trialwatt.platforms.kubernetes.journal_file import Entry, entries
-from trialwatt.platforms.kubernetes.post import Post
+from trialwatt.platforms.kubernetes.hub_proxy import HubProxy
 
 WAIT_S = 25.0
 QUIET_S = 0.25
@@ -27,13 +27,13 @@ class JournalReader:
 
     def __init__(
         self,
-        post: Post,
+        proxy: HubProxy,
         folder: Path,
         take: Callable[[Entry], None],
         lost: Callable[[ApiFault], None],
         quiet_s: float = QUIET_S,
     ):
-        self._post, self._folder, self._quiet_s = post, folder, quiet_s
+        self._proxy, self._folder, self._quiet_s = proxy, folder, quiet_s
         self._take, self._lost = take, lost
         self._last = 0
         self._reading = threading.Lock()
@@ -71,7 +71,7 @@ class JournalReader:
         """Number of entries; several readers at once never pass one on twice."""
         after = self._last
         path = f"/journal?after={after}&wait={wait_s:g}&quiet={self._quiet_s:g}"
-        _, data = self._post.ask("GET", path, answer_s=wait_s + 30, outage_s=outage_s)
+        _, data = self._proxy.ask("GET", path, answer_s=wait_s + 30, outage_s=outage_s)
         found = list(entries(data))
         with self._reading:
             for entry in found:

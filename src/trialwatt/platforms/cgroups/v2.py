@@ -6,8 +6,8 @@ import os
 import signal
 from pathlib import Path
 
-from trialwatt.platforms.groups import tree
-from trialwatt.platforms.groups.base import (
+from trialwatt.platforms.cgroups import tree
+from trialwatt.platforms.cgroups.base import (
     PERIOD_US,
     EnforcementError,
     Group,
@@ -16,8 +16,8 @@ from trialwatt.platforms.groups.base import (
     cause,
     quota_us,
 )
-from trialwatt.platforms.groups.counterfile import CounterFile
-from trialwatt.platforms.groups.mounts import Hierarchy, v2_hierarchy
+from trialwatt.platforms.cgroups.mounts import Hierarchy, v2_hierarchy
+from trialwatt.platforms.cgroups.tree import CounterFile
 
 CONTROLLERS = ("cpu", "memory")
 

@@ -6,12 +6,12 @@ import os
 import subprocess
 
 import pytest
-from tests.platforms.kerneltree import V1_FILES, V2_FILES, KernelTree
+from tests.platforms.cgroups.kerneltree import V1_FILES, V2_FILES, KernelTree
 
-from trialwatt.platforms.groups import tree
-from trialwatt.platforms.groups.base import EnforcementError, Host
-from trialwatt.platforms.groups.v1 import V1Groups
-from trialwatt.platforms.groups.v2 import LEAF, V2Groups
+from trialwatt.platforms.cgroups import tree
+from trialwatt.platforms.cgroups.base import EnforcementError, Host
+from trialwatt.platforms.cgroups.v1 import V1Groups
+from trialwatt.platforms.cgroups.v2 import LEAF, V2Groups
 
 V2_MOUNT = "30 1 0:29 / {mount} rw - cgroup2 cgroup2 rw\n"
 V1_MOUNTS = "30 1 0:29 / {mount} rw - cgroup cgroup rw,cpu,cpuacct,memory\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from trialwatt.files import sha256
-from trialwatt.platforms.kubernetes.hub_client import CHUNK
+from trialwatt.platforms.hub.client import CHUNK
 
 
 class Refused(Exception):

@@ -6,8 +6,8 @@ import resource
 from pathlib import Path
 
 from trialwatt.platforms.base import Usage
-from trialwatt.platforms.groups.counterfile import CounterFile
-from trialwatt.platforms.groups.mounts import v1_hierarchies, v2_hierarchy
+from trialwatt.platforms.cgroups.mounts import v1_hierarchies, v2_hierarchy
+from trialwatt.platforms.cgroups.tree import CounterFile
 
 UNLIMITED_BYTES = 1 << 60
 """Version 1 says "no limit" with a number of about 2^63."""
