@@ -13,7 +13,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.cluster import bring_up_data, describe_cluster, undeploy
 from trialwatt.lifecycle.image_facts import image_facts
 from trialwatt.lifecycle.reap import reap
-from trialwatt.meters.model import PowerParameters
+from trialwatt.meters.base import PowerParameters
 from trialwatt.platforms.kubernetes import preflight, waiting
 
 POWER = PowerParameters(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from trialwatt.analysis.cells import varied
+from trialwatt.analysis.columns import varied
 from trialwatt.analysis.intervals import summary
 from trialwatt.config.factors import FACTORS, RESOURCE, SEARCH, factor, families
 from trialwatt.figures import quantity, treatments

@@ -19,7 +19,7 @@ from trialwatt.figures.tablefiles import read_tidy
 from trialwatt.figures.tables import explanation, readable, results_table
 from trialwatt.figures.workflow import graph_svg
 from trialwatt.files import write_whole
-from trialwatt.metrics.beside import read_beside
+from trialwatt.metrics.experiment_notes import read_notes
 from trialwatt.metrics.tables import read_runs
 from trialwatt.provenance.chain import validated
 from trialwatt.provenance.embed import FIGURES as SUFFIXES
@@ -126,7 +126,7 @@ def _beside(table: Path, name: str) -> list[dict]:
     file = table.with_name(f"{name}.json")
     if not file.is_file():
         return []
-    return read_beside(file)
+    return read_notes(file)
 
 
 def _absent(runs: pd.DataFrame, unavailable: list[dict]) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from trialwatt.errors import TrialwattError
 from trialwatt.files import write_whole
 from trialwatt.provenance.foreign import read_json
-from trialwatt.records.manifest import MOST_BYTES, NAME
+from trialwatt.records.manifest import MANIFEST, MOST_BYTES
 from trialwatt.records.outcome import FAILED, outcome
 
 PLANNED = ".planned.json"
@@ -37,7 +37,7 @@ def announce(results: Path, text: str) -> None:
     seconds: dict[str, list[float]] = {}
     left: list[str] = []
     for folder in folders:
-        manifest = Path(folder, NAME)
+        manifest = Path(folder, MANIFEST)
         if manifest.exists():
             seconds.setdefault(sut_of(manifest.parent.parent.name), []).append(seconds_of(manifest))
         else:

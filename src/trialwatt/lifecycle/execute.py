@@ -27,9 +27,8 @@ from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Platform
 from trialwatt.provenance.code import code_version
 from trialwatt.records.manifest import write_manifest
-from trialwatt.records.progress import progress
 from trialwatt.records.testbed_facts import idle_of
-from trialwatt.records.writer import EventWriter
+from trialwatt.records.writer import EventWriter, progress
 from trialwatt.suts.base import Infeasible, Job
 from trialwatt.workload.prepared import check, facts
 from trialwatt.workload.split import validation_counts

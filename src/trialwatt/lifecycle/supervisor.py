@@ -10,13 +10,12 @@ from pathlib import Path
 
 from trialwatt.clock import Stamp
 from trialwatt.errors import TrialwattError
-from trialwatt.lifecycle.jobs import NAME, as_seen, environment
+from trialwatt.lifecycle.jobs import JOB_FILE, as_seen, environment
 from trialwatt.lifecycle.script import Interrupted, workflow_is_gone
 from trialwatt.lifecycle.trials import CPU_BASE, weights_name
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import NO_PLACE, Ending, Handle, Message, Platform, Role, Usage
-from trialwatt.records.progress import Progress, progress
-from trialwatt.records.writer import EventWriter
+from trialwatt.records.writer import EventWriter, Progress, progress
 from trialwatt.suts.base import Infeasible, Job
 
 
@@ -314,7 +313,7 @@ class Supervisor:
         devices = {"devices": list(held)} if (held := self._platform.devices(role)) else {}
         self._component(role, "start", cpu=role.cpu, memory_mb=role.memory_mb, **devices)
         handle = self._platform.start(role)
-        handle.give(NAME)
+        handle.give(JOB_FILE)
         self._sampler.watch(role.component, lambda: _add(handle.usage(), cpu_base_ns))
         return handle
 

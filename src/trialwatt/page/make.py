@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from trialwatt.figures.suts import in_order, mark
 from trialwatt.files import write_whole
-from trialwatt.metrics.beside import CONVERGENCE, UNAVAILABLE, read_beside
+from trialwatt.metrics.experiment_notes import CONVERGENCE, UNAVAILABLE, read_notes
 from trialwatt.metrics.processes import PROCESSES
 from trialwatt.page import runs as runs_of
 from trialwatt.page.beside import links
@@ -152,7 +152,7 @@ def _beside(labs: Sequence[Lab], experiment: str) -> dict[str, list[dict]]:
 
 
 def _entries(file: Path) -> list[dict]:
-    return read_beside(file) if file.is_file() else []
+    return read_notes(file) if file.is_file() else []
 
 
 def _files(labs: Sequence[Lab], experiment: Mapping, output: Path) -> list[dict]:

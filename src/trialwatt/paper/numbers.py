@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from trialwatt.analysis.cells import varied
+from trialwatt.analysis.columns import varied
 from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.config.factors import HYPOTHESES, heading
 from trialwatt.errors import TrialwattError
@@ -25,7 +25,7 @@ from trialwatt.figures.quantity import is_modelled, methods, number
 from trialwatt.figures.tablefiles import read_tidy
 from trialwatt.figures.tables import explanation, readable, results_table
 from trialwatt.files import write_whole
-from trialwatt.metrics.beside import CONVERGENCE, UNAVAILABLE, read_beside
+from trialwatt.metrics.experiment_notes import CONVERGENCE, UNAVAILABLE, read_notes
 from trialwatt.metrics.tables import read_runs
 from trialwatt.paper.constants import constants
 from trialwatt.paper.findings import findings, ratios
@@ -185,8 +185,8 @@ def _headline(tables: Mapping[str, pd.DataFrame]) -> str:
 
 def _experiment(results: Path, experiment: Mapping, runs: pd.DataFrame, compared: bool) -> dict:
     name, folder = experiment["id"], results / "metrics" / experiment["id"]
-    unavailable = read_beside(folder / UNAVAILABLE)
-    sweeps = read_beside(folder / CONVERGENCE)
+    unavailable = read_notes(folder / UNAVAILABLE)
+    sweeps = read_notes(folder / CONVERGENCE)
     table = results_table(runs, unavailable)
     keys = list(experiment.get("varied", ()))
     title = experiment.get("title") or name

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from trialwatt.analysis.cells import varied
+from trialwatt.analysis.columns import varied
 from trialwatt.config.factors import hypotheses
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.best import measure_of, overall_best

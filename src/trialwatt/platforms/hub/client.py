@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from typing import BinaryIO
 from urllib.parse import quote, urlsplit
 
 from trialwatt.backoff import repeated
-from trialwatt.files import sha256
+from trialwatt.files import sha256, whole
 
 ADDRESS = "TRIALWATT_HUB"
 """Environment variable of every pod but the hub: http://<address>:<port> of the run's hub."""
@@ -79,18 +79,13 @@ class HubClient:
 
     def download(self, name: str, target: Path) -> bool:
         """Bring a file; False if the hub has none of that name. Checked by its sha256."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.part")
 
         def save(response: http.client.HTTPResponse) -> None:
-            digest = hashlib.sha256()
-            with part.open("wb") as file:
-                while chunk := response.read(CHUNK):
-                    digest.update(chunk)
-                    file.write(chunk)
-            if digest.hexdigest() != response.headers["X-Sha256"]:
-                raise ConnectionError(f"{name} came damaged")
-            part.replace(target)
+            with whole(target) as part:
+                with part.open("wb") as file:
+                    shutil.copyfileobj(response, file, CHUNK)
+                if sha256(part) != response.headers["X-Sha256"]:
+                    raise ConnectionError(f"{name} came damaged")
 
         status, _ = self.request("GET", f"/files/{quote(name)}", answer_s=600, save=save)
         return status != 404

@@ -37,7 +37,7 @@ from trialwatt.platforms.hub.files import Files, Refused
 from trialwatt.platforms.hub.journal import Journal
 from trialwatt.platforms.hub.mailboxes import Mailboxes
 
-NAME = "hub"
+HUB = "hub"
 """Its component name, and its pod's."""
 PORT = 8080
 STREAMS = ("records", "message", "log", "usage", "agent")
@@ -283,7 +283,7 @@ def _sample(journal: Journal) -> None:
     while True:
         used = group.usage()
         sample = [time.monotonic_ns(), used.cpu_ns, used.memory_bytes, used.peak_memory_bytes, 0]
-        journal.append(NAME, "usage", json.dumps([sample]).encode() + b"\n", life=NAME)
+        journal.append(HUB, "usage", json.dumps([sample]).encode() + b"\n", life=HUB)
         time.sleep(pause)
 
 

@@ -15,7 +15,7 @@ from trialwatt.backoff import repeated
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256, write_whole
 from trialwatt.platforms.hub.client import TOKEN_HEADER
-from trialwatt.platforms.hub.server import NAME, PORT
+from trialwatt.platforms.hub.server import HUB, PORT
 from trialwatt.platforms.kubernetes.access import OUTAGE_S, Api, ApiFault, Patience
 
 PAUSE_S, MAX_PAUSE_S = 0.1, 2.0
@@ -32,7 +32,7 @@ class HubProxy:
     """
 
     def __init__(
-        self, api: Api, namespace: str, token: str, outage_s: float = OUTAGE_S, pod: str = NAME
+        self, api: Api, namespace: str, token: str, outage_s: float = OUTAGE_S, pod: str = HUB
     ):
         self._api, self._outage_s = api, outage_s
         self._path = f"/api/v1/namespaces/{namespace}/pods/{pod}:{PORT}/proxy"

@@ -16,7 +16,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.platforms.kubernetes.shared import open_namespace, pod_of
 from trialwatt.platforms.kubernetes.waiting import has_ended, wait_for, wait_until_gone
 
-NAME = f"trialwatt-worker:{__version__}"
+TAG = f"trialwatt-worker:{__version__}"
 FILE = "envs/Containerfile"
 BUILDERS = ("docker", "podman")
 
@@ -42,7 +42,7 @@ def _after(builder: str) -> list[str]:
     """The ways to the nodes of what this builder has built, under the name that it gave."""
     if builder == "podman":
         # kind and minikube look into docker's images only; podman names an image in full.
-        name, archive = f"localhost/{NAME}", "trialwatt-worker.tar"
+        name, archive = f"localhost/{TAG}", "trialwatt-worker.tar"
         saved = f"podman save --output {archive} {name}"
         ways = [
             f"{saved} && kind load image-archive {archive}",
@@ -50,9 +50,9 @@ def _after(builder: str) -> list[str]:
             f"{saved}, and on each node: ctr -n k8s.io images import {archive}",
         ]
     else:
-        name = NAME
+        name = TAG
         ways = [f"kind load docker-image {name}", f"minikube image load {name}"]
-    pushed = f"REGISTRY/{NAME}"
+    pushed = f"REGISTRY/{TAG}"
     ways += [f"{builder} tag {name} {pushed} && {builder} push {pushed}"]
     return [
         "  bring it to the nodes, in one of these ways:",
@@ -65,7 +65,7 @@ def _after(builder: str) -> list[str]:
 def command(project: Path, arguments: Sequence[str] = ()) -> list[str]:
     """The command that builds the image. Raises TrialwattError where nothing here can build it."""
     file = str(project / FILE)
-    return [_builder(), "build", "--file", file, "--tag", NAME, *arguments, str(project)]
+    return [_builder(), "build", "--file", file, "--tag", TAG, *arguments, str(project)]
 
 
 def _builder() -> str:
@@ -89,7 +89,7 @@ def _builder() -> str:
         raise TrialwattError("\n".join(said))
     raise TrialwattError(
         f"neither docker nor podman is installed here, and one of them builds {FILE}: install one, "
-        f"or build it on another machine: docker build --file {FILE} --tag {NAME} ."
+        f"or build it on another machine: docker build --file {FILE} --tag {TAG} ."
     )
 
 
@@ -104,7 +104,7 @@ def build(project: Path, arguments: Sequence[str] = ()) -> None:
     code = subprocess.run(asked, check=False).returncode
     if code:
         raise TrialwattError(f"{asked[0]} could not build {FILE} (exit code {code}); see above")
-    print("\n".join([f"built {NAME}. Now:", *_after(asked[0])]), file=sys.stderr, flush=True)
+    print("\n".join([f"built {TAG}. Now:", *_after(asked[0])]), file=sys.stderr, flush=True)
 
 
 def ask_image(api, testbed) -> dict:

@@ -119,7 +119,7 @@ def policies(place: Place) -> list[dict]:
         "egress": [{"to": inside}, {"to": shared, "ports": HUB_PORTS}],
     }
     to_hub = {
-        "podSelector": {"matchLabels": {COMPONENT: server.NAME}},
+        "podSelector": {"matchLabels": {COMPONENT: server.HUB}},
         "policyTypes": ["Ingress"],
         "ingress": [{"ports": HUB_PORTS}],
     }
@@ -163,7 +163,7 @@ def hub_pod(place: Place) -> dict:
             "failureThreshold": 30,
         },
     }
-    return _pod(place, server.NAME, server.NAME, container, hub_limits(place.kubernetes), "cpu")
+    return _pod(place, server.HUB, server.HUB, container, hub_limits(place.kubernetes), "cpu")
 
 
 def component_pod(

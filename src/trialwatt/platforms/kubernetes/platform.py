@@ -28,8 +28,7 @@ from trialwatt.platforms.base import (
 )
 from trialwatt.platforms.hub.client import TOKEN
 from trialwatt.platforms.hub.journal import Entry
-from trialwatt.platforms.hub.server import NAME as HUB
-from trialwatt.platforms.hub.server import PORT
+from trialwatt.platforms.hub.server import HUB, PORT
 from trialwatt.platforms.kubernetes import agent, faults, manifests, reaping
 from trialwatt.platforms.kubernetes.access import Api, ApiFault, connect
 from trialwatt.platforms.kubernetes.clocks import SAME_CLOCK_NS, Ahead, Clocks, hub_ahead

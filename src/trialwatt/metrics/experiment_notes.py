@@ -1,4 +1,4 @@
-"""What stands beside an experiment's tables: how its sweeps ended, and what cannot be run here."""
+"""Notes beside an experiment's tables: how its sweeps ended, and what cannot be run here."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _KEYS: dict[str, tuple[str, TypeAdapter[Any]]] = {
 }
 
 
-def write_beside(folder: Path, ends: Iterable[str], unavailable: Sequence[dict[str, Any]]) -> None:
+def write_notes(folder: Path, ends: Iterable[str], unavailable: Sequence[dict[str, Any]]) -> None:
     """Write both files into the folder of the tables.
 
     ends: files, one per sweep, of how it ended: sut, sampler, testbed and the fields of its
@@ -60,7 +60,7 @@ def write_beside(folder: Path, ends: Iterable[str], unavailable: Sequence[dict[s
         write_whole(folder / name, text)
 
 
-def read_beside(file: Path) -> list[dict[str, Any]]:
+def read_notes(file: Path) -> list[dict[str, Any]]:
     """The entries of one of the two files, which must be called as they are.
 
     Raises TrialwattError where it is missing or damaged.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.fuzz import all_clean, mutations, wrong_json
 
 from trialwatt.analysis.convergence import Verdict
-from trialwatt.analysis.moves import Move, Sweep, Treatment, ended, next_move
+from trialwatt.analysis.sweeping import Move, Sweep, Treatment, ended, next_move
 from trialwatt.errors import TrialwattError
 from trialwatt.records.outcome import Outcome
 
