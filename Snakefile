@@ -1,7 +1,7 @@
 import sys
 from pathlib import Path
 
-from trialwatt.analysis.moves import Move
+from trialwatt.analysis.sweeping import Move
 from trialwatt.config import handover
 from trialwatt.config.files import asks_platform, experiments_among
 from trialwatt.config.planner import load_plan

@@ -35,11 +35,12 @@ from onerun import Bench, report, skipped, step_seconds, trial_events
 
 from trialwatt import suts
 from trialwatt.config.models import RunConfig, Testbed, Workload
-from trialwatt.suts.document import between
+from trialwatt.suts.matrix import between
 from trialwatt.suts.strategies import installed
 
 BEGIN, END = "<!-- frameworks: begin -->", "<!-- frameworks: end -->"
-CONTROL = "plain"
+[CONTROL] = (name for name in suts.names(own=True) if suts.get(name).is_control)
+"""What the others are compared with."""
 TRIALS, WORKERS, WORKER_MB = 100, 2, 1024
 FEW_TRIALS = 40
 """Of a framework that starts a process per trial, so that all this takes less than four minutes."""

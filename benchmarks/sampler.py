@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trialwatt.config.models import Testbed
-from trialwatt.meters.model import PowerModel, PowerParameters
+from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.model import PowerModel
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Role, Usage
 from trialwatt.platforms.local import LocalPlatform

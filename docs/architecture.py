@@ -10,7 +10,7 @@ import ast
 import tomllib
 from pathlib import Path
 
-from trialwatt.suts.document import between, replaced
+from trialwatt.suts.matrix import between, replaced
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "trialwatt"

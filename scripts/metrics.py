@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from trialwatt.lifecycle.script import user_errors
-from trialwatt.metrics.beside import write_beside
 from trialwatt.metrics.context import MetricsContext, read_intensity
+from trialwatt.metrics.experiment_notes import write_notes
 from trialwatt.metrics.tables import ExperimentRow, build_tables
 
 with user_errors(snakemake.log[0]):
@@ -16,4 +16,4 @@ with user_errors(snakemake.log[0]):
         context=MetricsContext(**values),
         output_folder=folder,
     )
-    write_beside(folder, snakemake.input.sweeps, snakemake.params.unavailable)
+    write_notes(folder, snakemake.input.sweeps, snakemake.params.unavailable)

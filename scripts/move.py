@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from trialwatt.analysis.moves import Move, Sweep, next_move, observed
+from trialwatt.analysis.sweeping import Move, Sweep, next_move, observed
 from trialwatt.lifecycle.script import user_errors
 
 with user_errors(snakemake.log[0]):

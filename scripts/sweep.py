@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from trialwatt.analysis.moves import Move, Sweep, write_end
+from trialwatt.analysis.sweeping import Move, Sweep, write_end
 from trialwatt.lifecycle.script import user_errors
 
 with user_errors(snakemake.log[0]):

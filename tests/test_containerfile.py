@@ -9,7 +9,7 @@ import pytest
 
 from trialwatt import __version__
 from trialwatt.errors import TrialwattError
-from trialwatt.platforms.kubernetes import image, restricted
+from trialwatt.platforms.kubernetes import image, manifests
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -53,13 +53,13 @@ def test_its_python_and_its_version_are_those_of_the_lock():
     lock = (ROOT / "envs" / "requirements.lock").read_text()
     assert "Python 3.11." in lock.splitlines()[0]
     assert f"VERSION={__version__}" in arguments("ARG")
-    assert image.NAME.endswith(f":{__version__}")
+    assert image.TAG.endswith(f":{__version__}")
 
 
 def test_it_is_not_roots():
     (user,) = arguments("USER")
-    assert user == f"{restricted.USER}:{restricted.USER}"
-    assert f"--uid {restricted.USER}" in " ".join(arguments("RUN"))  # initdb wants a name for it
+    assert user == f"{manifests.USER}:{manifests.USER}"
+    assert f"--uid {manifests.USER}" in " ".join(arguments("RUN"))  # initdb wants a name for it
 
 
 @pytest.mark.parametrize("package", ["openjdk-17-jre-headless", "postgresql"])
@@ -120,11 +120,11 @@ def test_docker_goes_before_podman(tools, tmp_path, capfd):
     called = tools("podman", "docker")
     image.build(tmp_path, ["--platform=linux/arm64"])
     (call,) = called.read_text().splitlines()
-    assert call.startswith(f"docker build --file {tmp_path}/envs/Containerfile --tag {image.NAME}")
+    assert call.startswith(f"docker build --file {tmp_path}/envs/Containerfile --tag {image.TAG}")
     assert call.endswith(f"--platform=linux/arm64 {tmp_path}")
     said = capfd.readouterr().err
-    assert f"kind load docker-image {image.NAME}" in said
-    assert f"export TRIALWATT_IMAGE={image.NAME}" in said
+    assert f"kind load docker-image {image.TAG}" in said
+    assert f"export TRIALWATT_IMAGE={image.TAG}" in said
     assert "podman save" not in said
 
 
@@ -134,9 +134,9 @@ def test_podman_alone_will_do(tools, tmp_path, capfd):
     assert called.read_text().startswith("podman build")
     said = capfd.readouterr().err
     # podman's own name for it, and none of the commands that look into docker's images
-    assert f"podman save --output trialwatt-worker.tar localhost/{image.NAME}" in said
+    assert f"podman save --output trialwatt-worker.tar localhost/{image.TAG}" in said
     assert "kind load image-archive trialwatt-worker.tar" in said
-    assert f"export TRIALWATT_IMAGE=localhost/{image.NAME}" in said
+    assert f"export TRIALWATT_IMAGE=localhost/{image.TAG}" in said
     assert not re.search(r"docker-image|docker (tag|push|save)", said)
 
 

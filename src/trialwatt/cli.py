@@ -184,8 +184,7 @@ def meters(configfile: ConfigFiles = None, testbed: OtherTestbed = None) -> None
     import shutil
 
     from trialwatt.config.files import plan_of_files
-    from trialwatt.meters.choose import meters_table
-    from trialwatt.meters.listing import listed
+    from trialwatt.meters.choose import listed, meters_table
 
     plan = plan_of_files(configfile or [], testbed=testbed, ask_platform=False)
     rows = meters_table(plan.testbed, plan.tables.power)

@@ -13,7 +13,6 @@ from trialwatt.analysis.convergence import (
     assess,
     half_width,
     needs_more_repetitions,
-    steps_of,
 )
 
 SHAPE = (0.98, 0.99, 1.0, 1.01, 1.02)
@@ -325,51 +324,3 @@ def test_patience_and_order_are_checked():
         assess(curve(1), patience=0)
     with pytest.raises(ValueError, match="must rise"):
         assess([Step(2, (1.0,)), Step(1, (1.0,))])
-
-
-def sweep_table(table, medians, baseline):
-    rows = [
-        {
-            "treatment_value": value,
-            "jct_ms": middle * f if middle else math.nan,
-            "status": "completed" if middle else "infeasible",
-            "is_baseline": value == baseline,
-        }
-        for value, middle in medians.items()
-        for f in SHAPE
-    ]
-    return table(rows, experiment="r-mem")
-
-
-def test_steps_from_the_runs_table(table):
-    runs = sweep_table(table, {256: None, 384: 100, 512: 99, 640: 98, 2048: 97}, 2048)
-    steps, baseline = steps_of(runs)
-    assert [s.value for s in steps] == [256, 384, 512, 640]  # the Baseline was not reached
-    assert steps[0].status == "infeasible" and baseline.value == 2048
-    assert assess(steps, baseline=baseline).converged_value == 384
-
-
-def test_a_baseline_that_the_sweep_reached_is_a_step_of_it(table):
-    steps, baseline = steps_of(sweep_table(table, {256: 100, 384: 99, 512: 98}, 512))
-    assert steps[-1] == baseline and assess(steps, baseline=baseline).state == "converged"
-
-
-def test_a_step_whose_runs_all_failed_is_a_hole(table):
-    runs = sweep_table(table, {256: 100, 384: 99, 512: 98}, 256)
-    here = runs["treatment_value"] == 384
-    runs.loc[here, ["status", "jct_ms"]] = ["failed", None]
-    steps, _ = steps_of(runs)
-    assert [step.status for step in steps] == ["completed", "failed", "completed"]
-    assert "1 failed step not known" in assess(steps, maximum_reached=True).reason
-
-
-def test_one_failed_repetition_is_ignored(table):
-    runs = sweep_table(table, {256: 100, 384: 99, 512: 98}, 256)
-    lost = runs.index[runs["treatment_value"] == 384][0]
-    before = next(step for step in steps_of(runs)[0] if step.value == 384)
-    runs.loc[lost, ["status", "jct_ms"]] = ["failed", None]
-    step = next(step for step in steps_of(runs)[0] if step.value == 384)
-    assert step.status == "completed" and len(step.jct_ms) == len(before.jct_ms) - 1
-    runs.loc[runs["treatment_value"] == 384, "status"] = "infeasible"
-    runs.loc[lost, "status"] = "failed"
-    assert next(s for s in steps_of(runs)[0] if s.value == 384).status == "infeasible"

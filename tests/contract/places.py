@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from trialwatt.platforms.groups.processes import carriers
 from trialwatt.platforms.liveness import runtime_folder
+from trialwatt.platforms.processes import carriers
 
 IMAGE = "TRIALWATT_IMAGE"
 """Environment variable: the worker image, for the suite on a cluster (KUBECONFIG)."""

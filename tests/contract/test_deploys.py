@@ -8,9 +8,9 @@ import pytest
 from tests.contract.observing import NOTHING, left_behind
 
 from trialwatt import platforms, suts
-from trialwatt.lifecycle.crew import Crew
 from trialwatt.lifecycle.jobs import as_seen, write_job
 from trialwatt.lifecycle.locks import measuring
+from trialwatt.lifecycle.supervisor import Supervisor
 from trialwatt.meters.sampler import Sampler
 from trialwatt.records.writer import EventWriter
 from trialwatt.suts.base import Job
@@ -41,13 +41,13 @@ def deploy_and_undeploy(place, config, number: int, folder: Path, data: Path) ->
     platform.expect(roles)
     began = time.monotonic()
     with Sampler({}, job.path(), 5, platform.machine) as sampler:
-        crew = Crew(job, platform, sampler, events, began + config.workload.deadline_s)
+        supervisor = Supervisor(job, platform, sampler, events, began + config.workload.deadline_s)
         try:
-            crew.deploy(roles)
+            supervisor.deploy(roles)
             seconds = time.monotonic() - began
             place.look(job.run_id)
         finally:
-            crew.stop(3.0)
+            supervisor.stop(3.0)
             platform.remove()
             sut.clean(job)
     events.close()

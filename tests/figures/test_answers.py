@@ -9,7 +9,7 @@ from trialwatt.analysis.platforms import platforms_of
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import Source
-from trialwatt.meters.model import PowerParameters
+from trialwatt.meters.base import PowerParameters
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.tables import ExperimentRow, build_tables
 from trialwatt.page.report import write_report

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from trialwatt.analysis.answers import answers_table, evidence_table
-from trialwatt.analysis.cells import varied
+from trialwatt.analysis.columns import varied
 from trialwatt.analysis.correlations import rank_correlations
 from trialwatt.analysis.hypotheses import answers
 from trialwatt.config import handover

@@ -7,8 +7,8 @@ from tests.lifecycle import faulty
 from tests.lifecycle.reading import manifest
 
 from trialwatt.errors import TrialwattError
-from trialwatt.lifecycle.attempts import attempt
-from trialwatt.lifecycle.holes import write_summary
+from trialwatt.lifecycle.announce import write_summary
+from trialwatt.lifecycle.execute import attempt
 
 
 def test_a_run_that_fails_twice_is_kept_as_a_hole(

@@ -13,8 +13,8 @@ from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.cluster import bring_up_data, describe_cluster, undeploy
 from trialwatt.lifecycle.image_facts import image_facts
 from trialwatt.lifecycle.reap import reap
-from trialwatt.meters.model import PowerParameters
-from trialwatt.platforms.kubernetes import gone, preflight, waiting
+from trialwatt.meters.base import PowerParameters
+from trialwatt.platforms.kubernetes import preflight, waiting
 
 POWER = PowerParameters(
     min_w=1, max_w=4, memory_w_per_gb=0.5, included_gb_per_vcpu=1, source="a test"
@@ -32,7 +32,6 @@ IMAGE = {
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
     monkeypatch.setattr(waiting, "PERIOD_S", 0.01)
-    monkeypatch.setattr(gone, "PERIOD_S", 0.01)
     with FakeCluster() as fake:
         busy = node("closed", cpu="64", unschedulable=True)
         fake.put_nodes(node("one", memory="8Gi"), node("two", memory="8Gi"), busy)

@@ -8,7 +8,7 @@ import pytest
 
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.locks import hold_results, measuring
-from trialwatt.lifecycle.orphaned import WORKFLOW_PID
+from trialwatt.lifecycle.script import WORKFLOW_PID
 
 HOLDER = """
 import sys, time

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.fuzz import all_clean, mutations, wrong_json
 
-from trialwatt.lifecycle.jobs import NAME
+from trialwatt.lifecycle.jobs import JOB_FILE
 from trialwatt.lifecycle.reap import PARTIAL, reap
 from trialwatt.platforms.liveness import SUFFIX
 
@@ -62,7 +62,7 @@ def test_a_folder_of_half_written_runs_that_is_a_link_is_left_alone(partial, tmp
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
 def test_a_job_that_is_no_file_is_not_waited_for(partial, make):
     (partial / "r-1").mkdir()
-    make(partial / "r-1" / NAME)
+    make(partial / "r-1" / JOB_FILE)
     said = reaped(partial)
     assert "run r-1 may have left something: its job.json" in said
     assert "removed the half-written records of run r-1" in said
@@ -70,18 +70,18 @@ def test_a_job_that_is_no_file_is_not_waited_for(partial, make):
 
 def test_the_job_of_another_run_is_not_cleaned_up_after(partial):
     (partial / "r-1").mkdir()
-    (partial / "r-1" / NAME).write_bytes((JOB / NAME).read_bytes())
+    (partial / "r-1" / JOB_FILE).write_bytes((JOB / JOB_FILE).read_bytes())
     assert "is of another run" in reaped(partial)
 
 
 @pytest.mark.parametrize("count", [12, pytest.param(1_000, marks=pytest.mark.slow)])
 def test_damaged_jobs_stop_nothing(partial, count):
-    rng, good = random.Random(count), (JOB / NAME).read_bytes()
+    rng, good = random.Random(count), (JOB / JOB_FILE).read_bytes()
     run_id = json.loads(good)["run_id"]
 
     def clean_up(data):
         (partial / run_id).mkdir()
-        (partial / run_id / NAME).write_bytes(data)
+        (partial / run_id / JOB_FILE).write_bytes(data)
         reaped(partial).encode()
         assert list(partial.iterdir()) == []
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trialwatt.meters.base import Domain, MeterError
-from trialwatt.meters.headline import headline_domains
+from trialwatt.meters.choose import headline_domains
 
 PACKAGE = Domain("package-0", "cpu", "uj", "counter", 1000)
 DRAM = Domain("dram-0", "memory", "uj", "counter", 1000)

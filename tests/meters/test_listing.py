@@ -2,13 +2,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from trialwatt.meters.choose import Row
-from trialwatt.meters.listing import listed
+from trialwatt.meters.choose import MeterUse, listed
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = [
-    Row("rapl", "headline", "", ("package-0", "dram-0")),
-    Row("prometheus", "missing", "the server " + "very " * 30 + "far away", ()),
+    MeterUse("rapl", "headline", "", ("package-0", "dram-0")),
+    MeterUse("prometheus", "missing", "the server " + "very " * 30 + "far away", ()),
 ]
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from trialwatt import meters
+from trialwatt.meters import kind_of, method_of
 from trialwatt.meters.base import Meter
-from trialwatt.meters.methods import kind_of, method_of
 from trialwatt.meters.model import PowerModel
 from trialwatt.meters.rapl import Rapl
 
@@ -59,9 +60,7 @@ def test_a_meter_that_declares_nothing_is_not_judged(monkeypatch):
     class Entry:
         load = staticmethod(lambda: Meter)
 
-    from trialwatt.meters import methods
-
-    monkeypatch.setattr(methods, "entry_points", lambda **_: [Entry])
+    monkeypatch.setattr(meters, "entry_points", lambda **_: [Entry])
     kind_of.cache_clear()
     assert kind_of("quiet") is None and method_of("quiet", domain("cpu", "w"), {}) is None
     kind_of.cache_clear()

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from trialwatt.config.models import Testbed
-from trialwatt.meters.base import MachineLoad, MeterError
-from trialwatt.meters.model import PowerModel, PowerParameters, machine_watts
+from trialwatt.meters.base import MachineLoad, MeterError, PowerParameters
+from trialwatt.meters.model import PowerModel, machine_watts
 
 POWER = PowerParameters(
     min_w=0.5, max_w=4.5, memory_w_per_gb=0.4, included_gb_per_vcpu=2, source="a table"

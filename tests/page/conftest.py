@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from trialwatt.figures.make import Source, make_figures, make_table
-from trialwatt.metrics.beside import write_beside
 from trialwatt.metrics.context import MetricsContext
+from trialwatt.metrics.experiment_notes import write_notes
 from trialwatt.metrics.tables import ExperimentRow, build_tables
 from trialwatt.page.labs import CONTRIBUTED
 from trialwatt.page.make import write_comparison, write_page
@@ -96,7 +96,7 @@ class Bench:
                     folders.append(self.results / label)
             metrics = self.results / "metrics" / name
             build_tables(folders, list(placed.values()), CONTEXT, metrics, processes=1)
-            write_beside(metrics, [], unavailable.get(name, []))
+            write_notes(metrics, [], unavailable.get(name, []))
             make_table(self.source(name))
         (self.results / "tables/answers.csv").write_text(ANSWERS)
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.platforms.hub.process import HubProcess
 from tests.platforms.processes import offered
 
 from trialwatt.config.models import Testbed
@@ -50,3 +51,11 @@ def local(kind, run_id, tmp_path):
     made = LocalPlatform.open(run_id, Testbed(enforcement=kind), tmp_path / "run")
     yield made
     made.remove()
+
+
+@pytest.fixture
+def hub(tmp_path):
+    """A hub of the test's own."""
+    made = HubProcess(tmp_path)
+    yield made
+    made.close()

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from trialwatt.platforms.base import Ending, Role
-from trialwatt.platforms.groups.base import EnforcementError, Host
-from trialwatt.platforms.groups.chooser import KINDS, probe
+from trialwatt.platforms.cgroups.base import EnforcementError, Host
+from trialwatt.platforms.cgroups.chooser import KINDS, probe
 from trialwatt.platforms.local import LocalPlatform
 
 

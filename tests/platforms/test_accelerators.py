@@ -17,8 +17,9 @@ from trialwatt.clock import now
 from trialwatt.config.identity import run_folder, run_hash
 from trialwatt.config.models import BoardPower, Testbed
 from trialwatt.errors import TrialwattError
-from trialwatt.lifecycle.crew import Crew
-from trialwatt.meters.model import PowerModel, PowerParameters
+from trialwatt.lifecycle.supervisor import Supervisor
+from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.model import PowerModel
 from trialwatt.meters.nvml import Nvml
 from trialwatt.meters.sampler import Sampler
 from trialwatt.metrics.extract import compute
@@ -149,8 +150,8 @@ def test_a_service_that_computes_nothing_sees_none(local, nvml, tmp_path):
     assert told.read_text() == "." and local.devices(handle.role) == ()
 
 
-def test_from_the_crew_to_the_metrics(nvml, monkeypatch, run_config, tmp_path, run_id):
-    """Three workers on two devices: the real crew, sampler and meters, then extraction."""
+def test_from_the_supervisor_to_the_metrics(nvml, monkeypatch, run_config, tmp_path, run_id):
+    """Three workers on two devices: the real supervisor, sampler and meters, then extraction."""
     sampled_at = threading.local()  # a reading is of the moment that its row bears
 
     def stamp():
@@ -174,17 +175,17 @@ def test_from_the_crew_to_the_metrics(nvml, monkeypatch, run_config, tmp_path, r
     meters = {"model": PowerModel(POWER), "nvml": Nvml.open(config.testbed)}
     platform = LocalPlatform.open(run_id, config.testbed, folder)
     with Sampler(meters, folder, config.testbed.sample_hz) as sampler:
-        crew = Crew(job, platform, sampler, events, time.monotonic() + 600)
+        supervisor = Supervisor(job, platform, sampler, events, time.monotonic() + 600)
         try:
             at = sampler.tick()
             events.write("step", at=at, step="deploy", status="start")
             command = (sys.executable, "-c", "import time; time.sleep(600)")
-            crew.deploy(
+            supervisor.deploy(
                 [Role("worker", "worker", command, 0.5, 64, i, speaks=False) for i in range(3)]
             )
             time.sleep(0.5)
         finally:
-            crew.stop(0.5)
+            supervisor.stop(0.5)
             platform.remove()
         at = sampler.tick()
         events.write("step", at=at, step="deploy", status="end")

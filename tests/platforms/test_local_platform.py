@@ -327,7 +327,7 @@ def test_remove_ends_everything_and_leaves_no_group(local, run_id, runtime, monk
 
 def test_what_was_started_before_an_interruption_is_removed_too(local, run_id, monkeypatch):
     """Ctrl-C in the middle of start: there is no handle, and still nothing is left."""
-    from trialwatt.platforms import component
+    from trialwatt.platforms import local_handle
 
     pids = []
 
@@ -336,7 +336,7 @@ def test_what_was_started_before_an_interruption_is_removed_too(local, run_id, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(component.LocalHandle, "_thread", interrupted)
+        patch.setattr(local_handle.LocalHandle, "_thread", interrupted)
         with pytest.raises(KeyboardInterrupt):
             local.start(shell("exec sleep 60"))
     local.remove()

@@ -12,10 +12,10 @@ import pytest
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.style import nothing, save
 from trialwatt.provenance import pdftext
-from trialwatt.provenance.chain import read_manifest
 from trialwatt.provenance.embed import NoProvenance, embedded, encode, read_sidecar
 from trialwatt.provenance.render import render_json, render_text
 from trialwatt.provenance.trace import trace, trace_command
+from trialwatt.records.manifest import TRACED, read_manifest
 
 GOOD = {"generator": "trialwatt", "kind": "figure/x"}
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -198,7 +198,7 @@ def test_wrong_types_in_a_manifest(project, change, capsys):
     file = project.run / "run.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(TrialwattError, match=r"run\.json: not a run's manifest: "):
-        read_manifest(file)
+        read_manifest(file, TRACED)
     assert trace_command(project.run) == 1
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from trialwatt.errors import TrialwattError
-from trialwatt.records.reader import read_manifest
+from trialwatt.records.manifest import read_manifest
 
 
 def changed(folder, *keys, value):
@@ -18,7 +18,7 @@ def changed(folder, *keys, value):
 
 
 def test_what_a_run_writes_is_taken(run_folder):
-    assert read_manifest(run_folder)["hash"]
+    assert read_manifest(run_folder / "run.json")["hash"]
 
 
 @pytest.mark.parametrize(
@@ -48,11 +48,11 @@ def test_what_a_run_writes_is_taken(run_folder):
 def test_another_type(run_folder, keys, value, said):
     changed(run_folder, *keys, value=value)
     with pytest.raises(TrialwattError) as caught:
-        read_manifest(run_folder)
+        read_manifest(run_folder / "run.json")
     assert said in str(caught.value) and str(caught.value).isprintable()
 
 
 def test_json_that_is_nested_without_end(run_folder):
     (run_folder / "run.json").write_text("[" * 100_000)
     with pytest.raises(TrialwattError, match="not JSON"):
-        read_manifest(run_folder)
+        read_manifest(run_folder / "run.json")

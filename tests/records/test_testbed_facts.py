@@ -8,9 +8,9 @@ import time
 import pytest
 
 from trialwatt.config.models import Testbed
-from trialwatt.meters import schedule
-from trialwatt.meters.base import Domain, Meter
-from trialwatt.meters.model import PowerModel, PowerParameters
+from trialwatt.meters import sampler
+from trialwatt.meters.base import Domain, Meter, PowerParameters
+from trialwatt.meters.model import PowerModel
 from trialwatt.records import testbed_facts
 from trialwatt.records.testbed_facts import (
     describe,
@@ -92,7 +92,7 @@ def test_idle_of_a_counter_is_measured_through_its_wraps(monkeypatch):
     """By a clock of its own: a delay longer than a wrap would lose that one, as it must."""
     socket = Socket()
     socket.clock = PatientClock()
-    for module in (testbed_facts, schedule):
+    for module in (testbed_facts, sampler):
         monkeypatch.setattr(module, "time", socket.clock)
     idle = measure_idle({"socket": socket}, seconds=0.6, hz=50)
     found = idle["meters"]["socket"]

@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from trialwatt.records.progress import progress
-from trialwatt.records.writer import EventWriter
+from trialwatt.records.writer import EventWriter, progress
 
 
 def lines(folder, component="worker-0"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.review.believable import APART_NS, make_believable, testbed
 
-from trialwatt.analysis.moves import Move, Sweep, next_move, observed, write_end
+from trialwatt.analysis.sweeping import Move, Sweep, next_move, observed, write_end
 from trialwatt.config import handover
 from trialwatt.config.files import plan_of_files
 from trialwatt.config.tables import PowerModel
@@ -18,10 +18,10 @@ from trialwatt.figures import figures_of
 from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import make_figures, make_table, source_of
 from trialwatt.files import sha256
-from trialwatt.meters.model import PowerParameters
+from trialwatt.meters.base import PowerParameters
 from trialwatt.metrics import extract, series
-from trialwatt.metrics.beside import write_beside
 from trialwatt.metrics.context import MetricsContext
+from trialwatt.metrics.experiment_notes import write_notes
 from trialwatt.metrics.tables import ExperimentRow, build_tables
 from trialwatt.page.make import write_page
 from trialwatt.page.report import write_report
@@ -115,7 +115,7 @@ class Project:
             metrics = results / "metrics" / name
             rows = [ExperimentRow(**row) for row in handover.experiment_rows(plan, name)]
             build_tables(folders, rows, context, metrics)
-            write_beside(metrics, ends, handover.unavailable(plan, name))
+            write_notes(metrics, ends, handover.unavailable(plan, name))
             source = source_of(handover.source(plan, name) | {"code": CODE})
             make_table(source)
             make_figures(figures_of(plan.experiments[name].varies), source)

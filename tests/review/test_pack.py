@@ -6,8 +6,8 @@ import pytest
 
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance.archivefile import unpack
+from trialwatt.provenance.crate import left_out
 from trialwatt.provenance.embed import encode, read_sidecar
-from trialwatt.provenance.light import left_out
 from trialwatt.review.pack import pack
 from trialwatt.review.verdict import render_text
 from trialwatt.review.verify import remake_command, verify

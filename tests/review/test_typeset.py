@@ -89,7 +89,7 @@ def test_a_source_is_of_few_plain_files(place, tmp_path):
 
 SEALED = """
 import ctypes, os, sys
-from trialwatt.review.sealing import seal
+from trialwatt.review.sandbox import seal
 assert seal() == "", seal()
 import numpy
 assert (numpy.ones((50, 50)) @ numpy.ones((50, 50)))[0, 0] == 50

@@ -19,7 +19,7 @@ class Some(Sut):
     name = "some"
     package = "pydantic"
     samplers = {
-        "zoo": Strategy(print, origin="Zoo"),
+        "zoo": Strategy(print, native="Zoo"),
         "tpe": Strategy(print, ("no-such-package", "pyyaml"), "TPE", excludes=("asha",)),
         "grid": Strategy(print),
     }
@@ -30,8 +30,8 @@ class Some(Sut):
 
 class Stranded(Some):
     name = "stranded"
-    samplers = {"random": Strategy(print, origin="Rand", note="A note.")}
-    pruners = {"none": Strategy(print), "asha": Strategy(print, origin="ASHA")}
+    samplers = {"random": Strategy(print, native="Rand", note="A note.")}
+    pruners = {"none": Strategy(print), "asha": Strategy(print, native="ASHA")}
 
     @classmethod
     def available(cls):
@@ -89,7 +89,8 @@ def test_the_table_of_the_docs_tells_needs_whatever_is_installed(two):
 def test_the_table_in_the_docs_is_that_of_the_code():
     text = DOCUMENT.read_text(encoding="utf-8")
     message = "run `trialwatt suts --write docs/suts.md`"
-    assert text == matrix.with_table(text, suts.names(own=True)), message
+    made = matrix.table_text(suts.names(own=True))
+    assert text == matrix.replaced(text, matrix.BEGIN, matrix.END, made), message
 
 
 def test_the_command_writes_the_table_and_nothing_else(tmp_path):
@@ -103,7 +104,7 @@ def test_the_command_writes_the_table_and_nothing_else(tmp_path):
     assert "of last year" not in text
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(TrialwattError, match="no place for the table"):
-        matrix.with_table("nothing", ["plain"])
+        matrix.replaced("nothing", matrix.BEGIN, matrix.END, "")
 
 
 def test_the_command_prints_every_registered_sut():

@@ -86,4 +86,4 @@ def test_each_pruner_is_optunas_own():
     import optuna
 
     for strategy in PRUNERS.values():
-        assert issubclass(getattr(optuna.pruners, strategy.origin), optuna.pruners.BasePruner)
+        assert issubclass(getattr(optuna.pruners, strategy.native), optuna.pruners.BasePruner)

@@ -204,4 +204,4 @@ def test_each_sampler_is_optunas_own():
     import optuna
 
     for strategy in SAMPLERS.values():
-        assert issubclass(getattr(optuna.samplers, strategy.origin), optuna.samplers.BaseSampler)
+        assert issubclass(getattr(optuna.samplers, strategy.native), optuna.samplers.BaseSampler)

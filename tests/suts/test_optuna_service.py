@@ -12,7 +12,7 @@ from trialwatt.platforms.base import resolved
 from trialwatt.platforms.local import HOST, LocalPlatform
 from trialwatt.suts import optuna, optuna_storage, postgres
 from trialwatt.suts.optuna import Optuna
-from trialwatt.suts.scratch import scratch
+from trialwatt.suts.services import scratch
 
 TESTBED = {"storage": {"postgres": "service"}}
 SPACE = {"lr": {"choices": [1e-3, 1e-2]}, "ls": {"choices": [4, 8]}}

@@ -5,16 +5,16 @@ import socket
 import pytest
 
 from trialwatt.errors import TrialwattError
-from trialwatt.suts import ports
-from trialwatt.suts.ports import free_blocks
+from trialwatt.suts import services
+from trialwatt.suts.services import free_blocks
 
 
 @pytest.fixture
 def span(monkeypatch):
     """Ports that are all free, to which the choice is limited: (first, last)."""
     (first,) = free_blocks(1, 32)
-    monkeypatch.setattr(ports, "FIRST", first)
-    monkeypatch.setattr(ports, "LAST", first + 31)
+    monkeypatch.setattr(services, "FIRST", first)
+    monkeypatch.setattr(services, "LAST", first + 31)
     return first, first + 31
 
 

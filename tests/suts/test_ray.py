@@ -407,7 +407,7 @@ def test_a_part_of_the_grid_is_so_many_of_its_points(workload, tmp_path):
 
 def test_clean_removes_what_a_killed_run_left(run_config, tmp_path):
     from trialwatt.suts.base import Job
-    from trialwatt.suts.scratch import scratch
+    from trialwatt.suts.services import scratch
 
     job = Job("run-left", run_config("ray"), 1, 0, str(tmp_path), "", 1, 1.0)
     folder = scratch("ray", job.run_id)

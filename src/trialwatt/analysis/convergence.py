@@ -11,12 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import pandas as pd
-
 from trialwatt.analysis.answers import DEMONSTRATION
-from trialwatt.analysis.cells import flag, number, treatment_value
 from trialwatt.analysis.intervals import Summary, summary
-from trialwatt.records.outcome import FAILED
 
 TOLERANCE = 0.05
 PATIENCE = 2
@@ -173,35 +169,6 @@ def assess(
         f"best ({best.value:g})",
         smallest.value,
     )
-
-
-def steps_of(runs: pd.DataFrame, step: float | None = None) -> tuple[list[Step], Step | None]:
-    """The steps of one sweep from its rows of the runs table, and the Baseline's, for `assess`.
-
-    The rows must be of one experiment, SUT, testbed and sampler, with numbers as treatments. A
-    step has completed if any of its runs has; else it is a hole if all of them failed, and
-    infeasible (or was ended by the deadline) if not: there is no JCT.
-    step: the sweep's step (its smallest distance of treatments if not given); a Baseline further
-    beyond the last step than this was not reached by the sweep, and is no step of it.
-    """
-    values = treatment_value(runs)
-    is_baseline = flag(runs, "is_baseline") == 1
-    steps, baseline = [], None
-    for value in sorted(values.dropna().unique()):
-        here = values == value
-        done = here & (runs["status"] == "completed")
-        jct = tuple(float(v) for v in number(runs[done], "jct_ms").dropna())
-        failed = (runs["status"][here] == FAILED).all()
-        status: Status = "completed" if jct else "failed" if failed else "infeasible"
-        steps.append(Step(float(value), jct, status))
-        if is_baseline[here].any():
-            baseline = steps[-1]
-    if baseline is not None and len(steps) > 2 and steps[-1] is baseline:
-        rest = [one.value for one in steps[:-1]]
-        near = step or min(b - a for a, b in itertools.pairwise(rest))
-        if baseline.value - rest[-1] > near * (1 + _ROUNDING):
-            steps.pop()
-    return steps, baseline
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln, stdtr
 
-from trialwatt.analysis.cells import groups, is_modelled, number
+from trialwatt.analysis.columns import groups, is_modelled, number
 from trialwatt.analysis.multiple import holm
 from trialwatt.config.factors import FACTORS
 from trialwatt.metrics.columns import Place

@@ -11,7 +11,7 @@ import pandas as pd
 
 from trialwatt.analysis import platform_effect, search_effect
 from trialwatt.analysis.answers import DEMONSTRATION, RECORDED, UNDECIDED, Answer
-from trialwatt.analysis.cells import by_experiment, is_modelled, varied
+from trialwatt.analysis.columns import by_experiment, is_modelled, varied
 from trialwatt.analysis.evidence import Evidence, judge, overall
 from trialwatt.config.factors import hypotheses
 from trialwatt.metrics.processes import mapped

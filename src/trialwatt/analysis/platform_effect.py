@@ -11,7 +11,7 @@ import pandas as pd
 
 from trialwatt.analysis import bootstrap
 from trialwatt.analysis.answers import TestResult, text
-from trialwatt.analysis.cells import (
+from trialwatt.analysis.columns import (
     by_experiment,
     groups,
     in_order,

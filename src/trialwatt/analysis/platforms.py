@@ -9,8 +9,7 @@ import pandas as pd
 
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance.foreign import read_json
-from trialwatt.records.manifest import MOST_BYTES, NAME
-from trialwatt.records.manifest_shape import check_shape
+from trialwatt.records.manifest import MANIFEST, MOST_BYTES, check_shape
 
 
 def platforms_of(runs: pd.DataFrame, results: Path) -> dict[str, str]:
@@ -22,7 +21,7 @@ def platforms_of(runs: pd.DataFrame, results: Path) -> dict[str, str]:
     """
     machines: dict[str, set[tuple[Any, ...]]] = {}
     for testbed, folder in sorted(set(zip(runs["testbed"], runs["folder"], strict=True))):
-        manifest = _manifest(Path(results) / folder / NAME)
+        manifest = _manifest(Path(results) / folder / MANIFEST)
         host = (manifest.get("host") or {}).get("name_hash") or ("unknown host of", testbed)
         testbed_of = manifest["config"].get("testbed")
         way = testbed_of.get("platform", "local") if isinstance(testbed_of, dict) else "local"

@@ -11,7 +11,8 @@ from scipy.stats import rankdata
 
 from trialwatt.analysis import bootstrap
 from trialwatt.analysis.answers import TestResult, text
-from trialwatt.analysis.cells import (
+from trialwatt.analysis.censoring import gehan_scores, median
+from trialwatt.analysis.columns import (
     by_experiment,
     flag,
     groups,
@@ -20,7 +21,6 @@ from trialwatt.analysis.cells import (
     with_levels,
     without_holes,
 )
-from trialwatt.analysis.censoring import gehan_scores, median
 from trialwatt.analysis.evidence import ALPHA, NO_RUNS, Evidence, Outcome
 from trialwatt.analysis.intervals import SEED
 from trialwatt.analysis.permutation import epsilon_squared, k_sample

@@ -28,7 +28,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.figures.best import overall
 from trialwatt.figures.make import Source
 from trialwatt.figures.tablefiles import Table, write_table
-from trialwatt.meters.model import PowerParameters
+from trialwatt.meters.base import PowerParameters
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.tables import read_runs
 from trialwatt.provenance.chain import chain

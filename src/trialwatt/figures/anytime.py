@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from trialwatt.analysis.cells import varied
+from trialwatt.analysis.columns import varied
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.groups import groups

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from trialwatt.analysis.cells import varied
+from trialwatt.analysis.columns import varied
 from trialwatt.analysis.intervals import summary
 from trialwatt.config.factors import FACTORS, RESOURCE, SEARCH, factor, families
 from trialwatt.figures import quantity, treatments

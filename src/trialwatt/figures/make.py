@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from trialwatt.analysis.cells import varied
+from trialwatt.analysis.columns import varied
 from trialwatt.config.factors import heading
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import FIGURES, treatments
@@ -29,7 +29,7 @@ from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import place
 from trialwatt.figures.tablefiles import write_table
 from trialwatt.figures.tables import results
-from trialwatt.metrics.beside import read_beside
+from trialwatt.metrics.experiment_notes import read_notes
 from trialwatt.metrics.tables import read_runs, read_trials
 from trialwatt.provenance.chain import chain
 from trialwatt.provenance.code import code_version
@@ -149,12 +149,12 @@ class Data:
     @cached_property
     def converged(self) -> list[dict]:
         """How each sweep ended; empty where the experiment is no sweep."""
-        return [sweep for file in self.beside("convergence") for sweep in read_beside(file)]
+        return [sweep for file in self.beside("convergence") for sweep in read_notes(file)]
 
     @cached_property
     def unavailable(self) -> list[dict]:
         """What could not be run here: `sut`, `treatment` (either may be None), `reason`."""
-        return [entry for file in self.beside("unavailable") for entry in read_beside(file)]
+        return [entry for file in self.beside("unavailable") for entry in read_notes(file)]
 
     def beside(self, name: str) -> list[Path]:
         """A file beside the tables: one, or none in a set of tables that is older than it."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from trialwatt.errors import TrialwattError
 from trialwatt.files import write_whole
-from trialwatt.metrics.beside import AGAIN
+from trialwatt.metrics.experiment_notes import AGAIN
 from trialwatt.printed import shown
 from trialwatt.provenance.embed import write_sidecar
 

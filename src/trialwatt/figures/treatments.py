@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from trialwatt.analysis.cells import unit, varied, with_unit
+from trialwatt.analysis.columns import unit, varied, with_unit
 from trialwatt.config.factors import FACTORS, factor
 from trialwatt.figures.quantity import column, spread
 

@@ -1,15 +1,18 @@
-"""One line per run, with an estimate of the time that is left."""
+"""What is said of a plan's runs: a line as each begins, and at the end what failed for good."""
 
 from __future__ import annotations
 
 import json
 import statistics
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.files import write_whole
 from trialwatt.provenance.foreign import read_json
-from trialwatt.records.manifest import MOST_BYTES, NAME
+from trialwatt.records.manifest import MANIFEST, MOST_BYTES
+from trialwatt.records.outcome import FAILED, outcome
 
 PLANNED = ".planned.json"
 SWEEPS = "sweeps"
@@ -34,7 +37,7 @@ def announce(results: Path, text: str) -> None:
     seconds: dict[str, list[float]] = {}
     left: list[str] = []
     for folder in folders:
-        manifest = Path(folder, NAME)
+        manifest = Path(folder, MANIFEST)
         if manifest.exists():
             seconds.setdefault(sut_of(manifest.parent.parent.name), []).append(seconds_of(manifest))
         else:
@@ -82,3 +85,16 @@ def human(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def write_summary(folders: Iterable[Path], path: Path) -> None:
+    """Write {"runs": n, "failed": 0}. Raises TrialwattError naming the runs that failed."""
+    folders = sorted(folders)
+    failed = {folder: one for folder in folders if (one := outcome(folder)).status == FAILED}
+    if failed:
+        each = "\n".join(f"  {folder}: {one.reason}" for folder, one in failed.items())
+        raise TrialwattError(
+            f"{len(failed)} of {len(folders)} runs failed twice; tables and figures show the "
+            f"holes:\n{each}\nRemove a folder to try its run again."
+        )
+    write_whole(path, json.dumps({"runs": len(folders), "failed": 0}) + "\n")

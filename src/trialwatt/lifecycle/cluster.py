@@ -11,8 +11,8 @@ from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.files import write_whole
 from trialwatt.lifecycle.reap import reap
+from trialwatt.meters.base import PowerParameters
 from trialwatt.meters.choose import open_available
-from trialwatt.meters.model import PowerParameters
 from trialwatt.records.testbed_facts import describe, measure_idle, write_testbed
 
 
@@ -28,14 +28,14 @@ def describe_cluster(
     A probe pod of the worker image runs for a moment, the only thing that is made. suts: those
     that the plan needs. Raises TrialwattError with everything that keeps runs from being served.
     """
-    from trialwatt.platforms.kubernetes import access, facts, preflight, probe
+    from trialwatt.platforms.kubernetes import access, facts, image, preflight
 
     preflight.forget()
     if found := preflight.problems(testbed, []):
         raise TrialwattError(report(found))
     api = access.connect(testbed.kubernetes.context)
     try:
-        image = probe.ask_image(api, testbed)
+        image = image.ask_image(api, testbed)
     finally:
         api.close()
     lacking = {sut: image["suts_lacking"][sut] for sut in suts if sut in image["suts_lacking"]}

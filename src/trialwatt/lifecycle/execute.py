@@ -15,11 +15,11 @@ from trialwatt.config.checks import SPARE_BYTES
 from trialwatt.config.identity import repetition_seed, run_folder, run_hash
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
-from trialwatt.lifecycle.crew import Crew, DeadlineReached, RunFailed
 from trialwatt.lifecycle.jobs import as_seen, write_job
 from trialwatt.lifecycle.locks import measuring
 from trialwatt.lifecycle.reap import PARTIAL, reap
-from trialwatt.lifecycle.signals import trapped
+from trialwatt.lifecycle.script import trapped
+from trialwatt.lifecycle.supervisor import DeadlineReached, RunFailed, Supervisor
 from trialwatt.lifecycle.trials import WEIGHTS
 from trialwatt.lifecycle.versions import versions_used
 from trialwatt.meters.choose import Chosen, open_available
@@ -27,9 +27,8 @@ from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Platform
 from trialwatt.provenance.code import code_version
 from trialwatt.records.manifest import write_manifest
-from trialwatt.records.progress import progress
 from trialwatt.records.testbed_facts import idle_of
-from trialwatt.records.writer import EventWriter
+from trialwatt.records.writer import EventWriter, progress
 from trialwatt.suts.base import Infeasible, Job
 from trialwatt.workload.prepared import check, facts
 from trialwatt.workload.split import validation_counts
@@ -137,12 +136,12 @@ class _Run:
         try:
             roles = self.sut.roles(as_seen(self.job, platform))
             platform.expect(roles)  # its machine may be what they reserve
-            crew = Crew(self.job, platform, sampler, events, deadline)
+            supervisor = Supervisor(self.job, platform, sampler, events, deadline)
             sampler.start()
             steps.enter("deploy")
             try:
-                crew.deploy(roles)
-                self._job_steps(crew, steps, events)
+                supervisor.deploy(roles)
+                self._job_steps(supervisor, steps, events)
                 # Now, for the run's series may go with undeploy.
                 meters.collect(self.folder, started, now(), platform.series_labels)
             except Infeasible as error:
@@ -155,9 +154,10 @@ class _Run:
                 self.status, self.reason = "failed", str(error)
             finally:
                 steps.enter("undeploy")
-                crew.stop(GRACE_S)
+                supervisor.stop(GRACE_S)
                 if self.status != "completed":
-                    crew.close_open_trials("deadline" if self.status == "deadline" else "lost")
+                    reason = "deadline" if self.status == "deadline" else "lost"
+                    supervisor.close_open_trials(reason)
                 enforcement, host = platform.facts, self._host(platform)
                 platform.remove()
                 clock = _clock(platform)  # it was measured once more before all was gone
@@ -169,7 +169,7 @@ class _Run:
             meters.close()
             sampler.stop()
             events.close()
-        self._no_trial_is_infeasible(crew)
+        self._no_trial_is_infeasible(supervisor)
         known = {"enforcement": enforcement, "clock": clock, "host": host}
         self._write(started, known, meters, sampler)
 
@@ -185,28 +185,28 @@ class _Run:
         else:
             shutil.rmtree(self.folder)
 
-    def _job_steps(self, crew: Crew, steps: _Steps, events: EventWriter) -> None:
+    def _job_steps(self, supervisor: Supervisor, steps: _Steps, events: EventWriter) -> None:
         steps.enter("setup")
-        crew.ask_lead("setup")
+        supervisor.ask_lead("setup")
         steps.enter("trials")
-        crew.run_trials()
+        supervisor.run_trials()
         steps.enter("collect")
-        best = crew.collect()
+        best = supervisor.collect()
         if best is not None:
-            trial, weights = crew.fetch_weights(best["number"])
+            trial, weights = supervisor.fetch_weights(best["number"])
             shutil.copyfile(weights, self.folder / BEST)
             self.best = best | {"trial": trial}
             events.write("result", **self.best)
         steps.enter("test")
         if self.best is not None:
-            answer = crew.ask_lead("test", gives=(BEST,), phi=best["phi"], weights=BEST)
+            answer = supervisor.ask_lead("test", gives=(BEST,), phi=best["phi"], weights=BEST)
             self.test = answer["scores"]
         steps.enter("metrics")
         shutil.rmtree(self.folder / WEIGHTS, ignore_errors=True)
 
-    def _no_trial_is_infeasible(self, crew: Crew) -> None:
+    def _no_trial_is_infeasible(self, supervisor: Supervisor) -> None:
         if self.status == "completed" and not any(
-            progress(self.folder, component).completed for component in crew.members
+            progress(self.folder, component).completed for component in supervisor.members
         ):
             self.status, self.reason = "infeasible", "no trial completed"
 
@@ -285,3 +285,18 @@ class _Steps:
         if self._open:
             self._events.write("step", at=self._at, step=self._open, status="end")
         self._open = ""
+
+
+def attempt(
+    config: RunConfig, repetition: int, data: str, testbed_facts: str, results: str
+) -> Path:
+    """Run one repetition; returns its folder, as `execute` does.
+
+    One that fails for another reason than its treatment is tried once more, then it is a hole: a
+    folder with status failed, with which the workflow goes on to tables and figures that show it.
+    """
+    try:
+        return execute(config, repetition, data, testbed_facts, results)
+    except RunFailed as error:
+        print(f"failed: {error}; it is tried once more", file=sys.stderr, flush=True)
+    return execute(config, repetition, data, testbed_facts, results, failure_is_result=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trialwatt.config.plan import Plan, PlannedExperiment, Unavailable
 from trialwatt.lifecycle.announce import human, seconds_of, sut_of
-from trialwatt.records.manifest import NAME
+from trialwatt.records.manifest import MANIFEST
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class _Records:
 
     def __init__(self, results: Path, testbed: str):
         self._of_folder: dict[str, list[float]] = {}
-        for manifest in sorted((results / "runs" / testbed).glob(f"*/rep*/{NAME}")):
+        for manifest in sorted((results / "runs" / testbed).glob(f"*/rep*/{MANIFEST}")):
             folder = manifest.parent.parent.relative_to(results).as_posix()
             self._of_folder.setdefault(folder, []).append(seconds_of(manifest))
 

@@ -20,7 +20,7 @@ from trialwatt.platforms.base import Platform
 from trialwatt.provenance.jsontext import parse_json
 from trialwatt.suts.base import Job
 
-NAME = "job.json"
+JOB_FILE = "job.json"
 FILE = "TRIALWATT_JOB"
 """Environment variable of every role: the path of the job file, in the run's folder."""
 DATASET = "TRIALWATT_DATASET"
@@ -34,7 +34,7 @@ def write_job(job: Job) -> None:
     data = {key: value for key, value in asdict(job).items() if key not in PLACES}
     data["config"] = job.config.model_dump(mode="json")
     data["service"] = job.service.model_dump(mode="json")
-    job.path(NAME).write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+    job.path(JOB_FILE).write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
 
 
 def as_seen(job: Job, platform: Platform) -> Job:
@@ -45,7 +45,7 @@ def as_seen(job: Job, platform: Platform) -> Job:
 
 def environment(job: Job) -> dict[str, str]:
     """The variables by which a process of the run finds its job; `job` as it sees it."""
-    return {FILE: str(job.path(NAME)), DATASET: job.data}
+    return {FILE: str(job.path(JOB_FILE)), DATASET: job.data}
 
 
 def read_job() -> Job:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.lifecycle.orphaned import workflow_is_gone
+from trialwatt.lifecycle.script import workflow_is_gone
 from trialwatt.printed import shown
 
 POLL_S = 0.2

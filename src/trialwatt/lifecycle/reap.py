@@ -9,7 +9,7 @@ from pathlib import Path
 from trialwatt import platforms, suts
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
-from trialwatt.lifecycle.jobs import NAME, job_of
+from trialwatt.lifecycle.jobs import JOB_FILE, job_of
 from trialwatt.printed import shown
 
 PARTIAL = ".partial"
@@ -56,14 +56,14 @@ def _removed(folder: Path) -> list[str]:
 def _clean(folder: Path) -> list[str]:
     """Let the SUT remove what a run left outside its folder; says where that was not possible."""
     try:
-        job = job_of(folder / NAME)
+        job = job_of(folder / JOB_FILE)
     except (FileNotFoundError, json.JSONDecodeError):
         return []  # the run was cut off before it had a whole job file
     except (OSError, ValueError) as error:
         first = str(error).splitlines()[0]
-        return [shown(f"run {folder.name} may have left something: its {NAME}: {first}", 500)]
+        return [shown(f"run {folder.name} may have left something: its {JOB_FILE}: {first}", 500)]
     if job.run_id != folder.name:
-        return [shown(f"the {NAME} in {folder} is of another run, {job.run_id}: left alone")]
+        return [shown(f"the {JOB_FILE} in {folder} is of another run, {job.run_id}: left alone")]
     if job.config.sut not in suts.names():
         return []
     try:

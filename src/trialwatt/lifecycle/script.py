@@ -1,14 +1,20 @@
-"""How a rule's script ends: with a message for the user and an exit code, not a traceback."""
+"""How a rule's script is told to end, and how it ends: with a message, not a traceback."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from trialwatt.errors import TrialwattError
-from trialwatt.lifecycle.signals import Interrupted
+
+WORKFLOW_PID = "TRIALWATT_WORKFLOW_PID"
+"""Environment variable of the rules' scripts: the process whose end ends them too."""
 
 
 @contextmanager
@@ -38,3 +44,39 @@ def _said(error: BaseException) -> tuple[str, int]:
     if isinstance(error, Interrupted):
         return f"{error}; its workers are gone, nothing of it is kept", 128 + error.number
     return "", 1
+
+
+class Interrupted(BaseException):
+    """The run was told to stop; like KeyboardInterrupt, no handler of errors may catch it."""
+
+    def __init__(self, number: int):
+        self.number = number
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+
+
+@contextmanager
+def trapped(signals=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)):
+    """Raise Interrupted on the first of these signals; the later ones do not disturb undeploy."""
+
+    def handler(number, _frame):
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    before = {each: signal.signal(each, handler) for each in signals}
+    try:
+        yield
+    finally:
+        for each, old in before.items():
+            signal.signal(each, old)
+
+
+def workflow_is_gone() -> bool:
+    """In a rule's script: whether the workflow that started it was killed."""
+    pid = os.environ.get(WORKFLOW_PID)
+    if pid is None:
+        return False
+    try:
+        return psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

@@ -12,9 +12,8 @@ from trialwatt.config.identity import trial_seed
 from trialwatt.config.space import Phi, contains
 from trialwatt.lifecycle.jobs import read_job
 from trialwatt.platforms.cpu_counter import read_cpu_ns
-from trialwatt.records.keeping import drop, keep
-from trialwatt.records.progress import Progress, progress
-from trialwatt.records.writer import EventWriter
+from trialwatt.records.remote import drop, keep
+from trialwatt.records.writer import EventWriter, Progress, progress
 from trialwatt.suts.base import Job, TrialResult
 
 CPU_BASE = "TRIALWATT_CPU_BASE_NS"

@@ -30,8 +30,7 @@ from trialwatt import suts
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import read_job
 from trialwatt.lifecycle.trials import RecordedTrials, best_score
-from trialwatt.records.progress import progress
-from trialwatt.records.writer import EventWriter
+from trialwatt.records.writer import EventWriter, progress
 from trialwatt.suts.base import Infeasible, Job, Sut
 
 

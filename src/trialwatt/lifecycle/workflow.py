@@ -15,7 +15,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.announce import write_planned
 from trialwatt.lifecycle.forecast import forecast_text
 from trialwatt.lifecycle.locks import hold_results
-from trialwatt.lifecycle.orphaned import WORKFLOW_PID
+from trialwatt.lifecycle.script import WORKFLOW_PID
 
 
 def started(plan) -> None:

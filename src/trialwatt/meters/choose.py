@@ -1,9 +1,10 @@
-"""Which meters work here, and which of them a testbed uses."""
+"""Which meters work here, which of them a testbed uses, and which domains make up the headline."""
 
 from __future__ import annotations
 
+import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
@@ -12,16 +13,15 @@ from typing import NamedTuple
 
 from trialwatt.clock import Stamp
 from trialwatt.config.models import Testbed
-from trialwatt.meters.base import NO_LABELS, Meter, MeterError, Probe
-from trialwatt.meters.collecting import write_collected
-from trialwatt.meters.headline import headline_domains
-from trialwatt.meters.model import PowerParameters
+from trialwatt.meters import GROUP
+from trialwatt.meters.base import NO_LABELS, Domain, Meter, MeterError, PowerParameters, Probe
+from trialwatt.meters.sample_files import write_collected
 
-GROUP = "trialwatt.meters"
-"""Entry points of the meters; another package adds one by registering there."""
+_GAP = "  "
+_LEAST = 30  # columns for a sentence, however narrow the terminal is
 
 
-class Row(NamedTuple):
+class MeterUse(NamedTuple):
     """One meter in the table of `trialwatt meters`.
 
     use: "headline" (the figures use it), "recorded" (beside it), "not named" by the testbed, or
@@ -120,7 +120,7 @@ def probe_all(testbed: Testbed, power=None) -> dict[str, Probe]:
     return {name: _probe(name, testbed, power) for name in _registered()}
 
 
-def meters_table(testbed: Testbed, power=None) -> list[Row]:
+def meters_table(testbed: Testbed, power=None) -> list[MeterUse]:
     """The rows of `trialwatt meters`: the testbed's meters in its order, then the others."""
     probes = probe_all(testbed, power)
     named = [name for name in testbed.meters if name in probes]
@@ -139,7 +139,7 @@ def meters_table(testbed: Testbed, power=None) -> list[Row]:
 
     order = named + [name for name in probes if name not in named]
     return [
-        Row(name, use(name), probes[name].reason, tuple(d.name for d in probes[name].domains))
+        MeterUse(name, use(name), probes[name].reason, tuple(d.name for d in probes[name].domains))
         for name in order
     ]
 
@@ -147,7 +147,7 @@ def meters_table(testbed: Testbed, power=None) -> list[Row]:
 def open_available(testbed: Testbed, power=None, accelerators: bool = False) -> Chosen:
     """Open every available meter that the testbed names, and say which give the headline.
 
-    accelerators: whether the run's workers hold some (see headline.headline_domains). Raises
+    accelerators: whether the run's workers hold some (see headline_domains). Raises
     MeterError if the testbed names an unknown meter, or none that works and measures processors.
     """
     known = _registered()
@@ -186,3 +186,62 @@ def _probe(name: str, testbed: Testbed, power) -> Probe:
     except ImportError as error:
         return Probe(False, f"its module cannot be imported: {error}")
     return meter.probe(testbed, PowerParameters.of(power))
+
+
+_HEAD = MeterUse("meter", "use", "what to know", ("domains",))
+
+
+def listed(rows: Sequence[MeterUse], width: int) -> str:
+    """Aligned columns; a long sentence goes on below itself. width: columns of the terminal."""
+    table = [(r.meter, r.use, ", ".join(r.domains) or "-", r.reason or "-") for r in (_HEAD, *rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(3)]
+    margin = sum(widths) + len(_GAP) * 3
+    lines = []
+    for *cells, reason in table:
+        parts = [cell.ljust(size) for cell, size in zip(cells, widths, strict=True)]
+        said = textwrap.wrap(reason, max(_LEAST, width - margin), break_on_hyphens=False)
+        lines.append(_GAP.join([*parts, said[0]]))
+        lines += [" " * margin + more for more in said[1:]]
+    return "\n".join(lines)
+
+
+def headline_domains(
+    meters: Mapping[str, Sequence[Domain]], accelerators: bool
+) -> dict[str, list[str]]:
+    """Meter → the domains of it that are added up; no part of the machine is counted twice.
+
+    Definition: docs/methodology, rule 3.
+
+    meters: the available ones, in the testbed's order. The first that measures processors gives
+    processors and memory; with `accelerators` (the run's workers hold some), the first that
+    measures accelerators gives those. Raises MeterError where no meter measures processors: the
+    figures would leave most of a job out.
+    """
+    machine = _first(meters, lambda domain: domain.resource == "cpu")
+    if machine is None:
+        raise MeterError(
+            f"meters: {', '.join(meters)} measure no processors, and a job's energy without them "
+            "would be wrong. Add `model` to the testbed's meters for modelled energy."
+        )
+    parts = [(machine, ("cpu", "memory"))]
+    boards = _first(meters, lambda domain: domain.resource == "accelerator")
+    if accelerators and boards is not None:
+        parts.append((boards, ("accelerator",)))
+    chosen: dict[str, list[str]] = {}
+    for meter, resources in parts:
+        names = [d.name for d in meters[meter] if d.counts and d.resource in resources]
+        chosen.setdefault(meter, []).extend(names)
+    names = [name for part in chosen.values() for name in part]
+    if len(set(names)) < len(names):
+        raise MeterError(
+            f"meters: {' and '.join(chosen)} have domains of the same name "
+            f"({', '.join(sorted({n for n in names if names.count(n) > 1}))}); rename the query"
+        )
+    return chosen
+
+
+def _first(meters: Mapping[str, Sequence[Domain]], wanted) -> str | None:
+    return next(
+        (name for name, domains in meters.items() if any(d.counts and wanted(d) for d in domains)),
+        None,
+    )

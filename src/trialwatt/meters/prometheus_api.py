@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import os
 import time
 from typing import NamedTuple
@@ -11,6 +13,7 @@ import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
+from trialwatt.backoff import repeated
 from trialwatt.config.models import Prometheus
 from trialwatt.meters.base import MeterError
 
@@ -19,6 +22,10 @@ MAX_POINTS = 10_000
 MAX_BYTES = 64 << 20
 BACKOFF_S = 0.5  # doubled with each try
 _CHUNK = 64 << 10
+
+
+class _Passing(Exception):
+    """No answer, or none that counts: the next one may be another."""
 
 
 class Series(NamedTuple):
@@ -97,23 +104,31 @@ class PrometheusApi:
 
     def _ask(self, path: str, parameters: dict[str, str]) -> dict:
         """The `data` of an answer; tried again where that may help."""
-        for attempt in range(self._config.retries + 1):
-            if attempt:
-                time.sleep(BACKOFF_S * 2 ** (attempt - 1))
-            try:
-                status, body = self._get(path, parameters)
-            except (requests.Timeout, TimeoutError):
-                fault = f"gave no answer within {self._config.timeout_s:g} s"
-                continue
-            except (requests.RequestException, HTTPError) as error:
-                fault = f"cannot be reached ({_innermost(error)})"
-                continue
-            if status == 429 or status >= 500:
-                fault = f"answered with HTTP {status}{_said(body)}"
-                continue
-            return self._data(status, body)
-        tries = "1 try" if attempt == 0 else f"{attempt + 1} tries"
-        raise self._error(f"{fault}; {tries}")
+        tries = itertools.count(1)
+        last = self._config.retries + 1
+        try:
+            status, body = repeated(
+                lambda: self._once(path, parameters),
+                _Passing,
+                lambda fault, pause_s: next(tries) == last,
+                BACKOFF_S,
+                math.inf,
+            )
+        except _Passing as fault:
+            raise self._error(f"{fault}; {last} {'try' if last == 1 else 'tries'}") from fault
+        return self._data(status, body)
+
+    def _once(self, path: str, parameters: dict[str, str]) -> tuple[int, bytes]:
+        """Status and body of an answer. Raises _Passing where another try may help."""
+        try:
+            status, body = self._get(path, parameters)
+        except (requests.Timeout, TimeoutError) as error:
+            raise _Passing(f"gave no answer within {self._config.timeout_s:g} s") from error
+        except (requests.RequestException, HTTPError) as error:
+            raise _Passing(f"cannot be reached ({_innermost(error)})") from error
+        if status == 429 or status >= 500:
+            raise _Passing(f"answered with HTTP {status}{_said(body)}")
+        return status, body
 
     def _get(self, path: str, parameters: dict[str, str]) -> tuple[int, bytes]:
         limit = self._config.timeout_s

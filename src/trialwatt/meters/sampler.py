@@ -11,7 +11,7 @@ from pathlib import Path
 from trialwatt.clock import Stamp, now
 from trialwatt.meters.base import Meter, MeterError
 from trialwatt.meters.machine import Machine
-from trialwatt.meters.rows import (
+from trialwatt.meters.sample_files import (
     DEVICES,
     USAGE,
     device_fields,
@@ -20,7 +20,6 @@ from trialwatt.meters.rows import (
     stamped,
     usage_fields,
 )
-from trialwatt.meters.schedule import Beats
 from trialwatt.platforms.base import Usage
 
 _FIRST_INTERVAL_S = 0.05  # what the first reading of a model is the mean of
@@ -275,3 +274,26 @@ def _cannot_write(error: Exception) -> MeterError:
         f"the run's samples cannot be written: {error}. "
         "Without samples the run is no result: make room or allow writing there, and run it again."
     )
+
+
+class Beats:
+    """Deadlines every 1/hz seconds from now on; beats that were missed are skipped, not caught up.
+
+    `missed` counts them.
+    """
+
+    def __init__(self, hz: float):
+        self._period_ns = 1_000_000_000 / hz
+        self._start_ns = time.monotonic_ns()
+        self._beat = 0
+        self.missed = 0
+
+    def wait_s(self) -> float:
+        """Moves on to the next beat and returns the seconds until then."""
+        now_ns = time.monotonic_ns()
+        due = int((now_ns - self._start_ns) / self._period_ns) + 1
+        # A wait may end early by the clock's resolution: never give the same beat twice.
+        due = max(due, self._beat + 1)
+        self.missed += due - self._beat - 1
+        self._beat = due
+        return max(0.0, (self._start_ns + due * self._period_ns - now_ns) / 1e9)

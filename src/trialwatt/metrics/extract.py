@@ -26,10 +26,10 @@ from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS
 from trialwatt.metrics.energy import KINDS, EnergyAccount, accelerator_time, account
 from trialwatt.metrics.formulas import DUPLICATE, FAILED, J_PER_KWH, NAN, PRUNED
 from trialwatt.records.events import OUTCOMES, STEPS
-from trialwatt.records.manifest import is_control
+from trialwatt.records.manifest import MANIFEST, is_control, read_manifest, repetition_folder
 from trialwatt.records.outcome import FAILED as FAILED_RUN
 from trialwatt.records.outcome import LIFECYCLE, job_completion_time_ms
-from trialwatt.records.reader import Component, RunRecords, read_manifest, read_run
+from trialwatt.records.reader import Component, RunRecords, read_run
 from trialwatt.records.trials import IDLE, Trials
 
 _NS_PER_MS = 1e6
@@ -61,7 +61,7 @@ def extract_run(folder: Path, context: MetricsContext, processes: int = 1) -> Ru
     cover the run; the message begins with the folder.
     """
     try:
-        manifest = read_manifest(folder)
+        manifest = read_manifest(folder / MANIFEST)
         if manifest.get("status") == FAILED_RUN:
             return hole(manifest)
         return compute(read_run(folder, processes), context)
@@ -237,13 +237,6 @@ def _identity(manifest: dict[str, Any], config: RunConfig, cpu_physical: float) 
         "cpu_physical": cpu_physical,
         "seed": manifest.get("seed"),
     }
-
-
-def repetition_folder(manifest: dict[str, Any]) -> str:
-    """The repetition's folder below the results folder."""
-    folder = manifest.get("folder", "")
-    name = f"rep{manifest['repetition']}"
-    return folder if folder.rsplit("/", 1)[-1] == name else f"{folder}/{name}"
 
 
 def _counts(

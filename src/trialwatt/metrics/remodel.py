@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from trialwatt.meters.model import PowerModel, PowerParameters, machine_watts
+from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.model import PowerModel, machine_watts
 from trialwatt.records.reader import RunRecords
 
 _DECIMALS = 6

@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 
 from trialwatt.errors import TrialwattError
 from trialwatt.files import whole
-from trialwatt.metrics.beside import AGAIN
 from trialwatt.metrics.columns import Column, entries, schema, validate
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS
+from trialwatt.metrics.experiment_notes import AGAIN
 from trialwatt.metrics.extract import RunMetrics, extract_run
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.printed import shown

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
-from trialwatt.metrics.beside import AGAIN
-from trialwatt.provenance.chain import read_manifest, validated, without_places
+from trialwatt.metrics.experiment_notes import AGAIN
+from trialwatt.provenance.chain import validated, without_places
 from trialwatt.provenance.foreign import read_json
-from trialwatt.records.manifest import NAME as MANIFEST
+from trialwatt.records.manifest import MANIFEST, TRACED, read_manifest
 
 _MOST_BYTES = 64 << 20
 SHARED = ("config", "testbed", "host", "packages", "code", "data")
@@ -41,7 +41,7 @@ def origin(results: Path, folder: str, pools: Mapping[str, Pool]) -> dict:
     Raises TrialwattError where the manifest is missing or damaged.
     """
     file = results / folder / MANIFEST
-    manifest = read_manifest(file)
+    manifest = read_manifest(file, TRACED)
     config = without_places(manifest["config"])
     if not isinstance(manifest["files"], dict):
         raise TrialwattError(f"{file}: not a run's manifest: it lists no files")

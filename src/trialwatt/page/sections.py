@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from trialwatt.analysis.cells import flag
+from trialwatt.analysis.columns import flag
 from trialwatt.analysis.intervals import summary
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import grouped

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from trialwatt.analysis.answers import RECORDED, text
-from trialwatt.analysis.cells import varied
+from trialwatt.analysis.columns import varied
 from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.config.factors import SEARCH, families
 from trialwatt.errors import TrialwattError
@@ -27,8 +27,8 @@ from trialwatt.figures.suts import in_order
 from trialwatt.figures.tablefiles import NO_DATA, Table, read_tidy
 from trialwatt.figures.tables import explanation
 from trialwatt.files import write_whole
-from trialwatt.metrics.beside import CONVERGENCE, UNAVAILABLE
 from trialwatt.metrics.dictionary import shown_in
+from trialwatt.metrics.experiment_notes import CONVERGENCE, UNAVAILABLE
 from trialwatt.paper.constants import constants
 from trialwatt.paper.setup import setup
 from trialwatt.records.outcome import COMPLETED, STATUSES

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from trialwatt.analysis.cells import flag, varied
+from trialwatt.analysis.columns import flag, varied
 from trialwatt.config.factors import hypotheses
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.best import measure_of, overall_best
 from trialwatt.figures.tables import measures, runs_of_rows
-from trialwatt.metrics.beside import CONVERGENCE, UNAVAILABLE, entries
+from trialwatt.metrics.experiment_notes import CONVERGENCE, UNAVAILABLE, entries
 from trialwatt.metrics.tables import read_runs
 from trialwatt.paper.constants import PLACES
 from trialwatt.paper.names import Named

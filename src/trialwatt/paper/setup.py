@@ -12,8 +12,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.figures.notes import cores_said
 from trialwatt.figures.quantity import spread
 from trialwatt.provenance.foreign import read_json
-from trialwatt.records.manifest import MOST_BYTES
-from trialwatt.records.manifest_shape import check_shape
+from trialwatt.records.manifest import MOST_BYTES, check_shape
 
 
 def setup(results: Path, runs: pd.DataFrame) -> dict:

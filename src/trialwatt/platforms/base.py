@@ -167,7 +167,7 @@ class Handle(ABC):
         """Bring a file that the component has put under the run's folder into that of here.
 
         Also a file of a component that this one replaces (Role.component is the same), where the
-        process had it kept (trialwatt.records.keeping). Default: only looks whether it is there.
+        process had it kept (trialwatt.records.remote). Default: only looks whether it is there.
         Raises TrialwattError where it is not.
         """
         raise NotImplementedError

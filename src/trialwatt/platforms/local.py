@@ -19,11 +19,11 @@ from trialwatt.errors import TrialwattError
 from trialwatt.platforms import cpu_counter
 from trialwatt.platforms.accelerators import HIDDEN, Seat, seat_of, seats
 from trialwatt.platforms.base import Handle, Message, Platform, PlatformKind, Role, resolved
-from trialwatt.platforms.component import MAX_GRACE_S, LocalHandle
-from trialwatt.platforms.groups.base import EnforcementError, Groups, Host
-from trialwatt.platforms.groups.chooser import KINDS, choose
-from trialwatt.platforms.groups.processes import COMPONENT_VARIABLE, RUN_VARIABLE
+from trialwatt.platforms.cgroups.base import EnforcementError, Groups, Host
+from trialwatt.platforms.cgroups.chooser import KINDS, choose
 from trialwatt.platforms.liveness import LiveRun, runtime_folder
+from trialwatt.platforms.local_handle import MAX_GRACE_S, LocalHandle
+from trialwatt.platforms.processes import COMPONENT_VARIABLE, RUN_VARIABLE
 from trialwatt.platforms.reaping import clear, kill_processes_of, reap_dead
 from trialwatt.workload.devices import device_problem
 

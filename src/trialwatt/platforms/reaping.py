@@ -9,11 +9,11 @@ import time
 from pathlib import Path, PurePosixPath
 
 from trialwatt.errors import TrialwattError
-from trialwatt.platforms.groups import tree
-from trialwatt.platforms.groups.base import Host
-from trialwatt.platforms.groups.processes import Stat, carriers, read_all
-from trialwatt.platforms.groups.systemd import stop_unit
+from trialwatt.platforms.cgroups import tree
+from trialwatt.platforms.cgroups.base import Host
+from trialwatt.platforms.cgroups.systemd import stop_unit
 from trialwatt.platforms.liveness import LiveRun
+from trialwatt.platforms.processes import Stat, carriers, read_all
 
 PATIENCE_S = 5.0
 

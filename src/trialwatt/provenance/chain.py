@@ -17,9 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.printed import shown
-from trialwatt.provenance.foreign import Missing, read_json
-from trialwatt.records.manifest import MOST_BYTES, headline_domains
-from trialwatt.records.manifest_shape import check_shape
+from trialwatt.records.manifest import TRACED, headline_domains, read_manifest
 
 _PATH_LETTERS, _NAME_BYTES = 400, 255
 """As archivefile has it: what a file system would refuse is no path of ours."""
@@ -188,26 +186,6 @@ def first_fault(error: ValidationError) -> str:
     return shown(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", 300)
 
 
-def read_manifest(file: Path) -> dict:
-    """A run's run.json. Raises TrialwattError where it is missing, damaged or incomplete."""
-    try:
-        manifest = read_json(file, MOST_BYTES)
-    except Missing as error:
-        raise TrialwattError(
-            f"{shown(file, 500)}: missing; the records of this run are gone"
-        ) from error
-    return validated_manifest(manifest, where=str(file))
-
-
-def validated_manifest(manifest: object, where: str) -> dict:
-    """`manifest`, where it is one. Raises TrialwattError naming `where` and what is wrong."""
-    where, wanted = shown(where, 500), {"hash", "repetition", "status", "config", "files"}
-    if not isinstance(manifest, dict) or not wanted <= manifest.keys():
-        raise TrialwattError(f"{where}: not a run's manifest, it needs {', '.join(sorted(wanted))}")
-    check_shape(manifest, where)
-    return manifest
-
-
 def without_places(config: dict) -> dict:
     """A run's configuration without paths of this machine: of a series of carbon intensities
     outside the project, which only the metrics read, there is the file's name."""
@@ -218,7 +196,7 @@ def without_places(config: dict) -> dict:
 
 
 def _manifest(results: Path, folder: str) -> tuple[str, str, dict]:
-    manifest = read_manifest(file := results / folder / "run.json")
+    manifest = read_manifest(file := results / folder / "run.json", TRACED)
     return folder, sha256(file), manifest
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from urllib.parse import unquote
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.printed import shown
+from trialwatt.provenance import crate
 from trialwatt.provenance.foreign import Missing, Unreadable, read_json
 
 NAME = "ro-crate-metadata.json"
@@ -43,6 +45,10 @@ _TYPES = {
     ".py": "text/x-python",
     ".log": "text/plain",
 }
+
+_MADE_AGAIN = ("results/figures/", "results/report.html")
+_USED_BY_NOTHING = re.compile(r"results/(runs|warm-ups)/(.+/logs/.+|.+\.safetensors)")
+"""Logs of the components, and the weights of the best models."""
 
 
 @dataclass(frozen=True)
@@ -213,3 +219,13 @@ def _last(runs: Sequence[RunAction]) -> int:
 def _moment(utc_ns: int) -> str:
     moment = datetime.datetime.fromtimestamp(utc_ns // 1_000_000_000, datetime.UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+
+
+def left_out(name: str) -> bool:
+    """Whether a light archive leaves this file out; name: as the archive calls it."""
+    return name.startswith(_MADE_AGAIN) or bool(_USED_BY_NOTHING.fullmatch(name))
+
+
+def is_light(results: Path) -> bool:
+    """Whether this results folder is that of an unpacked light archive."""
+    return (results.parent / crate.NAME).is_file() and not (results / "figures").exists()

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from trialwatt.printed import shown
+from trialwatt.provenance.crate import is_light, left_out
 from trialwatt.provenance.foreign import Missing, Unreadable, checksum
-from trialwatt.provenance.light import is_light, left_out
 from trialwatt.provenance.traced import Check, Part
 
 _WITNESSES = 2

@@ -10,10 +10,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from trialwatt import plainfile
 from trialwatt.errors import TrialwattError
 from trialwatt.printed import shown
 from trialwatt.provenance import jsontext
@@ -39,28 +39,17 @@ def opened(path: Path, most: int = FILE_BYTES) -> BinaryIO:
     Raises Missing, or Unreadable for a folder, a pipe, a device, a larger file, one without rights.
     """
     try:
-        _refuse_unless_plain(path, path.stat(), most)  # before it is opened: that alone can wait
-        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
+        return plainfile.opened(path, most)
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
-        raise _said(path, error) from error
-    try:
-        _refuse_unless_plain(path, os.fstat(file.fileno()), most)
-    except Unreadable:
-        file.close()
-        raise
-    return file
+        raise _said(path, error, most) from error
 
 
 def read_bytes(path: Path, most: int = FILE_BYTES) -> bytes:
     """The content of a plain file of at most `most` bytes. Raises as `opened`."""
-    with opened(path, most) as file:
-        try:
-            data = file.read(most + 1)
-        except OSError as error:
-            raise _said(path, error) from error
-    if len(data) > most:
-        raise _too_large(path, most)
-    return data
+    try:
+        return plainfile.read_plain(path, most)
+    except (OSError, ValueError) as error:
+        raise _said(path, error, most) from error
 
 
 def read_text(path: Path, most: int = FILE_BYTES) -> str:
@@ -119,27 +108,16 @@ def names_below(folder: Path, most: int = 200_000) -> list[str]:
     return sorted(found)
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _refuse_unless_plain(path: Path, found: os.stat_result, most: int) -> None:
-    if stat.S_ISDIR(found.st_mode):
-        raise Unreadable(f"{_named(path)}: a folder, where a file should be")
-    if not stat.S_ISREG(found.st_mode):
-        raise Unreadable(f"{_named(path)}: a pipe or device, it is not opened")
-    if found.st_size > most:
-        raise _too_large(path, most)
-
-
-def _said(path: Path, error: OSError | ValueError) -> Unreadable:
+def _said(path: Path, error: OSError | ValueError, most: int = 0) -> Unreadable:
     if isinstance(error, ValueError) or error.errno in _MISSING:
         return Missing(f"{_named(path)}: there is no such file")
-    return Unreadable(f"{_named(path)}: cannot be read ({error.strerror})")
-
-
-def _too_large(path: Path, most: int) -> Unreadable:
-    return Unreadable(f"{_named(path)}: larger than {most} bytes, it is not read")
+    known = {
+        errno.EISDIR: "a folder, where a file should be",
+        errno.EINVAL: "a pipe or device, it is not opened",
+        errno.EFBIG: f"larger than {most} bytes, it is not read",
+    }
+    why = known.get(error.errno, f"cannot be read ({error.strerror})")
+    return Unreadable(f"{_named(path)}: {why}")
 
 
 def _named(path: Path) -> str:

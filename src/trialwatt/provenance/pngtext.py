@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +17,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHUNKS = 100_000
 
 
-class _Damaged(ValueError):
+class Damaged(ValueError):
     """Why it is no PNG that can be read."""
 
 
@@ -28,37 +29,50 @@ def text(path: Path, key: str) -> str | None:
     try:
         with opened(path, PNG_BYTES) as file:
             return _text(file, key.encode("latin-1"))
-    except (_Damaged, OSError) as error:
+    except (Damaged, OSError) as error:
         raise TrialwattError(
             f"{shown(path, 500)}: damaged, not a PNG file ({shown(error, 200)})"
         ) from error
 
 
 def _text(file: BinaryIO, key: bytes) -> str | None:
-    if file.read(len(_SIGNATURE)) != _SIGNATURE:
-        raise _Damaged("its first bytes are not those of a PNG")
     found: str | None = None
+    for kind, content in chunks(file, _READERS.__contains__):
+        name, _, rest = content.partition(b"\0")
+        if kind in _READERS and name == key and found is None:
+            found = _READERS[kind](rest)
+    return found
+
+
+def chunks(
+    file: BinaryIO, wanted: Callable[[bytes], bool], most: int = JSON_BYTES
+) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of each chunk up to the last one; the content is read and checked where its
+    kind is wanted, else empty. Raises Damaged where it is no PNG, or a part has over `most` bytes.
+    """
+    if file.read(len(_SIGNATURE)) != _SIGNATURE:
+        raise Damaged("its first bytes are not those of a PNG")
     for number in range(_CHUNKS):
         head = file.read(8)
         if len(head) < 8:
-            raise _Damaged("it is cut off")
+            raise Damaged("it is cut off")
         size, kind = struct.unpack(">I4s", head)
         if (kind == b"IHDR") != (number == 0):
-            raise _Damaged("it does not begin with its one header")
-        if kind == b"IEND":
-            return found
-        if kind not in _READERS:
+            raise Damaged("it does not begin with its one header")
+        part = "a text" if kind in _READERS else "a part"
+        if not wanted(kind):
             file.seek(size + 4, 1)
-            continue
-        if size > JSON_BYTES:
-            raise _Damaged("a text in it is too long")
-        data, check = file.read(size), file.read(4)
-        if zlib.crc32(kind + data).to_bytes(4, "big") != check:
-            raise _Damaged("the checksum of a text in it differs")
-        name, _, rest = data.partition(b"\0")
-        if name == key and found is None:
-            found = _READERS[kind](rest)
-    raise _Damaged(f"it has over {_CHUNKS} parts")
+            yield kind, b""
+        elif size > most:
+            raise Damaged(f"{part} in it is too long")
+        else:
+            content, check = file.read(size), file.read(4)
+            if zlib.crc32(kind + content).to_bytes(4, "big") != check:
+                raise Damaged(f"the checksum of {part} in it differs")
+            yield kind, content
+        if kind == b"IEND":
+            return
+    raise Damaged(f"it has over {_CHUNKS} parts")
 
 
 def _plain(rest: bytes) -> str:
@@ -73,11 +87,11 @@ def _international(rest: bytes) -> str:
     """A flag whether it is packed, the method, language, translated key, and the text."""
     parts = rest[2:].split(b"\0", 2)
     if len(parts) != 3:
-        raise _Damaged("a text in it is cut off")
+        raise Damaged("a text in it is cut off")
     try:
         return (_unpacked(parts[2]) if rest[0] else parts[2]).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _Damaged("a text in it is not UTF-8") from error
+        raise Damaged("a text in it is not UTF-8") from error
 
 
 def _unpacked(packed: bytes) -> bytes:
@@ -85,9 +99,9 @@ def _unpacked(packed: bytes) -> bytes:
     try:
         whole = unpacking.decompress(packed, JSON_BYTES)
     except zlib.error as error:
-        raise _Damaged(f"a text in it cannot be unpacked: {error}") from error
+        raise Damaged(f"a text in it cannot be unpacked: {error}") from error
     if not unpacking.eof:
-        raise _Damaged("a text in it is too long, or cut off")
+        raise Damaged("a text in it is too long, or cut off")
     return whole
 
 

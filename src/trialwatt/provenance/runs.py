@@ -4,26 +4,29 @@ what has no chain of its own but that of the plan."""
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.printed import shown
-from trialwatt.provenance.chain import chain_of_runs, read_manifest, validated
+from trialwatt.provenance import crate
+from trialwatt.provenance.chain import Chain, chain_of_runs, validated
 from trialwatt.provenance.company import is_company
 from trialwatt.provenance.disk import Disk
 from trialwatt.provenance.foreign import Missing, checksum, names_below, read_json
-from trialwatt.provenance.judged import judged
 from trialwatt.provenance.kinds import Kind, Made
 from trialwatt.provenance.place import MANIFEST, RESULTS, Place, repetitions_in
 from trialwatt.provenance.planfile import ExperimentPart
-from trialwatt.provenance.traced import Check, Trace
-from trialwatt.provenance.witnesses import Named, witnesses
-from trialwatt.records.manifest import SNAKEMAKES
+from trialwatt.provenance.traced import Check, Trace, judged
+from trialwatt.records.manifest import SNAKEMAKES, TRACED, read_manifest, repetition_folder
 
 _UNNAMED = 20
 _UNKNOWN = {"code": {"version": "unknown"}}
+
+_SIDECARS = ("tables/*.json", "tables/best/*.json", "paper/paper.json")
+"""Between them they name all metrics, manifests and configuration files."""
 
 
 class _Runs:
@@ -40,7 +43,7 @@ class _Runs:
         file = folder / MANIFEST
         try:
             known = checksum(file)
-            manifest = read_manifest(file)
+            manifest = read_manifest(file, TRACED)
             validated(_described("run", "", {}, {}, [(name, known, manifest)]), where=str(file))
         except Missing:
             self.problems.append(f"{name}/{MANIFEST}: missing: not run to its end, or gone")
@@ -63,7 +66,7 @@ class _Runs:
 def trace_run(path: Path, folder: Path, place: Place | None) -> Trace:
     """A repetition's or warm-up's folder, or a file in it; run.json is its manifest."""
     runs, warnings = _start(place)
-    read = read_manifest(folder / MANIFEST)
+    read = read_manifest(folder / MANIFEST, TRACED)
     name = _name_of(folder, place, read)
     is_warm_up = name.startswith("warm-ups/")
     experiments, more = _experiments_of(place, name)
@@ -88,7 +91,7 @@ def trace_run(path: Path, folder: Path, place: Place | None) -> Trace:
         path,
         validated(known, where=str(folder / MANIFEST)),
         f"none: {MANIFEST} is the manifest",
-        runs.disk,
+        runs.disk.results,
         [*_configs(experiments, runs), *runs.checks],
         problems,
         [*warnings, *more],
@@ -133,7 +136,7 @@ def trace_configuration(path: Path, place: Place | None) -> Trace:
             where=str(path),
         ),
         f"none: each repetition has its {MANIFEST}",
-        runs.disk,
+        runs.disk.results,
         [*_configs(experiments, runs), *runs.checks],
         [*problems, *runs.problems],
         warnings,
@@ -167,7 +170,7 @@ def trace_made(path: Path, place: Place, kind: Kind, made: Made) -> Trace:
         path,
         validated(known, where=str(path)),
         "none: its chain follows from plan.json and the manifests of its runs",
-        runs.disk,
+        runs.disk.results,
         [own, *configs, *tables, *runs.checks],
         [*made.faults, *runs.problems],
         warnings,
@@ -236,9 +239,7 @@ def _name_of(folder: Path, place: Place | None, manifest: dict) -> str:
     """What a run's folder is called below the results folder; without one, as it says itself."""
     if place is not None:
         return folder.relative_to(place.results.absolute()).as_posix()
-    last = f"rep{manifest['repetition']}"
-    above = manifest.get("folder") or ""
-    return above if above.endswith(f"/{last}") else f"{above}/{last}".lstrip("/")
+    return repetition_folder(manifest)
 
 
 def _misplaced(name: str, manifest: dict) -> Iterator[str]:
@@ -282,3 +283,45 @@ def _host_said(path: Path, manifests: Iterable[tuple[str, str, dict]]) -> str:
     if not others:
         return f"its host, {where}, is that of every run"
     return f"its host, {where}, is not that of {len(others)} runs, as {others[0]}"
+
+
+Named = dict[str, dict[str, list[str]]]
+"""Name in the archive → SHA-256 → who says so."""
+
+
+def witnesses(results: Path, root: Path | None) -> tuple[Named, list[str]]:
+    """What is on record, and the files that should be a record of it but cannot be read."""
+    named: Named = defaultdict(lambda: defaultdict(list))
+    faults: list[str] = []
+    for pattern in _SIDECARS:
+        for sidecar in sorted(results.glob(pattern)):
+            own = sidecar.relative_to(results).as_posix()
+            try:
+                links = _links(validated(_provenance(sidecar), where=str(sidecar)))
+            except TrialwattError as error:
+                faults.append(str(error))
+                continue
+            for name, known in links.items():
+                named[name][known].append(own)
+    if root is not None and (root / crate.NAME).exists():
+        try:
+            for name, known in crate.checksums(root / crate.NAME).items():
+                if known:
+                    named[name][known].append(crate.NAME)
+        except TrialwattError as error:
+            faults.append(str(error))
+    return {name: dict(sums) for name, sums in named.items()}, faults
+
+
+def _provenance(sidecar: Path) -> object:
+    content = read_json(sidecar)
+    return content.get("provenance") if isinstance(content, dict) else content
+
+
+def _links(known: Chain) -> dict[str, str]:
+    links = {f"results/{file}": checksum for file, checksum in known.tables.items()}
+    links |= {f"results/{run.folder}/run.json": run.run_json_sha256 for run in known.runs}
+    links |= known.config
+    if known.experiment.file and known.experiment.sha256:
+        links[known.experiment.file] = known.experiment.sha256
+    return links

@@ -10,9 +10,8 @@ from trialwatt.printed import shown
 from trialwatt.provenance.chain import Chain, validated
 from trialwatt.provenance.disk import Disk
 from trialwatt.provenance.embed import FIGURES, NoProvenance, embedded, read_sidecar, sidecar_of
-from trialwatt.provenance.judged import judged
 from trialwatt.provenance.place import first_with
-from trialwatt.provenance.traced import Check, Number, Trace
+from trialwatt.provenance.traced import Check, Number, Trace, judged
 
 _MOST_TRIED = 1_000
 """Files of a chain by which its results folder is looked for."""
@@ -57,7 +56,7 @@ def trace_with_chain(path: Path, results: Path | None, number: Number | None) ->
     if not known.runs and number is None:
         problems.append("it names no run: nothing of it comes from records")
     return judged(
-        path, known, sidecar, disk, _links(known, disk), problems, warnings, number=number
+        path, known, sidecar, disk.results, _links(known, disk), problems, warnings, number=number
     )
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from trialwatt.provenance.chain import Chain
+
+_FINE = ("agrees", "left out", "no checksum")
+
 
 State = Literal["agrees", "differs", "missing", "left out", "unreadable", "no checksum"]
 """agrees, differs: with the checksum that the chain names. left out: of a light archive, which
@@ -64,3 +68,43 @@ class Trace:
     @property
     def ok(self) -> bool:
         return not self.problems
+
+
+def judged(
+    file: Path,
+    known: Chain,
+    sidecar: str,
+    results: Path | None,
+    checks: Iterable[Check],
+    problems: Iterable[str] = (),
+    warnings: Iterable[str] = (),
+    said: Iterable[str] = (),
+    number: Number | None = None,
+) -> Trace:
+    """A trace with a problem for each file that is not as the chain names it.
+
+    A configuration file is only a warning: what was used stands resolved in each run.json.
+    """
+    checks, problems, warnings = list(checks), list(problems), list(warnings)
+    for check in checks:
+        if check.state in _FINE:
+            continue
+        name = f"{check.run}/{check.path}" if check.run else check.path
+        note = f" {check.note}" if check.state == "differs" and check.note else ""
+        note = f" ({check.note})" if check.state == "unreadable" else note
+        if check.part == "config":
+            warnings.append(f"{name}: {check.state}{note} (the runs hold what was used)")
+        else:
+            what = "its checksum differs" if check.state == "differs" else check.state
+            problems.append(f"{name}: {what}{note}")
+    return Trace(
+        file=str(file),
+        chain=known,
+        sidecar=sidecar,
+        results=results,
+        checks=tuple(checks),
+        problems=tuple(problems),
+        warnings=tuple(warnings),
+        number=number,
+        said=tuple(said),
+    )

@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,7 @@ import pyarrow.compute as pc
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance.jsontext import NotOurs, parse_json
 from trialwatt.records import repair
-from trialwatt.records.manifest_shape import MOST_NS
+from trialwatt.records.manifest import MOST_NS
 from trialwatt.records.scan import Scanner
 from trialwatt.records.trial_keys import TrialKeys, moved
 
@@ -45,6 +46,10 @@ _JSON_NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9][0-9]?)?"
 _LONG_NUMBER = "[0-9]{19}"
 _JSON_SCORE = rf'"[^"]*":{_JSON_NUMBER}'
 _NO_VALUE = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
+
+
+Line = dict[str, Any]
+"""An event as its line says it."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +91,20 @@ class Events:
     """The events of one file, at the times of the file (`m`, without any offset)."""
 
     trials: TrialLines
-    others: list[dict]
+    others: list[Line]
     last_m: int | None
     utc_minus_mono: int | None  # of the first line
     notes: list[str]
+
+
+@dataclass(frozen=True)
+class _Clocks:
+    """t − m: of the first line, least, greatest; m: of the first line, greatest; and whether m
+    never goes back."""
+
+    t_minus_m: tuple[int, int, int]
+    m_span: tuple[int, int]
+    ordered: bool
 
 
 @dataclass
@@ -97,10 +112,8 @@ class _Chunk:
     """The events of a part of a file."""
 
     trials: TrialLines
-    others: list[dict]
-    t_minus_m: tuple[int, int, int] | None  # of the first line, least, greatest
-    m_span: tuple[int, int] | None  # of the first line, greatest
-    ordered: bool
+    others: list[Line]
+    clocks: _Clocks | None  # None where no line can be read
     broken: list[int]  # line numbers within the part
     lines: int
 
@@ -129,28 +142,46 @@ def read_events(
 
 
 def _events(path: Path, chunks: list[_Chunk]) -> Events:
-    where = f"records/{path.name}"
+    where, whole = f"records/{path.name}", _one_after_the_other(chunks)
     notes: list[str] = []
-    before = itertools.accumulate((chunk.lines for chunk in chunks), initial=0)
-    broken = [n + line for n, c in zip(before, chunks, strict=False) for line in c.broken]
-    lines = sum(chunk.lines for chunk in chunks)
-    if repair.too_broken(len(broken), lines):
-        raise repair.refuse_rubbish(where, len(broken), lines)
-    if broken:
-        notes.append(repair.cut_note(where, broken))
-    full = [chunk for chunk in chunks if chunk.m_span]
-    meets = all(a.m_span[1] <= b.m_span[0] for a, b in itertools.pairwise(full))
-    if not (meets and all(chunk.ordered for chunk in full)):
+    if repair.too_broken(len(whole.broken), whole.lines):
+        raise repair.refuse_rubbish(where, len(whole.broken), whole.lines)
+    if whole.broken:
+        notes.append(repair.cut_note(where, whole.broken))
+    clocks = whole.clocks
+    if clocks and not clocks.ordered:
         notes.append(repair.order_note(where))
-    drifts = [drift for chunk in full for drift in chunk.t_minus_m]
-    if drifts and repair.clock_jumped((min(drifts), max(drifts))):
+    if clocks and repair.clock_jumped(clocks.t_minus_m[1:]):
         notes.append(repair.jump_note(where))
     return Events(
+        trials=whole.trials,
+        others=whole.others,
+        last_m=clocks.m_span[1] if clocks else None,
+        utc_minus_mono=clocks.t_minus_m[0] if clocks else None,
+        notes=notes,
+    )
+
+
+def _one_after_the_other(chunks: list[_Chunk]) -> _Chunk:
+    before = itertools.accumulate((chunk.lines for chunk in chunks), initial=0)
+    return _Chunk(
         trials=joined([chunk.trials for chunk in chunks]),
         others=[event for chunk in chunks for event in chunk.others],
-        last_m=max((chunk.m_span[1] for chunk in full), default=None),
-        utc_minus_mono=drifts[0] if drifts else None,
-        notes=notes,
+        clocks=_clocks_of_all([chunk.clocks for chunk in chunks if chunk.clocks]),
+        broken=[n + line for n, c in zip(before, chunks, strict=False) for line in c.broken],
+        lines=sum(chunk.lines for chunk in chunks),
+    )
+
+
+def _clocks_of_all(parts: list[_Clocks]) -> _Clocks | None:
+    if not parts:
+        return None
+    drifts = [drift for part in parts for drift in part.t_minus_m]
+    meet = all(a.m_span[1] <= b.m_span[0] for a, b in itertools.pairwise(parts))
+    return _Clocks(
+        (drifts[0], min(drifts), max(drifts)),
+        (parts[0].m_span[0], max(part.m_span[1] for part in parts)),
+        meet and all(part.ordered for part in parts),
     )
 
 
@@ -192,23 +223,7 @@ def _read_part(span: tuple[Path, int], reading: Reading) -> tuple[_Chunk, list[s
                     "this is not a record file: take it from its source again"
                 )
             chunks.append(_parse(block, reading, keys, path.stem, f"records/{path.name}"))
-    full = [chunk for chunk in chunks if chunk.m_span]
-    before = itertools.accumulate((chunk.lines for chunk in chunks), initial=0)
-    whole = _Chunk(
-        trials=joined([chunk.trials for chunk in chunks]),
-        others=[event for chunk in chunks for event in chunk.others],
-        t_minus_m=None,
-        m_span=None,
-        ordered=all(chunk.ordered for chunk in full)
-        and all(a.m_span[1] <= b.m_span[0] for a, b in itertools.pairwise(full)),
-        broken=[n + line for n, c in zip(before, chunks, strict=False) for line in c.broken],
-        lines=sum(chunk.lines for chunk in chunks),
-    )
-    if full:
-        whole.m_span = (full[0].m_span[0], max(chunk.m_span[1] for chunk in full))
-        drifts = [drift for chunk in full for drift in chunk.t_minus_m]
-        whole.t_minus_m = (drifts[0], min(drifts), max(drifts))
-    return whole, keys.names
+    return _one_after_the_other(chunks), keys.names
 
 
 def _renamed(chunk: _Chunk, codes: np.ndarray) -> _Chunk:
@@ -241,9 +256,10 @@ def _parse(data: bytes, reading: Reading, keys: TrialKeys, who: str, where: str)
     m[numbers] = [e["m"] for e in events]
     known = taken
     known[numbers] = True
-    mine = [(n, e) for n, e in zip(numbers, events, strict=True) if e["kind"] in ("trial", "epoch")]
+    pairs = zip(numbers, events, strict=True)
+    own = [(n, e) for n, e in pairs if e["kind"] in ("trial", "epoch")]
     try:
-        slow = _from_dicts([n for n, _ in mine], [e for _, e in mine], reading, keys)
+        slow = _from_dicts([n for n, _ in own], [e for _, e in own], reading, keys)
     except (*_NO_VALUE, pa.ArrowException) as error:
         raise TrialwattError(
             f"{where}: a trial's line lacks a value or has it in another type: {error!r}"
@@ -251,7 +267,7 @@ def _parse(data: bytes, reading: Reading, keys: TrialKeys, who: str, where: str)
     return _Chunk(
         trials=_woven([*scanned, slow]),
         others=[e for e in events if e["kind"] not in ("trial", "epoch")],
-        **_clocks(t[known], m[known]),
+        clocks=_clocks(t[known], m[known]),
         broken=[line + 1 for line in broken],
         lines=len(t),
     )
@@ -265,22 +281,22 @@ def _is_text(data: bytes) -> bool:
     return True
 
 
-def _clocks(t: np.ndarray, m: np.ndarray) -> dict:
+def _clocks(t: np.ndarray, m: np.ndarray) -> _Clocks | None:
     if not len(m):
-        return {"t_minus_m": None, "m_span": None, "ordered": True}
+        return None
     drift = t - m
-    return {
-        "t_minus_m": (int(drift[0]), int(drift.min()), int(drift.max())),
-        "m_span": (int(m[0]), int(m.max())),
-        "ordered": repair.in_time_order(m),
-    }
+    return _Clocks(
+        (int(drift[0]), int(drift.min()), int(drift.max())),
+        (int(m[0]), int(m.max())),
+        repair.in_time_order(m),
+    )
 
 
-class _Part(dict):
+class _Part(dict[str, Any]):
     """Columns of TrialLines, with the line numbers (`at`, `start_at`, `end_at`) they come from."""
 
 
-def _heads(scanner: Scanner, run_id: str, who: str):
+def _heads(scanner: Scanner, run_id: str, who: str) -> tuple[np.ndarray, ...]:
     """t and m of each line, which have the head that we write, and what follows it."""
     at = scanner.starts
     shaped = scanner.is_at(at, b'{"t":')
@@ -293,7 +309,7 @@ def _heads(scanner: Scanner, run_id: str, who: str):
     return t, m, shaped, at + len(text)
 
 
-def _ids(scanner: Scanner, at: np.ndarray, kind: str, who: str):
+def _ids(scanner: Scanner, at: np.ndarray, kind: str, who: str) -> tuple[np.ndarray, ...]:
     """Lines of a kind whose trial is who/number: which, the number, and what follows."""
     text = f'{kind}","trial":"{who}/'.encode()
     ok = scanner.is_at(at, text)
@@ -306,7 +322,15 @@ def _closed(scanner: Scanner, lines: np.ndarray, at: np.ndarray) -> np.ndarray:
     return scanner.is_at(at, b"}") & (at + 1 == scanner.ends[lines])
 
 
-def _epochs(scanner, lines, at, m, who, reading, keys) -> tuple[_Part, np.ndarray]:
+def _epochs(
+    scanner: Scanner,
+    lines: np.ndarray,
+    at: np.ndarray,
+    m: np.ndarray,
+    who: str,
+    reading: Reading,
+    keys: TrialKeys,
+) -> tuple[_Part, np.ndarray]:
     ok, number, at = _ids(scanner, at, "epoch", who)
     ok &= scanner.is_at(at, b'","epoch":')
     lines, at, number, kept = _kept(ok, lines, at + 10, number)
@@ -318,7 +342,15 @@ def _epochs(scanner, lines, at, m, who, reading, keys) -> tuple[_Part, np.ndarra
     return part, kept[ok]
 
 
-def _starts(scanner, lines, at, m, who, reading, keys) -> tuple[_Part, np.ndarray]:
+def _starts(
+    scanner: Scanner,
+    lines: np.ndarray,
+    at: np.ndarray,
+    m: np.ndarray,
+    who: str,
+    reading: Reading,
+    keys: TrialKeys,
+) -> tuple[_Part, np.ndarray]:
     lines, number, cpu, at, kept = _counted(scanner, lines, at, who, b',"status":"start","step":"')
     step, at = scanner.choice(at, STEPS, b'","phi":{')
     phi = at - 1
@@ -344,7 +376,15 @@ def _starts(scanner, lines, at, m, who, reading, keys) -> tuple[_Part, np.ndarra
     return part, kept[ok]
 
 
-def _steps(scanner, lines, at, m, who, reading, keys) -> tuple[_Part, np.ndarray]:
+def _steps(
+    scanner: Scanner,
+    lines: np.ndarray,
+    at: np.ndarray,
+    m: np.ndarray,
+    who: str,
+    reading: Reading,
+    keys: TrialKeys,
+) -> tuple[_Part, np.ndarray]:
     ok, number, at = _ids(scanner, at, "trial", who)
     text = b'","status":"step","step":"'
     ok &= scanner.is_at(at, text)
@@ -363,7 +403,15 @@ def _steps(scanner, lines, at, m, who, reading, keys) -> tuple[_Part, np.ndarray
     return part, kept[ok]
 
 
-def _ends(scanner, lines, at, m, who, reading, keys) -> tuple[_Part, np.ndarray]:
+def _ends(
+    scanner: Scanner,
+    lines: np.ndarray,
+    at: np.ndarray,
+    m: np.ndarray,
+    who: str,
+    reading: Reading,
+    keys: TrialKeys,
+) -> tuple[_Part, np.ndarray]:
     lines, number, cpu, at, kept = _counted(scanner, lines, at, who, b',"status":"end","outcome":"')
     outcome, at = scanner.choice(at, OUTCOMES, b'","reason":"')
     reason, reason_end = at, scanner.until(at, b'"')
@@ -394,7 +442,9 @@ def _ends(scanner, lines, at, m, who, reading, keys) -> tuple[_Part, np.ndarray]
     return part, kept[ok]
 
 
-def _counted(scanner, lines, at, who, text: bytes):
+def _counted(
+    scanner: Scanner, lines: np.ndarray, at: np.ndarray, who: str, text: bytes
+) -> tuple[np.ndarray, ...]:
     """Trial lines whose CPU counter comes first, then `text`: their number, counter, and rest."""
     ok, number, at = _ids(scanner, at, "trial", who)
     ok &= scanner.is_at(at, b'","cpu_ns":')
@@ -405,7 +455,7 @@ def _counted(scanner, lines, at, who, text: bytes):
     return lines, number, cpu[again], at, kept[again]
 
 
-def _kept(ok: np.ndarray, *columns: np.ndarray):
+def _kept(ok: np.ndarray, *columns: np.ndarray) -> tuple[np.ndarray, ...]:
     """The columns where ok, and the indices of those."""
     kept = np.flatnonzero(ok)
     return *(column[kept] for column in columns), kept
@@ -423,9 +473,13 @@ def _scores(texts: pa.Array, score: str) -> tuple[np.ndarray, np.ndarray]:
     return values, np.array(ok)
 
 
-def _slowly(scanner: Scanner, lines: np.ndarray, run_id: str, where: str):
+def _slowly(
+    scanner: Scanner, lines: np.ndarray, run_id: str, where: str
+) -> tuple[list[Line], list[int], list[int]]:
     """The events of these lines and their line numbers, and the lines that cannot be read."""
-    events, numbers, broken = [], [], []
+    events: list[Line] = []
+    numbers: list[int] = []
+    broken: list[int] = []
     for number in lines.tolist():
         line = scanner.line(number)
         if not line.strip():
@@ -452,20 +506,21 @@ def _slowly(scanner: Scanner, lines: np.ndarray, run_id: str, where: str):
     return events, numbers, broken
 
 
-def _has_head(event: dict) -> bool:
+def _has_head(event: Line) -> bool:
     get = event.get  # no loop: this is asked of every line of a small file
+    t, m = get("t"), get("m")
     return (
-        type(get("t")) is int
-        and 0 <= get("t") <= 2 * MOST_NS
-        and type(get("m")) is int
-        and -MOST_NS <= get("m") <= MOST_NS
+        type(t) is int
+        and 0 <= t <= 2 * MOST_NS
+        and type(m) is int
+        and -MOST_NS <= m <= MOST_NS
         and isinstance(get("run"), str)
         and isinstance(get("who"), str)
         and isinstance(get("kind"), str)
     )
 
 
-def _from_dicts(lines: list[int], events: list[dict], reading: Reading, keys: TrialKeys) -> _Part:
+def _from_dicts(lines: list[int], events: list[Line], reading: Reading, keys: TrialKeys) -> _Part:
     """The same columns from events that were parsed one by one."""
     pairs = list(zip(lines, events, strict=True))
     rows = [(n, e) for n, e in pairs if e["kind"] == "trial"]
@@ -494,41 +549,41 @@ def _from_dicts(lines: list[int], events: list[dict], reading: Reading, keys: Tr
     )
 
 
-def _step(event: dict) -> int:
+def _step(event: Line) -> int:
     return NO_STEP if event["status"] == "end" else STEPS.index(event["step"])
 
 
-def _real(value) -> float:
+def _real(value: Any) -> float:
     if value is not None and not isinstance(value, int | float):
         raise TypeError(f"{value!r} is no number")
     return np.nan if value is None else float(value)
 
 
-def _number(value) -> int:
+def _number(value: Any) -> int:
     return -1 if value is None else _whole(value)
 
 
-def _whole(value) -> int:
+def _whole(value: Any) -> int:
     if type(value) is not int:
         raise TypeError(f"{value!r} is no whole number")
     return value
 
 
-def _phi(value) -> dict:
+def _phi(value: Any) -> dict[str, Any]:
     values = (value or {}).values()
     if not all(isinstance(each, str | int) or _is_finite(each) for each in values):
         raise TypeError(f"{value!r} is no choice of hyperparameters")
     return value or {}
 
 
-def _is_finite(value) -> bool:
+def _is_finite(value: Any) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
 def _woven(parts: list[_Part]) -> TrialLines:
     """The parts' rows in the order of their lines."""
 
-    def column(name: str, order: np.ndarray | None):
+    def column(name: str, order: np.ndarray | None) -> Any:
         values = [part[name] for part in parts if name in part]
         if isinstance(values[0], pa.Array):
             whole = pa.concat_arrays(values)

@@ -6,19 +6,64 @@ import json
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256, write_whole
-from trialwatt.meters.methods import method_of
+from trialwatt.meters import method_of
+from trialwatt.printed import shown
 from trialwatt.provenance.company import is_company
+from trialwatt.provenance.foreign import Missing, read_json
 
-NAME = "run.json"
+MANIFEST = "run.json"
 SNAKEMAKES = ".snakemake_timestamp"
 """Snakemake puts it into every folder that a rule makes."""
 MOST_BYTES = 16 << 20
 """It lists every file of its folder."""
 _CONTROL_BEFORE_FLAGS = "plain"
 """The one control of records that do not say of a run whether its SUT is one."""
+
+MOST_NS = 2**61
+"""Of a time or an offset: 73 years, and the sum of two is still one of 64 bits."""
+
+
+MEASURED = ("run_id", "hash", "repetition", "config", "host")
+"""What the metrics need of a manifest, with the size of the host."""
+TRACED = ("hash", "repetition", "status", "config", "files")
+"""What a chain needs of it."""
+
+
+def read_manifest(file: Path, needs: Iterable[str] = MEASURED) -> dict[str, Any]:
+    """A run's run.json. needs: keys that must be there.
+
+    Raises TrialwattError where it is missing, damaged, incomplete, no manifest of format 1, or
+    where a value is of another type than such a manifest's.
+    """
+    where, needs = shown(file, 500), tuple(needs)
+    try:
+        manifest = read_json(file, MOST_BYTES)
+    except Missing as error:
+        raise TrialwattError(f"{where}: missing; the records of this run are gone") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != 1:
+        raise TrialwattError(f"{where}: not a run's manifest of format 1, the only one known here")
+    lacking = [key for key in needs if key not in manifest]
+    if not lacking:
+        check_shape(manifest, where)
+        host = manifest.get("host") or {}
+        size = ("cores", "memory_mb") if "host" in needs else ()
+        lacking = [f"host.{key}" for key in size if not host.get(key)]
+    if lacking:
+        raise TrialwattError(f"{where}: lacks {', '.join(lacking)}")
+    return manifest
+
+
+def repetition_folder(manifest: Mapping[str, Any]) -> str:
+    """The run's folder below that of the results, as it says itself; older manifests name the
+    repetition with the folder."""
+    folder, last = manifest.get("folder") or "", f"rep{manifest['repetition']}"
+    return folder if folder.rsplit("/", 1)[-1] == last else f"{folder}/{last}".lstrip("/")
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
@@ -63,7 +108,9 @@ def files_of(folder: Path) -> list[str]:
     """The files of a run's folder but its manifest, relative and sorted; hidden ones too, but no
     harmless company (provenance.company), and not what Snakemake leaves there."""
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(name for name in names if name not in (NAME, SNAKEMAKES) and not is_company(name))
+    return sorted(
+        name for name in names if name not in (MANIFEST, SNAKEMAKES) and not is_company(name)
+    )
 
 
 def _method(meter: str, domain: Mapping[str, Any], testbed: object) -> dict[str, Any]:
@@ -79,4 +126,143 @@ def checksums(folder: Path) -> dict[str, str]:
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write run.json with the checksums of all other files, atomically and to the disk."""
     text = json.dumps(manifest | {"files": checksums(folder)}, indent=1, sort_keys=True) + "\n"
-    write_whole(folder / NAME, text, synced=True)
+    write_whole(folder / MANIFEST, text, synced=True)
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+Size = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
+
+
+Offset = Annotated[int, Field(ge=-MOST_NS, le=MOST_NS)]
+
+
+Moment = Annotated[int, Field(ge=0, le=2 * MOST_NS)]
+
+
+Period = Annotated[float, Field(gt=0, le=1e6)]
+
+
+MeterName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$")]
+"""It stands in the name of a file."""
+
+
+MeterNames = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{0,100}$")]
+
+
+def _configuration(value: dict[str, Any]) -> dict[str, Any]:
+    """As it is, where all of its numbers are finite, as they go into its hash, and the testbed is
+    of key and value, with at most a path for a series of intensities."""
+    json.dumps(value, allow_nan=False)
+    testbed = value.get("testbed")
+    if testbed is not None and not isinstance(testbed, dict):
+        raise ValueError("testbed must be an object")
+    if not isinstance((testbed or {}).get("carbon_series"), str | None):
+        raise ValueError("testbed.carbon_series must be text")
+    return value
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class _Host(_Part):
+    cores: Size | None = None
+    memory_mb: Size | None = None
+    name_hash: str | None = None
+
+
+class _Clock(_Part):
+    offsets_ns: dict[str, Offset] | None = None
+
+
+class _Domain(_Part):
+    name: str = ""
+    unit: Literal["uj", "w", ""] = ""
+    resource: Literal["cpu", "memory", "accelerator", ""] = ""
+    method: str = ""
+    counts: bool = True
+    wraps_at: Positive | None = None
+
+
+class _Parameters(_Part):
+    period_s: Period | None = None
+    step_s: Period | None = None
+
+
+class _Meter(_Part):
+    available: bool = True
+    domains: list[_Domain] = []
+    parameters: _Parameters | None = None
+
+
+class _Idle(_Part):
+    meter: str | None = None
+    watts: dict[str, Finite | None] | None = None
+
+
+class _Best(_Part):
+    phi: dict[str, bool | int | float | str] | None = None
+    score: float | None = None
+    number: int | None = None
+    trial: str | None = None
+
+
+class _Scores(_Part):
+    macro_f1: float | None = None
+    accuracy: float | None = None
+
+
+class _Kind(_Part):
+    kind: str = ""
+
+
+class _Code(_Part):
+    version: str | None = None
+    commit: str | None = None
+    dirty: bool | None = None
+
+
+class _Manifest(_Part):
+    run_id: str = ""
+    hash: str = ""
+    folder: str = ""
+    repetition: Annotated[int, Field(ge=0, lt=1_000_000)] = 0
+    status: str = ""
+    reason: str | None = None
+    seed: int | None = None
+    started_utc_ns: Moment | None = None
+    ended_utc_ns: Moment | None = None
+    config: Annotated[dict[str, Any], AfterValidator(_configuration)] = {}
+    files: dict[str, str] | None = None
+    host: _Host | None = None
+    clock: _Clock | None = None
+    meters: dict[MeterName, _Meter | None] | None = None
+    headline_meter: MeterNames | None = None
+    headline_domains: dict[MeterName, list[str] | None] | None = None
+    meter_errors: list[str] | None = None
+    idle: _Idle | None = None
+    best: _Best | None = None
+    test: _Scores | None = None
+    enforcement: _Kind | None = None
+    packages: dict[str, str] | None = None
+    control: bool | None = None
+    code: _Code | None = None
+    dataset: dict[str, Any] | None = None
+
+
+def check_shape(manifest: dict[str, Any], where: object) -> None:
+    """Raises TrialwattError naming `where`, and the first key whose value cannot be."""
+    try:
+        _Manifest.model_validate(manifest)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key, got = ".".join(map(str, first["loc"])), shown(repr(first["input"]), 100)
+        raise TrialwattError(
+            f"{where}: not a run's manifest: {shown(key, 200)}: {first['msg']} (got {got}); "
+            "take it from its source again"
+        ) from error

@@ -10,8 +10,7 @@ from typing import Any
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance.foreign import read_json
 from trialwatt.provenance.jsontext import parse_json
-from trialwatt.records.manifest import MOST_BYTES, NAME
-from trialwatt.records.manifest_shape import check_shape
+from trialwatt.records.manifest import MANIFEST, MOST_BYTES, check_shape
 
 COMPLETED, FAILED = "completed", "failed"
 STATUSES = (COMPLETED, "infeasible", "deadline", FAILED)
@@ -37,10 +36,10 @@ def job_completion_time_ms(setup_start_ns: float, collect_end_ns: float) -> floa
 def outcome(folder: Path) -> Outcome:
     """The outcome of a repetition's folder. Raises TrialwattError where it is no whole run."""
     try:
-        manifest = read_json(folder / NAME, MOST_BYTES)
+        manifest = read_json(folder / MANIFEST, MOST_BYTES)
         if not isinstance(manifest, dict):
-            raise TypeError(f"{NAME} is no manifest")
-        check_shape(manifest, NAME)
+            raise TypeError(f"{MANIFEST} is no manifest")
+        check_shape(manifest, MANIFEST)
         status, reason = manifest["status"], manifest.get("reason") or ""
         if status != COMPLETED:
             return Outcome(status, math.nan, reason)

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -19,11 +20,9 @@ from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.provenance.company import is_company
-from trialwatt.provenance.foreign import Missing, read_json
 from trialwatt.records import repair
-from trialwatt.records.events import Events, Reading, read_events
-from trialwatt.records.manifest import MOST_BYTES, headline_domains
-from trialwatt.records.manifest_shape import check_shape
+from trialwatt.records.events import Events, Line, Reading, read_events
+from trialwatt.records.manifest import MANIFEST, headline_domains, read_manifest
 from trialwatt.records.outcome import LIFECYCLE
 from trialwatt.records.samples import Power, Track, merged, read_power, read_usage
 from trialwatt.records.trial_keys import TrialKeys
@@ -52,16 +51,16 @@ class RunRecords:
     """Everything that was recorded about one repetition."""
 
     folder: Path
-    manifest: dict
+    manifest: dict[str, Any]
     config: RunConfig
     steps: dict[str, tuple[int, int]]
     components: list[Component]
     trials: Trials
     usage: dict[str, Track]
     power: Power
-    domains: list[dict]  # those of the headline, with `period_s` between readings
+    domains: list[dict[str, Any]]  # those of the headline, with `period_s` between readings
     utc_minus_mono_ns: int
-    events: list[dict] = field(default_factory=list)  # all but trials' and epochs', by time
+    events: list[Line] = field(default_factory=list)  # all but trials' and epochs', by time
     notes: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)  # why its energy must be read with care
 
@@ -78,28 +77,6 @@ class RunRecords:
         return min(s for s, _ in self.steps.values()), max(e for _, e in self.steps.values())
 
 
-def read_manifest(folder: Path) -> dict:
-    """run.json. Raises TrialwattError where it is missing or no manifest of format 1, or where a
-    value is of another type than such a manifest's."""
-    path = Path(folder) / "run.json"
-    try:
-        manifest = read_json(path, MOST_BYTES)
-    except Missing as error:
-        raise TrialwattError(f"{path}: missing; this folder holds no finished run") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != 1:
-        raise TrialwattError(f"{path}: not a manifest of format 1, the only one known here")
-    missing = [
-        key for key in ("run_id", "hash", "repetition", "config", "host") if key not in manifest
-    ]
-    if not missing:
-        check_shape(manifest, path)
-        host = manifest["host"] or {}
-        missing = [f"host.{key}" for key in ("cores", "memory_mb") if not host.get(key)]
-    if missing:
-        raise TrialwattError(f"{path}: lacks {', '.join(missing)}")
-    return manifest
-
-
 def read_run(folder: Path, processes: int = 1) -> RunRecords:
     """Read one repetition's folder.
 
@@ -108,7 +85,7 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     twice.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder / MANIFEST)
     try:
         config = RunConfig.model_validate(manifest["config"])
     except ValidationError as error:
@@ -117,8 +94,8 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     reading = Reading(manifest["run_id"], config.workload.goal.score)
     offsets = (manifest.get("clock") or {}).get("offsets_ns") or {}
 
-    found = (file for file in (folder / "records").glob("*.jsonl") if not is_company(file.name))
-    paths = sorted(found, key=lambda p: (p.stem == "harness", p.name))
+    there = (file for file in (folder / "records").glob("*.jsonl") if not is_company(file.name))
+    paths = sorted(there, key=lambda p: (p.stem == "harness", p.name))
     if not any(path.stem == "harness" for path in paths):
         raise TrialwattError(f"{folder / 'records' / 'harness.jsonl'}: missing")
     files = read_events(paths, reading, keys, processes)
@@ -185,7 +162,7 @@ def _outside(start_ns: np.ndarray, steps: dict[str, tuple[int, int]], last: int)
     return [f"{count} trials start outside of the run: the clocks of its machines are not known"]
 
 
-def _exchanged(folder: Path, manifest: dict, paths: list[Path]) -> list[str]:
+def _exchanged(folder: Path, manifest: dict[str, Any], paths: list[Path]) -> list[str]:
     """The record files that are not as the run wrote them, by the checksums in its manifest."""
     listed = manifest.get("files") or {}
     found = []
@@ -200,14 +177,14 @@ def _exchanged(folder: Path, manifest: dict, paths: list[Path]) -> list[str]:
     return found
 
 
-def _absent(manifest: dict, paths: list[Path]) -> list[str]:
+def _absent(manifest: dict[str, Any], paths: list[Path]) -> list[str]:
     """Events that the run wrote and that are gone: nothing else would tell that they were there."""
     there = {f"records/{path.name}" for path in paths}
     listed = (name for name in manifest.get("files") or {} if name.startswith("records/"))
     return [f"{name} is missing (run.json lists it)" for name in sorted({*listed} - there)]
 
 
-def _others(files: dict[str, Events], moved: dict[str, int], notes: list[str]) -> list[dict]:
+def _others(files: dict[str, Events], moved: dict[str, int], notes: list[str]) -> list[Line]:
     """All events but those of trials, on the common axis (`m`), in order, each once."""
     events, seen, doubles = [], set(), 0
     for name, file in files.items():
@@ -223,8 +200,9 @@ def _others(files: dict[str, Events], moved: dict[str, int], notes: list[str]) -
     return sorted(events, key=lambda event: event["m"])
 
 
-def _steps(events: list[dict], last: int, notes: list[str]) -> dict[str, tuple[int, int]]:
-    starts, ends = {}, {}
+def _steps(events: list[Line], last: int, notes: list[str]) -> dict[str, tuple[int, int]]:
+    starts: dict[str, int] = {}
+    ends: dict[str, int] = {}
     for event in events:
         if event["kind"] == "step":
             (starts if event.get("status") == "start" else ends).setdefault(
@@ -247,8 +225,8 @@ def _steps(events: list[dict], last: int, notes: list[str]) -> dict[str, tuple[i
     return steps
 
 
-def _components(events: list[dict], last: int, notes: list[str]) -> list[Component]:
-    by_name: dict[str, list[dict]] = {}
+def _components(events: list[Line], last: int, notes: list[str]) -> list[Component]:
+    by_name: dict[str, list[dict[str, Any]]] = {}
     for event in events:
         if event["kind"] == "component":
             by_name.setdefault(event["component"], []).append(event)
@@ -274,6 +252,7 @@ def _components(events: list[dict], last: int, notes: list[str]) -> list[Compone
                 "its share of the energy cannot be known"
             )
         ended = [e for e in own if e["status"] == "end"]
+        peaks = [_counted(e.get("peak_memory_bytes")) for e in ended]
         components.append(
             Component(
                 name=name,
@@ -283,10 +262,7 @@ def _components(events: list[dict], last: int, notes: list[str]) -> list[Compone
                 memory_mb=_amount(first["memory_mb"]),
                 lives=tuple(lives),
                 cpu_ns=_counted(ended[-1].get("cpu_ns")) if ended else None,
-                peak_memory_bytes=max(
-                    (_counted(e["peak_memory_bytes"]) for e in ended if e.get("peak_memory_bytes")),
-                    default=None,
-                ),
+                peak_memory_bytes=max(filter(None, peaks), default=None),
                 devices=next(
                     (tuple(map(_text, e["devices"])) for e in own if e.get("devices")), ()
                 ),

@@ -1,39 +1,48 @@
-"""The run's hub, for a process whose files are seen by nobody else: a pod on a cluster."""
+"""What is to outlive this process's machine, brought to the hub of its run: a pod on a cluster.
+
+Where the run's folder is shared, there is no hub, and all that is written stays by itself.
+"""
 
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from trialwatt.platforms.kubernetes.hub_client import ADDRESS, HubClient
+if TYPE_CHECKING:
+    from trialwatt.platforms.hub.client import HubClient
+
+HUB = "TRIALWATT_HUB"
+"""Environment variable of a component without the run's folder: the address of the run's hub."""
 
 
-class Remote:
-    """Where record lines and kept files of this process outlive its pod."""
+def hub() -> HubClient | None:
+    """The hub that the environment names, with a connection of its own; None where the files of
+    this machine will do. Only where there is one, what reaches it is loaded."""
+    if not os.environ.get(HUB):
+        return None
+    from trialwatt.platforms.hub.client import HubClient
 
-    def __init__(self, client: HubClient):
-        self._client = client
+    return HubClient.here()
 
-    @classmethod
-    def here(cls) -> Remote | None:
-        """The hub that the environment names; None where the files of this machine will do."""
-        return cls(HubClient.here()) if os.environ.get(ADDRESS) else None
 
-    def append(self, component: str, line: bytes) -> None:
-        """Append to the component's records. When it returns, the line will not be lost.
+def keep(folder: Path, name: str) -> None:
+    """Have the file `name`, relative to the run's folder, kept until it is fetched (a component's
+    weights, by Handle.fetch); it replaces one of that name.
 
-        It is sent again until the hub has it, and stands there once. Raises OSError after a
-        minute without an answer.
-        """
-        self._client.append(component, "records", line)
+    Returns when it is safe. Raises OSError where the hub cannot be reached.
+    """
+    if found := _hub():
+        found.put(name, Path(folder) / name)
 
-    def put(self, name: str, path: Path) -> None:
-        """Keep a copy of a file under a name relative to the run's folder."""
-        self._client.put(name, path)
 
-    def delete(self, name: str) -> None:
-        """Drop that copy; one that is not there is none."""
-        self._client.delete(name)
+def drop(name: str) -> None:
+    """It need not be kept any more. Raises OSError where the hub cannot be reached."""
+    if found := _hub():
+        found.delete(name)
 
-    def close(self) -> None:
-        self._client.close()
+
+@cache
+def _hub() -> HubClient | None:
+    return hub()

@@ -14,7 +14,7 @@ import pyarrow.csv as pcsv
 from trialwatt.errors import TrialwattError
 from trialwatt.printed import shown
 from trialwatt.records import repair
-from trialwatt.records.manifest_shape import MOST_NS
+from trialwatt.records.manifest import MOST_NS
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,10 @@ import numpy as np
 from trialwatt.clock import Stamp, now
 from trialwatt.config.models import Testbed
 from trialwatt.files import write_whole
-from trialwatt.meters.base import Domain, Meter, MeterError
+from trialwatt.meters.base import Domain, Meter, MeterError, PowerParameters
 from trialwatt.meters.counters import increments
 from trialwatt.meters.machine import Machine
-from trialwatt.meters.model import PowerParameters
-from trialwatt.meters.schedule import Beats
+from trialwatt.meters.sampler import Beats
 
 _Readings = tuple[np.ndarray, dict[str, list[float]]]
 """Times in s, and per domain its values; NaN where there is none."""

@@ -17,7 +17,7 @@ class TrialKeys:
     A key is the code of a name (its place in `names`) and a number.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._codes: dict[str, int] = {}
 
     @property

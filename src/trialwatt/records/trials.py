@@ -142,9 +142,9 @@ class _Places:
     """Where each of some distinct keys stands."""
 
     def __init__(self, keys: np.ndarray):
-        self._sorted = bool(np.all(keys[1:] > keys[:-1]))
-        self._order = None if self._sorted else np.argsort(keys)
-        self._keys = keys if self._sorted else keys[self._order]
+        rise = bool(np.all(keys[1:] > keys[:-1]))
+        self._order = None if rise else np.argsort(keys)
+        self._keys = keys if self._order is None else keys[self._order]
 
     def of(self, keys: np.ndarray) -> np.ndarray:
         """The index of each key, −1 where it is none of them."""
@@ -152,7 +152,7 @@ class _Places:
             return np.full(len(keys), -1, np.int64)
         place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         found = self._keys[place] == keys
-        return np.where(found, place if self._sorted else self._order[place], -1)
+        return np.where(found, place if self._order is None else self._order[place], -1)
 
 
 def _distinct_starts(key: np.ndarray, m: np.ndarray, keys: TrialKeys) -> tuple[np.ndarray, int]:
@@ -179,7 +179,14 @@ def _first_ends(at: np.ndarray, m: np.ndarray, count: int) -> tuple[np.ndarray, 
     return which, len(rows) - int(np.count_nonzero(which >= 0))
 
 
-def _close_lost(ended, names: list[str], lives, start_ns, end_ns, notes) -> None:
+def _close_lost(
+    ended: np.ndarray,
+    names: list[str],
+    lives: dict[str, tuple[tuple[int, int], ...]],
+    start_ns: np.ndarray,
+    end_ns: np.ndarray,
+    notes: list[str],
+) -> None:
     """A trial without an end failed, and ended with its worker (or with the last event)."""
     open_trials = np.flatnonzero(~ended)
     for i, name in zip(open_trials, names, strict=True):
@@ -200,7 +207,9 @@ def _clip_overlaps(worker: np.ndarray, start_ns: np.ndarray, end_ns: np.ndarray)
     return int(late.sum())
 
 
-def _count_epochs(rows: TrialLines, key: np.ndarray, failed: np.ndarray, epochs) -> None:
+def _count_epochs(
+    rows: TrialLines, key: np.ndarray, failed: np.ndarray, epochs: np.ndarray
+) -> None:
     """The epochs of failed trials, from their own lines: who ended them may not have known."""
     lost = np.flatnonzero(failed)
     at = _Places(key[lost]).of(rows.epoch_key)
@@ -208,7 +217,9 @@ def _count_epochs(rows: TrialLines, key: np.ndarray, failed: np.ndarray, epochs)
     np.maximum.at(epochs, lost[at[mine]], rows.epoch[mine])
 
 
-def _knots(rows: TrialLines, at, start_ns, end_ns, ended) -> tuple[dict, int]:
+def _knots(
+    rows: TrialLines, at: np.ndarray, start_ns: np.ndarray, end_ns: np.ndarray, ended: np.ndarray
+) -> tuple[dict[str, np.ndarray], int]:
     """The moments of all trials, each moved into its trial's time (its CPU counter is then of
     another moment, and left out): what is late belongs to the worker's next trial already."""
     step = np.where(rows.status == END, np.int8(IDLE), rows.step)

@@ -16,8 +16,7 @@ from trialwatt.config.factors import hypotheses
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.figures import FIGURES, figures_of
 from trialwatt.provenance.planfile import ExperimentPart
-from trialwatt.records.manifest import NAME as MANIFEST
-from trialwatt.records.manifest import headline_domains
+from trialwatt.records.manifest import MANIFEST, headline_domains
 from trialwatt.review.tree import (
     PAPER,
     RESULTS,

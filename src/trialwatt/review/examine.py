@@ -10,7 +10,7 @@ from trialwatt.files import sha256
 from trialwatt.paper.build import MAIN, NUMBERS
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import plain_files
-from trialwatt.provenance.light import left_out
+from trialwatt.provenance.crate import left_out
 from trialwatt.review import artifact
 from trialwatt.review.code import check_code
 from trialwatt.review.compare import Outcome, compared

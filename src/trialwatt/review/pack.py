@@ -7,15 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from trialwatt import suts
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import write_archive
 from trialwatt.provenance.chain import placed
 from trialwatt.provenance.code import code_version
+from trialwatt.provenance.crate import left_out
 from trialwatt.provenance.foreign import read_json
-from trialwatt.provenance.light import left_out
-from trialwatt.records.manifest import NAME as MANIFEST
+from trialwatt.records.manifest import MANIFEST
 from trialwatt.review import artifact
 from trialwatt.review.signature import sign, signature_of
 from trialwatt.review.structure import Sums, check_chains, check_configuration, check_runs
@@ -147,14 +148,21 @@ def _described(tree: Tree, found: Mapping[str, Path | bytes], code: Mapping | No
 def _action(tree: Tree, folder: str, of_run: Mapping) -> crate.RunAction:
     manifest = read_json(tree.results / folder / MANIFEST)
     sut = manifest["config"]["sut"]
-    packages = manifest.get("packages") or {}
     name = f"{RESULTS}/{folder}"
     return crate.RunAction(
         folder=name,
         sut=sut,
-        version=packages.get(sut) or packages.get("trialwatt"),
+        version=_version_of(sut, manifest.get("packages") or {}),
         status=manifest["status"],
         started_utc_ns=manifest.get("started_utc_ns"),
         ended_utc_ns=manifest.get("ended_utc_ns"),
         results=of_run[name],
     )
+
+
+def _version_of(sut: str, packages: Mapping[str, str]) -> str | None:
+    """That of the package which the SUT declares, else of its own code, where it is known here."""
+    if sut not in suts.names():
+        return None
+    kind = suts.get(sut)
+    return packages.get(kind.package or kind.__module__.partition(".")[0])

@@ -15,15 +15,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from trialwatt.analysis.moves import Sweep, next_move, observed, write_end
+from trialwatt.analysis.sweeping import Sweep, next_move, observed, write_end
 from trialwatt.config.tables import PowerModel
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import figures_of
 from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import Source, make_figures, make_table
-from trialwatt.meters.model import PowerParameters
-from trialwatt.metrics.beside import write_beside
+from trialwatt.meters.base import PowerParameters
 from trialwatt.metrics.context import MetricsContext, read_intensity
+from trialwatt.metrics.experiment_notes import write_notes
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.metrics.tables import ExperimentRow, build_tables
 from trialwatt.page.make import write_page
@@ -139,7 +139,7 @@ def _make_experiment(tree: Tree, work: Tree, part: ExperimentPart, processes: in
     metrics = work.results / "metrics" / part.id
     rows = [ExperimentRow(**row.model_dump()) for row in part.rows]
     build_tables(folders, rows, context_of(work), metrics, processes)
-    write_beside(metrics, ends, [lacking.model_dump() for lacking in part.unavailable])
+    write_notes(metrics, ends, [lacking.model_dump() for lacking in part.unavailable])
     stem = tree.results / "tables" / f"{part.id}.json"
     make_table(_source(work, part, maker(stem)))
     by_maker: dict[str, list[str]] = {}

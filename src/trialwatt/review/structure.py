@@ -24,11 +24,9 @@ from trialwatt.provenance import crate, planfile
 from trialwatt.provenance.archivefile import plain_files
 from trialwatt.provenance.chain import Chain, validated
 from trialwatt.provenance.company import is_company
+from trialwatt.provenance.crate import left_out
 from trialwatt.provenance.foreign import read_json
-from trialwatt.provenance.light import left_out
-from trialwatt.records.manifest import NAME as MANIFEST
-from trialwatt.records.manifest import files_of
-from trialwatt.records.manifest_shape import check_shape
+from trialwatt.records.manifest import MANIFEST, check_shape, files_of
 from trialwatt.review.tree import (
     PAPER,
     RESULTS,

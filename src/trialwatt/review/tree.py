@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from pydantic import TypeAdapter
 
-from trialwatt.analysis.moves import Move
+from trialwatt.analysis.sweeping import Move
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import figures_of
 from trialwatt.paper.build import NUMBERS
@@ -21,10 +21,9 @@ from trialwatt.printed import shown
 from trialwatt.provenance import crate, planfile
 from trialwatt.provenance.archivefile import company_in_results, content_of
 from trialwatt.provenance.company import is_company, note_on
-from trialwatt.provenance.light import is_light, left_out
+from trialwatt.provenance.crate import is_light, left_out
 from trialwatt.provenance.planfile import ExperimentPart, PlanFile, Repetition, read_plan
-from trialwatt.records.manifest import NAME as MANIFEST
-from trialwatt.records.manifest import files_of
+from trialwatt.records.manifest import MANIFEST, files_of
 
 RESULTS = "results"
 """The results folder's name in an archive."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from trialwatt.errors import TrialwattError
 from trialwatt.paper.build import compiled
 from trialwatt.provenance.archivefile import plain_files
-from trialwatt.review.sealing import seal
+from trialwatt.review.sandbox import seal
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from trialwatt.analysis.cells import varied
+from trialwatt.analysis.columns import varied
 from trialwatt.analysis.convergence import Verdict
 from trialwatt.config.factors import heading
 from trialwatt.figures import best, figures_of, tables, treatments
 from trialwatt.figures.absent import what_is_absent
 from trialwatt.figures.notes import texts
 from trialwatt.figures.tablefiles import Table
-from trialwatt.metrics.beside import CONVERGENCE, UNAVAILABLE, entries
+from trialwatt.metrics.experiment_notes import CONVERGENCE, UNAVAILABLE, entries
 from trialwatt.metrics.tables import read_runs
 from trialwatt.records.outcome import COMPLETED
 from trialwatt.summary import findings

@@ -41,10 +41,10 @@ def _mix(options: dict[str, Any]) -> Any:
 
 
 SAMPLERS = {
-    "random": Strategy(_random, origin="rand.suggest"),
+    "random": Strategy(_random, native="rand.suggest"),
     "tpe": Strategy(
         _tpe,
-        origin="tpe.suggest",
+        native="tpe.suggest",
         note="The first 20 trials are random (n_startup_jobs).",
         defaults={
             "n_startup_jobs": 20,
@@ -54,15 +54,15 @@ SAMPLERS = {
         },
     ),
     "anneal": Strategy(
-        _anneal, origin="anneal.suggest", defaults={"avg_best_idx": 2.0, "shrink_coef": 0.1}
+        _anneal, native="anneal.suggest", defaults={"avg_best_idx": 2.0, "shrink_coef": 0.1}
     ),
     "mix": Strategy(
         _mix,
-        origin="mix.suggest",
+        native="mix.suggest",
         note="Each trial by random, anneal or tpe, with the probabilities of Hyperopt's example.",
         defaults={"random": 0.1, "anneal": 0.2, "tpe": 0.7},
     ),
-    "atpe": Strategy(_atpe, needs=("lightgbm", "scikit-learn"), origin="atpe.suggest"),
+    "atpe": Strategy(_atpe, needs=("lightgbm", "scikit-learn"), native="atpe.suggest"),
 }
 
 

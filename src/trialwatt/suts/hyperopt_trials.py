@@ -23,7 +23,7 @@ from typing import Any
 
 from trialwatt.clock import Sent, Stamp, now, sent
 from trialwatt.config.models import Space
-from trialwatt.platforms.groups.processes import read_stat
+from trialwatt.platforms.processes import read_stat
 from trialwatt.suts.base import Trials
 from trialwatt.suts.hyperopt_space import phi_of
 

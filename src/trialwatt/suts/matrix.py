@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from trialwatt import suts
+from trialwatt.errors import TrialwattError
+from trialwatt.files import write_whole
 from trialwatt.suts.base import Sut
-from trialwatt.suts.document import between, replaced
 from trialwatt.suts.strategies import Strategy, installed
 
 Kind = Literal["sampler", "pruner"]
@@ -110,7 +111,7 @@ def _shown(cell: Cell, cannot: set[str]) -> str:
     if cell.strategy is None:
         return cell.state
     state = "SUT cannot run" if cell.sut in cannot else cell.state
-    return f"{state} ({cell.strategy.origin})" if cell.strategy.origin else state
+    return f"{state} ({cell.strategy.native})" if cell.strategy.native else state
 
 
 def table_text(names: list[str]) -> str:
@@ -134,7 +135,7 @@ def table_text(names: list[str]) -> str:
 def _documented(strategy: Strategy | None) -> str:
     if strategy is None:
         return "not available"
-    name = f"`{strategy.origin}`" if strategy.origin.isidentifier() else strategy.origin
+    name = f"`{strategy.native}`" if strategy.native.isidentifier() else strategy.native
     needs = f"needs {', '.join(strategy.needs)}" if strategy.needs else ""
     return ", ".join(filter(None, (name, needs))) or "available"
 
@@ -144,11 +145,21 @@ def _note(strategy: Strategy) -> str:
     return " ".join(filter(None, (strategy.note, excluded)))
 
 
-def with_table(document: str, names: list[str]) -> str:
-    """The document with its strategy table made anew. Raises TrialwattError without the marks."""
-    return replaced(document, BEGIN, END, table_text(names))
-
-
 def write_table(path: Path) -> None:
     """Make the strategy table in a document anew, of the SUTs of this package."""
     between(path, BEGIN, END, table_text(suts.names(own=True)))
+
+
+def replaced(document: str, begin: str, end: str, text: str) -> str:
+    """The document with `text` between the marks. Raises TrialwattError where they are missing."""
+    head, found, rest = document.partition(begin)
+    _, ended, tail = rest.partition(end)
+    if not (found and ended):
+        raise TrialwattError(f"the document has no place for the table: {begin} … {end}")
+    return f"{head}{begin}\n{text}\n{end}{tail}"
+
+
+def between(path: Path, begin: str, end: str, text: str) -> None:
+    """Put `text` between the marks of a document; whole or not at all."""
+    new = replaced(path.read_text(encoding="utf-8"), begin, end, text)
+    write_whole(path, new)

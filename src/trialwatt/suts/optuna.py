@@ -21,7 +21,7 @@ from trialwatt.suts.optuna_storage import (
     url_secret,
 )
 from trialwatt.suts.optuna_strategies import PRUNERS, SAMPLERS, Seeds, seeds_of, suggest
-from trialwatt.suts.scratch import scratch
+from trialwatt.suts.services import scratch
 
 
 class Optuna(Sut):

@@ -19,7 +19,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Role
 from trialwatt.suts import postgres
 from trialwatt.suts.base import Job
-from trialwatt.suts.ports import free_blocks
+from trialwatt.suts.services import free_blocks
 
 HEARTBEAT_S = 10
 """How often a worker tells the database that its trial is alive."""

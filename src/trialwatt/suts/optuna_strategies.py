@@ -83,49 +83,49 @@ def _sampler(name: str) -> Any:
 SAMPLERS = {
     "grid": Strategy(
         _grid,
-        origin="GridSampler",
+        native="GridSampler",
         note="Workers share the seed that shuffles the grid.",
     ),
-    "random": Strategy(_sampler("RandomSampler"), origin="RandomSampler"),
+    "random": Strategy(_sampler("RandomSampler"), native="RandomSampler"),
     "tpe": Strategy(
         _sampler("TPESampler"),
-        origin="TPESampler",
+        native="TPESampler",
         note="The first 10 trials are random (n_startup_trials).",
     ),
     "cmaes": Strategy(
         _sampler("CmaEsSampler"),
         needs=("cmaes",),
-        origin="CmaEsSampler",
+        native="CmaEsSampler",
         note="Hyperparameters given as choices are drawn at random: CMA-ES searches ranges only.",
         defaults={"warn_independent_sampling": False},
     ),
     "gp": Strategy(
         _sampler("GPSampler"),
         needs=("scipy", "torch"),
-        origin="GPSampler",
+        native="GPSampler",
         note="The first 10 trials are random (n_startup_trials).",
     ),
     "qmc": Strategy(
         _qmc,
         needs=("scipy",),
-        origin="QMCSampler",
+        native="QMCSampler",
         note="Scrambled, so that the seed matters; workers share the sequence, and two that ask"
         " at the same moment can get the same point.",
         defaults={"scramble": True, "warn_independent_sampling": False},
     ),
     "nsga2": Strategy(
         _sampler("NSGAIISampler"),
-        origin="NSGAIISampler",
+        native="NSGAIISampler",
         note="The first generation is random: 50 trials (population_size).",
     ),
     "nsga3": Strategy(
         _sampler("NSGAIIISampler"),
-        origin="NSGAIIISampler",
+        native="NSGAIIISampler",
         note="The first generation is random: 50 trials (population_size).",
     ),
     "bruteforce": Strategy(
         _sampler("BruteForceSampler"),
-        origin="BruteForceSampler",
+        native="BruteForceSampler",
         note="Every point of choices, whole numbers and steps; workers that ask at the same"
         " moment can get the same point.",
     ),
@@ -164,30 +164,30 @@ def _patient(workload: Workload, options: dict[str, Any]) -> Any:
 
 
 PRUNERS = {
-    "none": Strategy(_pruner("NopPruner"), origin="NopPruner"),
-    "median": Strategy(_pruner("MedianPruner"), origin="MedianPruner"),
+    "none": Strategy(_pruner("NopPruner"), native="NopPruner"),
+    "median": Strategy(_pruner("MedianPruner"), native="MedianPruner"),
     "percentile": Strategy(
         _pruner("PercentilePruner"),
-        origin="PercentilePruner",
+        native="PercentilePruner",
         note="The best quarter goes on (percentile).",
         defaults={"percentile": 25.0},
     ),
-    "asha": Strategy(_pruner("SuccessiveHalvingPruner"), origin="SuccessiveHalvingPruner"),
+    "asha": Strategy(_pruner("SuccessiveHalvingPruner"), native="SuccessiveHalvingPruner"),
     "hyperband": Strategy(
         _hyperband,
-        origin="HyperbandPruner",
+        native="HyperbandPruner",
         note="max_resource is the number of epochs.",
     ),
     "patient": Strategy(
         _patient,
-        origin="PatientPruner",
+        native="PatientPruner",
         note="Waits for `patience` epochs without a better score before it asks the pruner"
         " `wrapped`, which gets the other options; with `none` it prunes at once.",
         defaults={"wrapped": "median", "patience": 1},
     ),
     "threshold": Strategy(
         _pruner("ThresholdPruner"),
-        origin="ThresholdPruner",
+        native="ThresholdPruner",
         note="Stops below the score `lower`; the default is twice the score of guessing one of"
         " ten classes.",
         defaults={"lower": 0.2},
@@ -195,7 +195,7 @@ PRUNERS = {
     "wilcoxon": Strategy(
         _pruner("WilcoxonPruner"),
         needs=("scipy",),
-        origin="WilcoxonPruner",
+        native="WilcoxonPruner",
         note="Compares epoch by epoch with the best trial; it cannot be sure before epoch 4.",
     ),
 }

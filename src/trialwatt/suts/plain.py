@@ -29,8 +29,8 @@ class Plain(Sut):
     name = "plain"
     is_control = True
     samplers = {
-        "grid": Strategy(_grid, origin="shuffled grid", note="The grid in a seeded order."),
-        "random": Strategy(_random, origin="random draw", note="A seeded draw, made beforehand."),
+        "grid": Strategy(_grid, native="shuffled grid", note="The grid in a seeded order."),
+        "random": Strategy(_random, native="random draw", note="A seeded draw, made beforehand."),
     }
 
     @classmethod

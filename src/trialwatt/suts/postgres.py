@@ -20,7 +20,7 @@ import threading
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.suts.scratch import scratch
+from trialwatt.suts.services import scratch
 
 SUT = "postgres"
 """Under this name the run's scratch folder is the server's."""

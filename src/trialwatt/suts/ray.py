@@ -26,11 +26,10 @@ from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Role, replaced
 from trialwatt.suts import ray_trial
 from trialwatt.suts.base import SPEAKING, Best, Job, Sut, Trials
-from trialwatt.suts.ports import free_blocks
 from trialwatt.suts.ray_node import SUT, is_open
 from trialwatt.suts.ray_space import phi_of
 from trialwatt.suts.ray_strategies import PRUNERS, SAMPLERS, Search
-from trialwatt.suts.scratch import scratch
+from trialwatt.suts.services import free_blocks, scratch
 
 HOST = "TRIALWATT_RAY_HOST"
 """Environment variable of the driver: its own address."""

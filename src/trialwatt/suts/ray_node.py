@@ -22,7 +22,7 @@ import threading
 import time
 from pathlib import Path
 
-from trialwatt.suts.scratch import scratch
+from trialwatt.suts.services import scratch
 
 SUT = "ray"
 POLL_S = 0.1

@@ -102,50 +102,50 @@ def _budget(workload: Workload) -> int:
 SAMPLERS = {
     "grid": Strategy(
         _grid,
-        origin="grid_search",
+        native="grid_search",
         note="In order; where the budget is smaller than the grid, a seeded part of it.",
     ),
-    "random": Strategy(_random, origin="BasicVariantGenerator"),
+    "random": Strategy(_random, native="BasicVariantGenerator"),
     "optuna": Strategy(
         _optuna,
         needs=("optuna",),
-        origin="OptunaSearch",
+        native="OptunaSearch",
         note="Optuna's TPESampler, whose options these are.",
     ),
     "hyperopt": Strategy(
         _searcher("hyperopt", "HyperOptSearch", "random_state_seed"),
         needs=("hyperopt",),
-        origin="HyperOptSearch",
+        native="HyperOptSearch",
         note="Hyperopt's TPE; the first 20 trials are random (n_initial_points).",
     ),
     "ax": Strategy(
         _searcher("ax", "AxSearch"),
         needs=("ax-platform",),
-        origin="AxSearch",
+        native="AxSearch",
     ),
     "bayesopt": Strategy(
         _searcher("bayesopt", "BayesOptSearch", "random_state"),
         needs=("bayesian-optimization",),
-        origin="BayesOptSearch",
+        native="BayesOptSearch",
         note="Continuous ranges only, and a log range is searched as a linear one."
         " Needs bayesian-optimization 1.4.3.",
     ),
     "hebo": Strategy(
         _searcher("hebo", "HEBOSearch", "random_state_seed"),
         needs=("HEBO",),
-        origin="HEBOSearch",
+        native="HEBOSearch",
     ),
     "nevergrad": Strategy(
         _nevergrad,
         needs=("nevergrad",),
-        origin="NevergradSearch",
+        native="NevergradSearch",
         note="`optimizer` names one of Nevergrad's registry.",
         defaults={"optimizer": "NGOpt"},
     ),
     "zoopt": Strategy(
         _zoopt,
         needs=("zoopt",),
-        origin="ZOOptSearch",
+        native="ZOOptSearch",
         note="No log ranges.",
     ),
 }
@@ -183,16 +183,16 @@ def _median(workload: Workload, options: dict[str, Any]) -> Any:
 
 
 PRUNERS = {
-    "none": Strategy(_none, origin="FIFOScheduler"),
-    "asha": Strategy(_asha, origin="ASHAScheduler", note="max_t is the number of epochs."),
+    "none": Strategy(_none, native="FIFOScheduler"),
+    "asha": Strategy(_asha, native="ASHAScheduler", note="max_t is the number of epochs."),
     "hyperband": Strategy(
         _hyperband,
-        origin="AsyncHyperBandScheduler",
+        native="AsyncHyperBandScheduler",
         note="The asynchronous form, with as many brackets as Hyperband has (brackets).",
     ),
     "median": Strategy(
         _median,
-        origin="MedianStoppingRule",
+        native="MedianStoppingRule",
         note="Counts in epochs, from the first one (grace_period); it never pauses a trial"
         " (min_time_slice).",
     ),

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from trialwatt.suts.base import Infeasible
-from trialwatt.suts.ports import free_blocks
+from trialwatt.suts.services import free_blocks
 
 JAVA = 17
 """The oldest Java that Spark 4 runs on."""

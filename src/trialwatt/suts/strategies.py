@@ -14,7 +14,7 @@ class Strategy:
 
     make: what the SUT's module calls to build it; its arguments are the SUT's own business.
     needs: packages (PyPI names) without which it cannot be made.
-    origin: the framework's own name of it, as the matrix shows it.
+    native: the framework's own name of it, as the matrix shows it.
     note: what a reader should know, in one sentence.
     excludes: common names of the other kind (pruners of a sampler, samplers of a pruner) that it
     cannot be combined with.
@@ -23,7 +23,7 @@ class Strategy:
 
     make: Callable[..., Any]
     needs: tuple[str, ...] = ()
-    origin: str = ""
+    native: str = ""
     note: str = ""
     excludes: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)

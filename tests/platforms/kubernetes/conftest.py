@@ -1,16 +1,9 @@
-"""A hub of the test's own, and agents that are gone when it ends."""
+"""Agents that are gone when it ends."""
 
 from __future__ import annotations
 
 import pytest
-from tests.platforms.kubernetes.pods import AgentProcess, HubProcess
-
-
-@pytest.fixture
-def hub(tmp_path):
-    made = HubProcess(tmp_path)
-    yield made
-    made.close()
+from tests.platforms.kubernetes.pods import AgentProcess
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.platforms.kubernetes.pods import TOKEN, AgentProcess, ended
+from tests.platforms.hub.process import TOKEN
+from tests.platforms.kubernetes.pods import AgentProcess, ended
 
+from trialwatt.platforms.cgroups.container import OwnGroup
 from trialwatt.platforms.kubernetes.agent import Agent
-from trialwatt.platforms.kubernetes.own_group import OwnGroup
 
 READY = 'print(json.dumps({"done": "deploy"}), flush=True)\n'
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trialwatt.platforms.hub.journal import Journal, entries
 from trialwatt.platforms.kubernetes.access import ApiFault
-from trialwatt.platforms.kubernetes.journal import JournalReader
-from trialwatt.platforms.kubernetes.journal_file import Journal, entries
+from trialwatt.platforms.kubernetes.journal_copy import JournalReader
 
 
 class HubOfTheTests:

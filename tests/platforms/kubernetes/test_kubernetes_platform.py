@@ -12,10 +12,10 @@ from trialwatt.clock import AHEAD
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Role
-from trialwatt.platforms.kubernetes import faults, manifests, owner, reaping
+from trialwatt.platforms.hub.journal import Entry
+from trialwatt.platforms.kubernetes import faults, manifests, reaping
 from trialwatt.platforms.kubernetes import handle as handle_module
 from trialwatt.platforms.kubernetes.facts import hashed
-from trialwatt.platforms.kubernetes.journal_file import Entry
 from trialwatt.platforms.kubernetes.platform import KubernetesPlatform
 
 ECHO = """
@@ -486,7 +486,7 @@ configuration = client.Configuration()
 configuration.host = "http://127.0.0.1:{cluster.port}"
 api = Api(client.ApiClient(configuration))
 from trialwatt.platforms.kubernetes.facts import hashed
-from trialwatt.platforms.kubernetes.journal_file import Entry
+from trialwatt.platforms.hub.journal import Entry
 from trialwatt.platforms.kubernetes.platform import KubernetesPlatform
 place = manifests.Place("r", "many", Kubernetes(image="i"), 5, 60)
 seen = []
@@ -523,7 +523,7 @@ def namespaces(cluster) -> set[str]:
 
 
 def test_reap_takes_what_dead_coordinators_of_this_machine_have_left(cluster):
-    here, api = owner.facts(), cluster.api()
+    here, api = reaping.own_facts(), cluster.api()
     owners = {
         "living": here,
         "dead": here | {"pid": 2**22 - 1},
@@ -534,7 +534,9 @@ def test_reap_takes_what_dead_coordinators_of_this_machine_have_left(cluster):
     }
     for name, who in owners.items():
         place = manifests.Place(name, f"trialwatt-{name}", None, 5, 60)
-        made = manifests.namespace(place, owner.label(who), json.dumps(who), str(int(time.time())))
+        made = manifests.namespace(
+            place, reaping.owner_label(who), json.dumps(who), str(int(time.time()))
+        )
         api.post("/api/v1/namespaces", made)
     api.post("/api/v1/namespaces", {"kind": "Namespace", "metadata": {"name": "of-somebody"}})
     dead = {"dead", "another-process-now", "before-the-reboot"}
@@ -548,7 +550,7 @@ def test_reap_takes_what_dead_coordinators_of_this_machine_have_left(cluster):
     [(0, True, False), (3600, True, True), (3600, False, False), (0, False, False)],
 )
 def test_other_machines_are_judged_by_their_silence(silent_s, all_hosts, dead):
-    who = owner.facts() | {"host": "elsewhere"}
+    who = reaping.own_facts() | {"host": "elsewhere"}
     annotations = {manifests.OWNER_FACTS: json.dumps(who), manifests.HEARTBEAT: "1000"}
     assert reaping.is_dead(annotations, all_hosts, 1000 + silent_s) is dead
 

@@ -10,7 +10,7 @@ from tests.platforms.kubernetes.fakecluster import FakeCluster
 
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
-from trialwatt.platforms.kubernetes import access, gone, guests, probe, shared, waiting
+from trialwatt.platforms.kubernetes import access, image, shared, waiting
 
 SPACE = "/api/v1/namespaces/trialwatt-shared"
 
@@ -18,7 +18,6 @@ SPACE = "/api/v1/namespaces/trialwatt-shared"
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
     monkeypatch.setattr(waiting, "PERIOD_S", 0.01)
-    monkeypatch.setattr(gone, "PERIOD_S", 0.01)
     with FakeCluster() as fake:
         monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path / "config")))
         yield fake
@@ -66,7 +65,7 @@ def test_its_pod_has_no_rights_and_equal_requests_and_limits(cluster, api, data)
     assert spec["securityContext"]["runAsNonRoot"]
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert container["securityContext"]["readOnlyRootFilesystem"]
-    token = guests.token_in(cluster.objects[f"{SPACE}/secrets/trialwatt-shared"])
+    token = shared.token_in(cluster.objects[f"{SPACE}/secrets/trialwatt-shared"])
     assert token not in json.dumps(spec)
 
 
@@ -160,7 +159,7 @@ def test_credentials_of_a_registry_come_from_the_environment(cluster, api, data,
 def test_the_image_is_asked_in_a_pod_that_is_gone_afterwards(cluster, api):
     cluster.on_pod = fakecluster.ended
     cluster.logs["probe"] = 'a warning\n{"python": "3.11.14", "suts_lacking": {}}\n'
-    facts = probe.ask_image(api, bed())
+    facts = image.ask_image(api, bed())
     assert facts["digest"] == "sha256:" + "ab" * 32
     assert (facts["image"], facts["python"], facts["node"]) == ("x:1", "3.11.14", "a")
     assert not cluster.names("/pods/")
@@ -170,7 +169,7 @@ def test_an_image_that_is_no_worker_image(cluster, api):
     cluster.on_pod = fakecluster.ended
     cluster.logs["probe"] = "hello from nginx\n"
     with pytest.raises(TrialwattError, match="is no worker image of trialwatt"):
-        probe.ask_image(api, bed())
+        image.ask_image(api, bed())
     assert not cluster.names("/pods/")
 
 
@@ -184,4 +183,4 @@ def test_an_image_that_is_no_worker_image(cluster, api):
     ],
 )
 def test_digests(image_id, digest):
-    assert probe.digest_of(image_id) == digest
+    assert image.digest_of(image_id) == digest

@@ -6,6 +6,7 @@ answers of newer servers. Its kubeconfig, certificates, logins and proxies are w
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import urlencode
 
+from trialwatt.backoff import repeated
 from trialwatt.errors import TrialwattError
 
 CONNECT_S = 5.0
@@ -88,19 +90,19 @@ class Api:
         """A request whose answer is an object. Raises ApiFault."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Accept": "application/json"} | ({"Content-Type": content} if data else {})
-        patience, pause, repeated = Patience(outage_s), PAUSE_S, False
-        while True:
+        tries = itertools.count()
+
+        def once() -> dict:
+            again = next(tries) > 0
             try:
                 _, _, answer = self.raw(method, path, data, query, headers)
-                return json.loads(answer) if answer else {}
             except ApiFault as fault:
-                if repeated and method == "POST" and fault.reason == "AlreadyExists":
+                if again and method == "POST" and fault.reason == "AlreadyExists":
                     return body
-                if patience.is_over(fault, pause):
-                    raise
-                repeated = True
-            time.sleep(pause)
-            pause = min(2 * pause, MAX_PAUSE_S)
+                raise
+            return json.loads(answer) if answer else {}
+
+        return repeated(once, ApiFault, Patience(outage_s).is_over, PAUSE_S, MAX_PAUSE_S)
 
     def raw(
         self,

@@ -21,10 +21,10 @@ from pathlib import Path
 
 from trialwatt.clock import AHEAD, now
 from trialwatt.platforms.base import replaced
+from trialwatt.platforms.cgroups.container import OwnGroup
 from trialwatt.platforms.cpu_counter import VARIABLE as CPU_COUNTER
-from trialwatt.platforms.groups.processes import COMPONENT_VARIABLE
-from trialwatt.platforms.kubernetes.hub_client import ADDRESS, LIFE, TOKEN, HubClient, Retired
-from trialwatt.platforms.kubernetes.own_group import OwnGroup
+from trialwatt.platforms.hub.client import ADDRESS, LIFE, TOKEN, HubClient, Retired
+from trialwatt.platforms.processes import COMPONENT_VARIABLE
 
 FOLDER = "TRIALWATT_FOLDER"
 """Environment variable: the run's folder in this pod."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from trialwatt.clock import now
-from trialwatt.platforms.kubernetes.post import Post
+from trialwatt.platforms.kubernetes.hub_proxy import HubProxy
 
 ROUNDS = 5
 SAME_CLOCK_NS = 5_000_000
@@ -21,12 +21,12 @@ class Ahead:
     round_trip_ns: int
 
 
-def hub_ahead(post: Post, rounds: int = ROUNDS) -> Ahead:
+def hub_ahead(proxy: HubProxy, rounds: int = ROUNDS) -> Ahead:
     """The hub's clocks against those of here: of the quickest of some questions."""
     found = []
     for _ in range(rounds):
         before = now()
-        there, after = post.clock(), now()
+        there, after = proxy.clock(), now()
         trip = after.mono_ns - before.mono_ns
         mono_ns = there["mono"] - after.mono_ns + trip // 2
         found.append((trip, mono_ns, there["utc"] - after.utc_ns + trip // 2))

@@ -16,7 +16,7 @@ from trialwatt.platforms.kubernetes.access import Api, ApiFault
 from trialwatt.platforms.kubernetes.faults import Fault
 
 if TYPE_CHECKING:
-    from trialwatt.platforms.kubernetes.post import Post, Sender
+    from trialwatt.platforms.kubernetes.hub_proxy import HubProxy, Sender
 
 MAX_GRACE_S = 4.0
 WORD_S = 4.0
@@ -33,10 +33,16 @@ class Links:
     """What every life needs of its run."""
 
     def __init__(
-        self, api: Api, namespace: str, folder: Path, post: Post, sender: Sender, drain: Callable
+        self,
+        api: Api,
+        namespace: str,
+        folder: Path,
+        proxy: HubProxy,
+        sender: Sender,
+        drain: Callable,
     ):
         self.api, self.namespace, self.folder = api, namespace, folder
-        self.post, self.sender, self.drain = post, sender, drain
+        self.proxy, self.sender, self.drain = proxy, sender, drain
         self._there: dict[str, tuple] = {}  # name → what the file was when the hub got it
         self._putting = threading.Lock()
 
@@ -47,7 +53,7 @@ class Links:
             status = path.stat()
             now = (status.st_ino, status.st_mtime_ns, status.st_size)
             if self._there.get(name) != now:
-                self.post.put(name, path)
+                self.proxy.put(name, path)
                 self._there[name] = now
 
     def pod(self, life: str) -> str:
@@ -114,7 +120,7 @@ class PodHandle(Handle):
             self._links.sender.send(self.life, {"file": name})
 
     def fetch(self, name: str) -> None:
-        if not self._links.post.get(name, self._links.folder / name):
+        if not self._links.proxy.get(name, self._links.folder / name):
             raise TrialwattError(f"{self.role.component} has left no file {name}")
 
     def stop(self, grace_s: float = 5.0) -> Usage:
@@ -291,4 +297,4 @@ class PodHandle(Handle):
     def _retire(self) -> None:
         """It may live on where nobody reaches it: the hub is to take nothing of it any more."""
         with suppress(ApiFault):  # a hub that is gone takes nothing, and the run is over
-            self._links.post.retire(self.life)
+            self._links.proxy.retire(self.life)

@@ -1,7 +1,8 @@
-"""The worker image: how a user gets one, and the rule that builds it."""
+"""The worker image: how a user gets one, the rule that builds it, and what a pod of it says."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import subprocess
@@ -12,10 +13,17 @@ from pathlib import Path
 from trialwatt import __version__
 from trialwatt.config.surroundings import IMAGE
 from trialwatt.errors import TrialwattError
+from trialwatt.platforms.kubernetes.shared import open_namespace, pod_of
+from trialwatt.platforms.kubernetes.waiting import has_ended, wait_for, wait_until_gone
 
-NAME = f"trialwatt-worker:{__version__}"
+TAG = f"trialwatt-worker:{__version__}"
 FILE = "envs/Containerfile"
 BUILDERS = ("docker", "podman")
+
+POD = "probe"
+DISK_MB = 64
+DEADLINE_S = 600
+COMMAND = ["python", "-m", "trialwatt.lifecycle.image_facts"]
 
 
 def how_to_get_one() -> str:
@@ -34,7 +42,7 @@ def _after(builder: str) -> list[str]:
     """The ways to the nodes of what this builder has built, under the name that it gave."""
     if builder == "podman":
         # kind and minikube look into docker's images only; podman names an image in full.
-        name, archive = f"localhost/{NAME}", "trialwatt-worker.tar"
+        name, archive = f"localhost/{TAG}", "trialwatt-worker.tar"
         saved = f"podman save --output {archive} {name}"
         ways = [
             f"{saved} && kind load image-archive {archive}",
@@ -42,9 +50,9 @@ def _after(builder: str) -> list[str]:
             f"{saved}, and on each node: ctr -n k8s.io images import {archive}",
         ]
     else:
-        name = NAME
+        name = TAG
         ways = [f"kind load docker-image {name}", f"minikube image load {name}"]
-    pushed = f"REGISTRY/{NAME}"
+    pushed = f"REGISTRY/{TAG}"
     ways += [f"{builder} tag {name} {pushed} && {builder} push {pushed}"]
     return [
         "  bring it to the nodes, in one of these ways:",
@@ -57,7 +65,7 @@ def _after(builder: str) -> list[str]:
 def command(project: Path, arguments: Sequence[str] = ()) -> list[str]:
     """The command that builds the image. Raises TrialwattError where nothing here can build it."""
     file = str(project / FILE)
-    return [_builder(), "build", "--file", file, "--tag", NAME, *arguments, str(project)]
+    return [_builder(), "build", "--file", file, "--tag", TAG, *arguments, str(project)]
 
 
 def _builder() -> str:
@@ -81,7 +89,7 @@ def _builder() -> str:
         raise TrialwattError("\n".join(said))
     raise TrialwattError(
         f"neither docker nor podman is installed here, and one of them builds {FILE}: install one, "
-        f"or build it on another machine: docker build --file {FILE} --tag {NAME} ."
+        f"or build it on another machine: docker build --file {FILE} --tag {TAG} ."
     )
 
 
@@ -96,4 +104,42 @@ def build(project: Path, arguments: Sequence[str] = ()) -> None:
     code = subprocess.run(asked, check=False).returncode
     if code:
         raise TrialwattError(f"{asked[0]} could not build {FILE} (exit code {code}); see above")
-    print("\n".join([f"built {NAME}. Now:", *_after(asked[0])]), file=sys.stderr, flush=True)
+    print("\n".join([f"built {TAG}. Now:", *_after(asked[0])]), file=sys.stderr, flush=True)
+
+
+def ask_image(api, testbed) -> dict:
+    """Facts of the testbed's image, with its digest; the pod is gone when this returns.
+
+    Raises TrialwattError: the image cannot be pulled or started, or is no worker image.
+    """
+    kubernetes = testbed.kubernetes
+    space, _ = open_namespace(api, kubernetes)
+    pods = f"/api/v1/namespaces/{space}/pods"
+    path = f"{pods}/{POD}"
+    api.delete(path, gracePeriodSeconds=0)  # of a call that was cut off
+    wait_until_gone(api, path, kubernetes.undeploy_s)
+    try:
+        api.post(pods, pod_of(kubernetes, POD, COMMAND, DISK_MB, DEADLINE_S))
+        pod = wait_for(api, kubernetes, space, POD, has_ended)
+        _, _, said = api.raw("GET", f"{path}/log")
+    finally:
+        api.delete(path, gracePeriodSeconds=0)
+    (status,) = pod["status"]["containerStatuses"]
+    try:
+        facts = json.loads(said.decode().strip().splitlines()[-1])
+    except (ValueError, IndexError) as error:
+        raise TrialwattError(
+            f"kubernetes.image: {kubernetes.image} is no worker image of trialwatt: it says "
+            f"{said[:200]!r}. Build one with `snakemake --profile k8s image`"
+        ) from error
+    return facts | {
+        "image": kubernetes.image,
+        "digest": digest_of(status.get("imageID", "")),
+        "node": pod["spec"]["nodeName"],
+    }
+
+
+def digest_of(image_id: str) -> str:
+    """sha256:… of a container's imageID, whatever stands before it; empty where it has none."""
+    _, found, digest = image_id.rpartition("sha256:")
+    return f"sha256:{digest}" if found else ""

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from trialwatt.config.models import Kubernetes
 from trialwatt.platforms.base import Role
-from trialwatt.platforms.groups.processes import COMPONENT_VARIABLE, RUN_VARIABLE
-from trialwatt.platforms.kubernetes import agent, hub, restricted
+from trialwatt.platforms.hub import server
+from trialwatt.platforms.hub.client import ADDRESS, LIFE, TOKEN
+from trialwatt.platforms.kubernetes import agent
 from trialwatt.platforms.kubernetes.capacity import placement
-from trialwatt.platforms.kubernetes.hub_client import ADDRESS, LIFE, TOKEN
+from trialwatt.platforms.processes import COMPONENT_VARIABLE, RUN_VARIABLE
 
 MANAGED = "app.kubernetes.io/managed-by"
 RUN_ID = "trialwatt/run-id"
@@ -27,6 +28,24 @@ OWNER_FACTS = "trialwatt/owner-facts"
 HEARTBEAT = "trialwatt/heartbeat"
 """Annotation: UTC, in seconds, at which the coordinator was last known to be alive."""
 
+USER = 10001
+"""User and group of the image's processes; of no person."""
+POD_SECURITY = {
+    "runAsNonRoot": True,
+    "runAsUser": USER,
+    "runAsGroup": USER,
+    "fsGroup": USER,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""What Pod Security's level "restricted" asks of every pod, and every pod here keeps to."""
+CONTAINER_SECURITY = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+"""The same of every container: it writes to its mounts alone."""
+
+HUB_PORTS = [{"protocol": "TCP", "port": server.PORT}]
 QUOTA = POLICY = HUB_SECRET = "trialwatt"
 PULL_SECRET = "registry"
 SCRATCH = "/run/trialwatt"
@@ -56,17 +75,16 @@ class Place:
 
 def namespace(place: Place, owner: str, owner_facts: str, heartbeat: str) -> dict:
     """The run's namespace; `owner` is a label by which a dead coordinator's are found."""
+    made = restricted_namespace(place.namespace, place.labels | {OWNER: owner})
+    made["metadata"]["annotations"] = {OWNER_FACTS: owner_facts, HEARTBEAT: heartbeat}
+    return made
+
+
+def restricted_namespace(name: str, labels: dict[str, str]) -> dict:
+    """Refuses pods that want more than Pod Security's level "restricted" gives."""
     security = "pod-security.kubernetes.io/enforce"
-    return {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {
-            "name": place.namespace,
-            "labels": place.labels
-            | {OWNER: owner, security: "restricted", f"{security}-version": "latest"},
-            "annotations": {OWNER_FACTS: owner_facts, HEARTBEAT: heartbeat},
-        },
-    }
+    labels = labels | {security: "restricted", f"{security}-version": "latest"}
+    return made_of("v1", "Namespace", name, labels)
 
 
 def quota(place: Place, roles: Iterable[Role]) -> dict:
@@ -85,83 +103,67 @@ def quota(place: Place, roles: Iterable[Role]) -> dict:
         for name in each.keys() - {"cpu", "memory", "ephemeral-storage"}:
             devices[name] = devices.get(name, 0) + int(each[name])
     hard |= {f"requests.{name}": str(count) for name, count in devices.items()}
-    return {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": QUOTA, "labels": place.labels},
-        "spec": {"hard": hard},
-    }
+    return made_of("v1", "ResourceQuota", QUOTA, place.labels, spec={"hard": hard})
 
 
 def policies(place: Place) -> list[dict]:
     """Nothing goes in or out, but between the pods of the run and to the shared data; and the API
     server, which is no pod and has no address that is known, reaches the hub's port. That port
     opens to a token alone."""
-
-    def policy(name: str, spec: dict) -> dict:
-        return {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": {"name": name, "labels": place.labels},
-            "spec": spec,
-        }
-
     inside = [{"podSelector": {}}]
     shared = [{"namespaceSelector": {"matchLabels": {MANAGED: "trialwatt", PART: "shared"}}}]
-    port = [{"protocol": "TCP", "port": hub.PORT}]
+    between = {
+        "podSelector": {},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": inside}],
+        "egress": [{"to": inside}, {"to": shared, "ports": HUB_PORTS}],
+    }
+    to_hub = {
+        "podSelector": {"matchLabels": {COMPONENT: server.HUB}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"ports": HUB_PORTS}],
+    }
     return [
-        policy(
-            POLICY,
-            {
-                "podSelector": {},
-                "policyTypes": ["Ingress", "Egress"],
-                "ingress": [{"from": inside}],
-                "egress": [{"to": inside}, {"to": shared, "ports": port}],
-            },
-        ),
-        policy(
-            f"{POLICY}-hub",
-            {
-                "podSelector": {"matchLabels": {COMPONENT: hub.NAME}},
-                "policyTypes": ["Ingress"],
-                "ingress": [{"ports": port}],
-            },
-        ),
+        network_policy(POLICY, place.labels, between),
+        network_policy(f"{POLICY}-hub", place.labels, to_hub),
     ]
 
 
-def secret(place: Place, name: str, values: dict[str, str]) -> dict:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "labels": place.labels},
-        "type": "Opaque",
-        "stringData": values,
-    }
+def network_policy(name: str, labels: dict[str, str], spec: dict) -> dict:
+    return made_of("networking.k8s.io/v1", "NetworkPolicy", name, labels, spec=spec)
 
 
-def pull_secret(place: Place, content: str) -> dict:
+def secret(labels: dict[str, str], name: str, values: dict[str, str], kind: str = "Opaque") -> dict:
+    return made_of("v1", "Secret", name, labels, type=kind, stringData=values)
+
+
+def pull_secret(labels: dict[str, str], content: str) -> dict:
     """A private registry's credentials, the content of a docker config.json."""
-    return secret(place, PULL_SECRET, {".dockerconfigjson": content}) | {
-        "type": "kubernetes.io/dockerconfigjson"
-    }
+    values = {".dockerconfigjson": content}
+    return secret(labels, PULL_SECRET, values, "kubernetes.io/dockerconfigjson")
+
+
+def made_of(version: str, kind: str, name: str, labels: dict[str, str], **rest) -> dict:
+    """An object of the API: what each has, and the rest."""
+    made = {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": labels}}
+    return made | rest
 
 
 def hub_pod(place: Place) -> dict:
     """The run's journal and post office."""
-    module = "trialwatt.platforms.kubernetes.hub"
+    module = "trialwatt.platforms.hub.server"
     container = {
         "command": ["python", "-m", module],
-        "args": ["--folder", f"{SCRATCH}/hub", "--port", str(hub.PORT)],
-        "env": [_variable(hub.HZ_VARIABLE, f"{min(1.0, place.sample_hz):g}"), _token()],
-        "ports": [{"containerPort": hub.PORT}],
+        "args": ["--folder", f"{SCRATCH}/hub", "--port", str(server.PORT)],
+        "env": [_variable(server.HZ_VARIABLE, f"{min(1.0, place.sample_hz):g}"), token_variable()],
+        "ports": [{"containerPort": server.PORT}],
         "readinessProbe": {
-            "httpGet": {"path": "/healthz", "port": hub.PORT},
+            "httpGet": {"path": "/healthz", "port": server.PORT},
             "periodSeconds": 1,
             "failureThreshold": 30,
         },
     }
-    return _pod(place, hub.NAME, hub.NAME, container, hub_limits(place.kubernetes), "cpu")
+    return _pod(place, server.HUB, server.HUB, container, hub_limits(place.kubernetes), "cpu")
 
 
 def component_pod(
@@ -201,7 +203,7 @@ def component_pod(
         "env": [
             *(_variable(name, value) for name, value in environment.items()),
             {"name": agent.HOST, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-            _token(),
+            token_variable(),
         ],
     }
     if secrets:
@@ -214,48 +216,49 @@ def component_pod(
     return pod
 
 
-def hub_limits(kubernetes: Kubernetes) -> dict[str, str]:
-    return _limits(kubernetes, kubernetes.hub.cpu, kubernetes.hub.memory_mb)
+def hub_limits(kubernetes: Kubernetes, disk_mb: int | None = None) -> dict[str, str]:
+    """What a hub is given. disk_mb: of its writable folder, if not that of a component."""
+    disk_mb = kubernetes.ephemeral_mb if disk_mb is None else disk_mb
+    return _limits(kubernetes.hub.cpu, kubernetes.hub.memory_mb, disk_mb)
 
 
 def role_limits(kubernetes: Kubernetes, role: Role) -> dict[str, str]:
     """What a role is given, in Kubernetes' units: requests and limits alike."""
-    limits = _limits(kubernetes, role.cpu, role.memory_mb)
+    limits = _limits(role.cpu, role.memory_mb, kubernetes.ephemeral_mb)
     device = kubernetes.accelerators.get(role.accelerator) if role.kind == "worker" else None
     return limits if device is None else limits | {device.resource: str(device.count)}
 
 
-def _limits(kubernetes: Kubernetes, cpu: float, memory_mb: int) -> dict[str, str]:
+def _limits(cpu: float, memory_mb: int, disk_mb: int) -> dict[str, str]:
     return {
         "cpu": f"{max(1, round(cpu * 1000))}m",
         "memory": f"{memory_mb}Mi",
-        "ephemeral-storage": f"{kubernetes.ephemeral_mb}Mi",
+        "ephemeral-storage": f"{disk_mb}Mi",
     }
 
 
 def _pod(
     place: Place, name: str, component: str, container: dict, limits: dict[str, str], kind: str
 ) -> dict:
-    kubernetes = place.kubernetes
-    selector, tolerations = placement(kubernetes, kind)
-    container |= {
-        "name": "main",
-        "image": kubernetes.image,
-        "imagePullPolicy": kubernetes.image_pull_policy,
-        "resources": {"requests": limits, "limits": limits},
-        "securityContext": restricted.of_container(),
-        "volumeMounts": [
-            {"name": "scratch", "mountPath": SCRATCH, "subPath": "run"},
-            {"name": "scratch", "mountPath": "/tmp", "subPath": "tmp"},
-            {"name": "shm", "mountPath": "/dev/shm"},
-        ],
-    }
-    spec = {
-        "restartPolicy": "Never",
+    labels = place.labels | {COMPONENT: component}
+    pod = powerless_pod(place.kubernetes, name, labels, {"name": "main"} | container, limits, kind)
+    pod["metadata"]["namespace"] = place.namespace
+    spec = pod["spec"]
+    spec["containers"][0]["volumeMounts"].append({"name": "shm", "mountPath": "/dev/shm"})
+    shm = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{SHM_MB}Mi"}}
+    spec["volumes"].append(shm)
+    spec["tolerations"] += [
+        {
+            "key": f"node.kubernetes.io/{trouble}",
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": NODE_LOST_S,
+        }
+        for trouble in ("not-ready", "unreachable")
+    ]
+    spec |= {
         "activeDeadlineSeconds": place.deadline_s,
         "terminationGracePeriodSeconds": GRACE_S,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
         # Components know addresses. Who asks for a name all the same hears at once that there is
         # none, and does not wait for a server that the policies keep out of reach.
         "dnsPolicy": "None",
@@ -263,38 +266,43 @@ def _pod(
             "nameservers": ["127.0.0.1"],
             "options": [{"name": "timeout", "value": "1"}, {"name": "attempts", "value": "1"}],
         },
-        "securityContext": restricted.of_pod(),
+    }
+    return pod
+
+
+def powerless_pod(
+    kubernetes: Kubernetes,
+    name: str,
+    labels: dict[str, str],
+    container: dict,
+    limits: dict[str, str],
+    kind: str,
+) -> dict:
+    """A pod without any right, with a writable folder. kind: whose nodes it may be on."""
+    selector, tolerations = placement(kubernetes, kind)
+    container = container | {
+        "image": kubernetes.image,
+        "imagePullPolicy": kubernetes.image_pull_policy,
+        "resources": {"requests": limits, "limits": limits},
+        "securityContext": CONTAINER_SECURITY,
+        "volumeMounts": [
+            {"name": "scratch", "mountPath": SCRATCH, "subPath": "run"},
+            {"name": "scratch", "mountPath": "/tmp", "subPath": "tmp"},
+        ],
+    }
+    spec = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": POD_SECURITY,
         "containers": [container],
-        "volumes": [
-            {"name": "scratch", "emptyDir": {"sizeLimit": limits["ephemeral-storage"]}},
-            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{SHM_MB}Mi"}},
-        ],
+        "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": limits["ephemeral-storage"]}}],
         "nodeSelector": selector,
-        "tolerations": [
-            *(one.model_dump(exclude_none=True) for one in tolerations),
-            *(
-                {
-                    "key": f"node.kubernetes.io/{trouble}",
-                    "operator": "Exists",
-                    "effect": "NoExecute",
-                    "tolerationSeconds": NODE_LOST_S,
-                }
-                for trouble in ("not-ready", "unreachable")
-            ),
-        ],
+        "tolerations": [one.model_dump(exclude_none=True) for one in tolerations],
     }
     if kubernetes.image_pull_secret_env:
         spec["imagePullSecrets"] = [{"name": PULL_SECRET}]
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": name,
-            "namespace": place.namespace,
-            "labels": place.labels | {COMPONENT: component},
-        },
-        "spec": spec,
-    }
+    return made_of("v1", "Pod", name, labels, spec=spec)
 
 
 def _prefers(node: str) -> dict:
@@ -303,11 +311,9 @@ def _prefers(node: str) -> dict:
     return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
-def _token() -> dict:
-    return {
-        "name": TOKEN,
-        "valueFrom": {"secretKeyRef": {"name": HUB_SECRET, "key": TOKEN}},
-    }
+def token_variable(secret: str = HUB_SECRET) -> dict:
+    """The environment variable that opens a hub, from a Secret."""
+    return {"name": TOKEN, "valueFrom": {"secretKeyRef": {"name": secret, "key": TOKEN}}}
 
 
 def _variable(name: str, value: str) -> dict:

@@ -13,6 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from trialwatt.backoff import repeated
 from trialwatt.config.models import Kubernetes, Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import (
@@ -25,19 +26,18 @@ from trialwatt.platforms.base import (
     Usage,
     resolved,
 )
-from trialwatt.platforms.kubernetes import agent, faults, manifests, owner, reaping
+from trialwatt.platforms.hub.client import TOKEN
+from trialwatt.platforms.hub.journal import Entry
+from trialwatt.platforms.hub.server import HUB, PORT
+from trialwatt.platforms.kubernetes import agent, faults, manifests, reaping
 from trialwatt.platforms.kubernetes.access import Api, ApiFault, connect
 from trialwatt.platforms.kubernetes.clocks import SAME_CLOCK_NS, Ahead, Clocks, hub_ahead
 from trialwatt.platforms.kubernetes.facts import hashed
-from trialwatt.platforms.kubernetes.gone import delete_namespace
 from trialwatt.platforms.kubernetes.handle import MAX_GRACE_S, WORD_S, Links, PodHandle
-from trialwatt.platforms.kubernetes.hub import NAME as HUB
-from trialwatt.platforms.kubernetes.hub import PORT
-from trialwatt.platforms.kubernetes.hub_client import TOKEN
-from trialwatt.platforms.kubernetes.journal import JournalReader, samples
-from trialwatt.platforms.kubernetes.journal_file import Entry
+from trialwatt.platforms.kubernetes.hub_proxy import HubProxy, Sender
+from trialwatt.platforms.kubernetes.journal_copy import JournalReader, samples
 from trialwatt.platforms.kubernetes.machine import ReservedMachine
-from trialwatt.platforms.kubernetes.post import Post, Sender
+from trialwatt.platforms.kubernetes.waiting import delete_namespace
 from trialwatt.platforms.kubernetes.watch import Watch
 
 DATA_SECRET = "dataset"
@@ -76,17 +76,17 @@ class KubernetesPlatform(Platform, PlatformKind):
         self._made = False  # whether there may be a namespace
         self._removing = self._removed = False
         self._stopped = threading.Event()
-        self._post = Post(api, place.namespace, self._token)
-        self._sender = Sender(self._post, self._lost)
-        self._reader = JournalReader(self._post, folder, self._take, self._lost)
+        self._proxy = HubProxy(api, place.namespace, self._token)
+        self._sender = Sender(self._proxy, self._lost)
+        self._reader = JournalReader(self._proxy, folder, self._take, self._lost)
         self._links = Links(
-            api, place.namespace, folder, self._post, self._sender, self._reader.drain
+            api, place.namespace, folder, self._proxy, self._sender, self._reader.drain
         )
         limits = place.kubernetes.hub
         self._hub = PodHandle(
             Role(HUB, "service", (), limits.cpu, limits.memory_mb),
             HUB,
-            Links(api, place.namespace, folder, self._post, self._sender, lambda: None),
+            Links(api, place.namespace, folder, self._proxy, self._sender, lambda: None),
             self._hub_ended,
         )
         self._watches = [
@@ -277,9 +277,9 @@ class KubernetesPlatform(Platform, PlatformKind):
 
     def _deploy(self) -> None:
         """Namespace, policies, secrets and the hub; returns when that can be read."""
-        place, who = self._place, owner.facts()
+        place, who = self._place, reaping.own_facts()
         self._server = self._api.get("/version").get("gitVersion", "")
-        space = manifests.namespace(place, owner.label(who), json.dumps(who), _now())
+        space = manifests.namespace(place, reaping.owner_label(who), json.dumps(who), _now())
         try:
             self._api.post("/api/v1/namespaces", space)
             self._made = True
@@ -302,11 +302,11 @@ class KubernetesPlatform(Platform, PlatformKind):
             raise TrialwattError(
                 f"the run's hub does not start: {self._hub_end or self._events.get(HUB, '')}"
             )
-        self._clocks.hub.append(hub_ahead(self._post))
+        self._clocks.hub.append(hub_ahead(self._proxy))
         self._reader.start()
 
     def _create(self, kind: str, make: Callable[..., dict], *arguments) -> None:
-        self._api.post(f"{self._path}/{kind}", make(self._place, *arguments))
+        self._api.post(f"{self._path}/{kind}", make(self._place.labels, *arguments))
 
     def _pod_of(self, role: Role, life: str, node: str | None) -> dict:
         names, variables = [], {}
@@ -327,18 +327,19 @@ class KubernetesPlatform(Platform, PlatformKind):
 
     def _create_pod(self, pod: dict, component: str) -> None:
         """Raises TrialwattError with the cluster's sentence where it refuses the pod."""
-        deadline, pause = time.monotonic() + QUOTA_S, 0.05
-        while True:
-            try:
-                self._api.post(f"{self._path}/pods", pod)
-                return
-            except ApiFault as fault:
-                # Our own quota was enlarged just now, or a pod of ours is going.
-                own = fault.status == 403 and f"quota: {manifests.QUOTA}" in fault.message
-                if not own or time.monotonic() > deadline:
-                    raise TrialwattError(f"{component} cannot be started: {fault}") from fault
-            time.sleep(pause)
-            pause = min(2 * pause, 0.5)
+        deadline = time.monotonic() + QUOTA_S
+
+        def is_over(fault: ApiFault, pause_s: float) -> bool:
+            # Our own quota was enlarged just now, or a pod of ours is going.
+            own = fault.status == 403 and f"quota: {manifests.QUOTA}" in fault.message
+            return not own or time.monotonic() > deadline
+
+        try:
+            repeated(
+                lambda: self._api.post(f"{self._path}/pods", pod), ApiFault, is_over, 0.05, 0.5
+            )
+        except ApiFault as fault:
+            raise TrialwattError(f"{component} cannot be started: {fault}") from fault
 
     def _reserve(self) -> None:
         """Make the quota as large as what is expected."""
@@ -469,7 +470,7 @@ class KubernetesPlatform(Platform, PlatformKind):
         if self._hub.alive and self._clocks.hub:
             # Where the hub cannot be read any more there is nothing left to lose.
             with suppress(ApiFault):
-                self._clocks.hub.append(hub_ahead(self._post))
+                self._clocks.hub.append(hub_ahead(self._proxy))
                 self._reader.drain()
 
 

@@ -1,13 +1,18 @@
-"""Removing namespaces of runs whose coordinator is dead."""
+"""Removing namespaces of runs whose coordinator is dead: whose each is, and if that lives."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import socket
 import time
+from pathlib import Path
 
-from trialwatt.platforms.kubernetes import manifests, owner
+from trialwatt.platforms.kubernetes import manifests
 from trialwatt.platforms.kubernetes.access import Api
-from trialwatt.platforms.kubernetes.gone import delete_namespace
+from trialwatt.platforms.kubernetes.waiting import delete_namespace
+from trialwatt.platforms.processes import read_stat
 
 SILENCE_S = 600
 """A coordinator of another machine that has been silent for so long counts as dead."""
@@ -40,6 +45,47 @@ def is_dead(annotations: dict, all_hosts: bool, now_s: float) -> bool:
         return False  # written by somebody else
     if not isinstance(who, dict) or not who:
         return False
-    if owner.is_here(who):
-        return not owner.lives(who)
+    if is_here(who):
+        return not lives(who)
     return all_hosts and silent_s > SILENCE_S
+
+
+def own_facts() -> dict:
+    """This process, so that another one of this machine can tell whether it lives."""
+    stat = read_stat(os.getpid())
+    return _place() | {"pid": os.getpid(), "start": stat.start if stat else 0}
+
+
+def owner_label(owner: dict) -> str:
+    """A short hash of an owner, as the value of a label."""
+    return hashlib.sha256(json.dumps(owner, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def is_here(owner: dict) -> bool:
+    """Whether it is, or was, a process that this machine can judge.
+
+    Another container of this machine has processes of its own, which are not seen from here.
+    """
+    here = _place()
+    rebooted = owner.get("boot") != here["boot"]
+    return owner.get("host") == here["host"] and (
+        rebooted or owner.get("processes") == here["processes"]
+    )
+
+
+def lives(owner: dict) -> bool:
+    """Whether an owner of this machine lives: the same boot, process number and start time."""
+    here = _place()
+    if any(owner.get(key) != here[key] for key in here):
+        return False
+    stat = read_stat(int(owner.get("pid", 0)))
+    return stat is not None and stat.start == owner.get("start") and stat.state != "Z"
+
+
+def _place() -> dict:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return {
+        "host": socket.gethostname(),
+        "boot": boot,
+        "processes": str(Path("/proc/self/ns/pid").readlink()),
+    }

@@ -5,8 +5,9 @@ It is brought up once, used again by every run, and goes with `snakemake --profi
 
 from __future__ import annotations
 
+import base64
 import os
-import time
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -14,22 +15,29 @@ from urllib.parse import quote
 from trialwatt.config.models import Kubernetes, Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
-from trialwatt.platforms.kubernetes import guests
+from trialwatt.platforms.hub.client import TOKEN
+from trialwatt.platforms.hub.server import PORT
+from trialwatt.platforms.kubernetes import manifests
 from trialwatt.platforms.kubernetes.access import Api, ApiFault
 from trialwatt.platforms.kubernetes.faults import is_ready
-from trialwatt.platforms.kubernetes.gone import delete_namespace, wait_until_gone
-from trialwatt.platforms.kubernetes.hub import PORT
-from trialwatt.platforms.kubernetes.hub_client import TOKEN_HEADER
+from trialwatt.platforms.kubernetes.hub_proxy import HubProxy
 from trialwatt.platforms.kubernetes.rights import SHARED_SECRET
-from trialwatt.platforms.kubernetes.waiting import wait_for
+from trialwatt.platforms.kubernetes.waiting import delete_namespace, wait_for, wait_until_gone
 
 POD = "data"
 DISK_MB = 1024
 UPLOAD_S = 600.0
 PATIENCE_S = 30.0
 """For so long an API server may be away, or a pod that has just become ready unreachable."""
-PASSING = (0, 502, 503, 504)
 EXISTS, NOT_FOUND = 409, 404
+LABELS = {manifests.MANAGED: "trialwatt", manifests.PART: "shared"}
+ISOLATION = {
+    "podSelector": {},
+    "policyTypes": ["Ingress", "Egress"],
+    "ingress": [{"ports": manifests.HUB_PORTS}],
+}
+"""Only the port that opens to the token is open, and no pod here reaches anything. From everywhere:
+the API server, which passes the data on, is no pod and has no address that is known."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +71,11 @@ def data_source(api: Api, testbed: Testbed, data: Path) -> DataSource:
 
 def open_namespace(api: Api, kubernetes: Kubernetes) -> tuple[str, str]:
     """The shared namespace, made where it is missing, and its token."""
-    space = guests.namespace_of(kubernetes)
-    _made(api, "/api/v1/namespaces", guests.namespace(space))
+    space = namespace_of(kubernetes)
+    _made(api, "/api/v1/namespaces", manifests.restricted_namespace(space, LABELS))
     below = f"/api/v1/namespaces/{space}"
     policies = f"/apis/networking.k8s.io/v1/namespaces/{space}/networkpolicies"
-    _made(api, policies, guests.network_policy())
+    _made(api, policies, manifests.network_policy("trialwatt", LABELS, ISOLATION))
     if variable := kubernetes.image_pull_secret_env:
         content = os.environ.get(variable, "")
         if not content:
@@ -75,10 +83,10 @@ def open_namespace(api: Api, kubernetes: Kubernetes) -> tuple[str, str]:
                 f"kubernetes.image_pull_secret_env: the environment variable {variable} is empty; "
                 "it must hold the content of a docker config.json"
             )
-        _made(api, f"{below}/secrets", guests.pull_secret(content))
-    token = guests.new_token()
-    if not _made(api, f"{below}/secrets", guests.secret(token)):
-        token = guests.token_in(api.get(f"{below}/secrets/{SHARED_SECRET}"))
+        _made(api, f"{below}/secrets", manifests.pull_secret(LABELS, content))
+    token = secrets.token_urlsafe(32)
+    if not _made(api, f"{below}/secrets", manifests.secret(LABELS, SHARED_SECRET, {TOKEN: token})):
+        token = token_in(api.get(f"{below}/secrets/{SHARED_SECRET}"))
     return space, token
 
 
@@ -87,7 +95,7 @@ def remove(api: Api, testbed: Testbed) -> list[str]:
 
     Raises TrialwattError where it is not gone in time, with what holds it.
     """
-    space = guests.namespace_of(testbed.kubernetes)
+    space = namespace_of(testbed.kubernetes)
     path = f"/api/v1/namespaces/{space}"
     try:
         labels = api.get(path)["metadata"].get("labels") or {}
@@ -95,7 +103,7 @@ def remove(api: Api, testbed: Testbed) -> list[str]:
         if error.status == NOT_FOUND:
             return []
         raise
-    if any(labels.get(key) != value for key, value in guests.LABELS.items()):
+    if any(labels.get(key) != value for key, value in LABELS.items()):
         raise TrialwattError(f"the namespace {space} is not ours (its labels say so): left alone")
     delete_namespace(api, space, testbed.kubernetes.undeploy_s)
     return [f"removed the namespace {space} with the shared data"]
@@ -104,9 +112,9 @@ def remove(api: Api, testbed: Testbed) -> list[str]:
 def _data_pod(api: Api, kubernetes: Kubernetes, space: str) -> dict:
     """The running data pod. One that has ended, or is of another image, is replaced."""
     path = f"/api/v1/namespaces/{space}/pods"
-    command = ["python", "-m", "trialwatt.platforms.kubernetes.hub", "--files-only"]
-    command += ["--folder", f"{guests.FOLDER}/shared", "--port", str(PORT)]
-    wanted = guests.pod(kubernetes, POD, command, DISK_MB, serves=True)
+    command = ["python", "-m", "trialwatt.platforms.hub.server", "--files-only"]
+    command += ["--folder", f"{manifests.SCRATCH}/shared", "--port", str(PORT)]
+    wanted = served(pod_of(kubernetes, POD, command, DISK_MB))
     try:
         there = api.get(f"{path}/{POD}")
     except ApiFault as error:
@@ -141,8 +149,7 @@ class _Served:
     """The files of the data pod, through the API server."""
 
     def __init__(self, api: Api, space: str, token: str):
-        self._api, self._headers = api, {TOKEN_HEADER: token}
-        self._path = f"/api/v1/namespaces/{space}/pods/{POD}:{PORT}/proxy/files"
+        self._hub = HubProxy(api, space, token, PATIENCE_S, POD)
 
     def text(self, name: str) -> str:
         """What a small file holds; empty where there is none."""
@@ -154,18 +161,49 @@ class _Served:
 
     def _answer(self, method: str, name: str, content: bytes | None, headers: dict) -> bytes:
         """The body of an answer, empty where there is no such file. Repeated where that helps."""
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                path = f"{self._path}/{quote(name)}"
-                headers = self._headers | headers
-                return self._api.raw(method, path, content, headers=headers, answer_s=UPLOAD_S)[2]
-            except ApiFault as error:
-                if method == "GET" and error.status == NOT_FOUND:
-                    return b""
-                if error.status not in PASSING or time.monotonic() > deadline:
-                    raise TrialwattError(
-                        f"the data pod does not take or give {name}: {error}. `snakemake --profile "
-                        "k8s undeploy` removes it; the next call brings it up anew"
-                    ) from error
-            time.sleep(1)
+        try:
+            return self._hub.ask(method, f"/files/{quote(name)}", content, headers, UPLOAD_S)[1]
+        except ApiFault as error:
+            if method == "GET" and error.status == NOT_FOUND:
+                return b""
+            raise TrialwattError(
+                f"the data pod does not take or give {name}: {error}. `snakemake --profile "
+                "k8s undeploy` removes it; the next call brings it up anew"
+            ) from error
+
+
+def namespace_of(kubernetes: Kubernetes) -> str:
+    return f"{kubernetes.namespace_prefix}-shared"
+
+
+def token_in(secret: dict) -> str:
+    return base64.b64decode(secret["data"][TOKEN]).decode()
+
+
+def pod_of(
+    kubernetes: Kubernetes, name: str, command: list[str], disk_mb: int, deadline_s: int = 0
+) -> dict:
+    """A pod of the deploy stage, in the limits of a hub.
+
+    disk_mb: of its writable folder. deadline_s: it is ended then, whoever is still there; 0: never.
+    """
+    labels = LABELS | {manifests.COMPONENT: name}
+    container = {"name": name, "command": command}
+    limits = manifests.hub_limits(kubernetes, disk_mb)
+    pod = manifests.powerless_pod(kubernetes, name, labels, container, limits, "cpu")
+    pod["spec"]["terminationGracePeriodSeconds"] = 1
+    if deadline_s:
+        pod["spec"]["activeDeadlineSeconds"] = deadline_s
+    return pod
+
+
+def served(pod: dict) -> dict:
+    """The pod as one that is ready when it answers on the hub's port, is started again when it
+    fails, and gets the shared token."""
+    pod["spec"]["restartPolicy"] = "Always"
+    pod["spec"]["containers"][0] |= {
+        "ports": [{"containerPort": PORT}],
+        "readinessProbe": {"httpGet": {"path": "/healthz", "port": PORT}, "periodSeconds": 1},
+        "env": [manifests.token_variable(SHARED_SECRET)],
+    }
+    return pod

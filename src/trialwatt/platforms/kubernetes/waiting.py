@@ -1,4 +1,4 @@
-"""Waiting for a single pod of the deploy stage: until it is ready or has ended, or cannot."""
+"""Waiting until a pod of the deploy stage is ready or has ended, and until one is deleted."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 from trialwatt.config.models import Kubernetes
 from trialwatt.errors import TrialwattError
+from trialwatt.platforms.kubernetes.access import Api, ApiFault
 from trialwatt.platforms.kubernetes.faults import IMAGE_FAULTS, will_not_start
 
 PERIOD_S = 1.0
 TAIL_LINES = 20
+
+NOT_FOUND, CONFLICT = 404, 409
 
 
 def has_ended(pod: dict) -> bool:
@@ -86,3 +89,48 @@ def _state(pod: dict) -> str:
             if state.get("exitCode"):
                 said.append(f"exit code {state['exitCode']}")
     return ", ".join(part for part in said if part)
+
+
+def delete_namespace(api: Api, name: str, patience_s: float) -> None:
+    """Delete a namespace with all that is in it. Raises TrialwattError where that takes longer."""
+    path = f"/api/v1/namespaces/{name}"
+    try:
+        api.delete(path)
+    except ApiFault as error:
+        if error.status != CONFLICT:  # it is going already
+            raise
+    wait_until_gone(api, path, patience_s)
+
+
+def wait_until_gone(api: Api, path: str, patience_s: float) -> None:
+    """Return when there is no such object any more. Raises TrialwattError after patience_s."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            there = api.get(path)
+        except ApiFault as error:
+            if error.status == NOT_FOUND:
+                return
+            raise
+        if time.monotonic() > deadline:
+            name, why = path.rsplit("/", 1)[1], what_holds(there)
+            raise TrialwattError(
+                f"{name} is not gone after {patience_s:g} s: {why}. Look at it with "
+                f"`kubectl get --raw {path}`"
+            )
+        time.sleep(PERIOD_S)
+
+
+def what_holds(there: dict) -> str:
+    """Finalizers and conditions of an object that is being deleted."""
+    said = []
+    finalizers = [
+        *(there["metadata"].get("finalizers") or []),
+        *((there.get("spec") or {}).get("finalizers") or []),
+    ]
+    if finalizers:
+        said.append(f"finalizers {', '.join(finalizers)}")
+    for condition in (there.get("status") or {}).get("conditions") or []:
+        if condition.get("status") == "True" and condition.get("message"):
+            said.append(f"{condition['type']}: {condition['message']}")
+    return "; ".join(said) or "the cluster gives no reason"

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trialwatt.metrics.tables import write_parquet
-from trialwatt.review.compare import words
 from trialwatt.review.compare.rounding import Rounding
+from trialwatt.review.compare.texts import excerpts, in_bytes, short
 
 
 def parquet(theirs: bytes, ours: bytes, rounding: Rounding) -> str:
@@ -30,9 +30,9 @@ def parquet(theirs: bytes, ours: bytes, rounding: Rounding) -> str:
         if said := _column(name, one[name], other[name], rounding):
             return said
     if a.created_by != b.created_by:
-        return f"written by {words.short(str(a.created_by))}, made again by {b.created_by}"
+        return f"written by {short(str(a.created_by))}, made again by {b.created_by}"
     if not _is_as_we_write_it(theirs):
-        return words.in_bytes(theirs, ours)
+        return in_bytes(theirs, ours)
     return ""
 
 
@@ -54,7 +54,7 @@ def _column(name: str, x: pa.ChunkedArray, y: pa.ChunkedArray, rounding: Roundin
 
 
 def _worded(name: str, row: int, x: pa.ChunkedArray, y: pa.ChunkedArray) -> str:
-    return f"row {row + 1}, column {name}: {words.excerpts(str(x[row]), str(y[row]))}"
+    return f"row {row + 1}, column {name}: {excerpts(str(x[row]), str(y[row]))}"
 
 
 def _is_as_we_write_it(theirs: bytes) -> bool:

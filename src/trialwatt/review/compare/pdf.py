@@ -13,9 +13,8 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from trialwatt.review.compare import words
 from trialwatt.review.compare.rounding import Rounding
-from trialwatt.review.compare.texts import drawn, same
+from trialwatt.review.compare.texts import drawn, excerpts, in_bytes, same
 
 _STREAM = re.compile(rb"(?<!end)stream\r?\n")
 _LENGTH = re.compile(rb"(?<=/Length )(\d+)( 0 R)?")
@@ -41,16 +40,16 @@ def pdf(theirs: bytes, ours: bytes, rounding: Rounding) -> str:
     try:
         here, again = _pieces(theirs), _pieces(ours)
     except (ValueError, zlib.error):
-        return words.in_bytes(theirs, ours)
+        return in_bytes(theirs, ours)
     if len(here.streams) != len(again.streams):
         return f"{len(here.streams)} streams here, {len(again.streams)} made again"
     for number, (a, b) in enumerate(zip(here.texts, again.texts, strict=True)):
         if a != b and not _same_objects(a, b, rounding):
-            return f"objects after stream {number} differ: {words.excerpts(a, b)}"
+            return f"objects after stream {number} differ: {excerpts(a, b)}"
     for number, (x, y) in enumerate(zip(here.streams, again.streams, strict=True), start=1):
         if x != y and not _same_objects(x.decode("latin1"), y.decode("latin1"), rounding):
             a, b = x.decode("latin1"), y.decode("latin1")
-            return f"stream {number} differs: {words.excerpts(a, b)}"
+            return f"stream {number} differs: {excerpts(a, b)}"
     return ""
 
 

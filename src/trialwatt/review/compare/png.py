@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Iterator
 
+from trialwatt.provenance import pngtext
 from trialwatt.review.compare.rounding import SHADES, Rounding
 from trialwatt.review.compare.texts import same
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST_PIXELS = 100_000_000
 
 
@@ -51,20 +50,13 @@ def _pixels(theirs: bytes, ours: bytes) -> str:
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Kind and content of each; neighbouring IDAT as one. Raises ValueError where it is no PNG, a
     checksum is wrong, or something follows its end."""
-    if not data.startswith(_SIGNATURE):
-        raise ValueError("not a PNG file")
-    place, before = len(_SIGNATURE), b""
-    while before != b"IEND":
-        length, kind = _int(data[place : place + 4]), data[place + 4 : place + 8]
-        content = data[place + 8 : place + 8 + length]
-        end = place + 12 + length
-        if end > len(data) or zlib.crc32(kind + content) != _int(data[end - 4 : end]):
-            raise ValueError(f"damaged or cut off at byte {place}")
+    file, before = io.BytesIO(data), b""
+    for kind, content in pngtext.chunks(file, lambda kind: True, len(data)):
         if not (kind == before == b"IDAT"):
             yield kind, content
-        place, before = end, kind
-    if place != len(data):
-        raise ValueError(f"{len(data) - place} bytes follow its end")
+        before = kind
+    if after := len(file.read()):
+        raise ValueError(f"{after} bytes follow its end")
 
 
 def _int(data: bytes) -> int:

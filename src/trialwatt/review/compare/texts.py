@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import csv
+import io
 import itertools
+import json
 import re
 from collections.abc import Callable
 
-from trialwatt.review.compare import words
 from trialwatt.review.compare.rounding import Rounding
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -24,17 +26,19 @@ _IS_NUMBER, _IS_WHOLE = re.compile(_NUMBER), re.compile(r"[-+]?\d+")
 _EMBEDDED = re.compile(rb"(data:image/svg\+xml;base64,)([A-Za-z0-9+/=]+)")
 _ATTRIBUTE = re.compile(r'(="[^"<>]*")')
 
+_SHOWN = 60
+
 
 def plain(theirs: bytes, ours: bytes, rounding: Rounding) -> str:
     """JSON, CSV, Markdown, TeX, HTML: the first line that differs, else nothing."""
     try:
         here, again = theirs.decode(), ours.decode()
     except UnicodeDecodeError:
-        return words.in_bytes(theirs, ours)
+        return in_bytes(theirs, ours)
     lines = itertools.zip_longest(here.split("\n"), again.split("\n"))
     for number, (a, b) in enumerate(lines, start=1):
         if a != b and (a is None or b is None or not same(a, b, rounding)):
-            return f"line {number}: {words.excerpts(a, b)}"
+            return f"line {number}: {excerpts(a, b)}"
     return ""
 
 
@@ -43,7 +47,7 @@ def svg(theirs: bytes, ours: bytes, rounding: Rounding) -> str:
     try:
         here, again = theirs.decode(), ours.decode()
     except UnicodeDecodeError:
-        return words.in_bytes(theirs, ours)
+        return in_bytes(theirs, ours)
     here = _renamed(here, again)
     one, other = _ATTRIBUTE.split(here), _ATTRIBUTE.split(again)
     if len(one) != len(other):
@@ -51,7 +55,7 @@ def svg(theirs: bytes, ours: bytes, rounding: Rounding) -> str:
     line = 1
     for place, (a, b) in enumerate(zip(one, other, strict=True)):
         if a != b and not (drawn if place % 2 else same)(a, b, rounding):
-            return f"line {line}: {words.excerpts(a, b)}"
+            return f"line {line}: {excerpts(a, b)}"
         line += b.count("\n")
     return ""
 
@@ -115,3 +119,70 @@ def _drawn_soft(a: str, b: str, rounding: Rounding) -> bool:
     if _IS_NUMBER.fullmatch(a) and _IS_NUMBER.fullmatch(b):
         return rounding.coordinate(float(a), float(b))
     return rounding.checksum(a, b)
+
+
+def in_bytes(theirs: bytes, ours: bytes) -> str:
+    """From where on they differ."""
+    pairs = enumerate(zip(theirs, ours, strict=False))
+    at = next((n for n, (a, b) in pairs if a != b), min(len(theirs), len(ours)))
+    return f"from byte {at} on ({len(theirs)} bytes here, {len(ours)} made again)"
+
+
+def excerpts(a: str | None, b: str | None) -> str:
+    """Both texts around the place where they begin to differ."""
+    if a is None or b is None:
+        return f"only {'made again' if a is None else 'here'}: {short(a or b or '')!r}"
+    pairs = enumerate(zip(a, b, strict=False))
+    at = next((n for n, (x, y) in pairs if x != y), min(len(a), len(b)))
+    start = max(0, at - _SHOWN // 2)
+    return f"{short(a[start:])!r} here, {short(b[start:])!r} made again"
+
+
+def short(text: str) -> str:
+    """The beginning of a text."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _json(theirs: bytes, ours: bytes, rounding: Rounding) -> str:
+    return _in_json(json.loads(theirs), json.loads(ours), "", rounding)
+
+
+def _in_json(a: object, b: object, key: str, rounding: Rounding) -> str:
+    if isinstance(a, dict) and isinstance(b, dict):
+        for name in sorted(a.keys() | b.keys()):
+            where = f"{key}.{name}" if key else name
+            if name not in a or name not in b:
+                return f"{short(where)}: only {'here' if name in a else 'made again'}"
+            if found := _in_json(a[name], b[name], where, rounding):
+                return found
+    elif isinstance(a, list) and isinstance(b, list):
+        if len(a) != len(b):
+            return f"{short(key)}: {len(a)} entries here, {len(b)} made again"
+        for number, (one, other) in enumerate(zip(a, b, strict=True)):
+            if found := _in_json(one, other, f"{key}[{number}]", rounding):
+                return found
+    elif a != b or type(a) is not type(b):
+        here, again = json.dumps(a), json.dumps(b)
+        if not same(here, again, rounding):
+            return f"{short(key)}: {excerpts(here, again)}"
+    return ""
+
+
+def _csv(theirs: bytes, ours: bytes, rounding: Rounding) -> str:
+    here, again = (csv.reader(io.StringIO(data.decode())) for data in (theirs, ours))
+    head: list[str] = []
+    for number, (a, b) in enumerate(itertools.zip_longest(here, again)):
+        if a is None or b is None:
+            return f"row {number}: only {'made again' if a is None else 'here'}"
+        if number == 0:
+            head = b
+        for column, (x, y) in enumerate(itertools.zip_longest(a, b)):
+            if x != y and (x is None or y is None or not same(x, y, rounding)):
+                name = head[column] if column < len(head) else str(column)
+                where = f"row {number}, column {name}" if number else "heading"
+                return f"{where}: {excerpts(x, y)}"
+    return ""
+
+
+PLACES = {".json": _json, ".csv": _csv}
+"""Suffix → the first difference with its key, or its row and column."""

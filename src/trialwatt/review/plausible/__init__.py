@@ -14,36 +14,23 @@ from trialwatt.errors import TrialwattError
 from trialwatt.printed import shown
 from trialwatt.provenance import crate
 from trialwatt.provenance.foreign import read_json
-from trialwatt.records.manifest import NAME as MANIFEST
-from trialwatt.review.plausible import (
-    counters,
-    cpu,
-    host,
-    identity,
-    methods,
-    modelled,
-    sampling,
-    scores,
-    times,
-    together,
-    trials,
-    workers,
-)
+from trialwatt.records.manifest import MANIFEST
+from trialwatt.review.plausible import cpu, host, identity, meters, power, times, trials
 from trialwatt.review.plausible.run import Fault, Run, at, read
 from trialwatt.review.structure import Problem
 from trialwatt.review.tree import RESULTS, Tree, run_folders
 
 _CHECKS: tuple[Callable[[Run], Iterator[Fault]], ...] = (
     identity.faults,
-    host.faults,
-    methods.faults,
-    workers.faults,
-    sampling.faults,
-    modelled.faults,
-    counters.faults,
+    host.host_faults,
+    meters.methods_faults,
+    identity.workers_faults,
+    meters.sampling_faults,
+    power.modelled_faults,
+    power.faults,
     cpu.faults,
     trials.faults,
-    scores.faults,
+    trials.scores_faults,
 )
 _NO_RESULT = "failed"
 _SENTENCE = 400
@@ -74,7 +61,7 @@ def check_plausible(tree: Tree, now_ns: int | None = None) -> Iterator[Problem]:
             continue
         runs.append(run)
         yield from (_problem(folder, fault) for fault in faults_of(run, now_ns))
-    for run, fault in together.faults(runs):
+    for run, fault in host.together_faults(runs):
         yield _problem(run.folder.relative_to(tree.results).as_posix(), fault)
 
 

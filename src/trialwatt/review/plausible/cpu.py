@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from trialwatt.records.reader import Component
-from trialwatt.review.plausible.rows import Rows
-from trialwatt.review.plausible.run import Fault, Run, row_fault
+from trialwatt.review.plausible.run import Fault, Rows, Run, row_fault
 
 TICKS_NS = 100e6
 """Per core: CPU time is counted in ticks of 10 ms, and some of them late."""

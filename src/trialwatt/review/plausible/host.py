@@ -1,9 +1,9 @@
-"""The machine of the run against that of its testbed, and sizes that no machine has."""
+"""The machine of a run against its testbed, and what runs of one machine cannot have at once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from trialwatt.printed import shown
 from trialwatt.review.plausible.run import LETTERS, Fault, Run, at, key_fault
@@ -15,8 +15,10 @@ _MACHINE = ("cpu_model", "system")
 _SIZE = ("cores", "memory_mb")
 _AT_THE_TIME = ("name_hash", "kernel", "python")
 
+_CLOCK_NS = 10**9
 
-def faults(run: Run) -> Iterator[Fault]:
+
+def host_faults(run: Run) -> Iterator[Fault]:
     host, known = run.manifest["host"], at(run.testbed, "host")
     if run.cores > _MOST_CORES or host["memory_mb"] > _MOST_MB:
         yield key_fault(
@@ -59,3 +61,41 @@ def _idle(run: Run) -> Iterator[Fault]:
 def _close(a: object, b: object) -> bool:
     numbers = isinstance(a, int | float) and isinstance(b, int | float)
     return numbers and math.isclose(a, b, rel_tol=1e-9)
+
+
+def together_faults(runs: Sequence[Run]) -> Iterator[tuple[Run, Fault]]:
+    yield from _overlaps(runs)
+    known: dict[str, tuple[str, Run]] = {}
+    for run in runs:
+        dataset = run.manifest.get("dataset") or {}
+        name, sha256 = str(dataset.get("name")), str(dataset.get("sha256"))
+        first, other = known.setdefault(name, (sha256, run))
+        if first != sha256:
+            said = (
+                f"dataset.sha256 is another than that of {shown(name, LETTERS)} in {_name(other)}"
+            )
+            yield run, key_fault(said)
+
+
+def _overlaps(runs: Sequence[Run]) -> Iterator[tuple[Run, Fault]]:
+    """A machine measures one run at a time; only local ones have it for themselves."""
+    latest: dict[str, tuple[int, Run]] = {}
+    for run in sorted(filter(_is_timed, runs), key=lambda one: one.manifest["started_utc_ns"]):
+        machine = str(run.manifest["host"].get("name_hash"))
+        start, end = run.manifest["started_utc_ns"], run.manifest["ended_utc_ns"]
+        before, other = latest.get(machine, (start, run))
+        if start < before - _CLOCK_NS:
+            said = f"started_utc_ns is {(before - start) / 1e9:.1f} s before the end of"
+            rule = "but one machine measures one run at a time"
+            yield run, key_fault(f"{said} {_name(other)}, {rule}")
+        if end >= before:
+            latest[machine] = end, run
+
+
+def _is_timed(run: Run) -> bool:
+    times = (run.manifest.get("started_utc_ns"), run.manifest.get("ended_utc_ns"))
+    return run.is_local and None not in times
+
+
+def _name(run: Run) -> str:
+    return shown("/".join(run.folder.parts[-2:]), 2 * LETTERS)

@@ -11,8 +11,7 @@ import numpy as np
 
 from trialwatt.printed import shown
 from trialwatt.records.repair import JUMP_NS
-from trialwatt.review.plausible.rows import Rows
-from trialwatt.review.plausible.run import LETTERS, USAGE, Fault, Run, key_fault, row_fault
+from trialwatt.review.plausible.run import LETTERS, USAGE, Fault, Rows, Run, key_fault, row_fault
 
 DAY_NS = 86_400 * 10**9
 SLACK_NS = 2 * 10**9

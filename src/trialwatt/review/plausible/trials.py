@@ -1,8 +1,9 @@
-"""Trials that the search cannot have run: φ outside Φ, more than its budget, too many epochs."""
+"""Trials that the search cannot have run, and an outcome that does not follow from them."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,10 +11,17 @@ import numpy as np
 from trialwatt.config.space import contains, size
 from trialwatt.printed import shown
 from trialwatt.records.events import OUTCOMES
+from trialwatt.records.outcome import LIFECYCLE
+from trialwatt.records.phi import canonical
 from trialwatt.records.trials import Trials
-from trialwatt.review.plausible.run import LETTERS, Fault, Run
+from trialwatt.review.plausible.run import LETTERS, Fault, Run, key_fault
 
 COMPLETED, FAILED = OUTCOMES.index("completed"), OUTCOMES.index("failed")
+
+_BEST = ("phi", "score", "number", "trial")
+_STATUSES = ("completed", "infeasible", "deadline", "failed")
+_EARLY_NS = 10 * 10**9
+"""The deadline begins a bit before the first step."""
 
 
 def faults(run: Run) -> Iterator[Fault]:
@@ -90,3 +98,139 @@ def _epochs(run: Run) -> Iterator[Fault]:
         more = f" (and {len(bad) - 1} more trials)" if len(bad) > 1 else ""
         said = f"has {found} epochs, but the workload's trials have {epochs}{more}"
         yield run.trial_fault(bad[0], "end", said)
+
+
+def scores_faults(run: Run) -> Iterator[Fault]:
+    yield from _range(run)
+    yield from _status(run)
+    yield from _best(run)
+    yield from _test(run)
+
+
+def _range(run: Run) -> Iterator[Fault]:
+    """macro_f1 and accuracy lie between 0 and 1."""
+    trials = run.records.trials
+    score, goal = trials.score, run.config.workload.goal.score
+    scored = (trials.outcome == COMPLETED) | ~np.isnan(score)
+    bad = np.flatnonzero(scored & ~((score >= 0) & (score <= 1)))
+    if len(bad):
+        more = f" (and {len(bad) - 1} more trials)" if len(bad) > 1 else ""
+        said = f"{goal} is {score[bad[0]]:g}, not between 0 and 1{more}"
+        yield run.trial_fault(bad[0], "end", said)
+    for name, value in sorted((run.manifest.get("test") or {}).items()):
+        if value is not None and not 0 <= value <= 1:
+            yield key_fault(f"test.{shown(name, LETTERS)} is {value:g}, not between 0 and 1")
+
+
+def _status(run: Run) -> Iterator[Fault]:
+    status, reason = run.manifest.get("status"), run.manifest.get("reason")
+    count = int(np.count_nonzero(run.records.trials.outcome == COMPLETED))
+    if status not in _STATUSES:
+        yield key_fault(f"status is {shown(status, LETTERS)}, not one of {', '.join(_STATUSES)}")
+    elif status == "completed":
+        missing = [step for step in LIFECYCLE if step not in run.records.steps]
+        if missing:
+            yield key_fault(
+                f"status is completed, but records/harness.jsonl has no step {', '.join(missing)}"
+            )
+        if not count:
+            yield key_fault("status is completed, but by the records no trial is")
+        elif run.manifest.get("best") is None or run.manifest.get("test") is None:
+            yield key_fault("status is completed, but there is no best trial that was tested")
+    elif status == "infeasible" and reason == "no trial completed" and count:
+        yield key_fault(f"reason is that no trial completed, but by the records {count} have")
+    elif status == "deadline" and "undeploy" in run.records.steps:
+        took = run.records.steps["undeploy"][0] - run.records.window[0]
+        allowed = run.config.workload.deadline_s
+        if took < allowed * 1e9 - _EARLY_NS:
+            yield key_fault(
+                f"status is deadline, but the run was ended after {took / 1e9:.1f} s of {allowed:g}"
+            )
+
+
+def _best(run: Run) -> Iterator[Fault]:
+    """The trial that run.json names is that of the result, and none that completed was better."""
+    best = run.manifest.get("best")
+    results = [event for event in run.records.events if event["kind"] == "result"]
+    if best is None or not results:
+        if results or best is not None:
+            has = "a result" if results else "no result"
+            yield key_fault(f"best is {shown(best, LETTERS)}, but the events have {has}")
+        return
+    for key in _BEST:
+        if best.get(key) != results[-1].get(key):
+            said = f"{key} is {shown(results[-1].get(key), LETTERS)}, but in run.json best.{key} is"
+            yield run.event_fault(f"{said} {shown(best.get(key), LETTERS)}", kind="result")
+    trials = run.records.trials
+    places = np.flatnonzero(np.array(trials.ids.to_pylist(), object) == best.get("trial"))
+    if not len(places):
+        yield key_fault(f"best.trial: there is no trial {shown(best.get('trial'), LETTERS)}")
+        return
+    own = int(places[0])
+    if trials.outcome[own] != COMPLETED:
+        yield run.trial_fault(own, "end", "is the best in run.json, but has not completed")
+        return
+    if best.get("number") is not None and best["number"] != trials.number[own]:
+        number = int(trials.number[own])
+        yield run.trial_fault(
+            own, "start", f"has number {number}, but in run.json best.number is {best['number']}"
+        )
+    space = run.config.workload.space
+    phi = trials.phis[int(trials.phi[own])].as_py()
+    if canonical(best["phi"], space) != canonical(json.loads(phi), space):
+        said = f"φ is {shown(phi, LETTERS)}, but in run.json best.phi is"
+        yield run.trial_fault(own, "start", f"{said} {shown(best['phi'], LETTERS)}")
+    score, stated = float(trials.score[own]), best["score"]
+    if stated is None or not math.isclose(score, stated, rel_tol=1e-12):
+        yield run.trial_fault(
+            own, "end", f"scored {score!r}, but in run.json best.score is {stated!r}"
+        )
+    yield from _better(run, own)
+
+
+def _better(run: Run, own: int) -> Iterator[Fault]:
+    """Trials that scored higher; but one that was its worker's last before that was lost may be
+    unknown to the framework."""
+    trials = run.records.trials
+    above = (trials.outcome == COMPLETED) & (trials.score > trials.score[own] + 1e-12)
+    better = [int(i) for i in np.flatnonzero(above) if not _may_be_unknown(run, int(i))]
+    if better:
+        top = max(better, key=lambda i: trials.score[i])
+        yield run.trial_fault(
+            top,
+            "end",
+            f"scored {float(trials.score[top])!r}, more than the best in run.json, "
+            f"{float(trials.score[own])!r}",
+        )
+
+
+def _may_be_unknown(run: Run, place: int) -> bool:
+    trials = run.records.trials
+    name = trials.workers[int(trials.worker[place])]
+    lives = next((c.lives for c in run.records.components if c.name == name), ())
+    end = trials.end_ns[place]
+    ends = [life_end for _, life_end in lives[:-1] if life_end >= end]
+    if not ends:
+        return False
+    mine = trials.start_ns[trials.worker == trials.worker[place]]
+    return not np.any((mine >= end) & (mine < min(ends)))
+
+
+def _test(run: Run) -> Iterator[Fault]:
+    """Scores on the test split, which only one event and run.json hold."""
+    test = run.manifest.get("test")
+    events = [event for event in run.records.events if event["kind"] == "test"]
+    if test is None:
+        if events and run.manifest.get("status") == "completed":
+            yield key_fault("test is missing, but the events have scores of a test")
+        return
+    if not events:
+        yield key_fault("test has scores, but there is no event of a test")
+        return
+    scores = events[-1].get("scores")
+    if scores != test:
+        where = run.record_of(events[-1]["who"])
+        said = f"scores are {shown(scores, LETTERS)}, but in run.json test is"
+        lines = [number for number, event in run.lines(where) if event.get("kind") == "test"]
+        place = f"line {lines[-1]}: " if lines else ""
+        yield Fault(where, f"{place}{said} {shown(test, LETTERS)}")

@@ -1,0 +1,58 @@
+"""What the services of a SUT need of a machine: free ports, and a folder beside that of the run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import socket
+import tempfile
+from pathlib import Path
+
+from trialwatt.errors import TrialwattError
+
+FIRST, LAST = 20000, 32000
+"""Below the ports that the kernel gives to outgoing connections."""
+
+
+def free_blocks(count: int, size: int) -> list[int]:
+    """First ports of `count` disjoint blocks of `size` consecutive ports, all free at this moment.
+
+    The search starts anywhere, so that two runs that choose at the same time rarely meet.
+    Raises TrialwattError where there are not so many.
+    """
+    found: list[int] = []
+    slots = list(range(FIRST, LAST - size + 2, size))
+    start = random.SystemRandom().randrange(len(slots) + 1)
+    for first in slots[start:] + slots[:start]:
+        if len(found) == count:
+            break
+        if all(_is_free(port) for port in range(first, first + size)):
+            found.append(first)
+    if len(found) < count:
+        raise TrialwattError(
+            f"ports {FIRST} to {LAST}: of the {count} blocks of {size} free ports that this SUT "
+            f"needs there are only {len(found)}: end what listens there, or lower workers.count"
+        )
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def scratch(sut: str, run_id: str) -> Path:
+    """A folder of this run and SUT, the same for all its processes on a machine; not made here.
+
+    Its path is short, and in a place that every user can enter: a socket's path has 107 bytes at
+    most, of which Ray needs 64, and PostgreSQL may have to run as another user.
+    """
+    base = Path("/tmp")
+    if not os.access(base, os.W_OK):
+        base = Path(tempfile.gettempdir())
+    return base / f"tw-{sut}-{hashlib.sha256(run_id.encode()).hexdigest()[:10]}"
