@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import secrets
 
-from trialwatt.config.models import Kubernetes
 from trialwatt.platforms.kubernetes import capacity, restricted
 from trialwatt.platforms.kubernetes.hub import PORT
 from trialwatt.platforms.kubernetes.hub_client import TOKEN
+from trialwatt.platforms.kubernetes.options import Kubernetes
 from trialwatt.platforms.kubernetes.rights import SHARED_SECRET
 
 LABELS = {"app.kubernetes.io/managed-by": "trialwatt", "trialwatt/part": "shared"}

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trialwatt import __version__
-from trialwatt.config.surroundings import IMAGE
 from trialwatt.errors import TrialwattError
+from trialwatt.platforms.kubernetes.options import IMAGE
 
 NAME = f"trialwatt-worker:{__version__}"
 FILE = "envs/Containerfile"

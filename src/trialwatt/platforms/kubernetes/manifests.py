@@ -10,12 +10,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from trialwatt.config.models import Kubernetes
 from trialwatt.platforms.base import Role
 from trialwatt.platforms.groups.processes import COMPONENT_VARIABLE, RUN_VARIABLE
 from trialwatt.platforms.kubernetes import agent, hub, restricted
 from trialwatt.platforms.kubernetes.capacity import placement
 from trialwatt.platforms.kubernetes.hub_client import ADDRESS, LIFE, TOKEN
+from trialwatt.platforms.kubernetes.options import Kubernetes
 
 MANAGED = "app.kubernetes.io/managed-by"
 RUN_ID = "trialwatt/run-id"

@@ -7,6 +7,7 @@ import json
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.kubernetes import guests
 from trialwatt.platforms.kubernetes.gone import wait_until_gone
+from trialwatt.platforms.kubernetes.options import section
 from trialwatt.platforms.kubernetes.shared import open_namespace
 from trialwatt.platforms.kubernetes.waiting import has_ended, wait_for
 
@@ -21,7 +22,7 @@ def ask_image(api, testbed) -> dict:
 
     Raises TrialwattError: the image cannot be pulled or started, or is no worker image.
     """
-    kubernetes = testbed.kubernetes
+    kubernetes = section(testbed)
     space, _ = open_namespace(api, kubernetes)
     pods = f"/api/v1/namespaces/{space}/pods"
     path = f"{pods}/{POD}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from trialwatt.config.models import Kubernetes, Testbed
+from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.platforms.kubernetes import guests
@@ -20,6 +20,7 @@ from trialwatt.platforms.kubernetes.faults import is_ready
 from trialwatt.platforms.kubernetes.gone import delete_namespace, wait_until_gone
 from trialwatt.platforms.kubernetes.hub import PORT
 from trialwatt.platforms.kubernetes.hub_client import TOKEN_HEADER
+from trialwatt.platforms.kubernetes.options import Kubernetes, section
 from trialwatt.platforms.kubernetes.rights import SHARED_SECRET
 from trialwatt.platforms.kubernetes.waiting import wait_for
 
@@ -48,7 +49,7 @@ def data_source(api: Api, testbed: Testbed, data: Path) -> DataSource:
 
     What is there is used as it is where its sha256 is that of `data`. Raises TrialwattError.
     """
-    kubernetes = testbed.kubernetes
+    kubernetes = section(testbed)
     space, token = open_namespace(api, kubernetes)
     pod = _data_pod(api, kubernetes, space)
     digest = sha256(data)
@@ -87,7 +88,7 @@ def remove(api: Api, testbed: Testbed) -> list[str]:
 
     Raises TrialwattError where it is not gone in time, with what holds it.
     """
-    space = guests.namespace_of(testbed.kubernetes)
+    space = guests.namespace_of(section(testbed))
     path = f"/api/v1/namespaces/{space}"
     try:
         labels = api.get(path)["metadata"].get("labels") or {}
@@ -97,7 +98,7 @@ def remove(api: Api, testbed: Testbed) -> list[str]:
         raise
     if any(labels.get(key) != value for key, value in guests.LABELS.items()):
         raise TrialwattError(f"the namespace {space} is not ours (its labels say so): left alone")
-    delete_namespace(api, space, testbed.kubernetes.undeploy_s)
+    delete_namespace(api, space, section(testbed).undeploy_s)
     return [f"removed the namespace {space} with the shared data"]
 
 
