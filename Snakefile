@@ -1,6 +1,7 @@
 import sys
 from pathlib import Path
 
+from trialwatt import platforms
 from trialwatt.analysis.sweeping import Move
 from trialwatt.config import handover
 from trialwatt.config.files import asks_platform, experiments_among
@@ -28,6 +29,7 @@ plan = load_plan(
     ask_platform=asks_platform(sys.argv[1:]),
 )
 RESULTS, BEGAN = plan.settings.results, began()
+platform = platforms.get(plan.testbed.platform)
 foretell(plan)
 workflow.global_resources["testbed"] = 1  # one measuring run at a time
 
@@ -35,7 +37,7 @@ workflow.global_resources["testbed"] = 1  # one measuring run at a time
 include: "rules/common.smk"
 include: "rules/data.smk"  # datasets → one memory-mapped file
 # what this machine, or the cluster, is, and its idle power
-include: "rules/cluster.smk" if plan.testbed.kubernetes else "rules/testbed.smk"
+include: "rules/cluster.smk" if platform.remote else "rules/testbed.smk"
 include: "rules/runs.smk"  # one HPO job per folder
 include: "rules/metrics.smk"  # records → tidy tables
 include: "rules/figures.smk"  # tables → pictures, tables for people, the report

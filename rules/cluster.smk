@@ -1,4 +1,4 @@
-# A cluster as the testbed: looked at before anything runs, and what all runs on it share.
+# A remote platform as the testbed: looked at before anything runs, and what all runs on it share.
 
 
 rule testbed:
@@ -64,6 +64,7 @@ rule image:
     conda:
         "../envs/trialwatt.yaml"
     params:
+        platform=plan.testbed.platform,
         arguments=handover.image_arguments(),
     script:
         "../scripts/image.py"

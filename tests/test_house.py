@@ -182,3 +182,33 @@ def test_actions_are_pinned_by_digest_and_have_few_rights():
         assert "permissions:\n  contents: read\n" in text, file.name
         for used in re.findall(r"uses: (.*)", text):
             assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", used), f"{file.name}: {used}"
+
+
+KUBERNETES_OUTSIDE = {
+    "src/trialwatt/cli.py": "an example in the help",
+    "src/trialwatt/config/profiles.py": "the Snakemake profile k8s",
+    "src/trialwatt/provenance/kinds.py": "the folder of the profile, in an archive",
+    "src/trialwatt/records/remote.py": "the hub stands in its package",
+    "src/trialwatt/review/sandbox.py": "the client, which a verification cannot import",
+    "src/trialwatt/review/tree.py": "the folder of the profile, in an archive",
+    "Snakefile": "the profile k8s",
+    "rules/cluster.smk": "the profile k8s",
+}
+"""Files that may name it although they are not of its package, and why."""
+
+
+def test_only_its_own_package_names_kubernetes():
+    """The others ask the platform, whichever it is. The registry is pyproject.toml."""
+    own = SOURCE / "platforms" / "kubernetes"
+    files = [
+        *(path for path in modules() if not path.is_relative_to(own)),
+        *(ROOT / "scripts").glob("*.py"),
+        *(ROOT / "rules").glob("*.smk"),
+        ROOT / "Snakefile",
+    ]
+    named = {
+        path.relative_to(ROOT).as_posix()
+        for path in files
+        if re.search("kubernetes|k8s", path.read_text(), re.IGNORECASE)
+    }
+    assert named == KUBERNETES_OUTSIDE.keys()

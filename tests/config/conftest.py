@@ -6,7 +6,38 @@ from pathlib import Path
 import pytest
 import yaml
 
+OPTIONS = """
+    import os
+
+    from trialwatt.config.models import Model, Options
+
+    class Door(Model):
+        code: int = 0
+
+    class Rack(Options):
+        access = frozenset({"address"})
+        address: str
+        row: str = "a"
+        doors: list[Door] = []
+
+        def problems(self, testbed):
+            found = []
+            if " " in self.address:
+                found.append(("address", f"must be one word (got '{self.address}')"))
+            if testbed.platform != "bench":
+                found.append(("", "only bench has racks"))
+            return found
+
+        def completed(self):
+            address = os.environ.get("RACK")
+            return self.model_copy(update={"address": address}) if address else self
+
+    class Quota(Options):
+        trials: int
+"""
 SUTS = """
+    from other_options import Quota, Rack
+    from trialwatt.platforms.base import PlatformKind
     from trialwatt.suts.base import Sut
     from trialwatt.suts.strategies import Strategy
 
@@ -20,6 +51,13 @@ SUTS = """
 
         def work(self, job, index, trials): ...
         def best(self, job): ...
+
+        @classmethod
+        def testbed_problems(cls, testbed):
+            quota = testbed.options(Quota)
+            if quota and quota.trials < 4:
+                return [("quota.trials", "a search needs four trials")]
+            return []
 
     class Beta(Alpha):
         name = "beta"
@@ -55,11 +93,14 @@ SUTS = """
         def available(cls):
             return "java is not installed: install Java 17"
 
-    class Bench:
+    class Bench(PlatformKind):
         @classmethod
         def problems(cls, testbed, roles):
             if testbed.enforcement == "soft":
                 return ["soft limits cannot be had here"]
+            rack = testbed.options(Rack)
+            if rack and rack.row == "c":
+                return [f"row c of {rack.address} has no power"]
             cpu = sum(role.cpu for role in roles)
             if cpu > 2 and not testbed.allow_oversubscription:
                 return [f"{cpu:g} cores are asked for, the machine has 2: lower workers.count"]
@@ -79,6 +120,11 @@ ENTRY_POINTS = """
 
     [trialwatt.platforms]
     bench = other_suts:Bench
+
+    [trialwatt.options]
+    rack = other_options:Rack
+    quota = other_options:Quota
+    lost = no_such_module:Lost
 """
 FILES = {
     "config.yaml": {
@@ -183,6 +229,7 @@ def project(tmp_path, monkeypatch) -> Project:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-suts\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(textwrap.dedent(ENTRY_POINTS))
     (site / "other_suts.py").write_text(textwrap.dedent(SUTS))
+    (site / "other_options.py").write_text(textwrap.dedent(OPTIONS))
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.delenv("TRIALWATT_DATA", raising=False)
     root = tmp_path / "project"

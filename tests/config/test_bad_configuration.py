@@ -865,3 +865,8 @@ def test_a_missing_setting_is_looked_for_in_the_default_file(project):
 def test_config_errors_are_for_the_user(project):
     with pytest.raises(TrialwattError):
         load_plan({}, root=project.root)
+
+
+def test_what_is_wrong_with_the_platform_itself_is_said_once(project):
+    project.edit(TESTBED, "enforcement", to="soft")
+    assert said(project) == [f"config/{TESTBED}: platform: soft limits cannot be had here"]

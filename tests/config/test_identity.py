@@ -55,3 +55,23 @@ def test_the_hashes_of_the_reference_stay():
         config = manifest["config"]
         assert hash_of(config) == manifest["hash"]
         assert run_hash(RunConfig.model_validate(config)) == manifest["hash"]
+
+
+def test_the_hash_of_a_local_run_is_what_it_was_before_there_were_clusters():
+    testbed = {
+        "platform": "local",
+        "cpu_per_vcpu": 0.25,
+        "service": {"cpu": 1, "memory_mb": 1024},
+        "meters": ["rapl", "model"],
+        "sample_hz": 10,
+        "storage": {"postgres_env": "A_URL"},
+    }
+    workload = {
+        "dataset": "digits",
+        "space": {"lr": {"choices": [0.1, 0.2]}, "decay": {"choices": [0.0]}},
+        "fixed": {"ls": 8, "ln": 1},
+    }
+    run = RunConfig(sut="plain", workload=workload, testbed_name="local", testbed=testbed, seed=1)
+    assert run_hash(run) == "7ea85da7a5"
+    assert "kubernetes" not in run.testbed.model_dump()
+    assert run.testbed.model_dump()["storage"] == {"postgres_env": "A_URL"}

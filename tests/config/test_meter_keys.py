@@ -8,6 +8,7 @@ from trialwatt.config.handover import carbon_series, metrics_values, source
 from trialwatt.config.identity import run_hash
 from trialwatt.config.models import Testbed
 from trialwatt.errors import ConfigError
+from trialwatt.meters.prometheus_options import Prometheus
 
 BENCH = "testbeds/bench.yaml"
 KEPLER = {"url": "http://localhost:9090", "preset": "kepler"}
@@ -224,4 +225,5 @@ def test_a_series_goes_before_the_region(project, monkeypatch):
 def test_what_the_meters_ask_is_part_of_a_runs_identity(run_config):
     plain, asked = run_config(), run_config(testbed={"prometheus": KEPLER})
     assert run_hash(plain) != run_hash(asked)
-    assert Testbed(prometheus=KEPLER | {"url": "http://h:9/"}).prometheus.url == "http://h:9"
+    bed = Testbed(prometheus=KEPLER | {"url": "http://h:9/"})
+    assert bed.options(Prometheus).url == "http://h:9"

@@ -5,10 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
+from tests.examples import DOCS, block, install
 from tests.lifecycle.reading import manifest, trials
 
 from trialwatt import suts
@@ -17,34 +17,13 @@ from trialwatt.config.space import contains
 from trialwatt.suts.base import Sut
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = ROOT / "docs" / "add-a-sut.md"
-
-
-def block(file: str) -> str:
-    """The code block of the document that begins with the name of this file."""
-    (found,) = re.findall(
-        rf"^```\w+\n# {re.escape(file)}\n(.*?)^```$", DOCUMENT.read_text(), re.S | re.M
-    )
-    return found
 
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """What pip would make of the two files, on the path of this process and of its workers."""
     site = tmp_path / "site"
-    project = tomllib.loads(block("pyproject.toml"))["project"]
-    info = site / f"{project['name']}-{project['version']}.dist-info"
-    info.mkdir(parents=True)
-    (site / "climb.py").write_text(block("climb.py"))
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
-    (info / "entry_points.txt").write_text(
-        "".join(
-            f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items())
-            for group, points in project["entry-points"].items()
-        )
-    )
+    install("add-a-sut.md", ["climb.py"], site)
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]))
     yield site
@@ -73,7 +52,7 @@ def test_the_example_stands_in_the_matrix_and_in_a_plan(installed, tmp_path):
 
     shutil.copytree(ROOT / "config", tmp_path / "config")
     for file in ("config/experiments/climb.yaml", "config/climb.yaml"):
-        (tmp_path / file).write_text(block(file))
+        (tmp_path / file).write_text(block("add-a-sut.md", file))
     plan = plan_of_files([tmp_path / "config/climb.yaml"], root=tmp_path)
     assert {run.sut for run in plan.runs.values()} == {"climb"}
     assert {run.workload.search.sampler for run in plan.runs.values()} == {"climb"}
@@ -81,7 +60,7 @@ def test_the_example_stands_in_the_matrix_and_in_a_plan(installed, tmp_path):
 
 
 def test_the_table_of_answers_names_what_the_seam_has():
-    text = DOCUMENT.read_text()
+    text = (DOCS / "add-a-sut.md").read_text()
     table = text[text.index("## The answers") : text.index("`trials.run(")]
     named = {name for cell in re.findall(r"^\| (`.*?) \|", table, re.M)
              for name in re.findall(r"`(\w+)", cell)}  # fmt: skip

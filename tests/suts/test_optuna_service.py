@@ -13,6 +13,7 @@ from trialwatt.platforms.local import HOST, LocalPlatform
 from trialwatt.suts import optuna, optuna_storage, postgres
 from trialwatt.suts.optuna import Optuna
 from trialwatt.suts.services import scratch
+from trialwatt.suts.storage import Storage
 
 TESTBED = {"storage": {"postgres": "service"}}
 SPACE = {"lr": {"choices": [1e-3, 1e-2]}, "ls": {"choices": [4, 8]}}
@@ -134,3 +135,9 @@ def test_a_users_own_database_is_told_to_the_workers_as_a_secret(tmp_path, monke
     [worker] = Optuna().roles(job)
     assert worker.secrets == {variable: "postgresql://me:secret@there/db"}
     assert "secret@" not in repr(worker)
+
+
+def test_a_database_of_the_run_itself():
+    assert Storage(postgres="service").model_dump() == TESTBED["storage"]
+    bed = Testbed.model_validate(TESTBED)
+    assert Testbed.model_validate_json(bed.model_dump_json()) == bed

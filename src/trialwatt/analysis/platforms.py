@@ -15,7 +15,7 @@ from trialwatt.records.manifest import MANIFEST, MOST_BYTES, check_shape
 def platforms_of(runs: pd.DataFrame, results: Path) -> dict[str, str]:
     """Testbed → platform, as the manifests of its runs tell: the machine and how it is used.
 
-    Testbeds of one host and one way to run workers there (local, kubernetes) are one platform,
+    Testbeds of one host and one way to run workers there (their `platform`) are one platform,
     called by the first of them; two that share any host are one as well. Raises TrialwattError
     where a manifest is missing or damaged.
     """

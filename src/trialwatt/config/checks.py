@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from trialwatt.config.carbon_series import read_series
 from trialwatt.config.catalogue import ALGORITHMS, DATASETS, MODELS
 from trialwatt.config.expansion import Resolved
-from trialwatt.config.keys import dotted, one_of, suggestion
+from trialwatt.config.keys import Path as Key
+from trialwatt.config.keys import dotted, one_of, parted, suggestion, there_is_no
 from trialwatt.config.loading import Problems
 from trialwatt.config.models import RunConfig, Testbed, Workload
 from trialwatt.config.origins import Origins
@@ -40,11 +42,11 @@ def check_workload(resolved: Resolved, problems: Problems) -> None:
     _check_worker_count(resolved, problems)
 
 
-def _known(key: str, name: str, there, origins: Origins, problems: Problems) -> bool:
+def _known(
+    key: str, name: str, there: Collection[str], origins: Origins, problems: Problems
+) -> bool:
     if name not in there:
-        hint = suggestion(name, there)
-        message = f'there is no {key} "{name}"; there are: {one_of(there)}{hint}'
-        problems.add(origins.problem((key,), message))
+        problems.add(origins.problem((key,), there_is_no(key, name, there)))
     return name in there
 
 
@@ -91,7 +93,7 @@ def _check_budget(workload: Workload, origins: Origins, problems: Problems) -> N
         problems.add(
             origins.problem(("space",), "holds a single point: there is nothing to search")
         )
-    elif search.sampler == "grid" and search.budget and search.budget > points:
+    elif points and search.sampler == "grid" and search.budget and search.budget > points:
         message = f"is more than the {points} points of the grid (got {search.budget})"
         problems.add(origins.problem(("search", "budget"), message))
 
@@ -112,18 +114,16 @@ def _check_worker_count(resolved: Resolved, problems: Problems) -> None:
 class SutChecks:
     """The questions to the SUTs; each class is loaded once, each question asked once."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._registry = Registry("trialwatt.suts")
         self._available: dict[str, str] = {}
-        self._answers: dict[tuple[str, str], list[tuple[tuple, str]]] = {}
+        self._answers: dict[tuple[str, str], list[tuple[Key, str]]] = {}
 
-    def check_name(self, name: str, origins: Origins, path: tuple, problems: Problems) -> bool:
+    def check_name(self, name: str, origins: Origins, path: Key, problems: Problems) -> bool:
         """Whether there is such a SUT."""
         there = self._registry.names
         if name not in there:
-            hint = suggestion(name, there)
-            message = f'there is no SUT "{name}"; there are: {one_of(there)}{hint}'
-            problems.add(origins.problem(path, message))
+            problems.add(origins.problem(path, there_is_no("SUT", name, there)))
         return name in there
 
     def why_unavailable(self, name: str) -> str:
@@ -146,7 +146,7 @@ class SutChecks:
         sut, _ = self._registry.load(name)
         return sut.is_control
 
-    def faults(self, name: str, resolved: Resolved) -> list[tuple[tuple, str]]:
+    def faults(self, name: str, resolved: Resolved) -> list[tuple[Key, str]]:
         """Why a SUT cannot search so: its sampler and pruner, together and with their options.
 
         (path in the workload, what is wrong there), empty if it can.
@@ -159,7 +159,7 @@ class SutChecks:
         return self._answers[question]
 
     def report(
-        self, at: Problem, resolved: Resolved, faults: list[tuple[tuple, str]], problems: Problems
+        self, at: Problem, resolved: Resolved, faults: list[tuple[Key, str]], problems: Problems
     ) -> None:
         """Faults as problems.
 
@@ -173,9 +173,10 @@ class SutChecks:
             else:
                 problems.add(resolved.origins.problem(path, message))
 
-    def _search_problems(self, name: str, resolved: Resolved) -> list[tuple[tuple, str]]:
+    def _search_problems(self, name: str, resolved: Resolved) -> list[tuple[Key, str]]:
         sut, _ = self._registry.load(name)
-        search, found = resolved.workload.search, []
+        search = resolved.workload.search
+        found = list[tuple[Key, str]]()
         for kind, offered in (("sampler", sut.samplers), ("pruner", sut.pruners)):
             chosen = getattr(search, kind)
             if chosen not in offered:
@@ -202,37 +203,41 @@ class SutChecks:
         sut, _ = self._registry.load(name)
         return sut.testbed_problems(testbed)
 
-    def roles(self, run: RunConfig) -> list:
+    def roles(self, run: RunConfig) -> list[Any]:
         sut, _ = self._registry.load(run.sut)
         return sut().planned_roles(run)
-
-
-def is_remote(testbed: Testbed) -> bool:
-    """Whether the testbed's platform runs components elsewhere, from an image of their own."""
-    registry = Registry("trialwatt.platforms")
-    if testbed.platform not in registry.names:
-        return False
-    platform, _ = registry.load(testbed.platform)
-    return bool(getattr(platform, "remote", False))
 
 
 class PlatformChecks:
     """The questions to the testbed's platform, each asked once."""
 
-    def __init__(self, testbed: Testbed, origins: Origins, problems: Problems):
-        self._testbed, self._origins, self._asked = testbed, origins, {}
+    def __init__(self, testbed: Testbed, origins: Origins):
+        self._testbed, self._origins = testbed, origins
+        self._asked: dict[tuple[str, str], list[str]] = {}
         self._known: list[str] | None = None
-        registry = Registry("trialwatt.platforms")
-        self._platform = None
-        if testbed.platform not in registry.names:
-            hint = suggestion(testbed.platform, registry.names)
-            there = one_of(registry.names)
-            message = f'there is no platform "{testbed.platform}"; there are: {there}{hint}'
-            problems.add(origins.problem(("platform",), message))
+        there = Registry("trialwatt.platforms")
+        if testbed.platform in there.names:
+            self._platform, self._fault = there.load(testbed.platform)
+        else:
+            self._platform = None
+            self._fault = there_is_no("platform", testbed.platform, there.names)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether components run elsewhere, from an image of their own."""
+        return self._platform is not None and self._platform.remote
+
+    def check_testbed(self, faulty: Set[str], problems: Problems) -> None:
+        """Whether there is such a platform, and the testbed's keys make sense on it.
+
+        faulty: keys that are reported already.
+        """
+        if self._platform is None:
+            problems.add(self._origins.problem(("platform",), self._fault))
             return
-        self._platform, fault = registry.load(testbed.platform)
-        if fault:
-            problems.add(origins.problem(("platform",), fault))
+        for key, message in self._platform.testbed_problems(self._testbed):
+            if parted(key)[0] not in faulty:
+                problems.add(self._origins.problem(parted(key), message))
 
     def accelerator_problem(self, accelerator: str) -> str:
         """Why workers cannot have this accelerator type here; empty if they can."""
@@ -252,14 +257,13 @@ class PlatformChecks:
         origins = resolved.origins
         workers = run.workload.workers
         question = (run.sut, workers.model_dump_json())
-        self._check_itself(problems)
+        known = self._check_itself(problems)
         if question not in self._asked:
             roles = [replace(r, accelerator=workers.accelerator) for r in suts.roles(run)]
             found = self._platform.problems(self._testbed, roles)
-            self._asked[question] = [one for one in found if one not in self._known]
+            self._asked[question] = [one for one in found if one not in known]
             for key, message in suts.testbed_problems(run.sut, self._testbed):
-                path = tuple(key.split("."))
-                problems.add(self._origins.problem(path, f"{run.sut}: {message}"))
+                problems.add(self._origins.problem(parted(key), f"{run.sut}: {message}"))
         if problem := self.accelerator_problem(workers.accelerator):
             problems.add(origins.problem(("workers", "accelerator"), problem))
         for message in self._asked[question]:
@@ -268,78 +272,42 @@ class PlatformChecks:
             path = next(iter(named or replaced), ("workers",))
             problems.add(origins.problem(path, f"{run.sut}: {message}"))
 
-    def _check_itself(self, problems: Problems) -> None:
+    def _check_itself(self, problems: Problems) -> list[str]:
         """What is wrong with the platform whatever the roles: said once, at the testbed."""
         if self._known is None:
-            self._known = self._platform.problems(self._testbed, [])
+            self._known = list(self._platform.problems(self._testbed, []))
             for message in self._known:
                 problems.add(self._origins.problem(("platform",), message))
+        return self._known
 
 
-def check_meters(testbed: Testbed, origins: Origins, problems: Problems) -> None:
-    there = Registry("trialwatt.meters").names
+def check_meters(testbed: Testbed, faulty: Set[str], origins: Origins, problems: Problems) -> None:
+    """Whether there are such meters, and what each that is named needs of the testbed.
+
+    faulty: keys that are reported already; where a section is among them, it is not missing.
+    """
+    registry = Registry("trialwatt.meters")
+    there = registry.names
     for index, name in enumerate(testbed.meters):
         if name not in there:
-            hint = suggestion(name, there)
-            message = f'there is no meter "{name}"; there are: {one_of(there)}{hint}'
-            problems.add(origins.problem(("meters", index), message))
-        elif name == "prometheus" and testbed.prometheus is None:
-            message = "prometheus needs the section `prometheus`, which says which server to ask"
-            problems.add(origins.problem(("meters", index), message))
+            problems.add(origins.problem(("meters", index), there_is_no("meter", name, there)))
         elif name in testbed.meters[:index]:
             problems.add(origins.problem(("meters", index), f'"{name}" is there twice'))
+        elif faulty <= Testbed.model_fields.keys():
+            meter, _ = registry.load(name)  # where it cannot be, `trialwatt meters` says why
+            for key, message in meter.testbed_problems(testbed) if meter else ():
+                problems.add(origins.problem(parted(key) or ("meters", index), message))
 
 
-ON_A_CLUSTER = ("prometheus", "model")
-MILLICORE = 0.001
-
-
-def check_kubernetes(testbed: Testbed, origins: Origins, problems: Problems) -> None:
-    """Whether the testbed's keys make sense together on a cluster; asks no cluster."""
-
-    def wrong(path: tuple, message: str) -> None:
-        problems.add(origins.problem(path, message))
-
-    if testbed.platform != "kubernetes":
-        if testbed.kubernetes is not None:
-            wrong(
-                ("kubernetes",), f'only the platform kubernetes reads it, not "{testbed.platform}"'
-            )
-        return
-    if testbed.kubernetes is None:
-        wrong(("kubernetes",), "is missing; `kubernetes: {}` takes the current context")
-    for index, name in enumerate(testbed.meters):
-        if name not in ON_A_CLUSTER:
-            there = one_of(ON_A_CLUSTER)
-            message = f'"{name}" would read the machine of the coordinator; a cluster has: {there}'
-            wrong(("meters", index), message)
-    if testbed.enforcement != "auto":
-        wrong(
-            ("enforcement",), "a cluster's nodes enforce the limits in their own way: leave it out"
-        )
-    if testbed.allow_oversubscription:
-        message = "a cluster gives no pod what its nodes do not have: leave it out"
-        wrong(("allow_oversubscription",), message)
-    if testbed.service.cpu < MILLICORE:
-        wrong(("service", "cpu"), f"must be at least a millicore (got {testbed.service.cpu:g})")
-
-
-def check_storage(testbed: Testbed, origins: Origins, problems: Problems) -> None:
-    """Whether the variable that the testbed names holds a URL of PostgreSQL; it is never shown."""
-    if testbed.storage is None or testbed.storage.postgres_env is None:
-        return
-    variable, path = testbed.storage.postgres_env, ("storage", "postgres_env")
-    scheme, found, _ = os.environ.get(variable, "").partition("://")
-    if not scheme:
-        message = f"the environment variable {variable} is not set; it must hold the URL"
-        problems.add(origins.problem(path, message))
-    elif not found or scheme.partition("+")[0] not in ("postgresql", "postgres"):
-        message = f"{variable} must be as postgresql://user:password@host:port/database"
-        problems.add(origins.problem(path, message))
+def check_sections(testbed: Testbed, origins: Origins, problems: Problems) -> None:
+    """What the sections of the parts find wrong with themselves."""
+    for section, options in testbed.sections.items():
+        for key, message in options.problems(testbed):
+            problems.add(origins.problem((section, *parted(key)), message))
 
 
 def check_in_table(
-    key: str, name: str, entries: Mapping, file: str, origins: Origins, problems: Problems
+    key: str, name: str, entries: Mapping[str, Any], file: str, origins: Origins, problems: Problems
 ) -> None:
     """Whether the testbed's price set, region or power model stands in its table."""
     if name not in entries:
@@ -376,11 +344,11 @@ def check_data(
     datasets: list[str], folder: str | None, root: Path, origins: Origins, problems: Problems
 ) -> None:
     """The raw files of the datasets, where a folder is named; else torchvision downloads them."""
-    variable = os.environ.get("TRIALWATT_DATA")
-    if not (folder or variable):
+    named = folder or os.environ.get("TRIALWATT_DATA")
+    if not named:
         return
     for dataset in datasets:
-        for message in raw_file_problems(dataset, root / (folder or variable)):
+        for message in raw_file_problems(dataset, root / named):
             message = message.removeprefix(f"{root}{os.sep}")
             if folder:
                 problems.add(origins.problem(("data",), message))

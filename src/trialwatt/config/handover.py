@@ -12,7 +12,7 @@ from pathlib import Path
 from trialwatt.config.carbon_series import read_series
 from trialwatt.config.factors import joined
 from trialwatt.config.goals import reference_file, targets
-from trialwatt.config.models import KUBERNETES_KEYS_OF_ACCESS, Kubernetes, RunConfig
+from trialwatt.config.models import RunConfig, access_keys
 from trialwatt.config.plan import Plan
 
 
@@ -63,19 +63,16 @@ def unavailable(plan: Plan, experiment: str) -> list[dict]:
 
 def run_text(run: RunConfig) -> str:
     """A run as text for its rule, without what may change and redoes no run (the image, say)."""
-    return run.model_dump_json(exclude={"testbed": {"kubernetes": KUBERNETES_KEYS_OF_ACCESS}})
+    return run.model_dump_json(exclude={"testbed": access_keys(run.testbed.sections)})
 
 
 def run_of(text: str, testbed_record: Path) -> RunConfig:
     """The run that `run_text` wrote, with what it left out from the record of the testbed."""
-    run = RunConfig.model_validate_json(text)
-    if run.testbed.kubernetes is None:
-        return run
-    known = json.loads(testbed_record.read_text(encoding="utf-8"))["testbed"]["kubernetes"]
-    access = {key: known[key] for key in KUBERNETES_KEYS_OF_ACCESS}
-    cluster = Kubernetes.model_validate(run.testbed.kubernetes.model_dump() | access)
-    testbed = run.testbed.model_copy(update={"kubernetes": cluster})
-    return run.model_copy(update={"testbed": testbed})
+    run = json.loads(text)
+    for section, access in access_keys(run["testbed"]).items():
+        known = json.loads(testbed_record.read_text(encoding="utf-8"))["testbed"][section]
+        run["testbed"][section] |= {key: known[key] for key in access & known.keys()}
+    return RunConfig.model_validate(run)
 
 
 def image_arguments() -> list[str]:

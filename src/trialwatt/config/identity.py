@@ -8,11 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trialwatt.config.factors import FACTORS
-from trialwatt.config.models import (
-    KUBERNETES_KEYS_OF_ACCESS,
-    TESTBED_KEYS_OF_METRICS,
-    RunConfig,
-)
+from trialwatt.config.models import TESTBED_KEYS_OF_METRICS, RunConfig, access_keys
 from trialwatt.config.space import Phi
 
 
@@ -31,10 +27,9 @@ def hash_of(config: Mapping[str, Any]) -> str:
     their defaults, must not change it."""
     testbed = config.get("testbed") or {}
     kept = {key: value for key, value in testbed.items() if key not in TESTBED_KEYS_OF_METRICS}
-    if isinstance(cluster := kept.get("kubernetes"), Mapping):
-        kept["kubernetes"] = {
-            key: value for key, value in cluster.items() if key not in KUBERNETES_KEYS_OF_ACCESS
-        }
+    for section, access in access_keys(kept).items():
+        if isinstance(options := kept[section], Mapping):
+            kept[section] = {key: value for key, value in options.items() if key not in access}
     return hashlib.sha256(canonical_json({**config, "testbed": kept}).encode()).hexdigest()[:10]
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from trialwatt.config.models import Model
 
 Path = tuple[str | int, ...]
 
@@ -20,10 +20,20 @@ def dotted(path: Iterable[str | int]) -> str:
     return text
 
 
+def parted(key: str) -> Path:
+    """meters.0 → ("meters", 0), as parts name keys of a testbed; "" → ()"""
+    return tuple(int(part) if part.isdigit() else part for part in key.split(".") if part)
+
+
 def suggestion(word: object, candidates: Iterable[str]) -> str:
     """`; did you mean "x"?`, or nothing where nothing is near."""
     near = difflib.get_close_matches(str(word), list(candidates), n=1)
     return f'; did you mean "{near[0]}"?' if near else ""
+
+
+def there_is_no(kind: str, name: str, there: Collection[str]) -> str:
+    """The sentence on a name that nobody has registered or listed."""
+    return f'there is no {kind} "{name}"; there are: {one_of(there)}{suggestion(name, there)}'
 
 
 def one_of(candidates: Iterable[str]) -> str:
@@ -33,7 +43,7 @@ def one_of(candidates: Iterable[str]) -> str:
 
 def siblings(model: Any, path: Path) -> list[str]:
     """The keys that the model knows beside the last part of `path`; empty where any may stand."""
-    return [name for kind in _at(model, path[:-1]) if _is_model(kind) for name in kind.model_fields]
+    return [name for kind in _at(model, path[:-1]) if _is_model(kind) for name in kind.known_keys()]
 
 
 def exists(model: Any, path: Path) -> bool:
@@ -41,10 +51,10 @@ def exists(model: Any, path: Path) -> bool:
     return bool(_at(model, path))
 
 
-def settable(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+def settable(model: type[Model], prefix: str = "") -> Iterator[str]:
     """The dotted keys of single values in a model (without what stands in open mappings)."""
-    for name, field in model.model_fields.items():
-        models = [kind for kind in _kinds(field.annotation) if _is_model(kind)]
+    for name, annotation in model.known_keys().items():
+        models = [kind for kind in _kinds(annotation) if _is_model(kind)]
         for kind in models:
             yield from settable(kind, f"{prefix}{name}.")
         if not models:
@@ -60,8 +70,8 @@ def _at(model: Any, path: Path) -> list[Any]:
 
 def _inside(kind: Any, part: str | int) -> list[Any]:
     if _is_model(kind):
-        field = kind.model_fields.get(part)
-        return list(_kinds(field.annotation)) if field else []
+        known = kind.known_keys()
+        return list(_kinds(known[part])) if part in known else []
     if get_origin(kind) is dict and isinstance(part, str):
         return list(_kinds(get_args(kind)[1]))
     if get_origin(kind) is list and isinstance(part, int):
@@ -82,4 +92,4 @@ def _kinds(annotation: Any) -> Iterator[Any]:
 
 
 def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+    return isinstance(kind, type) and issubclass(kind, Model)

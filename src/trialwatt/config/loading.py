@@ -123,6 +123,7 @@ _MESSAGES = {
     "finite_number": "must be a finite number (got {got})",
     "single": "{text} (got {got})",
     "axis": "{text} (got {got})",
+    "options": "{text}",
     "string_pattern_mismatch": "must be made of {letters}, digits and dashes (got {got})",
     "literal_error": "must be {expected} (got {got})",
     "value_error": "{error}",

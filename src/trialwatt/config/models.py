@@ -6,9 +6,9 @@ Units stand in the names. Unknown keys are errors everywhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -16,14 +16,19 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PlainValidator,
+    SerializerFunctionWrapHandler,
     Tag,
     ValidationError,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
-    field_validator,
+    model_serializer,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
+
+from trialwatt.config import registry
 
 
 def _single(message: str) -> WrapValidator:
@@ -48,6 +53,11 @@ class Model(BaseModel):
     """Base: immutable, and a misspelt key is an error instead of a setting that nothing reads."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def known_keys(cls) -> dict[str, Any]:
+        """The keys that a file of it may hold, with their types."""
+        return {name: field.annotation for name, field in cls.model_fields.items()}
 
 
 # --- search space Φ ---------------------------------------------------------------------------
@@ -173,122 +183,19 @@ class Limits(Model):
     memory_mb: Annotated[int, Field(ge=64)] = 1024
 
 
-_VARIABLE = "[A-Z_][A-Z0-9_]*"
-
-
-def _is_none(value: object) -> bool:
-    return value is None
-
-
-class Storage(Model):
-    """A database that the SUTs which want one share their search through, instead of a file.
-
-    Either one of the user's: its URL may hold a password, so it is read from the environment
-    variable that `postgres_env` names, and stands in no file, record or hash. Or one that each
-    run starts for itself, with `postgres: service`: it is in the job, with the limits of a service.
-    """
-
-    # The one that is not given is left out, so that the hash of an older run stays what it was.
-    postgres_env: Annotated[str, Field(json_schema_extra={"pattern": f"^{_VARIABLE}$"})] | None = (
-        Field(None, exclude_if=_is_none)
-    )
-    postgres: Literal["service"] | None = Field(None, exclude_if=_is_none)
-
-    @field_validator("postgres_env")
-    @classmethod
-    def _is_a_name(cls, value: str | None) -> str | None:
-        # Shows no value: it may well be the URL itself.
-        if value is not None and not re.fullmatch(_VARIABLE, value):
-            raise ValueError("must be the name of an environment variable that holds the URL")
-        return value
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.postgres_env is None) == (self.postgres is None):
-            raise ValueError("needs one of postgres_env and `postgres: service`")
-        return self
+VARIABLE = "[A-Z_][A-Z0-9_]*"
 
 
 def _variable(value: str) -> str:
-    if not re.fullmatch(_VARIABLE, value):  # not shown: it may well be the secret itself
+    if not re.fullmatch(VARIABLE, value):  # not shown: it may well be the secret itself
         raise ValueError("must be the name of an environment variable that holds it")
     return value
 
 
 Variable = Annotated[
-    str, AfterValidator(_variable), Field(json_schema_extra={"pattern": f"^{_VARIABLE}$"})
+    str, AfterValidator(_variable), Field(json_schema_extra={"pattern": f"^{VARIABLE}$"})
 ]
 """What is secret stands in no file and no record, only the name of its variable."""
-Label = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-
-
-class PrometheusQuery(Model):
-    """A domain of the prometheus meter: a PromQL expression that gives one series.
-
-    With `by`, the name of a label, each of its values is a domain of its own, <domain>-<value>.
-    joules and their parts are counters, watts and their parts momentary power; `method` says
-    otherwise where the exporter attributes or models.
-    """
-
-    query: Annotated[str, Field(min_length=1)]
-    unit: Literal["joules", "millijoules", "microjoules", "watts", "milliwatts", "microwatts"]
-    resource: Literal["cpu", "memory", "accelerator"] = "cpu"
-    method: Literal["counter", "polled", "attributed", "modelled"] | None = None
-    by: Label | None = None
-
-
-class Cadvisor(Model):
-    """CPU time and memory of containers as cAdvisor has them, recorded beside our own.
-
-    `component` is the label that names a component; `match` narrows the containers.
-    """
-
-    component: Label = "pod"
-    match: dict[Label, str] = {}
-
-
-class Prometheus(Model):
-    """The server that the prometheus meter asks after a run, and what it asks.
-
-    `match` narrows the preset's series: {node_name: worker-1}. `queries` adds domains of your
-    own to those of the preset. Credentials are read from the environment variables that are
-    named here.
-    """
-
-    url: Annotated[str, Field(min_length=1)]
-    preset: Literal["kepler", "scaphandre", "dcgm", "custom"] = "custom"
-    match: dict[Label, str] = {}
-    queries: dict[Name, PrometheusQuery] = {}
-    cadvisor: Cadvisor | None = None
-    token_env: Variable | None = None
-    user_env: Variable | None = None
-    password_env: Variable | None = None
-    step_s: Annotated[float, Field(ge=1, le=300)] = 5
-    timeout_s: Annotated[float, Field(gt=0, le=300)] = 10
-    retries: Annotated[int, Field(ge=0, le=10)] = 3
-
-    @field_validator("url")
-    @classmethod
-    def _plain(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be an address such as http://localhost:9090")
-        if "@" in parts.netloc or parts.query or parts.fragment:  # may be secret: not shown
-            raise ValueError(
-                "must hold no credentials and no parameters: name the environment variables that "
-                "hold them in token_env, or in user_env and password_env"
-            )
-        return value.rstrip("/")
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.preset == "custom" and not self.queries:
-            raise ValueError("a custom preset needs `queries`")
-        if (self.user_env is None) != (self.password_env is None):
-            raise ValueError("user_env and password_env go together")
-        if self.token_env and self.user_env:
-            raise ValueError("token_env and user_env exclude each other")
-        return self
 
 
 class BoardPower(Model):
@@ -300,98 +207,64 @@ class BoardPower(Model):
     source: Annotated[str, Field(min_length=1)]
 
 
-PREFIX_LENGTH = 30
-"""A namespace's name is <prefix>-<run id>, and must not be longer than 63 characters."""
+class Options(Model):
+    """A section of the testbed that belongs to a part: to a SUT, a platform or a meter.
 
-
-def _dns_label(value: str) -> str:
-    if len(value) > PREFIX_LENGTH or not re.fullmatch("[a-z0-9]([a-z0-9-]*[a-z0-9])?", value):
-        raise ValueError(
-            "must be a DNS label (lower-case letters, digits and dashes, none of these at either "
-            f"end) of at most {PREFIX_LENGTH} characters (got {value!r})"
-        )
-    return value
-
-
-def _label_key(value: str) -> str:
-    name = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
-    if not re.fullmatch(rf"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?{name}", value):
-        raise ValueError(f"must be as a key of Kubernetes' labels: [domain/]name (got {value!r})")
-    return value
-
-
-def _label_value(value: str) -> str:
-    if not re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?", value):
-        raise ValueError(f"must be as a value of Kubernetes' labels (got {value!r})")
-    return value
-
-
-LabelKey = Annotated[str, AfterValidator(_label_key)]
-LabelValue = Annotated[str, AfterValidator(_label_value)]
-Seconds = Annotated[float, Field(ge=1, le=3600)]
-
-
-class Toleration(Model):
-    """A taint of nodes that pods may be placed on in spite of it, as Kubernetes has it.
-
-    Without `key` every taint, without `effect` every effect.
+    It is registered under its key, as an entry point "trialwatt.options". Its module imports
+    neither a framework nor the part: every process of a run reads the sections of its testbed.
     """
 
-    key: LabelKey | None = None
-    operator: Literal["Equal", "Exists"] = "Equal"
-    value: LabelValue = ""
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    access: ClassVar[frozenset[str]] = frozenset()
+    """Keys that say how something is reached, not what it is: another value redoes no run."""
 
-    @model_validator(mode="after")
-    def _makes_sense(self) -> Self:
-        if self.key is None and self.operator != "Exists":
-            raise ValueError("without `key` the operator must be Exists")
-        if self.operator == "Exists" and self.value:
-            raise ValueError("with the operator Exists there is no `value`")
+    def problems(self, testbed: Testbed) -> list[tuple[str, str]]:
+        """What is wrong with it that types cannot say, before anything starts.
+
+        (dotted key in the section, or "" for the section itself; sentence) of each.
+        """
+        return []
+
+    def completed(self) -> Self:
+        """With what the user's environment has for it, where the file leaves it open.
+
+        Only keys of `access`: what differs between two users is no part of a run.
+        """
         return self
 
 
-class NodeAccelerator(Model):
-    """How a worker gets an accelerator of a type: `count` devices of a resource that nodes offer.
-
-    The selector and the tolerations are added to those of all pods.
-    """
-
-    resource: LabelKey
-    count: Annotated[int, Field(ge=1)] = 1
-    node_selector: dict[LabelKey, LabelValue] = {}
-    tolerations: list[Toleration] = []
+T = TypeVar("T", bound=Options)
 
 
-class HubLimits(Limits):
-    """CPU and memory of the pod that takes in the records of a run."""
+class _Section(NamedTuple):
+    """What stands in a testbed under a key that is none of its own."""
 
-    cpu: Annotated[float, Field(ge=0.001)] = 0.25
-    memory_mb: Annotated[int, Field(ge=64)] = 256
+    key: str
+    written: Any
 
 
-class Kubernetes(Model):
-    """How to reach a cluster, and what pods need to find their place in it.
+AS_RECORDED = MappingProxyType({"recorded": True})
+"""Context of a validation of records: sections of parts that are not installed here stay as they
+are, since nothing here has to understand them."""
 
-    `context` null is the current one of the kubeconfig. `image` is the worker image, by tag or
-    digest. A private registry's credentials, the content of a docker config.json, are read from
-    the environment variable that `image_pull_secret_env` names. `ephemeral_mb` is the disk of
-    each pod.
-    """
 
-    context: Annotated[str, Field(min_length=1)] | None = None
-    namespace_prefix: Annotated[str, AfterValidator(_dns_label)] = "trialwatt"
-    image: Annotated[str, Field(pattern=r"^\S+$")] | None = None
-    image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
-    image_pull_secret_env: Variable | None = None
-    node_selector: dict[LabelKey, LabelValue] = {}
-    tolerations: list[Toleration] = []
-    accelerators: dict[Literal["gpu", "tpu"], NodeAccelerator] = {}
-    hub: HubLimits = HubLimits()
-    ephemeral_mb: Annotated[int, Field(ge=64)] = 2048
-    schedule_s: Seconds = 60
-    start_s: Seconds = 300
-    undeploy_s: Seconds = 120
+def _read_section(section: _Section, info: ValidationInfo) -> Any:
+    if isinstance(section.written, Options):
+        return section.written
+    known = registry.options()
+    if section.key not in known.names:
+        if info.context == AS_RECORDED:
+            return section.written
+        raise PydanticKnownError("extra_forbidden")
+    kind, fault = known.load(section.key)
+    if kind is None:
+        raise PydanticCustomError("options", "{fault}", {"fault": fault})
+    return kind.model_validate(section.written, strict=True)
+
+
+_STANDING = {"service": "storage", "idle_s": "prometheus"}
+"""Key → the section after it that stands in every record and hash, null where it is not given.
+Other sections stand after `platform`, only where they are given: a rule's parameter is this text,
+and another text would redo every run."""
 
 
 class Testbed(Model):
@@ -403,19 +276,17 @@ class Testbed(Model):
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
+    model_config = ConfigDict(extra="allow")  # the sections of the parts that are installed
+    __pydantic_extra__: dict[str, Annotated[Any, PlainValidator(_read_section)]]
 
     platform: Name = "local"
-    # Left out where there is none, so that the hash of a local run stays what it was.
-    kubernetes: Kubernetes | None = Field(None, exclude_if=_is_none)
     cpu_per_vcpu: Annotated[float, Field(gt=0, le=1)] = 1.0
     allow_oversubscription: bool = False
     enforcement: Literal["auto", "cgroup-v2", "systemd", "cgroup-v1", "soft"] = "auto"
     service: Limits = Limits()
-    storage: Storage | None = None
     meters: Annotated[list[Name], Field(min_length=1)] = ["rapl", "model"]
     sample_hz: Annotated[float, Field(ge=1, le=50)] = 5
     idle_s: Annotated[float, Field(ge=0)] = 10
-    prometheus: Prometheus | None = None
     power_model: Name = "gcp-median"
     accelerator_board_w: BoardPower | None = None
     prices: Name = "gcp-n2"
@@ -423,6 +294,57 @@ class Testbed(Model):
     region: TableKey = "world"
     carbon_series: Annotated[str, Field(min_length=1)] | None = None
     pue: Annotated[float, Field(ge=1)] = 1.0
+
+    @property
+    def sections(self) -> dict[str, Any]:
+        """The sections that are given: key → Options, or what a record holds of another part."""
+        return dict(self.__pydantic_extra__ or {})
+
+    def options(self, kind: type[T]) -> T | None:
+        """The section of this kind; None where it is not given."""
+        return next((each for each in self.sections.values() if isinstance(each, kind)), None)
+
+    @classmethod
+    def known_keys(cls) -> dict[str, Any]:
+        known = registry.options()
+        return super().known_keys() | {key: known.load(key)[0] or Any for key in known.names}
+
+    def completed(self) -> Self:
+        """With what the user's environment has for its sections; see Options.completed."""
+        return self.model_copy(update={k: each.completed() for k, each in self.sections.items()})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_sections(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        return {
+            key: value if key in cls.model_fields else _Section(key, value)
+            for key, value in data.items()
+            if not (value is None and _is_section(key))
+        }
+
+    @model_serializer(mode="wrap")
+    def _in_order(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found = dump(self)
+        sections = {key: found.pop(key) for key in sorted(self.sections) if key in found}
+        standing = {after: {key: sections.pop(key, None)} for after, key in _STANDING.items()}
+        places = {"platform": sections, **standing}
+        ordered: dict[str, Any] = {}
+        for key, value in found.items():
+            ordered |= {key: value, **places.get(key, {})}
+        return ordered
+
+
+def access_keys(sections: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Section → its keys of access, of the sections that have such."""
+    known = registry.options()
+    kinds = {key: known.load(key)[0] for key in sections if key in known.names}
+    return {key: kind.access for key, kind in kinds.items() if kind is not None and kind.access}
+
+
+def _is_section(key: str) -> bool:
+    return key in _STANDING.values() or key in registry.options().names
 
 
 # --- experiments and the whole ----------------------------------------------------------------
@@ -553,18 +475,6 @@ class Settings(Model):
 
 TESTBED_KEYS_OF_METRICS = {"prices", "accelerator_model", "region", "carbon_series", "pue"}
 """Testbed keys that only the metrics read: a new price must not redo a measurement."""
-KUBERNETES_KEYS_OF_ACCESS = {
-    "context",
-    "namespace_prefix",
-    "image",
-    "image_pull_policy",
-    "image_pull_secret_env",
-    "schedule_s",
-    "start_s",
-    "undeploy_s",
-}
-"""How the cluster is reached, not what it is: a new name of it, or of the image, redoes nothing.
-The digest of the image is in each manifest, as the version of the code is."""
 
 
 class RunConfig(Model):

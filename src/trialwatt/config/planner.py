@@ -26,7 +26,6 @@ from trialwatt.config.origins import Origins
 from trialwatt.config.plan import Plan, PlannedExperiment, Tables, Unavailable
 from trialwatt.config.planned_runs import PlannedRuns
 from trialwatt.config.settings import relative, settle
-from trialwatt.config.surroundings import with_image
 from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
 from trialwatt.config.variants import Usable, Variants, everything
 from trialwatt.errors import ConfigError
@@ -143,9 +142,9 @@ class _Planner:
         testbed, faulty = self._model(Testbed, file, data)
         if testbed is None:
             return None, None
-        testbed = with_image(testbed)
-        self._is_remote = checks.is_remote(testbed)
-        origins = Origins(file)
+        testbed, origins = testbed.completed(), Origins(file)
+        platform = checks.PlatformChecks(testbed, origins)
+        self._is_remote = platform.is_remote
         for key, table, entries in (
             ("prices", "prices", "sets"),
             ("region", "carbon", "regions"),
@@ -160,13 +159,12 @@ class _Planner:
             checks.check_accelerator_models(
                 testbed, sets[testbed.prices], TABLE_FILES["prices"], origins, problems
             )
-        checks.check_meters(testbed, origins, problems)
+        checks.check_meters(testbed, faulty, origins, problems)
         checks.check_carbon_series(testbed, self._root, origins, problems)
-        checks.check_storage(testbed, origins, problems)
-        checks.check_kubernetes(testbed, origins, problems)
-        usable = not faulty or faulty.isdisjoint(Testbed.model_fields)
-        asked = usable and self._ask_platform
-        return testbed, checks.PlatformChecks(testbed, origins, problems) if asked else None
+        checks.check_sections(testbed, origins, problems)
+        platform.check_testbed(faulty, problems)
+        usable = not faulty or faulty.isdisjoint(Testbed.known_keys())
+        return testbed, platform if usable and self._ask_platform else None
 
     def _experiment(
         self,

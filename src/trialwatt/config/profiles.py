@@ -9,8 +9,8 @@ from typing import Any
 
 from trialwatt.config.yaml_files import read_yaml
 
-TESTBEDS = {"k8s": ("kubernetes", "k8s-local")}
-"""Profile → the platform that it is for, and the testbed where the settings name no such."""
+TESTBEDS = {"k8s": "k8s-local"}
+"""Profile → the testbed that it takes where the settings name none of the same platform."""
 KEY = "testbed"
 
 
@@ -28,12 +28,17 @@ def testbed_of_profile(
     for profile in _profiles(arguments):
         if profile not in TESTBEDS or _on_the_command_line(arguments):
             continue
-        platform, testbed = TESTBEDS[profile]
-        file = f"config/testbeds/{config.get(KEY)}.yaml"
-        data, _ = read_yaml(root / file, file)
-        if data is None or data.get("platform", "local") != platform:
+        testbed = TESTBEDS[profile]
+        if _platform(root, config.get(KEY)) != _platform(root, testbed):
             return {KEY: testbed}
     return {}
+
+
+def _platform(root: Path, testbed: object) -> object:
+    """What its file names; None where there is no such file."""
+    file = f"config/testbeds/{testbed}.yaml"
+    data, _ = read_yaml(root / file, file)
+    return None if data is None else data.get("platform", "local")
 
 
 def _profiles(arguments: Sequence[str]) -> list[str]:

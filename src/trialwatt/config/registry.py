@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 
 class Registry:
@@ -15,13 +18,13 @@ class Registry:
         self._points: dict[str, EntryPoint] = {
             point.name: point for point in entry_points(group=group)
         }
-        self._loaded: dict[str, tuple[type | None, str]] = {}
+        self._loaded: dict[str, tuple[Any, str]] = {}
 
     @property
     def names(self) -> list[str]:
         return sorted(self._points)
 
-    def load(self, name: str) -> tuple[type | None, str]:
+    def load(self, name: str) -> tuple[Any, str]:
         """The class, or None and why its module cannot be loaded. Raises KeyError if unknown."""
         if name not in self._loaded:
             point = self._points[name]
@@ -30,3 +33,13 @@ class Registry:
             except (ImportError, AttributeError) as error:
                 self._loaded[name] = (None, f"{point.value} cannot be loaded: {error}")
         return self._loaded[name]
+
+
+def options() -> Registry:
+    """The sections of a testbed that parts bring along: key → subclass of config.models.Options."""
+    return _options(tuple(sys.path))
+
+
+@cache
+def _options(path: tuple[str, ...]) -> Registry:
+    return Registry("trialwatt.options")

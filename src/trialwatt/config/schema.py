@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, create_model
 
+from trialwatt.config import registry
 from trialwatt.config.models import Experiment, Settings, Space, Testbed, WorkloadFile
 from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
 from trialwatt.files import write_whole
@@ -19,11 +20,22 @@ KINDS: dict[str, Any] = {
     "experiment": Experiment,
     "workload": WorkloadFile,
     "space": Space,
-    "testbed": Testbed,
     "prices": PriceTable,
     "carbon": CarbonTable,
     "power": PowerTable,
 }
+
+
+class _Closed(Testbed):
+    model_config = ConfigDict(extra="forbid")
+
+
+def _whole_testbed() -> type[Testbed]:
+    """The testbed with the sections of all parts that are installed."""
+    known = registry.options()
+    sections = {key: kind for key in known.names if (kind := known.load(key)[0]) is not None}
+    fields: dict[str, Any] = {key: (kind | None, None) for key, kind in sections.items()}
+    return create_model("Testbed", __base__=_Closed, __doc__=Testbed.__doc__, **fields)
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -33,7 +45,7 @@ def schemas() -> dict[str, dict[str, Any]]:
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             **TypeAdapter(kind).json_schema(),
         }
-        for name, kind in KINDS.items()
+        for name, kind in [*KINDS.items(), ("testbed", _whole_testbed())]
     }
     del found["settings"]["required"]  # a settings file may be merged over another one
     return found

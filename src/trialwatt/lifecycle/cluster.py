@@ -1,4 +1,4 @@
-"""The deploy stage of a cluster: it is looked at and described, what runs share is brought up."""
+"""The deploy stage of a remote platform: it is looked at, what runs share is brought up."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from trialwatt import platforms
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.files import write_whole
@@ -25,46 +26,25 @@ def describe_cluster(
 ) -> None:
     """Write the record of a testbed that is a cluster: its facts, its image, its idle power.
 
-    A probe pod of the worker image runs for a moment, the only thing that is made. suts: those
-    that the plan needs. Raises TrialwattError with everything that keeps runs from being served.
+    suts: those that the plan needs. Raises TrialwattError with everything that keeps runs from
+    being served.
     """
-    from trialwatt.platforms.kubernetes import access, facts, image, preflight
-
-    preflight.forget()
-    if found := preflight.problems(testbed, []):
+    platform = platforms.get(testbed.platform)
+    if found := platform.problems(testbed, []):
         raise TrialwattError(report(found))
-    api = access.connect(testbed.kubernetes.context)
-    try:
-        image = image.ask_image(api, testbed)
-    finally:
-        api.close()
-    lacking = {sut: image["suts_lacking"][sut] for sut in suts if sut in image["suts_lacking"]}
-    if lacking:
-        raise TrialwattError(
-            report(
-                f"{sut} cannot run in the image {image['image']}: {lacking[sut]}" for sut in lacking
-            )
-        )
-    cluster = facts.cluster_facts(testbed)
-    size = cluster["cores"], cluster["memory_mb"] / 1024
+    site = platform.site(testbed)
+    if lacking := [site.lacking[sut] for sut in suts if sut in site.lacking]:
+        raise TrialwattError(report(lacking))
+    size = site.cores, site.memory_gb
     with open_available(testbed, power) as chosen:
         idle = measure_idle(chosen.meters, testbed.idle_s, testbed.sample_hz, size)
-        host = facts.host_of(cluster, image)
-        record = describe(name, testbed, power, chosen.facts(), idle, host)
-    node = facts.hashed(image.pop("node"))
-    write_testbed(output, record | {"cluster": cluster | {"image": image | {"node_hash": node}}})
+        record = describe(name, testbed, power, chosen.facts(), idle, site.host)
+    write_testbed(output, record | site.facts)
 
 
 def bring_up_data(testbed: Testbed, data: Path, output: Path) -> None:
-    """Have the data pod serve a prepared dataset, and note so. Raises TrialwattError."""
-    from trialwatt.platforms.kubernetes import access, shared
-
-    api = access.connect(testbed.kubernetes.context)
-    try:
-        source = shared.data_source(api, testbed, data)
-    finally:
-        api.close()
-    noted = {"name": source.name, "sha256": source.sha256, "namespace": source.namespace}
+    """Have a prepared dataset served to all runs, and note so. Raises TrialwattError."""
+    noted = platforms.get(testbed.platform).share(testbed, data)
     write_whole(output, json.dumps(noted, indent=1) + "\n")
 
 
@@ -75,14 +55,8 @@ def undeploy(testbed: Testbed, results: Path) -> None:
     The next run brings the data up again. Raises TrialwattError where something is not gone in
     time.
     """
-    from trialwatt.platforms.kubernetes import access, shared
-
     said = reap(results, testbed.platform, testbed)
-    api = access.connect(testbed.kubernetes.context)
-    try:
-        said += shared.remove(api, testbed)
-    finally:
-        api.close()
+    said += platforms.get(testbed.platform).unshare(testbed)
     print("\n".join(said) or "nothing was left on the cluster", file=sys.stderr, flush=True)
 
 

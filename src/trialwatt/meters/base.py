@@ -147,6 +147,14 @@ class Meter(ABC):
         return next(iter(possible)) if len(possible) == 1 else None
 
     @classmethod
+    def testbed_problems(cls, testbed: Testbed) -> list[tuple[str, str]]:
+        """What it needs of a testbed that names it, before anything starts.
+
+        (dotted key of the testbed, or "" for its own place among the meters; sentence) of each.
+        """
+        return []
+
+    @classmethod
     @abstractmethod
     def probe(cls, testbed: Testbed, power: PowerParameters | None = None) -> Probe:
         """Whether it works on this machine. Never raises for what the machine lacks."""

@@ -17,7 +17,7 @@ from typing import get_args
 from pydantic import ValidationError
 
 from trialwatt.clock import Stamp, now
-from trialwatt.config.models import Prometheus
+from trialwatt.config.models import Testbed
 from trialwatt.meters.base import (
     NO_LABELS,
     Collected,
@@ -29,6 +29,7 @@ from trialwatt.meters.base import (
     Probe,
 )
 from trialwatt.meters.prometheus_api import Clock, PrometheusApi, Series
+from trialwatt.meters.prometheus_options import Prometheus
 from trialwatt.meters.promql import Query, cadvisor_queries, queries_of
 
 CLOCK_WARNING_S = 1.0
@@ -81,6 +82,13 @@ class PrometheusMeter(Meter):
             return None
         own = [q for q in queries if domain == q.name or (q.by and domain.startswith(f"{q.name}-"))]
         return max(own, key=lambda query: len(query.name)).method if own else None
+
+    @classmethod
+    def testbed_problems(cls, testbed: Testbed) -> list[tuple[str, str]]:
+        if testbed.options(Prometheus) is not None:
+            return []
+        message = "prometheus needs the section `prometheus`, which says which server to ask"
+        return [("", message)]
 
     @classmethod
     def probe(cls, testbed, power=None) -> Probe:
@@ -227,7 +235,7 @@ class _Moved:
 
 
 def _open(testbed) -> tuple[PrometheusMeter, list[str]]:
-    config = testbed.prometheus
+    config = testbed.options(Prometheus)
     if config is None:
         raise MeterError("the testbed has no section `prometheus` that says which server to ask")
     api = PrometheusApi(config)

@@ -14,8 +14,8 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
 from trialwatt.backoff import repeated
-from trialwatt.config.models import Prometheus
 from trialwatt.meters.base import MeterError
+from trialwatt.meters.prometheus_options import Prometheus
 
 MAX_POINTS = 10_000
 """Points of one range query; a server refuses more than 11,000."""

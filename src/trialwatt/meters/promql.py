@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trialwatt.config.models import Cadvisor, Prometheus, PrometheusQuery
 from trialwatt.meters.base import Method
+from trialwatt.meters.prometheus_options import Cadvisor, Prometheus, PrometheusQuery
 
 _UNITS = {
     "joules": ("uj", 1e6),

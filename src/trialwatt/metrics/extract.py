@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from trialwatt.config.factors import FACTORS
 from trialwatt.config.identity import run_label
-from trialwatt.config.models import RunConfig
+from trialwatt.config.models import AS_RECORDED, RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics import formulas
 from trialwatt.metrics.attribution import Curve
@@ -72,7 +72,7 @@ def extract_run(folder: Path, context: MetricsContext, processes: int = 1) -> Ru
 def hole(manifest: dict[str, Any]) -> RunMetrics:
     """The row of a run that failed: what was to be run, and nothing that was measured."""
     try:
-        config = RunConfig.model_validate(manifest["config"])
+        config = RunConfig.model_validate(manifest["config"], context=AS_RECORDED)
     except ValidationError as error:
         raise TrialwattError(f"run.json: config: {error}") from error
     names = (name for name in schema(RUNS).names if name not in PLANNED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -251,6 +251,22 @@ class Platform(ABC):
         """For the manifest: enforcement, kernel, limits as they are really set."""
 
 
+@dataclass(frozen=True)
+class Site:
+    """Where the components of a remote platform run, for the record of a testbed.
+
+    host: as a manifest has it of a machine. cores, memory_gb (2^30 bytes): what runs can have of
+    it. facts: what else the record holds, by key. lacking: SUT → sentence, of those that cannot
+    run there.
+    """
+
+    host: dict
+    cores: int
+    memory_gb: float
+    facts: dict
+    lacking: dict[str, str]
+
+
 NO_PLACE = frozenset({"image", "unschedulable", "quota", "unreachable"})
 """Reasons of an Ending that say nothing about the run's treatment: it never had its place."""
 
@@ -262,6 +278,14 @@ class PlatformKind(ABC):
     """Whether components share no host, files and programs with the coordinator (or each other)."""
     packages: tuple[str, ...] = ()
     """PyPI names of what it starts and watches components with: for their versions in run.json."""
+
+    @classmethod
+    def testbed_problems(cls, testbed) -> list[tuple[str, str]]:
+        """Keys of the testbed that make no sense on this platform, without asking it anything.
+
+        (dotted key, with the number of a list's member as in meters.0; sentence) of each.
+        """
+        return []
 
     @classmethod
     @abstractmethod
@@ -280,6 +304,35 @@ class PlatformKind(ABC):
 
         testbed: where to look, for a platform that can be in several places.
         """
+
+    @classmethod
+    def site(cls, testbed) -> Site:
+        """Of a remote platform: where its components run. Raises TrialwattError."""
+        raise NotImplementedError
+
+    @classmethod
+    def share(cls, testbed, data: Path) -> dict[str, str]:
+        """Of a remote platform: bring a dataset to where components of all runs can fetch it.
+
+        Returns what there is to be noted of it, nothing secret. Raises TrialwattError.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def unshare(cls, testbed) -> list[str]:
+        """Of a remote platform: remove what runs share; a sentence for each thing that was there.
+
+        Raises TrialwattError where something is not gone in time.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def build_image(cls, project: Path, arguments: Sequence[str] = ()) -> None:
+        """Of a remote platform: build what its components run from, of the project's folder.
+
+        arguments: for the program that builds it. Raises TrialwattError.
+        """
+        raise NotImplementedError
 
     @classmethod
     @abstractmethod

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from trialwatt.config.models import RunConfig
+from trialwatt.config.models import AS_RECORDED, RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.provenance.company import is_company
@@ -87,7 +87,7 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     folder = Path(folder)
     manifest = read_manifest(folder / MANIFEST)
     try:
-        config = RunConfig.model_validate(manifest["config"])
+        config = RunConfig.model_validate(manifest["config"], context=AS_RECORDED)
     except ValidationError as error:
         raise TrialwattError(f"{folder / 'run.json'}: config: {error}") from error
     keys = TrialKeys()

@@ -22,6 +22,7 @@ from trialwatt.suts.optuna_storage import (
 )
 from trialwatt.suts.optuna_strategies import PRUNERS, SAMPLERS, Seeds, seeds_of, suggest
 from trialwatt.suts.services import scratch
+from trialwatt.suts.storage import Storage
 
 
 class Optuna(Sut):
@@ -36,7 +37,7 @@ class Optuna(Sut):
 
     @classmethod
     def packages(cls, config: RunConfig) -> list[str]:
-        database = ["psycopg", "sqlalchemy"] if config.testbed.storage is not None else []
+        database = ["psycopg", "sqlalchemy"] if config.testbed.options(Storage) else []
         return [*super().packages(config), *database]
 
     @classmethod
@@ -60,7 +61,7 @@ class Optuna(Sut):
     @classmethod
     def testbed_problems(cls, testbed: Testbed) -> list[tuple[str, str]]:
         remote = platforms.get(testbed.platform).remote
-        if testbed.storage is None and remote:
+        if testbed.options(Storage) is None and remote:
             message = "the workers share no folder for a journal: set {postgres: service}"
             return [("storage", message)]
         if is_service(testbed) and not remote and (problem := postgres.problem()):
@@ -147,7 +148,7 @@ class Optuna(Sut):
             if folder.exists():  # it was killed before it could remove it
                 shutil.rmtree(folder)
             return
-        if job.config.testbed.storage is None:
+        if job.config.testbed.options(Storage) is None:
             return
         optuna = _optuna()
         storage = open_storage(job)

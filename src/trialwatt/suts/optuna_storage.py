@@ -20,6 +20,7 @@ from trialwatt.platforms.base import Role
 from trialwatt.suts import postgres
 from trialwatt.suts.base import Job
 from trialwatt.suts.services import free_blocks
+from trialwatt.suts.storage import Storage
 
 HEARTBEAT_S = 10
 """How often a worker tells the database that its trial is alive."""
@@ -39,7 +40,8 @@ STARTING_S = 60
 
 def is_service(testbed: Testbed) -> bool:
     """Whether each run starts a database of its own."""
-    return testbed.storage is not None and testbed.storage.postgres == "service"
+    storage = testbed.options(Storage)
+    return storage is not None and storage.postgres == "service"
 
 
 def service(job: Job) -> tuple[Role, dict[str, str], dict[str, str]]:
@@ -64,7 +66,8 @@ def service(job: Job) -> tuple[Role, dict[str, str], dict[str, str]]:
 
 def url_secret(testbed: Testbed) -> dict[str, str]:
     """The variable with the URL of the user's database, where there is one, as here."""
-    variable = testbed.storage and testbed.storage.postgres_env
+    storage = testbed.options(Storage)
+    variable = storage and storage.postgres_env
     return {variable: os.environ[variable]} if variable and variable in os.environ else {}
 
 
@@ -75,7 +78,7 @@ def open_storage(job: Job) -> Any:
     """The storage of a run's study. Raises TrialwattError where the database cannot be reached."""
     import optuna
 
-    if job.config.testbed.storage is None:
+    if job.config.testbed.options(Storage) is None:
         from optuna.storages.journal import JournalFileBackend
 
         folder = job.path("sut")
@@ -96,7 +99,7 @@ def reach_storage(job: Job) -> None:
     Waits for the run's own database, which starts beside the workers. Workers that start side by
     side must not make the tables side by side: opening does that.
     """
-    if job.config.testbed.storage is None:
+    if job.config.testbed.options(Storage) is None:
         return
     with _database(job) as url:
         import sqlalchemy
@@ -138,7 +141,7 @@ def _database(job: Job) -> Iterator[str]:
     if is_service(job.config.testbed):
         whose, url = f"of the run, at {os.environ[ADDRESS]}", _service_url()
     else:
-        storage = job.config.testbed.storage
+        storage = job.config.testbed.options(Storage)
         assert storage and storage.postgres_env, "validated with the configuration"
         variable = storage.postgres_env
         whose, url = f"whose URL is in {variable}", os.environ.get(variable, "")

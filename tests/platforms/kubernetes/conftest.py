@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.config.conftest import project  # noqa: F401 # the section, as a plan reads it
 from tests.platforms.kubernetes.pods import AgentProcess
 
 

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.platforms.kubernetes.fakecluster import node, pod
 
-from trialwatt.config.models import Kubernetes
 from trialwatt.platforms.base import Role
 from trialwatt.platforms.kubernetes.capacity import (
     MB,
@@ -19,6 +18,7 @@ from trialwatt.platforms.kubernetes.capacity import (
     requested,
     shortages,
 )
+from trialwatt.platforms.kubernetes.options import Kubernetes
 
 PREFIX = "trialwatt"
 

@@ -476,7 +476,7 @@ def test_the_coordinator_of_a_hundred_workers_is_small(cluster, testbed, tmp_pat
 import re, sys
 sys.path.insert(0, {str(Path.cwd())!r})
 from pathlib import Path
-from trialwatt.config.models import Kubernetes
+from trialwatt.platforms.kubernetes.options import Kubernetes
 from trialwatt.platforms.base import Role
 from trialwatt.platforms.kubernetes import manifests
 from trialwatt.platforms.kubernetes.access import Api

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from trialwatt.config.models import Kubernetes
 from trialwatt.platforms.base import Role
 from trialwatt.platforms.kubernetes import manifests
+from trialwatt.platforms.kubernetes.options import Kubernetes
 
 GOLDEN = Path(__file__).parent / "golden"
 

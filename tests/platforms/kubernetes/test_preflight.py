@@ -8,6 +8,7 @@ from tests.platforms.kubernetes.fakecluster import FakeCluster, node, pod
 from trialwatt.config.models import Testbed
 from trialwatt.platforms.base import Role
 from trialwatt.platforms.kubernetes import preflight
+from trialwatt.platforms.kubernetes.options import section
 
 GPU = {"resource": "nvidia.com/gpu", "node_selector": {"gpu": "l4"}}
 
@@ -103,13 +104,13 @@ def test_pods_that_are_not_ours_to_see_are_left_out_of_the_sum(cluster):
     cluster.denied = {("list", "pods")}
     (said,) = preflight.problems(bed(), roles(6))
     assert "list pods" in said  # named as a right, the room is judged by what nodes have
-    assert not preflight.look(bed().kubernetes).sees_pods
+    assert not preflight.look(section(bed())).sees_pods
 
 
 def test_many_pods_come_in_pages(cluster, monkeypatch):
     monkeypatch.setattr(preflight, "PAGE", 2)
     cluster.put_pods(*(pod("other", "a", f"{n}m", "1Mi") for n in range(1, 8)))
-    (place, _) = preflight.look(bed().kubernetes).places
+    (place, _) = preflight.look(section(bed())).places
     assert place.free["cpu"] == pytest.approx(4 - 0.028)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from trialwatt.config.models import Kubernetes, Toleration
 from trialwatt.platforms.base import Role
+from trialwatt.platforms.kubernetes.options import Kubernetes, Toleration
 
 CPU, MEMORY, DISK, PODS = "cpu", "memory", "ephemeral-storage", "pods"
 MB = 1 << 20

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 
 from trialwatt.config.models import Testbed
+from trialwatt.errors import TrialwattError
+from trialwatt.platforms.base import Site
 from trialwatt.platforms.kubernetes import capacity, preflight
 from trialwatt.platforms.kubernetes.capacity import CPU, DISK, MB, MEMORY, Node
+from trialwatt.platforms.kubernetes.options import section
 
 INSTANCE, REGION, ZONE = (
     "node.kubernetes.io/instance-type",
@@ -16,6 +19,23 @@ INSTANCE, REGION, ZONE = (
 HASH_DIGITS = 12
 
 
+def site_of(testbed: Testbed, image: dict) -> Site:
+    """The cluster, with what its worker image has (probe.ask_image). Raises as cluster_facts."""
+    cluster = cluster_facts(testbed)
+    told = {key: value for key, value in image.items() if key != "node"}
+    told["node_hash"] = hashed(image["node"])
+    return Site(
+        host=host_of(cluster, image),
+        cores=cluster["cores"],
+        memory_gb=cluster["memory_mb"] / 1024,
+        facts={"cluster": cluster | {"image": told}},
+        lacking={
+            sut: f"{sut} cannot run in the image {image['image']}: {why}"
+            for sut, why in image["suts_lacking"].items()
+        },
+    )
+
+
 def cluster_facts(testbed: Testbed) -> dict:
     """Version, nodes and capacities of a testbed's cluster, as far as pods of runs can be there.
 
@@ -23,16 +43,15 @@ def cluster_facts(testbed: Testbed) -> dict:
     "memory_mb"}; cores and memory_mb are sums over those nodes. Raises TrialwattError where the
     cluster cannot be asked.
     """
-    cluster = preflight.look(testbed.kubernetes)
+    kubernetes = section(testbed)
+    cluster = preflight.look(kubernetes)
     if not cluster.nodes:
-        from trialwatt.errors import TrialwattError
-
         raise TrialwattError("\n".join(cluster.problems) or "the cluster has no nodes")
-    kinds = ("cpu", *testbed.kubernetes.accelerators)
+    kinds = ("cpu", *kubernetes.accelerators)
     open_ = [
         place
         for place in cluster.places
-        if any(place.takes(*capacity.placement(testbed.kubernetes, kind)) for kind in kinds)
+        if any(place.takes(*capacity.placement(kubernetes, kind)) for kind in kinds)
     ]
     by_name = {node["metadata"]["name"]: node for node in cluster.nodes}
     nodes = [_node(by_name[place.name], place) for place in open_]

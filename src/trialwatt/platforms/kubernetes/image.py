@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trialwatt import __version__
-from trialwatt.config.surroundings import IMAGE
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.kubernetes.shared import open_namespace, pod_of
 from trialwatt.platforms.kubernetes.waiting import has_ended, wait_for, wait_until_gone
+from trialwatt.platforms.kubernetes.options import IMAGE, section
 
 TAG = f"trialwatt-worker:{__version__}"
 FILE = "envs/Containerfile"
@@ -112,7 +112,7 @@ def ask_image(api, testbed) -> dict:
 
     Raises TrialwattError: the image cannot be pulled or started, or is no worker image.
     """
-    kubernetes = testbed.kubernetes
+    kubernetes = section(testbed)
     space, _ = open_namespace(api, kubernetes)
     pods = f"/api/v1/namespaces/{space}/pods"
     path = f"{pods}/{POD}"

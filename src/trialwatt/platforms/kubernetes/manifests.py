@@ -10,13 +10,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from trialwatt.config.models import Kubernetes
 from trialwatt.platforms.base import Role
 from trialwatt.platforms.hub import server
 from trialwatt.platforms.hub.client import ADDRESS, LIFE, TOKEN
 from trialwatt.platforms.kubernetes import agent
 from trialwatt.platforms.kubernetes.capacity import placement
 from trialwatt.platforms.processes import COMPONENT_VARIABLE, RUN_VARIABLE
+from trialwatt.platforms.kubernetes.options import Kubernetes
 
 MANAGED = "app.kubernetes.io/managed-by"
 RUN_ID = "trialwatt/run-id"

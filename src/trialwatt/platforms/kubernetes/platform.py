@@ -8,13 +8,13 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from trialwatt.backoff import repeated
-from trialwatt.config.models import Kubernetes, Testbed
+from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import (
     Ending,
@@ -23,6 +23,7 @@ from trialwatt.platforms.base import (
     Platform,
     PlatformKind,
     Role,
+    Site,
     Usage,
     resolved,
 )
@@ -38,6 +39,7 @@ from trialwatt.platforms.kubernetes.hub_proxy import HubProxy, Sender
 from trialwatt.platforms.kubernetes.journal_copy import JournalReader, samples
 from trialwatt.platforms.kubernetes.machine import ReservedMachine
 from trialwatt.platforms.kubernetes.waiting import delete_namespace
+from trialwatt.platforms.kubernetes.options import Kubernetes, section, testbed_problems
 from trialwatt.platforms.kubernetes.watch import Watch
 
 DATA_SECRET = "dataset"
@@ -97,6 +99,10 @@ class KubernetesPlatform(Platform, PlatformKind):
     # --- what can be asked before a run exists ------------------------------------------------
 
     @classmethod
+    def testbed_problems(cls, testbed) -> list[tuple[str, str]]:
+        return testbed_problems(testbed)
+
+    @classmethod
     def problems(cls, testbed, roles: list[Role]) -> list[str]:
         from trialwatt.platforms.kubernetes import preflight
 
@@ -112,13 +118,41 @@ class KubernetesPlatform(Platform, PlatformKind):
     def reap(cls, testbed=None, all_hosts: bool = False) -> list[str]:
         """See PlatformKind.reap. all_hosts: also those of coordinators on other machines that have
         given no sign of life for ten minutes."""
-        if testbed is None or testbed.kubernetes is None:
+        kubernetes = testbed and testbed.options(Kubernetes)
+        if kubernetes is None:
             return []
-        api = connect(testbed.kubernetes.context)
-        try:
-            return reaping.reap(api, testbed.kubernetes.undeploy_s, all_hosts)
-        finally:
-            api.close()
+        with closing(connect(kubernetes.context)) as api:
+            return reaping.reap(api, kubernetes.undeploy_s, all_hosts)
+
+    @classmethod
+    def site(cls, testbed) -> Site:
+        """See PlatformKind.site. A probe pod of the worker image runs for a moment."""
+        from trialwatt.platforms.kubernetes import facts, image
+
+        with closing(connect(section(testbed).context)) as api:
+            told = image.ask_image(api, testbed)
+        return facts.site_of(testbed, told)
+
+    @classmethod
+    def share(cls, testbed, data: Path) -> dict[str, str]:
+        from trialwatt.platforms.kubernetes import shared
+
+        with closing(connect(section(testbed).context)) as api:
+            source = shared.data_source(api, testbed, data)
+        return {"name": source.name, "sha256": source.sha256, "namespace": source.namespace}
+
+    @classmethod
+    def unshare(cls, testbed) -> list[str]:
+        from trialwatt.platforms.kubernetes import shared
+
+        with closing(connect(section(testbed).context)) as api:
+            return shared.remove(api, testbed)
+
+    @classmethod
+    def build_image(cls, project: Path, arguments: Sequence[str] = ()) -> None:
+        from trialwatt.platforms.kubernetes import image
+
+        image.build(project, arguments)
 
     @classmethod
     def open(cls, run_id: str, testbed, folder: Path, api: Api | None = None) -> KubernetesPlatform:
@@ -126,7 +160,7 @@ class KubernetesPlatform(Platform, PlatformKind):
 
         Raises TrialwattError; then nothing is left. api: for tests, another API server.
         """
-        kubernetes: Kubernetes = testbed.kubernetes
+        kubernetes = section(testbed)
         if not kubernetes.image:
             raise TrialwattError("kubernetes.image: there is none; the preflight says how to build")
         place = manifests.Place(

@@ -6,11 +6,13 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from trialwatt.config.models import Kubernetes, Prometheus, Testbed
+from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
+from trialwatt.meters.prometheus_options import Prometheus
 from trialwatt.platforms.base import Role
 from trialwatt.platforms.kubernetes import capacity, kubeconfig, rights
 from trialwatt.platforms.kubernetes.capacity import Node
+from trialwatt.platforms.kubernetes.options import Kubernetes
 
 OLDEST = (1, 25)
 """Where Pod Security admission is stable, by which a run's namespace refuses privileged pods."""
@@ -42,7 +44,7 @@ def problems(testbed: Testbed, roles: Sequence[Role]) -> list[str]:
     What is wrong with the cluster or the testbed itself comes first, also without any roles. The
     cluster is asked once per process.
     """
-    kubernetes = testbed.kubernetes
+    kubernetes = testbed.options(Kubernetes)
     if kubernetes is None:  # said where the testbed is validated
         return []
     cluster = look(kubernetes)
@@ -60,7 +62,7 @@ def problems(testbed: Testbed, roles: Sequence[Role]) -> list[str]:
 
 def accelerator_problem(testbed: Testbed, accelerator: str) -> str:
     """Why workers cannot have this accelerator type here; empty if they can, or nobody knows."""
-    kubernetes = testbed.kubernetes
+    kubernetes = testbed.options(Kubernetes)
     if kubernetes is None or accelerator == "cpu":
         return ""
     device = kubernetes.accelerators.get(accelerator)
@@ -212,9 +214,10 @@ def _image(kubernetes: Kubernetes) -> list[str]:
 
 
 def _metrics(testbed: Testbed) -> list[str]:
-    if "prometheus" not in testbed.meters or testbed.prometheus is None:
+    asked = testbed.options(Prometheus)
+    if "prometheus" not in testbed.meters or asked is None:
         return []
-    return _asked_metrics(testbed.prometheus.model_dump_json())
+    return _asked_metrics(asked.model_dump_json())
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from trialwatt.config.models import Kubernetes, Testbed
+from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.platforms.hub.client import TOKEN
@@ -21,6 +21,7 @@ from trialwatt.platforms.kubernetes import manifests
 from trialwatt.platforms.kubernetes.access import Api, ApiFault
 from trialwatt.platforms.kubernetes.faults import is_ready
 from trialwatt.platforms.kubernetes.hub_proxy import HubProxy
+from trialwatt.platforms.kubernetes.options import Kubernetes, section
 from trialwatt.platforms.kubernetes.rights import SHARED_SECRET
 from trialwatt.platforms.kubernetes.waiting import delete_namespace, wait_for, wait_until_gone
 
@@ -56,7 +57,7 @@ def data_source(api: Api, testbed: Testbed, data: Path) -> DataSource:
 
     What is there is used as it is where its sha256 is that of `data`. Raises TrialwattError.
     """
-    kubernetes = testbed.kubernetes
+    kubernetes = section(testbed)
     space, token = open_namespace(api, kubernetes)
     pod = _data_pod(api, kubernetes, space)
     digest = sha256(data)
@@ -95,7 +96,7 @@ def remove(api: Api, testbed: Testbed) -> list[str]:
 
     Raises TrialwattError where it is not gone in time, with what holds it.
     """
-    space = namespace_of(testbed.kubernetes)
+    space = namespace_of(section(testbed))
     path = f"/api/v1/namespaces/{space}"
     try:
         labels = api.get(path)["metadata"].get("labels") or {}
@@ -105,7 +106,7 @@ def remove(api: Api, testbed: Testbed) -> list[str]:
         raise
     if any(labels.get(key) != value for key, value in LABELS.items()):
         raise TrialwattError(f"the namespace {space} is not ours (its labels say so): left alone")
-    delete_namespace(api, space, testbed.kubernetes.undeploy_s)
+    delete_namespace(api, space, section(testbed).undeploy_s)
     return [f"removed the namespace {space} with the shared data"]
 
 

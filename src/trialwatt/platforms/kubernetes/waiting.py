@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from trialwatt.config.models import Kubernetes
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.kubernetes.access import Api, ApiFault
 from trialwatt.platforms.kubernetes.faults import IMAGE_FAULTS, will_not_start
+from trialwatt.platforms.kubernetes.options import Kubernetes
 
 PERIOD_S = 1.0
 TAIL_LINES = 20

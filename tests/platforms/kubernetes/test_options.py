@@ -8,9 +8,9 @@ import pytest
 
 from trialwatt.config.handover import run_of, run_text
 from trialwatt.config.identity import hash_of, run_hash
-from trialwatt.config.models import RunConfig, Storage, Testbed
-from trialwatt.config.surroundings import IMAGE
+from trialwatt.config.models import RunConfig
 from trialwatt.errors import ConfigError
+from trialwatt.platforms.kubernetes.options import IMAGE, Kubernetes
 
 BENCH = "testbeds/bench.yaml"
 
@@ -101,32 +101,7 @@ def test_what_makes_no_sense_on_a_cluster_is_said_at_once(project):
     assert [one for one in expected if f"config/{BENCH}: {one}" not in found] == []
 
 
-def test_what_is_wrong_with_the_platform_itself_is_said_once(project):
-    project.edit(BENCH, "enforcement", to="soft")
-    assert said(project) == [f"config/{BENCH}: platform: soft limits cannot be had here"]
-
-
 # --- identity -------------------------------------------------------------------------------------
-
-
-def test_the_hash_of_a_local_run_is_what_it_was_before_there_were_clusters():
-    testbed = {
-        "platform": "local",
-        "cpu_per_vcpu": 0.25,
-        "service": {"cpu": 1, "memory_mb": 1024},
-        "meters": ["rapl", "model"],
-        "sample_hz": 10,
-        "storage": {"postgres_env": "A_URL"},
-    }
-    workload = {
-        "dataset": "digits",
-        "space": {"lr": {"choices": [0.1, 0.2]}, "decay": {"choices": [0.0]}},
-        "fixed": {"ls": 8, "ln": 1},
-    }
-    run = RunConfig(sut="plain", workload=workload, testbed_name="local", testbed=testbed, seed=1)
-    assert run_hash(run) == "7ea85da7a5"
-    assert "kubernetes" not in run.testbed.model_dump()
-    assert run.testbed.storage.model_dump() == {"postgres_env": "A_URL"}
 
 
 def cluster(run_config, **kubernetes) -> RunConfig:
@@ -168,17 +143,11 @@ def test_a_rule_gets_the_access_from_the_testbeds_record(run_config, tmp_path):
 
 def test_the_image_may_come_from_the_environment(project, monkeypatch):
     monkeypatch.setenv(IMAGE, "from/environment:1")
-    assert project.plan().testbed.kubernetes is None
+    assert project.plan().testbed.sections == {}
     project.edit(BENCH, "platform", to="kubernetes")
     for image, expected in ((None, "from/environment:1"), ("own:1", "own:1")):
         project.edit(BENCH, "kubernetes", to={"image": image})
-        assert project.plan(ask_platform=False).testbed.kubernetes.image == expected
-
-
-def test_a_database_of_the_run_itself():
-    assert Storage(postgres="service").model_dump() == {"postgres": "service"}
-    bed = Testbed.model_validate({"storage": {"postgres": "service"}})
-    assert Testbed.model_validate_json(bed.model_dump_json()) == bed
+        assert project.plan(ask_platform=False).testbed.options(Kubernetes).image == expected
 
 
 # --- what the platform is asked -------------------------------------------------------------------
