@@ -12,9 +12,9 @@ from pathlib import Path
 
 from trialwatt import __version__
 from trialwatt.errors import TrialwattError
+from trialwatt.platforms.kubernetes.options import IMAGE, section
 from trialwatt.platforms.kubernetes.shared import open_namespace, pod_of
 from trialwatt.platforms.kubernetes.waiting import has_ended, wait_for, wait_until_gone
-from trialwatt.platforms.kubernetes.options import IMAGE, section
 
 TAG = f"trialwatt-worker:{__version__}"
 FILE = "envs/Containerfile"

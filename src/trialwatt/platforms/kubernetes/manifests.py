@@ -15,8 +15,8 @@ from trialwatt.platforms.hub import server
 from trialwatt.platforms.hub.client import ADDRESS, LIFE, TOKEN
 from trialwatt.platforms.kubernetes import agent
 from trialwatt.platforms.kubernetes.capacity import placement
-from trialwatt.platforms.processes import COMPONENT_VARIABLE, RUN_VARIABLE
 from trialwatt.platforms.kubernetes.options import Kubernetes
+from trialwatt.platforms.processes import COMPONENT_VARIABLE, RUN_VARIABLE
 
 MANAGED = "app.kubernetes.io/managed-by"
 RUN_ID = "trialwatt/run-id"

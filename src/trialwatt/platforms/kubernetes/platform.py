@@ -38,8 +38,8 @@ from trialwatt.platforms.kubernetes.handle import MAX_GRACE_S, WORD_S, Links, Po
 from trialwatt.platforms.kubernetes.hub_proxy import HubProxy, Sender
 from trialwatt.platforms.kubernetes.journal_copy import JournalReader, samples
 from trialwatt.platforms.kubernetes.machine import ReservedMachine
-from trialwatt.platforms.kubernetes.waiting import delete_namespace
 from trialwatt.platforms.kubernetes.options import Kubernetes, section, testbed_problems
+from trialwatt.platforms.kubernetes.waiting import delete_namespace
 from trialwatt.platforms.kubernetes.watch import Watch
 
 DATA_SECRET = "dataset"
