@@ -131,6 +131,14 @@ def test_a_power_model_that_is_not_that_of_the_configuration(problems, unpacked)
     assert "config/power.yaml" in problems()["results/plan.json"]
 
 
+def test_a_section_of_a_part_that_is_not_installed_here_is_no_problem(unpacked):
+    testbed = unpacked / "config/testbeds/lab.yaml"
+    testbed.write_text(testbed.read_text() + "tower: {floors: 3}\n")
+    unpacked.relist()
+    tree = Tree(unpacked.folder, unpacked / "results", is_archive=True)
+    assert list(check_configuration(tree)) == []
+
+
 def test_a_treatment_that_is_not_what_ran(problems, unpacked):
     def change(content):
         runs = content["plan"]["experiments"]["more-cpu"]["runs"]

@@ -7,14 +7,14 @@ against the configuration files. Nothing is made again here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import SimpleNamespace
 
 from trialwatt.config import handover
 from trialwatt.config.identity import hash_of
-from trialwatt.config.models import Testbed
+from trialwatt.config.models import AS_RECORDED, Model, Testbed
 from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.errors import TrialwattError
@@ -282,7 +282,7 @@ def _faults_of_tables(tree: Tree) -> Iterator[str]:
         yield "power is not what config/power.yaml says"
 
 
-def _model(tree: Tree, name: str, kind: Callable):
+def _model(tree: Tree, name: str, kind: type[Model]):
     file = tree.file(name)
     if not file.is_file() or file.stat().st_size > _CONFIG_BYTES:
         raise TrialwattError(f"{name}: missing, or too large for a configuration file")
@@ -290,6 +290,6 @@ def _model(tree: Tree, name: str, kind: Callable):
     if problems or data is None:
         raise TrialwattError(str(problems[0]))
     try:
-        return kind.model_validate(data)
+        return kind.model_validate(data, context=AS_RECORDED)
     except ValueError as error:
         raise TrialwattError(f"{name}: {str(error).splitlines()[0]}") from error
