@@ -2,13 +2,13 @@ import sys
 from pathlib import Path
 
 from trialwatt.analysis.moves import Move
-from trialwatt.config import handover
 from trialwatt.config.files import asks_platform, experiments_among
+from trialwatt.config.identity import run_text
 from trialwatt.config.planner import load_plan
 from trialwatt.config.profiles import testbed_of_profile
+from trialwatt.config.surroundings import image_arguments
 from trialwatt.figures import figures_of
 from trialwatt.lifecycle.workflow import began, ended, foretell, started
-from trialwatt.provenance.planfile import plan_text
 
 
 configfile: "config/config.yaml"
@@ -27,7 +27,7 @@ plan = load_plan(
     experiments=named,
     ask_platform=asks_platform(sys.argv[1:]),
 )
-RESULTS, BEGAN = plan.settings.results, began()
+RESULTS, BEGAN = plan.here.results, began()
 foretell(plan)
 workflow.global_resources["testbed"] = 1  # one measuring run at a time
 

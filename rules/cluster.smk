@@ -14,7 +14,7 @@ rule testbed:
         testbed=1,
     params:
         testbed=plan.testbed.model_dump_json(),
-        power=plan.tables.power.model_dump_json(),
+        power=plan.power_model.model_dump_json(),
         suts=sorted(plan.warm_ups),
     script:
         "../scripts/cluster.py"
@@ -64,6 +64,6 @@ rule image:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        arguments=handover.image_arguments(),
+        arguments=image_arguments(),
     script:
         "../scripts/image.py"

@@ -112,7 +112,7 @@ def _check_worker_count(resolved: Resolved, problems: Problems) -> None:
 class SutChecks:
     """The questions to the SUTs; each class is loaded once, each question asked once."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._registry = Registry("trialwatt.suts")
         self._available: dict[str, str] = {}
         self._answers: dict[tuple[str, str], list[tuple[tuple, str]]] = {}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from trialwatt.config.factors import FACTORS
 from trialwatt.config.models import (
     KUBERNETES_KEYS_OF_ACCESS,
     TESTBED_KEYS_OF_METRICS,
+    Kubernetes,
     RunConfig,
 )
 from trialwatt.config.space import Phi
@@ -56,6 +58,23 @@ def run_label(run: RunConfig) -> str:
 def run_folder(run: RunConfig) -> str:
     """Folder of a run's repetitions, relative to the results folder."""
     return f"runs/{run.testbed_name}/{run.sut}-{run_label(run)}-{run_hash(run)}"
+
+
+def run_text(run: RunConfig) -> str:
+    """A run as text for its rule, without what may change and redoes no run (the image, say)."""
+    return run.model_dump_json(exclude={"testbed": {"kubernetes": KUBERNETES_KEYS_OF_ACCESS}})
+
+
+def run_of(text: str, testbed_record: Path) -> RunConfig:
+    """The run that `run_text` wrote, with what it left out from the record of the testbed."""
+    run = RunConfig.model_validate_json(text)
+    if run.testbed.kubernetes is None:
+        return run
+    known = json.loads(testbed_record.read_text(encoding="utf-8"))["testbed"]["kubernetes"]
+    access = {key: known[key] for key in KUBERNETES_KEYS_OF_ACCESS}
+    cluster = Kubernetes.model_validate(run.testbed.kubernetes.model_dump() | access)
+    testbed = run.testbed.model_copy(update={"kubernetes": cluster})
+    return run.model_copy(update={"testbed": testbed})
 
 
 def repetition_seed(seed: int, repetition: int) -> int:

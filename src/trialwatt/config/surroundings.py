@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 from trialwatt.config.models import Testbed
 
 IMAGE = "TRIALWATT_IMAGE"
 """Environment variable: the worker image of a cluster, where the testbed names none."""
+BUILD = "TRIALWATT_BUILD"
+"""Environment variable: what is added to the command that builds the image."""
 
 
 def with_image(testbed: Testbed) -> Testbed:
@@ -17,3 +20,8 @@ def with_image(testbed: Testbed) -> Testbed:
         return testbed
     # No part of a run's identity, as the testbed's own `image` is none.
     return testbed.model_copy(update={"kubernetes": cluster.model_copy(update={"image": image})})
+
+
+def image_arguments() -> list[str]:
+    """What the environment adds to the building of the image, split as a shell would."""
+    return shlex.split(os.environ.get(BUILD, ""))
