@@ -3,13 +3,13 @@ from pathlib import Path
 
 from trialwatt import platforms
 from trialwatt.analysis.sweeping import Move
-from trialwatt.config import handover
 from trialwatt.config.files import asks_platform, experiments_among
+from trialwatt.config.identity import run_text
 from trialwatt.config.planner import load_plan
 from trialwatt.config.profiles import testbed_of_profile
+from trialwatt.config.settings import image_arguments
 from trialwatt.figures import figures_of
 from trialwatt.lifecycle.workflow import began, ended, foretell, started
-from trialwatt.provenance.planfile import plan_text
 
 
 configfile: "config/config.yaml"
@@ -28,7 +28,7 @@ plan = load_plan(
     experiments=named,
     ask_platform=asks_platform(sys.argv[1:]),
 )
-RESULTS, BEGAN = plan.settings.results, began()
+RESULTS, BEGAN = plan.here.results, began()
 platform = platforms.get(plan.testbed.platform)
 foretell(plan)
 workflow.global_resources["testbed"] = 1  # one measuring run at a time

@@ -148,7 +148,8 @@ def work(job: str, experiment: str, root: Path) -> None:
         return Source(name, results, root, root / "config" / "experiments" / f"{name}.yaml")
 
     if job == "metrics":
-        from trialwatt.metrics.tables import ExperimentRow, build_tables
+        from trialwatt.config.plan_parts import ExperimentRow
+        from trialwatt.metrics.tables import build_tables
 
         here = experiments[experiment]
         rows = [ExperimentRow(**row) for row in here["rows"]]

@@ -14,7 +14,7 @@ rule testbed:
         testbed=1,
     params:
         testbed=plan.testbed.model_dump_json(),
-        power=plan.tables.power.model_dump_json(),
+        power=plan.power_model.model_dump_json(),
         suts=sorted(plan.warm_ups),
     script:
         "../scripts/cluster.py"
@@ -65,6 +65,6 @@ rule image:
         "../envs/trialwatt.yaml"
     params:
         platform=plan.testbed.platform,
-        arguments=handover.image_arguments(),
+        arguments=image_arguments(),
     script:
         "../scripts/image.py"

@@ -74,7 +74,7 @@ def warm_up_of(wildcards):
     """The run that was made before all others of this SUT, if the settings want one."""
     sut = planned(wildcards).sut
     folder = f"{RESULTS}/warm-ups/{wildcards.testbed}/{sut}"
-    return kept(folder, repetition_folder(wildcards)) if plan.settings.warm_up else []
+    return kept(folder, repetition_folder(wildcards)) if plan.warm_up else []
 
 
 def figure_files(experiment):

@@ -16,7 +16,7 @@ for experiment in plan.experiments:
         conda:
             "../envs/trialwatt.yaml"
         params:
-            source=handover.source(plan, experiment),
+            source=plan.source(experiment),
             figures=figures_of(plan.experiments[experiment].varies),
         script:
             "../scripts/figures.py"
@@ -59,7 +59,7 @@ rule table:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        source=lambda wc: handover.source(plan, wc.experiment),
+        source=lambda wc: plan.source(wc.experiment),
     script:
         "../scripts/table.py"
 
@@ -71,7 +71,7 @@ rule answers:
             f"{RESULTS}/metrics/{{experiment}}/runs.parquet",
             experiment=plan.experiments,
         ),
-        carbon=handover.carbon_series(plan),
+        carbon=plan.paths(plan.carbon_series),
     output:
         [
             report(
@@ -92,9 +92,9 @@ rule answers:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        sources=[handover.source(plan, name) for name in plan.experiments],
-        context=handover.metrics_values(plan),
-        power=handover.power_models(plan),
+        sources=[plan.source(name) for name in plan.experiments],
+        context=plan.context.model_dump(),
+        power={name: model.model_dump() for name, model in plan.power.items()},
     script:
         "../scripts/answers.py"
 
@@ -117,6 +117,6 @@ rule report:
         "../envs/trialwatt.yaml"
     params:
         results=subpath(output[0], parent=True),
-        experiments=handover.report_sections(plan),
+        experiments=plan.sections,
     script:
         "../scripts/report.py"

@@ -5,7 +5,7 @@ rule metrics:
     input:
         folders=lambda wc: repetitions_of(wc.experiment),
         sweeps=lambda wc: ends_of(wc.experiment),
-        carbon=handover.carbon_series(plan),
+        carbon=plan.paths(plan.carbon_series),
     output:
         multiext(
             f"{RESULTS}/metrics/{{experiment}}/",
@@ -22,9 +22,11 @@ rule metrics:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        rows=lambda wc: handover.experiment_rows(plan, wc.experiment),
-        context=handover.metrics_values(plan),
-        unavailable=lambda wc: handover.unavailable(plan, wc.experiment),
+        rows=lambda wc: [
+            row.model_dump() for row in plan.experiments[wc.experiment].rows
+        ],
+        context=plan.context.model_dump(),
+        unavailable=lambda wc: plan.experiments[wc.experiment].lacking,
     script:
         "../scripts/metrics.py"
 

@@ -22,7 +22,7 @@ rule page:
         "../envs/trialwatt.yaml"
     params:
         results=subpath(output[0], parent=True),
-        experiments=handover.report_sections(plan),
+        experiments=plan.sections,
         compared=False,
     script:
         "../scripts/page.py"
@@ -43,7 +43,7 @@ rule comparison:
         "../envs/trialwatt.yaml"
     params:
         results=subpath(output[0], parent=True),
-        experiments=handover.report_sections(plan),
+        experiments=plan.sections,
         compared=True,
     script:
         "../scripts/page.py"

@@ -27,7 +27,7 @@ rule paper:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        sources=[handover.source(plan, name) for name in plan.experiments],
-        experiments=handover.report_sections(plan),
+        sources=[plan.source(name) for name in plan.experiments],
+        experiments=plan.sections,
     script:
         "../scripts/paper.py"

@@ -55,7 +55,7 @@ def check(configfile: ConfigFiles = None, testbed: OtherTestbed = None) -> None:
 
     plan = plan_of_files(configfile or [], testbed=testbed)
     experiments = _count(len(plan.experiments), "experiment")
-    typer.echo(f"ok: {experiments}, {_count(len(plan.runs), 'configuration')}")
+    typer.echo(f"ok: {experiments}, {_count(len(plan.configurations), 'configuration')}")
 
 
 @app.command()
@@ -187,7 +187,7 @@ def meters(configfile: ConfigFiles = None, testbed: OtherTestbed = None) -> None
     from trialwatt.meters.choose import listed, meters_table
 
     plan = plan_of_files(configfile or [], testbed=testbed, ask_platform=False)
-    rows = meters_table(plan.testbed, plan.tables.power)
+    rows = meters_table(plan.testbed, plan.power_model)
     typer.echo(listed(rows, shutil.get_terminal_size((100, 24)).columns))
 
 
@@ -224,7 +224,7 @@ def reap(
     # The platform is not asked what it could serve: it is only cleaned.
     plan = plan_of_files(configfile or [], testbed=testbed, ask_platform=False)
     with measuring():
-        said = remove(Path(plan.settings.results), plan.testbed.platform, plan.testbed, all_hosts)
+        said = remove(Path(plan.here.results), plan.testbed.platform, plan.testbed, all_hosts)
     typer.echo("\n".join(said) or "nothing was left behind")
 
 

@@ -10,20 +10,25 @@ from hypothesis import strategies as st
 from tests.fuzz import all_clean, mutations, wrong_json
 
 from trialwatt.analysis.convergence import Verdict
-from trialwatt.analysis.sweeping import Move, Sweep, Treatment, ended, next_move
+from trialwatt.analysis.sweeping import Move, ended, next_move
+from trialwatt.config.plan_parts import Sweep, SweepStep
 from trialwatt.errors import TrialwattError
 from trialwatt.records.outcome import Outcome
 
 
+def step(value) -> SweepStep:
+    return SweepStep(value=value, folder=f"runs/t/{value}")
+
+
 def sweep(values, baseline, repetitions=5, most=10, tolerance=0.05, patience=2):
-    steps = [Treatment(value, f"runs/t/{value}") for value in values]
+    steps = [step(value) for value in values]
     return Sweep(
         sut="plain",
         sampler="grid",
         testbed="t",
         key="workers.count",
         steps=steps,
-        baseline=Treatment(baseline, f"runs/t/{baseline}"),
+        baseline=step(baseline),
         tolerance=tolerance,
         patience=patience,
         repetitions=repetitions,

@@ -607,19 +607,22 @@ def test_an_optional_sut_that_cannot_run_is_left_out_and_listed(project):
     project.edit(NODE, "optional_suts", to=["absent", "beta", "broken"])
     project.edit(WORKLOAD, "search", to={"sampler": "random"})
     plan = project.plan()
-    assert {run.sut for run in plan.experiments["r-node"].runs} == {"alpha", "beta"}
+    assert {plan.run(run.folder).sut for run in plan.experiments["r-node"].runs} == {
+        "alpha",
+        "beta",
+    }
     assert {one.sut: one.reason for one in plan.experiments["r-node"].unavailable} == {
         "absent": "absent cannot run here: java is not installed: install Java 17",
         "broken": "no_such_module:Broken cannot be loaded: No module named 'no_such_module'",
     }  # fmt: skip
-    assert plan.experiments["baseline"].unavailable == ()
+    assert plan.experiments["baseline"].unavailable == []
     assert "install Java 17" in plan.as_json()
 
 
 def test_the_settings_replace_optional_suts_too(project):
     project.edit(NODE, "optional_suts", to=["absent"])
     project.edit("config.yaml", "suts", to=["alpha"])
-    assert project.plan().experiments["r-node"].unavailable == ()
+    assert project.plan().experiments["r-node"].unavailable == []
     project.edit("config.yaml", "suts", to=["absent"])
     assert said(project) == [
         "config/config.yaml: suts[0]: absent cannot run here:"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from trialwatt.config.handover import carbon_series, metrics_values, source
 from trialwatt.config.identity import run_hash
 from trialwatt.config.models import Testbed
 from trialwatt.errors import ConfigError
@@ -137,10 +136,10 @@ def test_an_accelerator_is_priced_as_the_model_that_the_testbed_names(project, m
     monkeypatch.chdir(project.root)
     price(project, **{"l4": 0.56, "a100-40gb": 2.934, "tpu": 1.2})
     plain = project.plan()
-    assert metrics_values(plain)["price_per_accelerator_h"] == {"tpu": 1.2}
+    assert plain.context.price_per_accelerator_h == {"tpu": 1.2}
     project.edit(BENCH, "accelerator_model", to={"gpu": "a100-40gb"})
     named = project.plan()
-    assert metrics_values(named)["price_per_accelerator_h"] == {"gpu": 2.934, "tpu": 1.2}
+    assert named.context.price_per_accelerator_h == {"gpu": 2.934, "tpu": 1.2}
     # another price redoes no measurement
     assert list(plain.runs) == list(named.runs)
 
@@ -203,19 +202,19 @@ def test_a_folder_is_no_series(project):
 def test_a_series_goes_before_the_region(project, monkeypatch):
     monkeypatch.chdir(project.root)
     plan = project.plan()
-    assert carbon_series(plan) == []
-    values = metrics_values(plan)
-    assert (values["intensity"], values["region"], values["carbon_year"]) == (475, "world", 2018)
+    assert plan.carbon_series == []
+    said = plan.context
+    assert (said.intensity, said.region, said.carbon_year) == (475, "world", 2018)
 
     project.edit(BENCH, "carbon_series", to="intensity.csv")
     write_series(project, "2025-12-31T23:00:00Z,300", "2026-01-01,500")
     with_series = project.plan()
-    assert carbon_series(with_series) == ["intensity.csv"]
-    values = metrics_values(with_series)
-    assert values["intensity"] is None  # whoever forgets to read the file is refused
-    assert (values["region"], values["carbon_year"]) == ("series intensity.csv", 2025)
+    assert with_series.carbon_series == ["intensity.csv"]
+    said = with_series.context
+    assert said.intensity is None  # whoever forgets to read the file is refused
+    assert (said.region, said.carbon_year) == ("series intensity.csv", 2025)
     assert "intensity.csv" in with_series.files
-    assert "intensity.csv" in source(with_series, "baseline")["config_files"]
+    assert "intensity.csv" in with_series.source("baseline")["config_files"]
     # a new series redoes no measurement
     assert [run_hash(run) for run in plan.runs.values()] == [
         run_hash(run) for run in with_series.runs.values()

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from trialwatt.config.handover import run_of, run_text
-from trialwatt.config.identity import hash_of, run_hash
+from trialwatt.config.identity import hash_of, run_hash, run_of, run_text
 from trialwatt.config.models import AS_RECORDED, RunConfig, Testbed
 from trialwatt.config.schema import schemas
 from trialwatt.errors import ConfigError

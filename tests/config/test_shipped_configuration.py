@@ -105,7 +105,7 @@ def test_the_default_is_the_baseline_and_two_experiments_on_two_suts(shipped):
     assert list(plan.experiments) == ["baseline", "r-node", "s-pru"]
     assert set(plan.warm_ups) == {"plain", "optuna"}
     assert plan.datasets == ["digits"]
-    assert plan.settings.repetitions >= 3
+    assert plan.repetitions >= 3
 
 
 def test_quick_has_two_suts_in_every_experiment_and_the_others_in_two_treatments(shipped):
@@ -114,7 +114,7 @@ def test_quick_has_two_suts_in_every_experiment_and_the_others_in_two_treatments
     for experiment in plan.experiments.values():
         assert {"plain", "optuna"} <= {run.sut for run in experiment.runs}
     workers = {run.workload.workers.count for run in plan.runs.values()}
-    assert (plan.settings.repetitions, plan.testbed.cpu_per_vcpu, min(workers)) == (2, 0.5, 1)
+    assert (plan.repetitions, plan.testbed.cpu_per_vcpu, min(workers)) == (2, 0.5, 1)
     others = [run for run in plan.experiments["frameworks"].runs if run.sut == "ray"]
     assert [(run.label, run.is_baseline) for run in others] == [
         ("workers.count=2", True),
@@ -128,8 +128,8 @@ def test_paper_is_everything_on_mnist(shipped):
     plan = shipped("paper.yaml", testbed="two-cores")
     assert set(plan.experiments) == EXPERIMENTS
     assert plan.datasets == ["mnist"]
-    assert plan.settings.repetitions == 5
-    assert plan.settings.repetitions_at_most == 10
+    assert plan.repetitions == 5
+    assert plan.most_repetitions == 10
     for name in ("r-mem", "r-cpu"):
         for sweep in plan.experiments[name].sweeps:
             steps = [step.value for step in sweep.steps]

@@ -84,7 +84,7 @@ def test_two_ways_share_what_is_the_same(project):
         ("beta", "space=four, search.sampler=tpe, search.budget=4", False),
     ]
     assert ("beta", "space=two") in lacking(plan)  # no grid, and here that is the question
-    assert plan.experiments["r-node"].varies == ("space", "search.sampler", "search.budget")
+    assert plan.experiments["r-node"].varies == ["space", "search.sampler", "search.budget"]
 
 
 def test_pruners_that_a_sampler_excludes_are_not_available(project):
@@ -120,7 +120,7 @@ def test_a_sweep_plans_every_step_that_it_may_try(project):
         assert one.baseline.value == 2
         assert (one.tolerance, one.patience) == (0.1, 1)
         assert {s.run.workload.search.sampler for s in (*one.steps, one.baseline)} == {one.sampler}
-    assert plan.experiments["r-node"].fixed_folders == ()
+    assert plan.experiments["r-node"].fixed_folders == []
     assert len(plan.fixed_repetitions()) == 2  # the experiment Baseline's own
 
 
@@ -142,8 +142,8 @@ def test_each_sut_is_warmed_up_with_its_baseline(project):
     project.edit(NODE, "suts", to=["alpha", "beta"])
     plan = project.plan()
     assert list(plan.warm_ups) == ["alpha", "beta"]
-    assert plan.warm_ups["beta"].workload.search.sampler == "random"
-    assert plan.warm_ups["beta"].workload.workers.count == 2
+    warm_up = plan.run(plan.warm_ups["beta"]).workload
+    assert (warm_up.search.sampler, warm_up.workers.count) == ("random", 2)
 
 
 def test_a_target_names_an_experiment(project):

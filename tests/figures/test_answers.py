@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 
 from trialwatt.analysis.platforms import platforms_of
+from trialwatt.config.plan_parts import ExperimentRow
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import Source
 from trialwatt.meters.base import PowerParameters
 from trialwatt.metrics.context import MetricsContext
-from trialwatt.metrics.tables import ExperimentRow, build_tables
+from trialwatt.metrics.tables import build_tables
 from trialwatt.page.report import write_report
 from trialwatt.provenance.trace import trace
 
@@ -37,12 +38,12 @@ def sources(synthetic, tmp_path):
     for experiment, varied in (("r-node", "workers.count"), ("s-sam", "search.sampler")):
         rows = [
             ExperimentRow(
-                experiment,
-                json.loads((those[0] / "run.json").read_text())["hash"],
-                f"workers.count={workers}",
-                float(workers),
-                workers == 2,
-                varied,
+                experiment=experiment,
+                hash=json.loads((those[0] / "run.json").read_text())["hash"],
+                treatment=f"workers.count={workers}",
+                treatment_value=float(workers),
+                is_baseline=workers == 2,
+                varied=varied,
             )
             for workers, those in folders.items()
         ]

@@ -19,7 +19,6 @@ from trialwatt.analysis.answers import answers_table, evidence_table
 from trialwatt.analysis.columns import varied
 from trialwatt.analysis.correlations import rank_correlations
 from trialwatt.analysis.hypotheses import answers
-from trialwatt.config import handover
 from trialwatt.config.factors import FACTORS, heading
 from trialwatt.config.files import plan_of_files
 from trialwatt.figures import FIGURES, category_of, figures_of, treatments
@@ -72,19 +71,19 @@ def tables(plan) -> dict[str, pd.DataFrame]:
     found = {}
     for name, experiment in plan.experiments.items():
         rows = []
-        placed = {row["hash"]: row for row in handover.experiment_rows(plan, name)}
+        placed = {row.hash: row.model_dump() for row in experiment.rows}
         for run in experiment.runs:
             for repetition in range(1, REPETITIONS + 1):
                 own = placed[run.folder.rsplit("-", 1)[1]]
-                rows.append(own | measured(run, own["hash"], repetition))
+                rows.append(own | measured(run, plan.run(run.folder), own["hash"], repetition))
         found[name] = pd.DataFrame(rows)
     return found
 
 
-def measured(run, digest: str, repetition: int) -> dict:
+def measured(planned, run, digest: str, repetition: int) -> dict:
     rng = np.random.default_rng([int(digest, 16), repetition])
     energy = 1e-5 * rng.lognormal(0, 0.2) * (1 + int(digest[:2], 16) / 128)
-    columns = {one.column: one.of(run.run.workload) for one in FACTORS.values()}
+    columns = {one.column: one.of(run.workload) for one in FACTORS.values()}
     shares = ("wtt_share", "wte_share", "wtc_share")
     shares += tuple(
         f"waste_{kind}_{what}_share"
@@ -93,7 +92,7 @@ def measured(run, digest: str, repetition: int) -> dict:
     )
     return columns | {
         **{"sut": run.sut, "testbed": "local", "repetition": repetition, "status": "completed"},
-        **{"folder": f"{run.folder}/rep{repetition}", "cpu_physical": 0.5, "reason": ""},
+        **{"folder": f"{planned.folder}/rep{repetition}", "cpu_physical": 0.5, "reason": ""},
         **{"job_energy_kwh": energy, "ept_kwh": energy / 20, "twh_kwh": energy / 30},
         **{"jct_ms": 1e9 * energy, "oc": 10 * energy, "carbon_g": 400 * energy},
         **{"wtt_ms": 1e7 * energy, "wte_kwh": energy / 9, "wtc": energy, "wr": rng.uniform(0, 0.3)},

@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from tests.fuzz import all_clean, mutations
 
+from trialwatt.config.plan_parts import ExperimentRow
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics.columns import schema, validate
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.dictionary import RUNS, TRIALS
-from trialwatt.metrics.tables import ExperimentRow, build_tables, read_runs
+from trialwatt.metrics.tables import build_tables, read_runs
 
 CONTEXT = MetricsContext(0.03, 0.004, "USD", "2026-01-01", 400.0, "world", 2023)
 FILES = ["runs.parquet", "runs.csv", "trials.parquet", "trials.csv", "dictionary.json"]
@@ -34,9 +35,18 @@ def folders(synthetic, tmp_path_factory):
 def rows(folders):
     hashes = sorted({json.loads((f / "run.json").read_text())["hash"] for f in folders})
     return [
-        ExperimentRow("r-node", hashes[0], "2 workers", 2.0, True),
-        ExperimentRow("r-node", hashes[1], "1 worker", 1.0),
-        ExperimentRow("baseline", hashes[0], "baseline", None, True),
+        ExperimentRow(
+            experiment=experiment,
+            hash=hashes[number],
+            treatment=treatment,
+            treatment_value=value,
+            is_baseline=number == 0,
+        )
+        for experiment, number, treatment, value in (
+            ("r-node", 0, "2 workers", 2.0),
+            ("r-node", 1, "1 worker", 1.0),
+            ("baseline", 0, "baseline", None),
+        )
     ]
 
 

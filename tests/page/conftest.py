@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Mapping
@@ -10,10 +11,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from trialwatt.config.plan_parts import ExperimentRow
 from trialwatt.figures.make import Source, make_figures, make_table
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.experiment_notes import write_notes
-from trialwatt.metrics.tables import ExperimentRow, build_tables
+from trialwatt.metrics.tables import build_tables
 from trialwatt.page.labs import CONTRIBUTED
 from trialwatt.page.make import write_comparison, write_page
 from trialwatt.records.manifest import write_manifest
@@ -87,7 +89,12 @@ class Bench:
             for sut, workers, sampler, treatment, value, manifests in rows:
                 key = _hash(sut, workers, sampler)
                 placed[key] = ExperimentRow(
-                    name, key, treatment, value, workers == 2, VARIED.get(name, "")
+                    experiment=name,
+                    hash=key,
+                    treatment=treatment,
+                    treatment_value=value,
+                    is_baseline=workers == 2,
+                    varied=VARIED.get(name, ""),
                 )
                 for repetition, manifest in enumerate(manifests, start=1):
                     label = f"runs/{self.testbed}/x-{workers}-{sampler}-{key}/rep{repetition}"
@@ -177,12 +184,15 @@ def contribute(bench, name: str, plan: dict) -> Path:
 
 
 def plan_of(title: str) -> dict:
-    part = {"varied": [], "file": "a.yaml", "config_files": [], "folders": []}
-    part |= {"rows": [], "sweeps": [], "unavailable": []}
-    experiments = [{"id": name, "title": title, **part} for name in ("r-node", "s-sam", "theirs")]
-    empty = {"context": {}, "carbon_series": [], "power": {}, "warm_ups": {}, "plan": {}}
-    head = {"generator": "trialwatt", "format": 1, "testbed": "lab"}
-    return {**head, "experiments": experiments, **empty}
+    """A plan with three experiments of this title, and no run."""
+    part = {"title": title, "varies": [], "compared": [], "file": "a.yaml", "runs": []}
+    numbers = {"seed": 1, "repetitions": 1, "most_repetitions": 1, "warm_up": False}
+    return {
+        **{"generator": "trialwatt", "format": 2, "testbed_name": "lab", "testbed": {}},
+        **{**numbers, "base": None, "set": {}, "power": {}, "files": ["a.yaml"], "runs": {}},
+        "context": dataclasses.asdict(CONTEXT),
+        "experiments": dict.fromkeys(("r-node", "s-sam", "theirs"), part),
+    }
 
 
 @pytest.fixture(scope="session")

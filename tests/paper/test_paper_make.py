@@ -11,7 +11,6 @@ from matplotlib import get_data_path
 from pypdf import PdfReader
 from tests.review.conftest import Unpacked
 
-from trialwatt.config import handover
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.paper.build import build
@@ -68,7 +67,7 @@ def test_another_record_is_another_number(made, tmp_path):
     runs["ept_kwh"] *= 3
     runs.to_parquet(table)
     before = json.loads(NUMBERS.read_text(encoding="utf-8"))
-    after = paper_numbers(copy, handover.report_sections(made.plan))
+    after = paper_numbers(copy, made.plan.sections)
     assert own(before)["findings"] != own(after)["findings"]
     assert own(before)["table"]["rows"] != own(after)["table"]["rows"]
     assert before["setup"] == after["setup"]
@@ -151,7 +150,7 @@ def test_a_missing_file_is_named(made, tmp_path, name):
     copy = Path(shutil.copytree("results", tmp_path / "results"))
     (copy / name).unlink()
     with pytest.raises(TrialwattError, match=r"missing.*snakemake") as caught:
-        paper_numbers(copy, handover.report_sections(made.plan))
+        paper_numbers(copy, made.plan.sections)
     assert Path(name).name in str(caught.value)
 
 

@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 from tests.review.believable import APART_NS, make_believable, testbed
 
-from trialwatt.analysis.sweeping import Move, Sweep, next_move, observed, write_end
-from trialwatt.config import handover
+from trialwatt.analysis.sweeping import Move, next_move, observed, write_end
 from trialwatt.config.files import plan_of_files
-from trialwatt.config.tables import PowerModel
 from trialwatt.figures import figures_of
 from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import make_figures, make_table, source_of
@@ -22,13 +20,12 @@ from trialwatt.meters.base import PowerParameters
 from trialwatt.metrics import extract, series
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.experiment_notes import write_notes
-from trialwatt.metrics.tables import ExperimentRow, build_tables
+from trialwatt.metrics.tables import build_tables
 from trialwatt.page.make import write_page
 from trialwatt.page.report import write_report
 from trialwatt.paper.make import make_paper
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import unpack, write_archive
-from trialwatt.provenance.planfile import plan_text
 from trialwatt.records.manifest import write_manifest
 from trialwatt.review.pack import pack
 from trialwatt.review.tree import ABOUT, WORKFLOW
@@ -87,7 +84,7 @@ class Project:
         manifest["files"]["logs/driver.log"] = sha256(log)
         label = folder.parent.relative_to(self.results).as_posix()
         self.measured += 1
-        power = PowerParameters.of(self.plan.tables.power)
+        power = PowerParameters.of(self.plan.power_model)
         manifest |= make_believable(folder, config, power, repetition, self.measured)
         manifest |= {
             "folder": label,
@@ -105,46 +102,42 @@ class Project:
         """Runs, sweeps and all that follows, as the rules and their scripts do it."""
         plan, results = self.plan, Path("results")
         (results / "testbeds").mkdir(parents=True)
-        facts = testbed(PowerParameters.of(plan.tables.power), self.synthetic.UTC_NS)
+        facts = testbed(PowerParameters.of(plan.power_model), self.synthetic.UTC_NS)
         (results / "testbeds/lab.json").write_text(json.dumps(facts, indent=2) + "\n")
-        (results / "plan.json").write_text(plan_text(plan), encoding="utf-8")
-        self.measure(self.results / "warm-ups/lab/plain", plan.warm_ups["plain"])
-        context = MetricsContext(**handover.metrics_values(plan))
+        (results / "plan.json").write_text(plan.as_json(), encoding="utf-8")
+        self.measure(self.results / "warm-ups/lab/plain", plan.run(plan.warm_ups["plain"]))
+        context = MetricsContext.of(plan.context.model_dump())
         for name in plan.experiments:
             folders, ends = self.run_experiment(name)
             metrics = results / "metrics" / name
-            rows = [ExperimentRow(**row) for row in handover.experiment_rows(plan, name)]
-            build_tables(folders, rows, context, metrics)
-            write_notes(metrics, ends, handover.unavailable(plan, name))
-            source = source_of(handover.source(plan, name) | {"code": CODE})
+            build_tables(folders, plan.experiments[name].rows, context, metrics)
+            write_notes(metrics, ends, plan.experiments[name].lacking)
+            source = source_of(plan.source(name) | {"code": CODE})
             make_table(source)
             make_figures(figures_of(plan.experiments[name].varies), source)
         write_answers(
-            sources=[source_of(handover.source(plan, name)) for name in plan.experiments],
+            sources=[source_of(plan.source(name)) for name in plan.experiments],
             context=context,
-            sets={
-                name: PowerParameters.of(PowerModel(**model))
-                for name, model in handover.power_models(plan).items()
-            },
+            sets={name: PowerParameters.of(model) for name, model in plan.power.items()},
         )
-        write_report(results, handover.report_sections(plan), results / "report.html")
-        write_page(results, handover.report_sections(plan), results / "page.html")
+        write_report(results, plan.sections, results / "report.html")
+        write_page(results, plan.sections, results / "page.html")
         self.make_paper()
 
     def make_paper(self, source: Path = Path("paper")) -> list[Path]:
         """numbers.json, the PDF and its sidecar."""
         plan = self.plan
-        sources = [source_of(handover.source(plan, n) | {"code": CODE}) for n in plan.experiments]
-        return make_paper(source, sources, handover.report_sections(plan))
+        sources = [source_of(plan.source(name)) for name in plan.experiments]
+        return make_paper(source, sources, plan.sections)
 
     def run_experiment(self, name: str) -> tuple[list[Path], list[str]]:
         plan, results = self.plan, Path("results")
         folders = {results.parent / folder for folder in plan.fixed_repetitions(name)}
         ends = []
-        for each in plan.experiments[name].sweeps:
-            place = results / "sweeps" / name / each.id
+        for sweep_name, sweep in plan.sweeps(name).items():
+            place = results / "sweeps" / name / sweep_name
             place.mkdir(parents=True)
-            sweep, move = Sweep.of(handover.sweep_values(plan, name, each.id)), None
+            move = None
             while move is None or not move.is_last:
                 move = next_move(sweep, move, observed(results))
                 move.write(place / f"move{move.number}.json")

@@ -5,7 +5,6 @@ import zipfile
 
 import pytest
 
-from trialwatt.config import handover
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.page.make import write_comparison
@@ -64,7 +63,7 @@ def test_it_stands_beside_ours_on_one_page(archive, project, tmp_path, verified)
     results = tmp_path / "results"
     shutil.copytree(project.results, results)
     take_over(archive, "lab-2", results)
-    sections = handover.report_sections(project.plan)
+    sections = project.plan.sections
     text = write_comparison(results, sections, results / "comparison.html").read_text()
     assert "Contributed by lab-2" in text and "contrib/lab-2/results/runs/lab/plain-" in text
 

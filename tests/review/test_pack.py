@@ -135,7 +135,7 @@ def test_a_configuration_file_from_elsewhere_is_in_it_by_its_name(project, tmp_p
     mine.write_text("repetitions: 1\n")
     plan = copy / "results/plan.json"
     content = json.loads(plan.read_text())
-    content["experiments"][0]["config_files"].append("mine.yaml")
+    content["files"].append("mine.yaml")
     plan.write_text(json.dumps(content))
     with pytest.raises(TrialwattError, match=r"mine\.yaml: missing"):
         pack(copy, copy / "results", tmp_path / "x.zip", project.plan.files)

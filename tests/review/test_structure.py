@@ -141,8 +141,7 @@ def test_a_section_of_a_part_that_is_not_installed_here_is_no_problem(unpacked):
 
 def test_a_treatment_that_is_not_what_ran(problems, unpacked):
     def change(content):
-        runs = content["plan"]["experiments"]["more-cpu"]["runs"]
-        runs[0]["treatment"]["workers.cpu"] = 8
+        content["experiments"]["more-cpu"]["runs"][0]["treatment"]["workers.cpu"] = 8
 
     edit(unpacked / "results/plan.json", change)
     unpacked.relist()
@@ -205,14 +204,14 @@ def test_another_workflow_or_a_newer_format_is_refused(unpacked, tmp_path):
     from trialwatt.review.verify import verify
 
     plan = unpacked / "results/plan.json"
-    edit(plan, lambda content: content.update(format=2))
-    with pytest.raises(TrialwattError, match="format 2, newer than 1"):
+    edit(plan, lambda content: content.update(format=3))
+    with pytest.raises(TrialwattError, match="format 3, newer than 2"):
         verify(unpacked.archive(tmp_path / "newer.zip"))
-    edit(plan, lambda content: content.update(format=1, generator="another"))
+    edit(plan, lambda content: content.update(format=2, generator="another"))
     with pytest.raises(TrialwattError, match="of another workflow"):
         verify(unpacked.folder)
-    edit(plan, lambda content: content.update(generator="trialwatt", experiments=[{"id": "../x"}]))
-    with pytest.raises(TrialwattError, match=r"plan\.json: experiments\.0\.id"):
+    edit(plan, lambda content: content.update(generator="trialwatt", experiments={"../x": {}}))
+    with pytest.raises(TrialwattError, match=r"plan\.json: experiments\.\.\./x"):
         verify(unpacked.folder)
 
     def rename(content):

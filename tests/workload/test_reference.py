@@ -108,12 +108,11 @@ def test_the_committed_reference_of_the_digits_can_be_repeated(digits):
 
 def test_the_metrics_get_the_targets_and_a_figure_names_the_file_behind_its_goal(monkeypatch):
     from trialwatt.config.files import plan_of_files
-    from trialwatt.config.handover import metrics_values, source
 
     monkeypatch.chdir(ROOT)  # rules run there
     monkeypatch.delenv("TRIALWATT_DATA", raising=False)
     plan = plan_of_files([])
-    assert metrics_values(plan)["targets"] == targets(ROOT)
+    assert plan.context.targets == targets(ROOT)
     assert plan.datasets == ["digits"]
-    files = source(plan, next(iter(plan.experiments)))["config_files"]
+    files = plan.source(next(iter(plan.experiments)))["config_files"]
     assert [file for file in files if "goals" in file] == ["config/goals/digits.json"]

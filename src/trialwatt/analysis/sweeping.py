@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from trialwatt.analysis.convergence import Step, Verdict, assess, needs_more_repetitions
+from trialwatt.config.plan_parts import Sweep, SweepStep
 from trialwatt.errors import TrialwattError
 from trialwatt.files import write_whole
 from trialwatt.provenance.foreign import read_json
@@ -34,39 +35,6 @@ def _inside(folder: str) -> str:
 
 Inside = Annotated[str, AfterValidator(_inside)]
 """A folder below that of the results."""
-
-
-@dataclass(frozen=True)
-class Treatment:
-    """One step of a sweep: its value and the folder of its repetitions."""
-
-    value: float
-    folder: str
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """What decides how a sweep goes on; see docs/analysis.md, "Convergence".
-
-    steps: rising. repetitions, most_repetitions: of each step.
-    """
-
-    sut: str
-    sampler: str
-    testbed: str
-    key: str
-    steps: Sequence[Treatment]
-    baseline: Treatment
-    tolerance: float
-    patience: int
-    repetitions: int
-    most_repetitions: int
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Sweep:
-        """From plain values, as config.handover gives them."""
-        steps = [Treatment(**step) for step in values["steps"]]
-        return cls(**{**values, "steps": steps, "baseline": Treatment(**values["baseline"])})
 
 
 @dataclass(frozen=True)
@@ -189,7 +157,7 @@ def _wants_more(sweep: Sweep, outcomes: list[Outcome]) -> bool:
     )
 
 
-def _step(treatment: Treatment, outcomes: list[Outcome]) -> Step:
+def _step(treatment: SweepStep, outcomes: list[Outcome]) -> Step:
     jct_ms = tuple(one.jct_ms for one in outcomes if math.isfinite(one.jct_ms))
     if jct_ms:
         return Step(treatment.value, jct_ms)

@@ -85,7 +85,7 @@ def resolve(draft: Draft, files: ConfigFiles, problems: Problems) -> Resolved | 
     return Resolved(workload.model_copy(update=update), origins, faulty | unread)
 
 
-def label_of(values: Mapping[str, Value]) -> str:
+def label_of(values: Mapping[str, Value | None]) -> str:
     """As `workers.count=2`; "baseline" where nothing varies."""
     return ", ".join(f"{key}={value}" for key, value in values.items()) or "baseline"
 
@@ -208,7 +208,8 @@ def check_sweeps(experiment: Experiment, origins: Origins, problems: Problems) -
 
 
 def value_at(draft: Draft, workload: Workload, key: str) -> Value | None:
-    """What a workload holds at a dotted key: as written (the name of a space), else its value."""
+    """What a workload holds at a dotted key: as written (the name of a space), else its value;
+    of what is a whole mapping, as a space that is written down in place, a word for it."""
     path = key.split(".")
     found: Any = draft.data
     for part in path:
@@ -218,7 +219,7 @@ def value_at(draft: Draft, workload: Workload, key: str) -> Value | None:
     found = workload
     for part in path:
         found = found.get(part) if isinstance(found, Mapping) else getattr(found, part, None)
-    return found
+    return found if found is None or isinstance(found, bool | int | float | str) else "in place"
 
 
 def repeated(

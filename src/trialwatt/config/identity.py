@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from trialwatt.config.factors import FACTORS
@@ -51,6 +52,20 @@ def run_label(run: RunConfig) -> str:
 def run_folder(run: RunConfig) -> str:
     """Folder of a run's repetitions, relative to the results folder."""
     return f"runs/{run.testbed_name}/{run.sut}-{run_label(run)}-{run_hash(run)}"
+
+
+def run_text(run: RunConfig) -> str:
+    """A run as text for its rule, without what may change and redoes no run (the image, say)."""
+    return run.model_dump_json(exclude={"testbed": access_keys(run.testbed.sections)})
+
+
+def run_of(text: str, testbed_record: Path) -> RunConfig:
+    """The run that `run_text` wrote, with what it left out from the record of the testbed."""
+    run = json.loads(text)
+    for section, access in access_keys(run["testbed"]).items():
+        known = json.loads(testbed_record.read_text(encoding="utf-8"))["testbed"][section]
+        run["testbed"][section] |= {key: known[key] for key in access & known.keys()}
+    return RunConfig.model_validate(run)
 
 
 def repetition_seed(seed: int, repetition: int) -> int:

@@ -1,240 +1,275 @@
-"""The plan: every run of every experiment, resolved, validated and named before anything starts."""
+"""The plan: every run of every experiment, resolved, validated and named before anything starts.
+
+Its JSON is results/plan.json: with the records it is enough for the metrics, tables and figures, on
+a machine that could not run any of it. So what was planned to run is kept as data; it becomes a
+RunConfig where it is run. One from an archive may be a stranger's: provenance.plans reads it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
 
-from trialwatt.config.expansion import label_of
-from trialwatt.config.models import RunConfig, Settings, Testbed, Value
-from trialwatt.config.tables import CarbonRegion, PowerModel, PriceSet
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
+
+from trialwatt.config import goals
+from trialwatt.config.models import RunConfig, Testbed, Value
+from trialwatt.config.paths import PlainName, RelativePath, RunFolder
+from trialwatt.config.plan_parts import (
+    Configuration,
+    Context,
+    Data,
+    Part,
+    PlannedExperiment,
+    Sweep,
+    SweepStep,
+)
+from trialwatt.config.tables import PowerModel
 from trialwatt.errors import TrialwattError
 
+NAME = "plan.json"
+FORMAT: Literal[2] = 2
+_MOST_REPETITIONS = 1_000_000
+"""Their folders are listed in memory, and a stranger's plan may ask for any number."""
 
-@dataclass(frozen=True)
-class PlannedRun:
-    """One treatment of an experiment under one SUT.
 
-    treatment: dotted workload key → value, empty where the experiment varies nothing.
-    folder: relative to the results folder; runs of several experiments may share it.
+class Here(Part):
+    """What is a matter of this machine, and in no file: where data and results lie, and where
+    configuration files are that lie outside the root, by the names that the plan has for them."""
+
+    results: str = "results"
+    data: str | None = None
+    elsewhere: dict[str, str] = {}
+
+
+class Plan(BaseModel):
+    """What will be run, and what is made of it. Paths are relative to the root, run folders to the
+    results folder.
+
+    testbed_config (`testbed` in the file), configurations (`runs`): as they are resolved.
+    most_repetitions: of a step of a sweep. base, set: how the settings change each base workload.
+    power: every power model that there is. files: every configuration file that was read, sorted.
     """
 
-    sut: str
-    treatment: dict[str, Value]
-    is_baseline: bool
-    folder: str
-    run: RunConfig
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+
+    generator: Literal["trialwatt"] = "trialwatt"
+    format: Literal[2] = FORMAT
+    testbed_name: PlainName
+    testbed_config: Data = Field(alias="testbed")
+    seed: int
+    repetitions: Annotated[int, Field(ge=1)]
+    most_repetitions: Annotated[int, Field(ge=1)]
+    warm_up: bool
+    base: str | None
+    set: dict[str, Value]
+    context: Context
+    power: dict[str, PowerModel]
+    files: list[RelativePath]
+    experiments: dict[PlainName, PlannedExperiment]
+    configurations: dict[RunFolder, Configuration] = Field(alias="runs")
+    here: Here = Field(default=Here(), exclude=True)
+
+    @field_validator("experiments", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {
+            k: {**each, "id": k} if isinstance(each, dict) else each for k, each in value.items()
+        }
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        _PATHS.validate_python(self.carbon_series)
+        runs = sum(len(experiment.runs) for experiment in self.experiments.values())
+        if runs * self.repetitions > _MOST_REPETITIONS:
+            raise ValueError(f"repetitions: over {_MOST_REPETITIONS} of all runs")
+        for experiment in self.experiments.values():
+            for run in experiment.runs:
+                if run.folder not in self.configurations:
+                    raise ValueError(f"experiments.{experiment.id}: {run.folder}: no such run")
+        return self
+
+    # --- what is run --------------------------------------------------------------------------
+
+    @cached_property
+    def testbed(self) -> Testbed:
+        """Where the runs happen, to deploy there."""
+        found = Testbed.model_validate(self.testbed_config)
+        if found.carbon_series is None:
+            return found
+        return found.model_copy(update={"carbon_series": self.path(found.carbon_series)})
+
+    @cached_property
+    def runs(self) -> dict[str, RunConfig]:
+        """Folder, relative to the results folder → its run."""
+        return {folder: self._run(folder) for folder in self.configurations}
+
+    def run(self, where: str) -> RunConfig:
+        """The run of a folder, which may begin with the results folder and end with /rep<n>."""
+        return self._run(self._folder(where))
+
+    def config(self, folder: str) -> dict[str, Any] | None:
+        """A run's configuration as its record has it; None where no such run is planned."""
+        if folder not in self.configurations:
+            return None
+        return {
+            "format": 1,
+            **self.configurations[folder].model_dump(),
+            "testbed_name": self.testbed_name,
+            "testbed": self.testbed_config,
+            "seed": self.seed,
+        }
 
     @property
-    def label(self) -> str:
-        """As `workers.count=2`; "baseline" where nothing varies."""
-        return label_of(self.treatment)
+    def power_model(self) -> PowerModel:
+        """That of the testbed."""
+        return self.power[self.testbed.power_model]
 
-    @property
-    def value(self) -> Value | None:
-        """The treatment of an experiment that varies one key; None if it varies none or several."""
-        return next(iter(self.treatment.values())) if len(self.treatment) == 1 else None
-
-
-@dataclass(frozen=True)
-class Unavailable:
-    """What cannot be run here, and why: never imitated, always shown.
-
-    sut None: the treatment is not available to any; treatment None: the SUT is not available.
-    """
-
-    sut: str | None
-    treatment: str | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class PlannedSweep:
-    """The steps that a SUT with one sampler may try, rising; which are run, their JCT decides.
-
-    baseline: the step that counts from the beginning, wherever it lies.
-    """
-
-    sut: str
-    sampler: str
-    testbed: str
-    key: str
-    steps: tuple[PlannedRun, ...]
-    baseline: PlannedRun
-    tolerance: float
-    patience: int
-
-    @property
-    def id(self) -> str:
-        """Its name among the sweeps of its experiment."""
-        return f"{self.sut}-{self.sampler}"
-
-
-@dataclass(frozen=True)
-class PlannedExperiment:
-    """An experiment and its runs, in the order of its treatments, then of its SUTs.
-
-    varies: the workload keys of all its ways; compared: those that it is about (config.factors).
-    runs: all that may be run; of those in `sweeps` only some will be. fixed_folders: those of the
-    runs that do not depend on how a sweep goes on.
-    """
-
-    id: str
-    title: str
-    file: str
-    varies: tuple[str, ...]
-    compared: tuple[str, ...]
-    runs: tuple[PlannedRun, ...]
-    fixed_folders: tuple[str, ...] = ()
-    sweeps: tuple[PlannedSweep, ...] = ()
-    unavailable: tuple[Unavailable, ...] = ()
-
-
-@dataclass(frozen=True)
-class Tables:
-    """The price set, region and power model of the testbed, and all power models to compare."""
-
-    prices: PriceSet
-    carbon: CarbonRegion
-    power: PowerModel
-    all_power: dict[str, PowerModel]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What will be run. `runs` maps a folder, relative to the results folder, to its run.
-
-    files: every configuration file that was read, relative to the root, sorted.
-    """
-
-    settings: Settings
-    testbed: Testbed
-    tables: Tables
-    experiments: dict[str, PlannedExperiment]
-    runs: dict[str, RunConfig]
-    files: tuple[str, ...]
-
-    @property
-    def warm_ups(self) -> dict[str, RunConfig]:
-        """SUT → its first run, which is made once before all others and not counted.
+    @cached_property
+    def warm_ups(self) -> dict[str, str]:
+        """SUT → the folder of its first run, which is made once before all others, not counted.
 
         It takes the first reading of files, the compilation of bytecode and the waking of the
         machine upon itself.
         """
-        found: dict[str, RunConfig] = {}
+        found: dict[str, str] = {}
         for experiment in self.experiments.values():
             for run in sorted(experiment.runs, key=lambda run: not run.is_baseline):
-                found.setdefault(run.sut, run.run)
+                found.setdefault(self.configurations[run.folder].sut, run.folder)
         return found
+
+    @property
+    def warm_up_folders(self) -> dict[str, str]:
+        """SUT → where its warm-up is recorded; empty where the settings want none."""
+        names = self.warm_ups if self.warm_up else ()
+        return {sut: f"warm-ups/{self.testbed_name}/{sut}" for sut in names}
 
     @property
     def datasets(self) -> list[str]:
         """Names of the datasets that the runs need, sorted."""
-        return sorted({run.workload.dataset for run in self.runs.values()})
+        return sorted({str(run.workload.get("dataset")) for run in self.configurations.values()})
 
-    def run(self, where) -> RunConfig:
-        """The run of a folder, or of Snakemake's wildcards testbed, sut, label and hash.
-
-        A folder may begin with the results folder and end with /rep<n>.
-        """
-        return self.runs[self._folder(where)]
-
-    def fixed_repetitions(self, experiment: str | None = None) -> list[str]:
-        """results/runs/<testbed>/<run>/rep<n> of the runs that no sweep decides on.
-
-        Of one experiment, or of all.
-        """
-        if experiment is not None and experiment not in self.experiments:
+    def folders(self, experiment: str) -> list[str]:
+        """runs/<testbed>/<run>/rep<n> of the runs of an experiment that no sweep decides on."""
+        if experiment not in self.experiments:
             there = ", ".join(self.experiments)
             raise TrialwattError(f"no experiment {experiment!r} in the plan; there are: {there}")
-        chosen = self.experiments if experiment is None else [experiment]
-        folders = dict.fromkeys(
-            folder for name in chosen for folder in self.experiments[name].fixed_folders
-        )
         return [
-            f"{self.settings.results}/{_repetition(folder, number)}"
-            for folder in folders
-            for number in range(1, self.settings.repetitions + 1)
+            _repetition(folder, number)
+            for folder in self.experiments[experiment].fixed_folders
+            for number in range(1, self.repetitions + 1)
         ]
 
-    def order_priority(self, where, repetition: int | str) -> int:
+    def fixed_repetitions(self, experiment: str | None = None) -> list[str]:
+        """The same with the results folder, of one experiment or of all, each once."""
+        chosen = self.experiments if experiment is None else [experiment]
+        folders = dict.fromkeys(folder for name in chosen for folder in self.folders(name))
+        return [f"{self.here.results}/{folder}" for folder in folders]
+
+    def order_priority(self, where: str, repetition: int | str) -> int:
         """Place of a repetition in the shuffled order; a higher one goes first.
 
         Time of day, temperature and neighbours drift; in a shuffled order they do not line up
-        with the treatments. It follows from settings.seed and the folder's name alone, so adding
+        with the treatments. It follows from the seed and the folder's name alone, so adding
         a run leaves the order of the others as it is.
         """
         name = _repetition(self._folder(where), repetition)
-        digest = hashlib.sha256(f"{self.settings.seed}/{name}".encode()).digest()
+        digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
         return int.from_bytes(digest[:3])
 
+    def sweeps(self, experiment: str) -> dict[str, Sweep]:
+        """Its sweeps by their names."""
+        planned = self.experiments[experiment]
+        numbers = {run.folder: run.number or 0.0 for run in planned.runs}
+
+        def step(folder: str) -> SweepStep:
+            return SweepStep(value=numbers[folder], folder=folder)
+
+        return {
+            sweep.id: Sweep(
+                sut=sweep.sut,
+                sampler=sweep.sampler,
+                testbed=self.testbed_name,
+                key=sweep.key,
+                steps=[step(folder) for folder in sweep.steps],
+                baseline=step(sweep.baseline),
+                tolerance=sweep.tolerance,
+                patience=sweep.patience,
+                repetitions=self.repetitions,
+                most_repetitions=self.most_repetitions,
+            )
+            for sweep in planned.sweeps
+        }
+
+    # --- what is made of it -------------------------------------------------------------------
+
+    @property
+    def carbon_series(self) -> list[str]:
+        """The testbed's series of carbon intensities: one file or none."""
+        series = self.testbed_config.get("carbon_series")
+        return [series] if series else []
+
+    def files_of(self, experiment: str) -> list[str]:
+        """The configuration files that an experiment is made of, its goals last."""
+        others = {other.file for name, other in self.experiments.items() if name != experiment}
+        own = [file for file in self.files if file not in others]
+        return sorted(own, key=lambda file: file.startswith(f"{goals.FOLDER}/"))
+
+    def source(self, experiment: str) -> dict[str, Any]:
+        """Where an experiment comes from: plain values for figures.make.source_of."""
+        planned = self.experiments[experiment]
+        return {
+            "experiment": experiment,
+            "title": planned.title,
+            "results": self.here.results,
+            "file": self.path(planned.file),
+            "config_files": self.paths(self.files_of(experiment)),
+        }
+
+    @property
+    def sections(self) -> list[dict[str, Any]]:
+        """The experiments as the report shows them."""
+        return [
+            {"id": name, "title": planned.title, "varied": planned.varies}
+            for name, planned in self.experiments.items()
+        ]
+
+    def path(self, file: str) -> str:
+        """Where a configuration file of the plan is."""
+        return self.here.elsewhere.get(file, file)
+
+    def paths(self, files: Iterable[str]) -> list[str]:
+        """Where each of them is."""
+        return [self.path(file) for file in files]
+
     def as_json(self) -> str:
-        """The whole plan; equal plans give equal text."""
-        return json.dumps(
-            {
-                "settings": self.settings.model_dump(mode="json"),
-                "testbed": self.testbed.model_dump(mode="json"),
-                "tables": {
-                    "prices": self.tables.prices.model_dump(mode="json"),
-                    "carbon": self.tables.carbon.model_dump(mode="json"),
-                    "power": self.tables.power.model_dump(mode="json"),
-                    "all_power": {
-                        name: model.model_dump(mode="json")
-                        for name, model in self.tables.all_power.items()
-                    },
-                },
-                "experiments": {
-                    experiment.id: {
-                        "title": experiment.title,
-                        "file": experiment.file,
-                        "varies": list(experiment.varies),
-                        "unavailable": [asdict(each) for each in experiment.unavailable],
-                        "sweeps": [
-                            {
-                                "sut": sweep.sut,
-                                "sampler": sweep.sampler,
-                                "key": sweep.key,
-                                "tolerance": sweep.tolerance,
-                                "patience": sweep.patience,
-                                "steps": [step.folder for step in sweep.steps],
-                                "baseline": sweep.baseline.folder,
-                            }
-                            for sweep in experiment.sweeps
-                        ],
-                        "runs": [
-                            {
-                                "sut": run.sut,
-                                "label": run.label,
-                                "treatment": run.treatment,
-                                "is_baseline": run.is_baseline,
-                                "folder": run.folder,
-                            }
-                            for run in experiment.runs
-                        ],
-                    }
-                    for experiment in self.experiments.values()
-                },
-                "files": list(self.files),
-                "runs": {folder: run.model_dump(mode="json") for folder, run in self.runs.items()},
-            },
-            indent=1,
-            sort_keys=True,
-            ensure_ascii=False,
+        """The content of plan.json; equal plans give equal text, in whichever folder."""
+        content = self.model_dump(mode="json", by_alias=True)
+        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def _run(self, folder: str) -> RunConfig:
+        config = self.configurations[folder].model_dump()
+        return RunConfig(
+            **config, testbed_name=self.testbed_name, testbed=self.testbed, seed=self.seed
         )
 
-    def _folder(self, where) -> str:
-        if isinstance(where, str):
-            folder = where.removeprefix(f"{self.settings.results}/").rstrip("/")
-            head, _, tail = folder.rpartition("/")
-            folder = head if tail.startswith("rep") and head in self.runs else folder
-        else:
-            folder = f"runs/{where.testbed}/{where.sut}-{where.label}-{where.hash}"
-        if folder not in self.runs:
+    def _folder(self, where: str) -> str:
+        folder = where.removeprefix(f"{self.here.results}/").rstrip("/")
+        head, _, tail = folder.rpartition("/")
+        folder = head if tail.startswith("rep") and head in self.configurations else folder
+        if folder not in self.configurations:
             raise TrialwattError(
                 f"no run {folder} in the plan: the configuration has changed since it was named"
             )
         return folder
+
+
+_PATHS = TypeAdapter(list[RelativePath])
 
 
 def _repetition(folder: str, number: int | str) -> str:

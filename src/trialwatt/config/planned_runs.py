@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 
 from trialwatt.config.checks import PlatformChecks, SutChecks
 from trialwatt.config.expansion import Resolved, Treatment
 from trialwatt.config.identity import run_folder
 from trialwatt.config.loading import Problems
 from trialwatt.config.models import RunConfig, Sweep, Value, Workload
-from trialwatt.config.plan import PlannedRun, PlannedSweep
+from trialwatt.config.plan_parts import PlannedRun, PlannedSweep
 
 ACCELERATOR = "workers.accelerator"
 
@@ -32,6 +32,7 @@ class PlannedRuns:
         self._suts, self._problems = suts, problems
         self._by_way: dict[int, dict[str, PlannedRun]] = {}
         self._beside: set[str] = set()  # Baselines that are no treatment
+        self.configs: dict[str, RunConfig] = {}
         self.baselines: set[str] = set()
 
     def make(self, sut: str, resolved: Resolved) -> RunConfig:
@@ -47,7 +48,7 @@ class PlannedRuns:
     def add(
         self,
         way: int,
-        values: dict[str, Value],
+        values: Mapping[str, Value | None],
         sut: str,
         resolved: Resolved,
         is_between: bool = False,
@@ -63,10 +64,15 @@ class PlannedRuns:
             self._platform.check(run, self._suts, resolved, self._problems)
         folder = run_folder(run)
         if not any(folder in there for there in self._by_way.values()):
-            planned = PlannedRun(sut, values, folder in self.baselines, folder, run)
+            planned = PlannedRun(
+                folder=folder, treatment=dict(values), is_baseline=folder in self.baselines
+            )
             self._by_way.setdefault(way, {})[folder] = planned
+            self.configs[folder] = run
 
-    def add_baseline(self, sut: str, resolved: Resolved, values: dict[str, Value]) -> None:
+    def add_baseline(
+        self, sut: str, resolved: Resolved, values: Mapping[str, Value | None]
+    ) -> None:
         """The Baseline, where no treatment is the same; it goes before the treatments."""
         if self._run_of is None:
             return
@@ -78,34 +84,27 @@ class PlannedRuns:
         self.add(0, values, sut, resolved)
         self._by_way = {0: {**self._by_way.pop(0, {}), **before}, **self._by_way}
 
-    def all(self) -> Iterator[PlannedRun]:
-        for way in sorted(self._by_way):
-            yield from self._by_way[way].values()
-
-    def folders_of_ways(self, wanted: Callable[[int], bool]) -> tuple[str, ...]:
-        return tuple(
-            folder for way in sorted(self._by_way) if wanted(way) for folder in self._by_way[way]
-        )
+    def all(self) -> list[PlannedRun]:
+        return [run for way in sorted(self._by_way) for run in self._by_way[way].values()]
 
     def sweeps(self, way: int, key: str, sweep: Sweep) -> list[PlannedSweep]:
         """The sweep of each SUT and sampler in this way."""
         found: dict[tuple[str, str], list[PlannedRun]] = {}
         for run in self._by_way.get(way, {}).values():
-            if isinstance(run.value, int | float):  # else a problem has been reported
-                found.setdefault((run.sut, run.run.workload.search.sampler), []).append(run)
+            if run.number is not None:  # else a problem has been reported
+                config = self.configs[run.folder]
+                found.setdefault((config.sut, config.workload.search.sampler), []).append(run)
         return [
             PlannedSweep(
                 sut=sut,
                 sampler=sampler,
-                testbed=runs[0].run.testbed_name,
                 key=key,
-                steps=tuple(
-                    sorted(
-                        (run for run in runs if run.folder not in self._beside),
-                        key=lambda run: run.value,
-                    )
-                ),
-                baseline=next(run for run in runs if run.is_baseline),
+                steps=[
+                    run.folder
+                    for run in sorted(runs, key=lambda run: run.number or 0.0)
+                    if run.folder not in self._beside
+                ],
+                baseline=next(run.folder for run in runs if run.is_baseline),
                 tolerance=sweep.tolerance,
                 patience=sweep.patience,
             )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
-from trialwatt.config import checks
+from pydantic import BaseModel, ValidationError
+
+from trialwatt.config import checks, goals
 from trialwatt.config.expansion import (
     Draft,
     Resolved,
@@ -23,22 +26,28 @@ from trialwatt.config.identity import run_folder
 from trialwatt.config.loading import ConfigFiles, Problems, validated
 from trialwatt.config.models import Experiment, RunConfig, Settings, Testbed, Value, Workload
 from trialwatt.config.origins import Origins
-from trialwatt.config.plan import Plan, PlannedExperiment, Tables, Unavailable
+from trialwatt.config.paths import placed
+from trialwatt.config.plan import Here, Plan
+from trialwatt.config.plan_parts import Configuration, Context, PlannedExperiment, Unavailable
 from trialwatt.config.planned_runs import PlannedRuns
 from trialwatt.config.settings import relative, settle
-from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
+from trialwatt.config.tables import (
+    CarbonRegion,
+    CarbonTable,
+    PowerModel,
+    PowerTable,
+    PriceSet,
+    PriceTable,
+)
 from trialwatt.config.variants import Usable, Variants, everything
-from trialwatt.errors import ConfigError
+from trialwatt.errors import ConfigError, TrialwattError
 
-TABLE_FILES = {
-    "prices": "config/prices.yaml",
-    "carbon": "config/carbon.yaml",
-    "power": "config/power.yaml",
-}
+PRICES, CARBON, POWER = "config/prices.yaml", "config/carbon.yaml", "config/power.yaml"
+M = TypeVar("M", bound=BaseModel)
 
 
 def load_plan(
-    config: Mapping,
+    config: Mapping[str, Any],
     root: str | Path | None = None,
     files: Iterable[str | Path] = (),
     experiments: Iterable[str] = (),
@@ -67,6 +76,14 @@ def load_plan(
     return plan
 
 
+class _Tables(NamedTuple):
+    """What a testbed names entries of; nothing is in a table that cannot be read."""
+
+    prices: Mapping[str, PriceSet]
+    regions: Mapping[str, CarbonRegion]
+    power: Mapping[str, PowerModel]
+
+
 class _Planner:
     """Goes through all that the settings name; stops for nothing that can be checked on its own."""
 
@@ -86,6 +103,7 @@ class _Planner:
         self._files = ConfigFiles(root, problems)
         self._suts = checks.SutChecks()
         self._datasets: set[str] = set()
+        self._runs: dict[str, RunConfig] = {}
 
     def plan(self, more: Iterable[str] = ()) -> Plan | None:
         settings, origins, problems = self._settings, self._origins, self._problems
@@ -110,33 +128,74 @@ class _Planner:
         }
         if None not in planned.values():
             self._variations.unused(problems)
-        runs: dict[str, RunConfig] = {}
-        for experiment in planned.values():
-            for run in experiment.runs if experiment else ():
-                runs.setdefault(run.folder, run.run)
         checks.check_data(sorted(self._datasets), settings.data, self._root, origins, problems)
         checks.check_results(settings.results, self._root, origins, problems)
-        if len(problems) or testbed is None:
+        experiments = {name: each for name, each in planned.items() if each is not None}
+        if len(problems) or testbed is None or len(experiments) < len(planned):
             return None
-        chosen = Tables(
-            prices=tables["prices"].sets[testbed.prices],
-            carbon=tables["carbon"].regions[testbed.region],
-            power=tables["power"].models[testbed.power_model],
-            all_power=dict(tables["power"].models),
-        )
+        return self._resolved(testbed, tables, experiments)
+
+    def _resolved(
+        self, testbed: Testbed, tables: _Tables, experiments: dict[str, PlannedExperiment]
+    ) -> Plan:
+        """Everything in its place, once nothing is wrong with it."""
+        settings, root = self._settings, self._root
         series = [testbed.carbon_series] if testbed.carbon_series else []
-        files = tuple(sorted({*self._settings_files, *self._files.names, *series}))
-        return Plan(settings, testbed, chosen, planned, runs, files)
+        targets = goals.targets(root)
+        of_goals = [goals.reference_file(name) for name in self._datasets if name in targets]
+        named = {*self._settings_files, *self._files.names, *series, *of_goals}
+        places = {placed(root / file, root): file for file in named}
+        portable = testbed
+        if series:
+            series_name = placed(root / series[0], root)
+            portable = testbed.model_copy(update={"carbon_series": series_name})
+        try:
+            return Plan(
+                testbed_name=settings.testbed,
+                testbed=portable.model_dump(mode="json"),
+                seed=settings.seed,
+                repetitions=settings.repetitions,
+                most_repetitions=settings.repetitions_at_most,
+                warm_up=settings.warm_up,
+                base=settings.base,
+                set=dict(sorted(settings.set.items())),
+                context=Context.of(
+                    testbed,
+                    tables.prices[testbed.prices],
+                    tables.regions[testbed.region],
+                    targets,
+                    *(root / file for file in series),
+                ),
+                power=dict(tables.power),
+                files=sorted(places),
+                experiments=experiments,
+                runs={
+                    folder: Configuration(
+                        sut=run.sut, workload=run.workload.model_dump(mode="json")
+                    )
+                    for folder, run in self._runs.items()
+                },
+                here=Here(
+                    results=settings.results,
+                    data=settings.data,
+                    elsewhere={name: file for name, file in places.items() if name != file},
+                ),
+            )
+        except ValidationError as error:  # a file's name that no archive could have
+            first = error.errors(include_url=False)[0]
+            raise TrialwattError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
-    def _tables(self) -> dict:
-        kinds = {"prices": PriceTable, "carbon": CarbonTable, "power": PowerTable}
-        found = {}
-        for key, kind in kinds.items():
-            data = self._files.read(TABLE_FILES[key])
-            found[key], _ = self._model(kind, TABLE_FILES[key], data)
-        return found
+    def _tables(self) -> _Tables:
+        prices = self._model(PriceTable, PRICES, self._files.read(PRICES))[0]
+        carbon = self._model(CarbonTable, CARBON, self._files.read(CARBON))[0]
+        power = self._model(PowerTable, POWER, self._files.read(POWER))[0]
+        return _Tables(
+            prices.sets if prices else {},
+            carbon.regions if carbon else {},
+            power.models if power else {},
+        )
 
-    def _testbed(self, tables: dict) -> tuple[Testbed | None, checks.PlatformChecks | None]:
+    def _testbed(self, tables: _Tables) -> tuple[Testbed | None, checks.PlatformChecks | None]:
         name, problems = self._settings.testbed, self._problems
         file, data = self._files.named("testbeds", name, self._origins, ("testbed",))
         testbed, faulty = self._model(Testbed, file, data)
@@ -146,19 +205,16 @@ class _Planner:
         platform = checks.PlatformChecks(testbed, origins)
         self._is_remote = platform.is_remote
         for key, table, entries in (
-            ("prices", "prices", "sets"),
-            ("region", "carbon", "regions"),
-            ("power_model", "power", "models"),
+            ("prices", PRICES, tables.prices),
+            ("region", CARBON, tables.regions),
+            ("power_model", POWER, tables.power),
         ):
-            if tables[table] is not None and key not in faulty:
-                entries = getattr(tables[table], entries)
+            if entries and key not in faulty:
                 name = getattr(testbed, key)
-                checks.check_in_table(key, name, entries, TABLE_FILES[table], origins, problems)
-        sets = tables["prices"].sets if tables["prices"] is not None else {}
-        if testbed.prices in sets and "accelerator_model" not in faulty:
-            checks.check_accelerator_models(
-                testbed, sets[testbed.prices], TABLE_FILES["prices"], origins, problems
-            )
+                checks.check_in_table(key, name, entries, table, origins, problems)
+        if testbed.prices in tables.prices and "accelerator_model" not in faulty:
+            prices = tables.prices[testbed.prices]
+            checks.check_accelerator_models(testbed, prices, PRICES, origins, problems)
         checks.check_meters(testbed, faulty, origins, problems)
         checks.check_carbon_series(testbed, self._root, origins, problems)
         checks.check_sections(testbed, origins, problems)
@@ -200,7 +256,7 @@ class _Planner:
                 continue
             self._check_workload(resolved)
             if reason := runs.lacking_accelerator(treatment, resolved):
-                unavailable.append(Unavailable(None, treatment.label, reason))
+                unavailable.append(Unavailable(sut=None, treatment=treatment.label, reason=reason))
                 continue
             chosen, lacking = variants.of(treatment, resolved, problems)
             unavailable += lacking
@@ -211,25 +267,22 @@ class _Planner:
                 runs.add_baseline(sut, one, self._baseline_values(experiment, base, one))
         if testbed is None:
             return None
-        swept = {
-            way: sweep
-            for way in range(len(experiment.ways))
-            if (sweep := sweep_of(experiment, way))
-        }
+        for run in runs.all():
+            self._runs.setdefault(run.folder, runs.configs[run.folder])
         return PlannedExperiment(
             id=name,
             title=experiment.title,
             file=file,
-            varies=tuple(dict.fromkeys(key for _, way in experiment.ways for key in way)),
-            compared=compared(way for _, way in experiment.ways),
-            runs=tuple(runs.all()),
-            fixed_folders=runs.folders_of_ways(lambda way: way not in swept),
-            sweeps=tuple(
+            varies=list(dict.fromkeys(key for _, way in experiment.ways for key in way)),
+            compared=list(compared(way for _, way in experiment.ways)),
+            runs=runs.all(),
+            sweeps=[
                 sweep
-                for way, (key, sweep) in swept.items()
-                for sweep in runs.sweeps(way, key, sweep)
-            ),
-            unavailable=tuple(dict.fromkeys(unavailable)),
+                for way in range(len(experiment.ways))
+                if (swept := sweep_of(experiment, way))
+                for sweep in runs.sweeps(way, *swept)
+            ],
+            unavailable=list(dict.fromkeys(unavailable)),
         )
 
     def _check_workload(self, resolved: Resolved) -> None:
@@ -238,7 +291,7 @@ class _Planner:
 
     def _baseline_values(
         self, experiment: Experiment, base: Draft, baseline: Resolved
-    ) -> dict[str, Value]:
+    ) -> dict[str, Value | None]:
         """The Baseline as a treatment: what it has at the keys of the experiment's first way."""
         ways = experiment.ways
         return {key: value_at(base, baseline.workload, key) for key in (ways[0][1] if ways else {})}
@@ -282,7 +335,7 @@ class _Planner:
                 if not reason:
                     usable.append(Usable(name, from_.problem((key, place), "")))
                 elif key == "optional_suts":
-                    unavailable.append(Unavailable(name, None, reason))
+                    unavailable.append(Unavailable(sut=name, treatment=None, reason=reason))
                 else:
                     self._problems.add(from_.problem((key, place), reason))
         return usable, unavailable
@@ -302,7 +355,13 @@ class _Planner:
             draft = draft.with_value(key, value, place, written)
         return draft
 
-    def _model(self, kind, file: str, data: dict | None, instead: Mapping = MappingProxyType({})):
+    def _model(
+        self,
+        kind: type[M],
+        file: str,
+        data: dict[str, Any] | None,
+        instead: Mapping[str, Any] = MappingProxyType({}),
+    ) -> tuple[M | None, frozenset[str]]:
         if data is None:
             return None, frozenset()
         return validated(kind, data, Origins(file), self._problems, instead)

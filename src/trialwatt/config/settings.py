@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ from trialwatt.config.yaml_files import read_yaml
 
 DEFAULT_FILE = "config/config.yaml"
 COMMAND_LINE = "command line"
+BUILD = "TRIALWATT_BUILD"
+"""Environment variable: what is added to the command that builds the worker image."""
 _MISSING = object()
 
 
@@ -107,3 +111,8 @@ def _update(target: dict[str, Any], source: Mapping[str, Any]) -> None:
             _update(target[key], value)
         else:
             target[key] = value
+
+
+def image_arguments() -> list[str]:
+    """What the environment adds to the building of the worker image, split as a shell would."""
+    return shlex.split(os.environ.get(BUILD, ""))

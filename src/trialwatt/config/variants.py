@@ -10,7 +10,7 @@ from trialwatt.config.checks import SutChecks
 from trialwatt.config.expansion import Resolved, Treatment
 from trialwatt.config.loading import Problems
 from trialwatt.config.models import Experiment
-from trialwatt.config.plan import Unavailable
+from trialwatt.config.plan_parts import Unavailable
 from trialwatt.errors import Problem
 
 EXHAUSTIVE, STAND_IN = "grid", "random"
@@ -87,7 +87,9 @@ class Variants:
                 continue  # nobody has it here: only who would, were it installed, is named
             if excused and all(_is_of_strategy(path) for path, _ in faults):
                 reason = "; ".join(dict.fromkeys(message for _, message in faults))
-                unavailable.append(Unavailable(each.sut, treatment.label, reason))
+                unavailable.append(
+                    Unavailable(sut=each.sut, treatment=treatment.label, reason=reason)
+                )
             else:
                 self._suts.report(each.at, variant, faults, problems)
         return runs, unavailable

@@ -306,13 +306,20 @@ def _chain(kind: str, source: Source, runs: pd.DataFrame, tables: Iterable[Path]
     )
 
 
-def source_of(values: dict) -> Source:
-    """A Source from the plain values of config.handover.source; paths relative to here."""
+def source_of(
+    values: Mapping,
+    results: Path | None = None,
+    root: Path = Path(),
+    code: Mapping | None = None,
+) -> Source:
+    """A Source from the plain values of Plan.source; results, root, code: where and as Source has
+    them, if not here and as they are."""
     return Source(
         experiment=values["experiment"],
         title=values["title"],
-        results=Path(values["results"]),
-        root=Path(),
+        results=results or Path(values["results"]),
+        root=root,
         file=Path(values["file"]),
         config_files=tuple(Path(file) for file in values["config_files"]),
+        code=code,
     )

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from trialwatt.config.plan import Plan, PlannedExperiment, Unavailable
+from trialwatt.config.plan import Plan
+from trialwatt.config.plan_parts import PlannedExperiment, Unavailable
 from trialwatt.lifecycle.announce import human, seconds_of, sut_of
 from trialwatt.records.manifest import MANIFEST
 
@@ -57,12 +58,12 @@ def forecast(plan: Plan) -> tuple[list[Part], Part]:
 
     A run that experiments share is counted in each, and once in the whole.
     """
-    records = _Records(Path(plan.settings.results), plan.settings.testbed)
+    records = _Records(Path(plan.here.results), plan.testbed_name)
     wanted = _wanted(plan)
     parts = [
         _part(experiment.id, sut, folders, wanted, records, bool(experiment.sweeps))
         for experiment in plan.experiments.values()
-        for sut, folders in _by_sut(experiment).items()
+        for sut, folders in _by_sut(plan, experiment).items()
     ]
     return parts, _part("in all", "", wanted, wanted, records, _has_sweeps(plan))
 
@@ -83,7 +84,7 @@ def forecast_text(plan: Plan) -> str:
         ).rstrip()
         for row in rows
     ]
-    if plan.settings.warm_up:
+    if plan.warm_up:
         suts = ", ".join(plan.warm_ups)
         lines.append(f"and one warm-up run of each of {suts}, which is not counted")
     lines += [line for each in plan.experiments.values() for line in _unavailable(each)]
@@ -110,28 +111,29 @@ def _has_sweeps(plan: Plan) -> bool:
     return any(experiment.sweeps for experiment in plan.experiments.values())
 
 
-def _by_sut(experiment: PlannedExperiment) -> dict[str, list[str]]:
+def _by_sut(plan: Plan, experiment: PlannedExperiment) -> dict[str, list[str]]:
+    runs = {run.folder: plan.run(run.folder) for run in experiment.runs}
     samplers: dict[str, set[str]] = {}
-    for run in experiment.runs:
-        samplers.setdefault(run.sut, set()).add(run.run.workload.search.sampler)
+    for run in runs.values():
+        samplers.setdefault(run.sut, set()).add(run.workload.search.sampler)
     found: dict[str, list[str]] = {}
-    for run in experiment.runs:
+    for folder, run in runs.items():
         several = len(samplers[run.sut]) > 1 and "search.sampler" not in experiment.varies
-        name = f"{run.sut} ({run.run.workload.search.sampler})" if several else run.sut
-        found.setdefault(name, []).append(run.folder)
+        name = f"{run.sut} ({run.workload.search.sampler})" if several else run.sut
+        found.setdefault(name, []).append(folder)
     return found
 
 
 def _wanted(plan: Plan) -> dict[str, int]:
     """Folder → its repetitions at most."""
     swept = {
-        run.folder
+        folder
         for experiment in plan.experiments.values()
         for sweep in experiment.sweeps
-        for run in (*sweep.steps, sweep.baseline)
+        for folder in (*sweep.steps, sweep.baseline)
     }
-    fixed, most = plan.settings.repetitions, plan.settings.repetitions_at_most
-    return {folder: most if folder in swept else fixed for folder in plan.runs}
+    fixed, most = plan.repetitions, plan.most_repetitions
+    return {folder: most if folder in swept else fixed for folder in plan.configurations}
 
 
 def _part(

@@ -24,14 +24,14 @@ def started(plan) -> None:
     Ends the process with a message if another workflow writes to the same results.
     """
     try:
-        hold_results(plan.settings.results)
+        hold_results(plan.here.results)
     except TrialwattError as error:
         print(error, file=sys.stderr)
         os._exit(1)  # Snakemake would wrap an exception into its own traceback
     os.environ[WORKFLOW_PID] = str(os.getpid())
     logging.getLogger("snakemake.logging").addFilter(_tells_something)
     sweeps = [f"{name}/{sweep.id}" for name, e in plan.experiments.items() for sweep in e.sweeps]
-    write_planned(Path(plan.settings.results), plan.fixed_repetitions(), sweeps)
+    write_planned(Path(plan.here.results), plan.fixed_repetitions(), sweeps)
     _hand_signals_on()
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,6 +72,18 @@ class MetricsContext:
                 raise TrialwattError(f"{name}: must be a number of at least 0 (got {value})")
         if not math.isfinite(self.pue) or self.pue < 1:
             raise TrialwattError(f"pue: must be at least 1 (got {self.pue})")
+
+    @classmethod
+    def of(cls, planned: Mapping[str, Any], series: Iterable[str | Path] = ()) -> MetricsContext:
+        """From a plan's context (config.plan_parts.Context), as plain data.
+
+        series: the file of its carbon series, one or none. Raises TrialwattError where it cannot be
+        read.
+        """
+        values = dict(planned)
+        for file in series:
+            values["intensity"] = read_intensity(Path(file))
+        return cls(**values)
 
 
 def read_intensity(path: Path) -> IntensitySeries:

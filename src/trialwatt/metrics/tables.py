@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
+from trialwatt.config.plan_parts import ExperimentRow
 from trialwatt.errors import TrialwattError
 from trialwatt.files import whole
 from trialwatt.metrics.columns import Column, entries, schema, validate
@@ -28,22 +28,6 @@ from trialwatt.printed import shown
 
 _WORTH_A_PROCESS = 8
 _CSV_ROWS = 65536
-
-
-@dataclass(frozen=True)
-class ExperimentRow:
-    """Where a run stands in an experiment; a run that several experiments share has several.
-
-    varied: the workload keys that the experiment compares, as config.factors.joined has them;
-    None where an older plan does not tell.
-    """
-
-    experiment: str
-    hash: str
-    treatment: str = ""
-    treatment_value: float | None = None
-    is_baseline: bool = False
-    varied: str | None = None
 
 
 def build_tables(
@@ -63,7 +47,7 @@ def build_tables(
         placed.setdefault(row.hash, []).append(row)
     runs, trials = [], []
     for metrics in _extract_all(sorted({Path(folder) for folder in folders}), context, processes):
-        runs += [asdict(row) | metrics.run for row in placed.get(metrics.run["hash"], [])] or [
+        runs += [row.model_dump() | metrics.run for row in placed.get(metrics.run["hash"], [])] or [
             metrics.run
         ]
         trials.append(metrics.trials_table)

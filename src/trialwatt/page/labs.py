@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.provenance import planfile
-from trialwatt.provenance.planfile import read_plan
+from trialwatt.provenance.plans import read_plan
 from trialwatt.summary.experiment import ExperimentSummary, read_summary
 
 CONTRIBUTED = "contrib"
@@ -66,13 +65,10 @@ def contributed(results: Path) -> list[Lab]:
     for about in sorted((results / CONTRIBUTED).glob("[!.]*.json")):
         place = f"{CONTRIBUTED}/{about.stem}/results"
         try:
-            plan = read_plan(results / place / planfile.NAME)
+            plan = read_plan(results / place)
         except TrialwattError as error:
             raise TrialwattError(
                 f"{results / place}: {error}\nImport these results again, or remove {about}"
             ) from error
-        experiments = tuple(
-            {"id": part.id, "title": part.title, "varied": part.varied} for part in plan.experiments
-        )
-        labs.append(Lab(results / place, experiments, about.stem, place))
+        labs.append(Lab(results / place, tuple(plan.sections), about.stem, place))
     return labs

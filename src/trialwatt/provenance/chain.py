@@ -10,30 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from trialwatt.config.paths import RelativePath, placed
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.printed import shown
 from trialwatt.records.manifest import TRACED, headline_domains, read_manifest
 
-_PATH_LETTERS, _NAME_BYTES = 400, 255
-"""As archivefile has it: what a file system would refuse is no path of ours."""
-
-
-def _stays_inside(path: str) -> str:
-    parts = PurePosixPath(path).parts
-    windows = "\\" in path or ":" in path.split("/")[0]
-    if not parts or path.startswith("/") or ".." in parts or windows or not path.isprintable():
-        raise ValueError(f"not a path inside the project: {shown(path, 100)!r}")
-    if len(path) > _PATH_LETTERS or any(len(part.encode()) > _NAME_BYTES for part in parts):
-        raise ValueError(f"its path is too long: {shown(path, 100)!r}")
-    return path
-
-
-RelativePath = Annotated[str, AfterValidator(_stays_inside)]
 Sha256 = str
 
 
@@ -210,13 +196,6 @@ def _checksum(file: Path) -> str:
         return sha256(file)
     except FileNotFoundError as error:
         raise TrialwattError(f"{file}: missing, so that what uses it cannot be traced") from error
-
-
-def placed(file: Path, base: Path) -> str:
-    """How a chain and an archive call a file: its path under `base`, or the bare name of a file
-    elsewhere, as absolute paths mean nothing."""
-    file, base = file.resolve(), base.resolve()
-    return file.relative_to(base).as_posix() if file.is_relative_to(base) else file.name
 
 
 def _distinct(values: Iterable[dict]) -> list[dict]:

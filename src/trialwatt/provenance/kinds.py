@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.errors import TrialwattError
 from trialwatt.printed import shown
 from trialwatt.provenance.place import Place
-from trialwatt.provenance.planfile import ExperimentPart
 
 TRACEABLE = (
     "what can be traced: figures, tables and the paper (results/figures, tables, paper), a run's "
@@ -28,7 +28,7 @@ class Made:
     """Of what a file is made. folders: repetitions. tables: other files below the results folder.
     faults: what is missing to know it all."""
 
-    experiments: Sequence[ExperimentPart] = ()
+    experiments: Sequence[PlannedExperiment] = ()
     folders: Sequence[str] = ()
     tables: Sequence[str] = ()
     faults: Sequence[str] = ()
@@ -57,7 +57,7 @@ def why_not(name: str) -> str:
     return next((said for pattern, said in _UNTRACED if re.fullmatch(pattern, name)), "")
 
 
-def _experiments(place: Place, experiments: Sequence[ExperimentPart]) -> Made:
+def _experiments(place: Place, experiments: Sequence[PlannedExperiment]) -> Made:
     folders: set[str] = set()
     faults: list[str] = []
     for one in experiments:
@@ -68,18 +68,19 @@ def _experiments(place: Place, experiments: Sequence[ExperimentPart]) -> Made:
 
 
 def _all(place: Place, _: re.Match) -> Made:
-    return _experiments(place, place.plan.experiments)
+    return _experiments(place, list(place.plan.experiments.values()))
 
 
 def _one(place: Place, found: re.Match) -> Made:
     return _experiments(place, [_named(place, found["experiment"])])
 
 
-def _named(place: Place, experiment: str) -> ExperimentPart:
-    for one in place.plan.experiments:
-        if one.id == experiment:
-            return one
-    raise TrialwattError(f"{shown(place.name)}: the plan.json there has no experiment of this name")
+def _named(place: Place, experiment: str) -> PlannedExperiment:
+    if experiment not in place.plan.experiments:
+        raise TrialwattError(
+            f"{shown(place.name)}: the plan.json there has no experiment of this name"
+        )
+    return place.plan.experiments[experiment]
 
 
 def _ends(place: Place, found: re.Match) -> Made:
@@ -114,10 +115,10 @@ def _sweep(place: Place, found: re.Match) -> Made:
 
 
 def _of_testbed(place: Place, found: re.Match) -> Made:
-    if found["testbed"] != place.plan.testbed:
+    if found["testbed"] != place.plan.testbed_name:
         raise TrialwattError(
             f"{shown(place.name)}: of another testbed than that of the plan.json there, "
-            f"{place.plan.testbed}; no run of it is known"
+            f"{place.plan.testbed_name}; no run of it is known"
         )
     return _all(place, found)
 
@@ -131,8 +132,8 @@ def _page(place: Place, found: re.Match) -> Made:
 def _config(place: Place, found: re.Match) -> Made:
     using = [
         one
-        for one in place.plan.experiments
-        if place.name in (one.file, *one.config_files, *place.plan.carbon_series)
+        for name, one in place.plan.experiments.items()
+        if place.name in place.plan.files_of(name)
     ]
     if not using:
         raise TrialwattError(f"{shown(place.name)}: no experiment of the plan.json there uses it")

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from trialwatt.config.paths import Repetition
+from trialwatt.config.plan import NAME, Plan
+from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.errors import TrialwattError
 from trialwatt.printed import shown
-from trialwatt.provenance import planfile
 from trialwatt.provenance.foreign import read_json
-from trialwatt.provenance.planfile import ExperimentPart, PlanFile, Repetition, read_plan
+from trialwatt.provenance.plans import read_plan
 
 RESULTS = "results"
 """The results folder's name in an archive."""
@@ -32,8 +34,8 @@ class Place:
     name: str
 
     @cached_property
-    def plan(self) -> PlanFile:
-        return read_plan(self.results / planfile.NAME)
+    def plan(self) -> Plan:
+        return read_plan(self.results)
 
     @cached_property
     def root(self) -> Path | None:
@@ -59,9 +61,9 @@ class Place:
             yield name, asked
             number += 1
 
-    def repetitions(self, experiment: ExperimentPart) -> tuple[list[str], list[str]]:
+    def repetitions(self, experiment: PlannedExperiment) -> tuple[list[str], list[str]]:
         """All repetitions of an experiment, sorted, and why some may not be among them."""
-        folders, faults = set(experiment.folders), []
+        folders, faults = set(self.plan.folders(experiment.id)), []
         for sweep in experiment.sweeps:
             try:
                 for _, asked in self.moves(experiment.id, sweep.id):
@@ -79,7 +81,7 @@ def place_of(path: Path, results: Path | None = None) -> Place | None:
     own = Path(os.path.abspath(path))  # noqa: PTH100 - links are left as they are
     for above in own.parents:
         for folder, before in ((above, f"{RESULTS}/"), (above / RESULTS, "")):
-            if os.path.lexists(folder / planfile.NAME):
+            if os.path.lexists(folder / NAME):
                 return Place(results or folder, before + own.relative_to(above).as_posix())
     return None
 
@@ -90,7 +92,7 @@ def run_folder_of(path: Path) -> Path | None:
     for above in (own, *own.parents):
         if os.path.lexists(above / MANIFEST):
             return above
-        if os.path.lexists(above / planfile.NAME):
+        if os.path.lexists(above / NAME):
             return None
     return None
 

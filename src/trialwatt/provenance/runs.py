@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.errors import TrialwattError
 from trialwatt.printed import shown
 from trialwatt.provenance import crate
@@ -18,7 +19,6 @@ from trialwatt.provenance.disk import Disk
 from trialwatt.provenance.foreign import Missing, checksum, names_below, read_json
 from trialwatt.provenance.kinds import Kind, Made
 from trialwatt.provenance.place import MANIFEST, RESULTS, Place, repetitions_in
-from trialwatt.provenance.planfile import ExperimentPart
 from trialwatt.provenance.traced import Check, Trace, judged
 from trialwatt.records.manifest import SNAKEMAKES, TRACED, read_manifest, repetition_folder
 
@@ -84,7 +84,7 @@ def trace_run(path: Path, folder: Path, place: Place | None) -> Trace:
     known = _described(
         "warm-up" if is_warm_up else "run",
         _ids(experiments) if place else "not known, there is no plan.json above it",
-        *_files_of(experiments, runs),
+        *_files_of(place, experiments, runs),
         runs.manifests,
     )
     return judged(
@@ -92,7 +92,7 @@ def trace_run(path: Path, folder: Path, place: Place | None) -> Trace:
         validated(known, where=str(folder / MANIFEST)),
         f"none: {MANIFEST} is the manifest",
         runs.disk.results,
-        [*_configs(experiments, runs), *runs.checks],
+        [*_configs(place, experiments, runs), *runs.checks],
         problems,
         [*warnings, *more],
         said,
@@ -104,7 +104,7 @@ def trace_configuration(path: Path, place: Place | None) -> Trace:
     runs, warnings = _start(place)
     there = {folder.name: folder for folder in repetitions_in(path)}
     above = path.absolute().relative_to(place.results.absolute()) if place else None
-    experiments: list[ExperimentPart] = []
+    experiments: list[PlannedExperiment] = []
     planned: set[str] = set()
     if place and above:
         experiments, faults = _experiments_of(place, above.as_posix())
@@ -130,14 +130,14 @@ def trace_configuration(path: Path, place: Place | None) -> Trace:
             _described(
                 "configuration",
                 _ids(experiments) if place else "not known, there is no plan.json above it",
-                *_files_of(experiments, runs),
+                *_files_of(place, experiments, runs),
                 runs.manifests,
             ),
             where=str(path),
         ),
         f"none: each repetition has its {MANIFEST}",
         runs.disk.results,
-        [*_configs(experiments, runs), *runs.checks],
+        [*_configs(place, experiments, runs), *runs.checks],
         [*problems, *runs.problems],
         warnings,
         [f"its repetitions: {', '.join(sorted(there)) or 'none'}"],
@@ -153,8 +153,8 @@ def trace_made(path: Path, place: Place, kind: Kind, made: Made) -> Trace:
     tables = [
         runs.disk.table(name, runs.named.get(f"{RESULTS}/{name}", {})) for name in made.tables
     ]
-    configs = list(_configs(made.experiments, runs))
-    experiment, config = _files_of(made.experiments, runs)
+    configs = list(_configs(place, made.experiments, runs))
+    experiment, config = _files_of(place, made.experiments, runs)
     known = _described(
         kind.kind,
         _ids(made.experiments, of_all=len(place.plan.experiments)),
@@ -201,26 +201,30 @@ def _described(kind, experiment, link, config, manifests, tables=None) -> dict:
     }
 
 
-def _files_of(experiments: Iterable[ExperimentPart], runs: _Runs) -> tuple[dict, dict]:
+def _files_of(
+    place: Place | None, experiments: Iterable[PlannedExperiment], runs: _Runs
+) -> tuple[dict, dict]:
     """The link to the experiment's file, where it is one; configuration files with checksums."""
     experiments = list(experiments)
     link = {"file": experiments[0].file} if len(experiments) == 1 else {}
-    return link, {check.path: check.sha256 for check in _configs(experiments, runs)}
+    return link, {check.path: check.sha256 for check in _configs(place, experiments, runs)}
 
 
-def _configs(experiments: Iterable[ExperimentPart], runs: _Runs) -> Iterator[Check]:
-    files = {file for one in experiments for file in (one.file, *one.config_files)}
-    for file in sorted(files):
+def _configs(
+    place: Place | None, experiments: Iterable[PlannedExperiment], runs: _Runs
+) -> Iterator[Check]:
+    names = [one.id for one in experiments] if place else []
+    for file in sorted({file for name in names for file in place.plan.files_of(name)}):
         yield runs.disk.config(file, runs.named.get(file, {}))
 
 
-def _experiments_of(place: Place | None, name: str) -> tuple[list[ExperimentPart], list[str]]:
+def _experiments_of(place: Place | None, name: str) -> tuple[list[PlannedExperiment], list[str]]:
     """The experiments that have this run or one below it, and what keeps them from being known."""
     if place is None or name.startswith("warm-ups/"):
         return [], []
     try:
         experiments, faults = [], []
-        for one in place.plan.experiments:
+        for one in place.plan.experiments.values():
             folders, missing = place.repetitions(one)
             faults += missing
             if any(folder == name or folder.startswith(f"{name}/") for folder in folders):
@@ -230,7 +234,7 @@ def _experiments_of(place: Place | None, name: str) -> tuple[list[ExperimentPart
     return experiments, faults
 
 
-def _ids(experiments: Iterable[ExperimentPart], of_all: int = 0) -> str:
+def _ids(experiments: Iterable[PlannedExperiment], of_all: int = 0) -> str:
     ids = [one.id for one in experiments]
     return "all" if of_all and len(ids) == of_all else ", ".join(ids) or "none of the plan's"
 

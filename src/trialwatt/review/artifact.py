@@ -13,9 +13,9 @@ from pathlib import Path
 
 from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.config.factors import hypotheses
+from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.figures import FIGURES, figures_of
-from trialwatt.provenance.planfile import ExperimentPart
 from trialwatt.records.manifest import MANIFEST, headline_domains
 from trialwatt.review.tree import (
     PAPER,
@@ -53,20 +53,20 @@ def describe(tree: Tree) -> dict:
     }
     warm = [
         json.loads((tree.results / folder / MANIFEST).read_text(encoding="utf-8"))
-        for folder in tree.plan.warm_ups.values()
+        for folder in tree.plan.warm_up_folders.values()
         if (tree.results / folder / MANIFEST).is_file()
     ]
-    figures = sum(len(figures_of(part.varied)) for part in tree.plan.experiments)
-    idle_s = _number((tree.plan.plan.get("testbed") or {}).get("idle_s"))
+    figures = sum(len(figures_of(part.varies)) for part in tree.plan.experiments.values())
+    idle_s = _number(tree.plan.testbed_config.get("idle_s"))
     set_up = _minutes(idle_s + sum(map(_seconds, warm)))
     return {
         "generator": "trialwatt",
         "format": 1,
-        "testbed": tree.plan.testbed,
+        "testbed": tree.plan.testbed_name,
         "claims": [
             *(
                 _experiment(tree, part, folders[part.id], manifests, set_up)
-                for part in tree.plan.experiments
+                for part in tree.plan.experiments.values()
             ),
             *_hypotheses(tree),
             *_paper(tree),
@@ -160,8 +160,8 @@ def _limits(tree: Tree, manifests: Iterable[Mapping]) -> list[str]:
             "All runs are of one machine. H1 is about the difference between platforms: these "
             "results cannot decide it. The best treatment within this platform is a result."
         )
-    wanted = (tree.plan.plan.get("settings") or {}).get("repetitions")
-    if isinstance(wanted, int) and wanted < REPETITIONS:
+    wanted = tree.plan.repetitions
+    if wanted < REPETITIONS:
         said.append(
             f"Repetitions of a configuration: {wanted}, fewer than {REPETITIONS}. They show what "
             "the method yields and decide nothing."
@@ -171,13 +171,13 @@ def _limits(tree: Tree, manifests: Iterable[Mapping]) -> list[str]:
 
 def _deviations(tree: Tree) -> list[str]:
     """What the settings set in place of the base workload's own values."""
-    settings, testbed = (tree.plan.plan.get(name) or {} for name in ("settings", "testbed"))
-    file = f"config/workloads/{settings.get('base')}.yaml"
+    testbed = tree.plan.testbed_config
+    file = f"config/workloads/{tree.plan.base}.yaml"
     base = _yaml(tree, file)
     found = []
-    for key, value in sorted((settings.get("set") or {}).items()):
+    for key, value in sorted(tree.plan.set.items()):
         own = base
-        for part in str(key).split("."):
+        for part in key.split("."):
             own = own.get(part) if isinstance(own, Mapping) else None
         if own != value:
             found.append(f"{key} {value}" + (f" in place of {own}" if own is not None else ""))
@@ -212,12 +212,12 @@ def _section(claim: Mapping) -> list[str]:
 
 def _experiment(
     tree: Tree,
-    part: ExperimentPart,
+    part: PlannedExperiment,
     folders: list[str],
     manifests: Mapping[str, Mapping],
     set_up: float,
 ) -> dict:
-    names = figures_of(part.varied)
+    names = figures_of(part.varies)
     return {
         "id": part.id,
         "contribution": part.title,
@@ -250,7 +250,9 @@ def _hypotheses(tree: Tree) -> Iterable[dict]:
             "id": name,
             "contribution": statement,
             "experiments": [
-                part.id for part in tree.plan.experiments if name in hypotheses(part.varied)
+                part.id
+                for part in tree.plan.experiments.values()
+                if name in hypotheses(part.varies)
             ],
             "expected": sorted(said, key=lambda one: not one.startswith(f"{name}:")),
             "figures": [],
@@ -269,7 +271,7 @@ def _paper(tree: Tree) -> Iterable[dict]:
     yield {
         "id": PAPER,
         "contribution": "Every number, table and figure of the paper is made of the records.",
-        "experiments": [part.id for part in tree.plan.experiments],
+        "experiments": list(tree.plan.experiments),
         "expected": [
             f"{of['total']} runs with {of['trials']} trials in {of['configurations']} "
             f"configurations, {sum(len(one['figures']) for one in shown)} figures; energy "

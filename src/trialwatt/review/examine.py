@@ -141,7 +141,7 @@ def _compare(tree: Tree, made: Made) -> dict[str, Outcome]:
     """What came of comparing every file that is made of records, in the order in which they are
     made: a file that names another one's checksum is compared after it."""
     names: list[str] = []
-    for part in tree.plan.experiments:
+    for part in tree.plan.experiments.values():
         if part.id in made.failed:
             continue
         names += made_of(part)
@@ -197,12 +197,12 @@ def _judged(claim: Mapping, tree: Tree, problems: Iterable[Problem]) -> dict:
     }
     others = {
         f"{RESULTS}/{kind}/{part.id}/"
-        for part in tree.plan.experiments
+        for part in tree.plan.experiments.values()
         if part.id not in experiments
         for kind in ("metrics", "figures", "sweeps")
     } | {
         f"{RESULTS}/tables/{folder}{part.id}."
-        for part in tree.plan.experiments
+        for part in tree.plan.experiments.values()
         if part.id not in experiments
         for folder in ("", "best/")
     }
@@ -244,7 +244,7 @@ def _by_experiment(tree: Tree) -> dict[str, list[str]]:
     try:
         return run_folders(tree)
     except TrialwattError:  # told where it was checked; then only the fixed runs are known
-        return {part.id: part.folders for part in tree.plan.experiments}
+        return {name: tree.plan.folders(name) for name in tree.plan.experiments}
 
 
 def _folders(tree: Tree) -> set[str]:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from trialwatt import suts
+from trialwatt.config.paths import placed
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import write_archive
-from trialwatt.provenance.chain import placed
 from trialwatt.provenance.code import code_version
 from trialwatt.provenance.crate import left_out
 from trialwatt.provenance.foreign import read_json
@@ -89,7 +89,7 @@ def archive_command(
             raise TrialwattError(f"{place}: is an archive already; it can only be signed (--sign)")
         return _signed(place, key)
     tree = tree_of(place)
-    target = output or place / FOLDER / f"trialwatt-{tree.plan.testbed}{'-light' * light}.zip"
+    target = output or place / FOLDER / f"trialwatt-{tree.plan.testbed_name}{'-light' * light}.zip"
     named = [tree.root / name for name in tree.plan.files if (tree.root / name).is_file()]
     made = pack(tree.root, place, target, [*named, *map(Path.absolute, config_files)], light=light)
     return _signed(made, key) if key else f"{made}\nSHA-256 {sha256(made)}"
@@ -126,12 +126,12 @@ def _described(tree: Tree, found: Mapping[str, Path | bytes], code: Mapping | No
     plan = tree.plan
     folders = sorted({one for own in run_folders(tree).values() for one in own})
     made = re.compile(f"{RESULTS}/(metrics|tables|figures)/.*|{RESULTS}/({'|'.join(PAGES)})")
-    experiments = ", ".join(part.id for part in plan.experiments)
+    experiments = ", ".join(plan.experiments)
     of_run: dict[str, list[str]] = {}
     for name in sorted(found):
         of_run.setdefault("/".join(name.split("/")[:_RUN_PARTS]), []).append(name)
     return crate.Described(
-        name=f"Trialwatt results on {plan.testbed}",
+        name=f"Trialwatt results on {plan.testbed_name}",
         description=(
             "Energy, carbon, money, time and waste of hyperparameter searches: records, metrics, "
             f"tables and figures of the experiments {experiments}. {artifact.TEXT_NAME} maps "

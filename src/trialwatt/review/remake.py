@@ -8,31 +8,29 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from trialwatt.analysis.sweeping import Sweep, next_move, observed, write_end
-from trialwatt.config.tables import PowerModel
+from trialwatt.analysis.sweeping import next_move, observed, write_end
+from trialwatt.config.plan import NAME
+from trialwatt.config.plan_parts import PlannedExperiment, Sweep
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import figures_of
 from trialwatt.figures.answers import write_answers
-from trialwatt.figures.make import Source, make_figures, make_table
+from trialwatt.figures.make import Source, make_figures, make_table, source_of
 from trialwatt.meters.base import PowerParameters
-from trialwatt.metrics.context import MetricsContext, read_intensity
+from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.experiment_notes import write_notes
 from trialwatt.metrics.processes import PROCESSES, mapped
-from trialwatt.metrics.tables import ExperimentRow, build_tables
+from trialwatt.metrics.tables import build_tables
 from trialwatt.page.make import write_page
 from trialwatt.page.report import write_report
 from trialwatt.paper.make import make_paper
-from trialwatt.provenance import planfile
 from trialwatt.provenance.chain import Code
 from trialwatt.provenance.company import left_behind
-from trialwatt.provenance.planfile import ExperimentPart, SweepValues
 from trialwatt.review.tree import PAPER, RESULTS, Tree
 from trialwatt.review.typeset import check_source, typeset
 
@@ -55,7 +53,7 @@ def workplace(tree: Tree, folder: Path) -> Tree:
     """A folder to make things in: the plan and configuration copied, the records linked."""
     work = Tree(folder, folder / RESULTS, is_archive=True)
     work.results.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(tree.results / planfile.NAME, work.results / planfile.NAME)
+    shutil.copyfile(tree.results / NAME, work.results / NAME)
     for name in tree.plan.files:
         if (tree.root / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +75,7 @@ def remake(tree: Tree, folder: Path, paper: bool, processes: int = PROCESSES) ->
     one = partial(
         _experiment, tree, work, own=max(1, processes // max(1, len(tree.plan.experiments)))
     )
-    names = [experiment.id for experiment in tree.plan.experiments]
+    names = list(tree.plan.experiments)
     made.failed |= {
         name: why for name, why in zip(names, mapped(one, names, processes, 1), strict=True) if why
     }
@@ -92,29 +90,21 @@ def remake(tree: Tree, folder: Path, paper: bool, processes: int = PROCESSES) ->
 
 def context_of(work: Tree) -> MetricsContext:
     """Prices, intensities and goals of the plan. Raises TrialwattError where one is no use."""
-    values = dict(work.plan.context)
-    for file in work.plan.carbon_series:
-        values["intensity"] = read_intensity(work.root / file)
-    try:
-        return MetricsContext(**values)
-    except TypeError as error:
-        raise TrialwattError(f"{planfile.NAME}: context: {error}") from error
+    series = [work.root / file for file in work.plan.carbon_series]
+    return MetricsContext.of(work.plan.context.model_dump(), series)
 
 
 def power_of(work: Tree) -> dict[str, PowerParameters]:
     """The power models of the plan. Raises TrialwattError where one cannot be used."""
     try:
-        return {
-            name: PowerParameters.of(PowerModel(**model)) for name, model in work.plan.power.items()
-        }
+        return {name: PowerParameters.of(model) for name, model in work.plan.power.items()}
     except ValidationError as error:
-        raise TrialwattError(f"{planfile.NAME}: power: {error.errors()[0]['msg']}") from error
+        raise TrialwattError(f"{NAME}: power: {error.errors()[0]['msg']}") from error
 
 
 def _experiment(tree: Tree, work: Tree, name: str, own: int) -> str:
     """Make everything of one experiment; returns why it could not be made, else nothing."""
-    part = next(each for each in tree.plan.experiments if each.id == name)
-    return _said(_make_experiment, tree, work, part, own)
+    return _said(_make_experiment, tree, work, tree.plan.experiments[name], own)
 
 
 def _said(function, *arguments) -> str:
@@ -129,38 +119,37 @@ def _said(function, *arguments) -> str:
     return ""
 
 
-def _make_experiment(tree: Tree, work: Tree, part: ExperimentPart, processes: int) -> None:
-    ends, asked = [], set(part.folders)
-    for sweep in part.sweeps:
-        folder = work.results / "sweeps" / part.id / sweep.id
+def _make_experiment(tree: Tree, work: Tree, part: PlannedExperiment, processes: int) -> None:
+    ends, asked = [], set(work.plan.folders(part.id))
+    for name, sweep in work.plan.sweeps(part.id).items():
+        folder = work.results / "sweeps" / part.id / name
         asked |= _play(work, folder, sweep)
         ends.append(str(folder / "end.json"))
     folders = [work.results / folder for folder in sorted(asked)]
     metrics = work.results / "metrics" / part.id
-    rows = [ExperimentRow(**row.model_dump()) for row in part.rows]
-    build_tables(folders, rows, context_of(work), metrics, processes)
-    write_notes(metrics, ends, [lacking.model_dump() for lacking in part.unavailable])
+    build_tables(folders, part.rows, context_of(work), metrics, processes)
+    write_notes(metrics, ends, part.lacking)
     stem = tree.results / "tables" / f"{part.id}.json"
-    make_table(_source(work, part, maker(stem)))
+    make_table(_source(work, part.id, maker(stem)))
     by_maker: dict[str, list[str]] = {}
-    for name in figures_of(part.varied):
+    for name in figures_of(part.varies):
         beside = tree.results / "figures" / part.id / f"{name}.json"
         code = maker(stem if tree.light else beside)  # the table is of the same making
         by_maker.setdefault(json.dumps(code, sort_keys=True), []).append(name)
     for code, names in by_maker.items():
-        make_figures(names, _source(work, part, json.loads(code)))
+        make_figures(names, _source(work, part.id, json.loads(code)))
 
 
 def _all(tree: Tree, work: Tree, processes: int) -> None:
     code = maker(tree.results / "tables" / "answers.json")
     write_answers(
-        [_source(work, part, code) for part in work.plan.experiments],
+        [_source(work, name, code) for name in work.plan.experiments],
         context_of(work),
         power_of(work),
         processes,
     )
-    write_report(work.results, _sections(work), work.results / "report.html")
-    write_page(work.results, _sections(work), work.results / "page.html", processes)
+    write_report(work.results, work.plan.sections, work.results / "report.html")
+    write_page(work.results, work.plan.sections, work.results / "page.html", processes)
 
 
 def _paper(tree: Tree, work: Tree) -> None:
@@ -168,21 +157,13 @@ def _paper(tree: Tree, work: Tree) -> None:
     check_source(tree.root / PAPER)
     shutil.copytree(tree.root / PAPER, work.root / PAPER, ignore=left_behind)
     code = maker(tree.results / PAPER / "paper.json")
-    sources = [_source(work, part, code) for part in work.plan.experiments]
-    make_paper(Path(PAPER), sources, _sections(work), typeset)
+    sources = [_source(work, name, code) for name in work.plan.experiments]
+    make_paper(Path(PAPER), sources, work.plan.sections, typeset)
 
 
-def _sections(work: Tree) -> list[dict]:
-    return [
-        {"id": part.id, "title": part.title, "varied": part.varied}
-        for part in work.plan.experiments
-    ]
-
-
-def _play(work: Tree, folder: Path, values: SweepValues) -> set[str]:
+def _play(work: Tree, folder: Path, sweep: Sweep) -> set[str]:
     """Play a sweep anew from the records: writes its moves and its end; the runs it asks for."""
-    sweep, move = Sweep.of(values.model_dump(exclude={"id"})), None
-    asked: set[str] = set()
+    move, asked = None, set[str]()
     folder.mkdir(parents=True, exist_ok=True)
     for _ in range(_MOST_MOVES):
         move = next_move(sweep, move, observed(work.results))
@@ -194,16 +175,8 @@ def _play(work: Tree, folder: Path, values: SweepValues) -> set[str]:
     raise TrialwattError(f"{folder.name}: the sweep does not come to an end")
 
 
-def _source(work: Tree, part: ExperimentPart, code: Mapping) -> Source:
-    return Source(
-        experiment=part.id,
-        title=part.title,
-        results=work.results,
-        root=work.root,
-        file=Path(part.file),
-        config_files=tuple(Path(file) for file in part.config_files),
-        code=code,
-    )
+def _source(work: Tree, experiment: str, code: dict) -> Source:
+    return source_of(work.plan.source(experiment), work.results, work.root, code)
 
 
 def maker(sidecar: Path) -> dict:

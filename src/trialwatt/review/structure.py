@@ -6,21 +6,21 @@ against the configuration files. Nothing is made again here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from types import SimpleNamespace
 
-from trialwatt.config import handover
+from trialwatt.config import goals
 from trialwatt.config.identity import hash_of
 from trialwatt.config.models import AS_RECORDED, Model, Testbed
+from trialwatt.config.plan import NAME, Plan
+from trialwatt.config.plan_parts import Context, PlannedExperiment
 from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.paper.prose import typed_digits
-from trialwatt.provenance import crate, planfile
+from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import plain_files
 from trialwatt.provenance.chain import Chain, validated
 from trialwatt.provenance.company import is_company
@@ -96,18 +96,16 @@ def check_runs(tree: Tree, sums: Sums) -> Iterator[Problem]:
     """Each run's folder against its manifest, and that against the plan."""
     folders = {folder for own in run_folders(tree).values() for folder in own}
     for folder in sorted(folders):
-        planned = tree.plan.runs.get(folder.rpartition("/")[0])
+        planned = tree.plan.config(folder.rpartition("/")[0])
         yield from _check_run(tree, sums, folder, planned)
-    for sut, folder in sorted(tree.plan.warm_ups.items()):
-        if not re.fullmatch(r"warm-ups/[\w.-]+/[\w.-]+", folder):
-            yield Problem(f"{RESULTS}/{planfile.NAME}", f"warm_ups.{sut}: not a folder of a run")
-        elif (tree.results / folder).is_dir():
+    for folder in sorted(tree.plan.warm_up_folders.values()):
+        if (tree.results / folder).is_dir():
             yield from _check_files(tree, sums, folder)
 
 
 def check_chains(tree: Tree, sums: Sums) -> Iterator[Problem]:
     """The chain in each sidecar of a figure or table: its outputs, tables, runs, configuration."""
-    own = [name for part in tree.plan.experiments for name in made_of(part)]
+    own = [name for part in tree.plan.experiments.values() for name in made_of(part)]
     paper = [f"{RESULTS}/{PAPER}/paper.json"] if (tree.results / PAPER).is_dir() else []
     for name in [*own, *made_of_all(), *paper]:
         if not name.endswith(".json") or name.startswith(f"{RESULTS}/metrics/"):
@@ -133,14 +131,14 @@ def check_chains(tree: Tree, sums: Sums) -> Iterator[Problem]:
 
 def check_configuration(tree: Tree) -> Iterator[Problem]:
     """Every configuration file that the plan names, and what the plan says that they say."""
-    plan, name = tree.plan, f"{RESULTS}/{planfile.NAME}"
+    plan, name = tree.plan, f"{RESULTS}/{NAME}"
     missing = [file for file in plan.files if not tree.file(file).is_file()]
     for file in missing:
         outside = not tree.is_archive and "/" not in file
         where = ", from outside the project: it is only in the archive" if outside else ""
         yield Problem(file, f"missing: a configuration file that the plan names{where}")
-    for part in plan.experiments:
-        yield from (Problem(name, said) for said in _faults_of_rows(plan, part))
+    for part in plan.experiments.values():
+        yield from (Problem(name, said) for said in _faults_of_runs(plan, part))
     if not missing:
         yield from (Problem(name, said) for said in _faults_of_tables(tree))
 
@@ -170,7 +168,7 @@ def _check_run(tree: Tree, sums: Sums, folder: str, planned: Mapping | None) -> 
     elif planned is None:
         yield Problem(name, "is of a run that the plan does not name")
     elif hash_of(planned) != manifest["hash"]:
-        yield Problem(f"{RESULTS}/{planfile.NAME}", f"runs.{place}: not the configuration that ran")
+        yield Problem(f"{RESULTS}/{NAME}", f"runs.{place}: not the configuration that ran")
 
 
 def _check_files(tree: Tree, sums: Sums, folder: str):
@@ -223,27 +221,14 @@ def _check_links(tree: Tree, name: str, known: Chain, sums: Sums) -> Iterator[Pr
             yield Problem(file, f"{fault} since {name} was made from it")
 
 
-def _faults_of_rows(plan, part) -> Iterator[str]:
-    """Each row of an experiment against the run that it stands for."""
-    named = (plan.plan.get("experiments") or {}).get(part.id) or {}
-    treatments = {}
-    for run in named.get("runs") or []:
-        treatments[str(run.get("folder")).rsplit("-", 1)[-1], run.get("label")] = run
-    for number, row in enumerate(part.rows):
-        where = f"experiments.{part.id}.rows.{number}"
-        run = treatments.get((row.hash, row.treatment))
-        if run is None:
-            yield f"{where}: the plan has no such run"
-            continue
-        config = plan.runs.get(run["folder"]) or {}
-        for key, value in (run.get("treatment") or {}).items():
-            found = _at(config.get("workload"), key)
+def _faults_of_runs(plan: Plan, part: PlannedExperiment) -> Iterator[str]:
+    """Each treatment of an experiment against the configuration that it stands for."""
+    for number, run in enumerate(part.runs):
+        for key, value in run.treatment.items():
+            found = _at(plan.configurations[run.folder].workload, key)
             if isinstance(found, int | float | str) and found != value:
+                where = f"experiments.{part.id}.runs.{number}"
                 yield f"{where}: says {key}={value}, but it ran with {found}"
-        only = list((run.get("treatment") or {}).values())
-        numeric = len(only) == 1 and isinstance(only[0], int | float) and only[0] is not True
-        if row.treatment_value is not None and numeric and row.treatment_value != only[0]:
-            yield f"{where}: says {row.treatment_value}, but its treatment is {only[0]}"
 
 
 def _at(value: object, key: str) -> object:
@@ -255,30 +240,30 @@ def _at(value: object, key: str) -> object:
 def _faults_of_tables(tree: Tree) -> Iterator[str]:
     """Prices, intensities, power models and goals: the plan's against the files'."""
     plan = tree.plan
-    testbed = _model(tree, f"config/testbeds/{plan.testbed}.yaml", Testbed)
+    testbed = _model(tree, f"config/testbeds/{plan.testbed_name}.yaml", Testbed)
     prices = _model(tree, "config/prices.yaml", PriceTable).sets
     carbon = _model(tree, "config/carbon.yaml", CarbonTable).regions
     power = _model(tree, "config/power.yaml", PowerTable).models
     if testbed.prices not in prices or testbed.region not in carbon:
-        yield f"config/testbeds/{plan.testbed}.yaml names prices or a region that there are not"
+        named = f"config/testbeds/{plan.testbed_name}.yaml"
+        yield f"{named} names prices or a region that there are not"
         return
-    series = str(tree.file(plan.carbon_series[0])) if plan.carbon_series else None
-    stated = handover.metrics_values(
-        SimpleNamespace(
-            testbed=testbed.model_copy(update={"carbon_series": series}),
-            tables=SimpleNamespace(prices=prices[testbed.prices], carbon=carbon[testbed.region]),
-        ),
-        root=tree.root,
+    stated = Context.of(
+        testbed,
+        prices[testbed.prices],
+        carbon[testbed.region],
+        goals.targets(tree.root),
+        *(tree.file(file) for file in plan.carbon_series),
     )
-    datasets = {str(_at(run.get("workload"), "dataset")) for run in plan.runs.values()}
-    found = dict(plan.context)
-    for values in (stated, found):
-        goals = values.get("targets") or {}
-        values["targets"] = {name: goals[name] for name in goals.keys() & datasets}
-    for key in sorted(stated.keys() | found.keys()):
-        if stated.get(key) != found.get(key):
-            yield f"context.{key} is {found.get(key)}, but by config/ it is {stated.get(key)}"
-    if {name: model.model_dump() for name, model in power.items()} != plan.power:
+    said, found = stated.model_dump(), plan.context.model_dump()
+    for values in (said, found):
+        values["targets"] = {
+            name: target for name, target in values["targets"].items() if name in plan.datasets
+        }
+    for key in said:
+        if said[key] != found[key]:
+            yield f"context.{key} is {found[key]}, but by config/ it is {said[key]}"
+    if power != plan.power:
         yield "power is not what config/power.yaml says"
 
 

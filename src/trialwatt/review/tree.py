@@ -13,16 +13,20 @@ from types import MappingProxyType
 from pydantic import TypeAdapter
 
 from trialwatt.analysis.sweeping import Move
+from trialwatt.config.paths import Repetition
+from trialwatt.config.plan import NAME as PLAN
+from trialwatt.config.plan import Plan
+from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import figures_of
 from trialwatt.paper.build import NUMBERS
 from trialwatt.paper.make import STEM
 from trialwatt.printed import shown
-from trialwatt.provenance import crate, planfile
+from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import company_in_results, content_of
 from trialwatt.provenance.company import is_company, note_on
 from trialwatt.provenance.crate import is_light, left_out
-from trialwatt.provenance.planfile import ExperimentPart, PlanFile, Repetition, read_plan
+from trialwatt.provenance.plans import read_plan
 from trialwatt.records.manifest import MANIFEST, files_of
 
 RESULTS = "results"
@@ -64,8 +68,8 @@ class Tree:
     skipped: tuple[str, ...] = ()
 
     @cached_property
-    def plan(self) -> PlanFile:
-        return read_plan(self.results / planfile.NAME)
+    def plan(self) -> Plan:
+        return read_plan(self.results)
 
     @cached_property
     def light(self) -> bool:
@@ -92,13 +96,13 @@ def tree_of(folder: Path) -> Tree:
         content_of(place)
         inner = "" if place == folder else place.name
         return Tree(place, place / RESULTS, is_archive=True, inner=inner)
-    if not (folder / planfile.NAME).exists():
+    if not (folder / PLAN).exists():
         raise TrialwattError(
             f"{folder}: neither an unpacked archive (no {crate.NAME}) nor a results folder of the "
-            f"workflow (no {planfile.NAME}; `snakemake --profile local` writes it)"
+            f"workflow (no {PLAN}; `snakemake --profile local` writes it)"
         )
     company_in_results(folder)
-    files = read_plan(folder / planfile.NAME).files
+    files = read_plan(folder).files
     above = folder.resolve().parents
     root = next((place for place in above if any((place / f).is_file() for f in files)), None)
     if root is None:
@@ -169,18 +173,18 @@ def moves(results: Path, experiment: str, sweep: str) -> list[Move]:
     return found
 
 
-def repetitions(results: Path, experiment: ExperimentPart) -> list[str]:
+def repetitions(tree: Tree, experiment: str) -> list[str]:
     """Folders of all repetitions of an experiment, below the results folder, sorted."""
     asked = {
         new
-        for sweep in experiment.sweeps
-        for move in moves(results, experiment.id, sweep.id)
+        for sweep in tree.plan.sweeps(experiment)
+        for move in moves(tree.results, experiment, sweep)
         for new in move.new
     }
-    return sorted({*experiment.folders, *asked})
+    return sorted({*tree.plan.folders(experiment), *asked})
 
 
-def made_of(experiment: ExperimentPart) -> list[str]:
+def made_of(experiment: PlannedExperiment) -> list[str]:
     """The files that the workflow makes of an experiment's records, in the archive."""
     name = experiment.id
     return [
@@ -192,7 +196,7 @@ def made_of(experiment: ExperimentPart) -> list[str]:
         ),
         *(
             f"{RESULTS}/figures/{name}/{figure}{end}"
-            for figure in figures_of(experiment.varied)
+            for figure in figures_of(experiment.varies)
             for end in FIGURE_SUFFIXES
         ),
     ]
@@ -229,7 +233,7 @@ def contents(tree: Tree, elsewhere: Mapping[str, Path] = MappingProxyType({})) -
 
 def run_folders(tree: Tree) -> dict[str, list[str]]:
     """Experiment → its repetitions' folders below the results folder."""
-    return {one.id: repetitions(tree.results, one) for one in tree.plan.experiments}
+    return {name: repetitions(tree, name) for name in tree.plan.experiments}
 
 
 def files_below(folder: Path, name: str) -> list[str]:
@@ -251,15 +255,15 @@ def names_of(tree: Tree) -> Iterator[str]:
 
 def _all_names(tree: Tree) -> Iterator[str]:
     plan = tree.plan
-    yield f"{RESULTS}/{planfile.NAME}"
+    yield f"{RESULTS}/{PLAN}"
     yield from plan.files
     yield from _workflow(tree.root)
     yield from files_below(tree.root / PAPER, PAPER)
     yield from made_of_the_paper(tree)
-    yield f"{RESULTS}/testbeds/{plan.testbed}.json"
-    for folder in plan.warm_ups.values():
+    yield f"{RESULTS}/testbeds/{plan.testbed_name}.json"
+    for folder in plan.warm_up_folders.values():
         yield from _run(tree, folder)
-    for experiment in plan.experiments:
+    for experiment in plan.experiments.values():
         for sweep in experiment.sweeps:
             place = f"{RESULTS}/sweeps/{experiment.id}/{sweep.id}"
             count = len(moves(tree.results, experiment.id, sweep.id))

@@ -12,9 +12,9 @@ from pathlib import Path
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.printed import printable
-from trialwatt.provenance import crate, planfile
+from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import BadArchive, unpack
-from trialwatt.provenance.planfile import read_plan
+from trialwatt.provenance.plans import read_plan
 from trialwatt.review.confined import in_a_fresh_process
 from trialwatt.review.signature import Signed, check, signature_of
 from trialwatt.review.tree import RESULTS, Tree, archive_within, notes_of, tree_of
@@ -141,7 +141,7 @@ def _known(tree: Tree) -> Tree:
     """Refuse what is of another workflow, or newer, before anything else is said of it."""
     if tree.is_archive:
         crate.checksums(tree.root / crate.NAME)
-    read_plan(tree.results / planfile.NAME)
+    read_plan(tree.results)
     return tree
 
 

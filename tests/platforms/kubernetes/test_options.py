@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from trialwatt.config.handover import run_of, run_text
-from trialwatt.config.identity import hash_of, run_hash
+from trialwatt.config.identity import hash_of, run_hash, run_of, run_text
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import ConfigError
 from trialwatt.platforms.kubernetes.options import IMAGE, Kubernetes

@@ -117,7 +117,7 @@ def modelled_faults(run: Run) -> Iterator[Fault]:
         yield key_fault(f"config.testbed.power_model: config/power.yaml has no model {name}")
         return
     stated = facts.get("parameters") or {}
-    power = PowerParameters.of({key: known.get(key) for key in PowerParameters.model_fields})
+    power = PowerParameters.of(known)
     model = PowerModel(power, run.config.testbed.accelerator_board_w)
     for key, value in model.parameters.items():
         if stated.get(key) != value:
