@@ -29,7 +29,7 @@ plan = load_plan(
     ask_platform=asks_platform(sys.argv[1:]),
 )
 RESULTS, BEGAN = plan.here.results, began()
-platform = platforms.get(plan.testbed.platform)
+IS_REMOTE = platforms.get(plan.testbed.platform).remote
 foretell(plan)
 workflow.global_resources["testbed"] = 1  # one measuring run at a time
 
@@ -37,7 +37,7 @@ workflow.global_resources["testbed"] = 1  # one measuring run at a time
 include: "rules/common.smk"
 include: "rules/data.smk"  # datasets → one memory-mapped file
 # what this machine, or the cluster, is, and its idle power
-include: "rules/cluster.smk" if platform.remote else "rules/testbed.smk"
+include: "rules/cluster.smk" if IS_REMOTE else "rules/testbed.smk"
 include: "rules/runs.smk"  # one HPO job per folder
 include: "rules/metrics.smk"  # records → tidy tables
 include: "rules/figures.smk"  # tables → pictures, tables for people, the report

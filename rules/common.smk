@@ -65,7 +65,7 @@ def measured_with(testbed, dataset, made):
         "testbed": f"{RESULTS}/testbeds/{testbed}.json",
     }
     note = f"{RESULTS}/shared/{testbed}/{dataset}.json"
-    if platform.remote and made != note:
+    if IS_REMOTE and made != note:
         files["shared"] = note
     return {name: kept(file, made) for name, file in files.items()}
 
