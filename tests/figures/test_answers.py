@@ -10,7 +10,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import Source
 from trialwatt.figures.report import write_report
-from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.tables import ExperimentRow, build_tables
 from trialwatt.provenance.trace import trace

@@ -22,7 +22,7 @@ from trialwatt.figures import figures_of
 from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import Source, make_figures, make_table
 from trialwatt.figures.report import write_report
-from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics.context import MetricsContext, read_intensity
 from trialwatt.metrics.experiment_notes import write_notes
 from trialwatt.metrics.processes import PROCESSES, mapped
@@ -30,8 +30,8 @@ from trialwatt.metrics.tables import ExperimentRow, build_tables
 from trialwatt.page.make import write_page
 from trialwatt.paper.make import make_paper
 from trialwatt.provenance import planfile
+from trialwatt.provenance.bounds import left_behind
 from trialwatt.provenance.chain import Code
-from trialwatt.provenance.company import left_behind
 from trialwatt.provenance.planfile import ExperimentPart, SweepValues
 from trialwatt.review.tree import PAPER, RESULTS, Tree
 from trialwatt.review.typeset import check_source, typeset

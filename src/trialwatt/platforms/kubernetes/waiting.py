@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from trialwatt.config.models import Kubernetes
 from trialwatt.errors import TrialwattError
+from trialwatt.platforms.base import TAIL_LINES
 from trialwatt.platforms.kubernetes.access import Api, ApiFault
 from trialwatt.platforms.kubernetes.faults import IMAGE_FAULTS, will_not_start
 
 PERIOD_S = 1.0
-TAIL_LINES = 20
 
 NOT_FOUND, CONFLICT = 404, 409
 
