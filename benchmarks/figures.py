@@ -168,7 +168,7 @@ def work(job: str, experiment: str, root: Path) -> None:
         make_table(source(experiment))
     elif job == "answers":
         from trialwatt.figures.answers import write_answers
-        from trialwatt.meters.base import PowerParameters
+        from trialwatt.meters.coefficients import PowerParameters
 
         same = {"memory_w_per_gb": 0.392, "included_gb_per_vcpu": 4, "source": "a benchmark"}
         sets = {

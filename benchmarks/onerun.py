@@ -11,8 +11,8 @@ from trialwatt.config.goals import base_workload
 from trialwatt.config.models import RunConfig, Testbed, Workload
 from trialwatt.config.rawfiles import raw_file_problems
 from trialwatt.lifecycle.execute import execute
-from trialwatt.meters.base import PowerParameters
 from trialwatt.meters.choose import open_available
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.records.testbed_facts import describe, measure_idle, write_testbed
 from trialwatt.workload.sources import prepare
 

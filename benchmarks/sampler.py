@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trialwatt.config.models import Testbed
-from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.model import PowerModel
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Role, Usage

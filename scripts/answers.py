@@ -2,7 +2,7 @@ from trialwatt.config.tables import PowerModel
 from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import source_of
 from trialwatt.lifecycle.script import user_errors
-from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics.context import MetricsContext
 
 with user_errors(snakemake.log[0]):

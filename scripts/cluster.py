@@ -5,7 +5,7 @@ from trialwatt.config.tables import PowerModel
 from trialwatt.lifecycle.cluster import describe_cluster
 from trialwatt.lifecycle.locks import measuring
 from trialwatt.lifecycle.script import trapped, user_errors
-from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 
 with user_errors(snakemake.log[0]), trapped(), measuring():
     describe_cluster(

@@ -101,8 +101,8 @@ def run_config(workload):
 @pytest.fixture(scope="session")
 def testbed_facts(tmp_path_factory) -> Path:
     """A description of this machine as the testbed rule writes it, with the power model only."""
-    from trialwatt.meters.base import PowerParameters
     from trialwatt.meters.choose import open_available
+    from trialwatt.meters.coefficients import PowerParameters
     from trialwatt.records.testbed_facts import describe, measure_idle, write_testbed
 
     power = PowerParameters(

@@ -9,7 +9,8 @@ import pytest
 
 from trialwatt.analysis.recompute import recompute_run, tables_under
 from trialwatt.errors import TrialwattError
-from trialwatt.meters.base import MachineLoad, PowerParameters
+from trialwatt.meters.base import MachineLoad
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.model import PowerModel
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.extract import extract_run

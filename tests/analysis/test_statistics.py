@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trialwatt.analysis import bootstrap
+from trialwatt.analysis import intervals
 from trialwatt.analysis.censoring import gehan_scores, median
-from trialwatt.analysis.multiple import holm
-from trialwatt.analysis.permutation import Layout, epsilon_squared, k_sample
+from trialwatt.analysis.permutation import Layout, epsilon_squared, holm, k_sample
 
 
 def test_holm_by_hand():
@@ -129,12 +128,12 @@ def test_the_median_without_censoring_is_the_median():
 
 def test_bootstrap_medians_do_not_depend_on_the_order():
     values, cut = np.array([3.0, 1, 2, 5, 4]), np.zeros(5, bool)
-    one = bootstrap.medians([values], [cut], 200)
-    assert (one == bootstrap.medians([values[::-1]], [cut], 200)).all()
+    one = intervals.medians([values], [cut], 200)
+    assert (one == intervals.medians([values[::-1]], [cut], 200)).all()
     assert set(np.unique(one)) <= set(values)
 
 
 def test_intervals_take_infinite_values():
-    low, high = bootstrap.interval(np.array([1.0] * 50 + [np.inf] * 50))
+    low, high = intervals.interval(np.array([1.0] * 50 + [np.inf] * 50))
     assert (low, high) == (1.0, np.inf)
-    assert np.isnan(bootstrap.interval(np.array([np.nan]))).all()
+    assert np.isnan(intervals.interval(np.array([np.nan]))).all()

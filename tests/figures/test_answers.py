@@ -10,7 +10,7 @@ from trialwatt.config.plan_parts import ExperimentRow
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import Source
-from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.tables import build_tables
 from trialwatt.page.report import write_report

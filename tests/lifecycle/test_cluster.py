@@ -11,9 +11,9 @@ from tests.platforms.kubernetes.fakecluster import FakeCluster, node
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.cluster import bring_up_data, describe_cluster, undeploy
-from trialwatt.lifecycle.image_facts import image_facts
+from trialwatt.lifecycle.installed import image_facts
 from trialwatt.lifecycle.reap import reap
-from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.platforms.kubernetes import preflight, waiting
 
 POWER = PowerParameters(

@@ -9,7 +9,8 @@ import pytest
 
 from trialwatt.config.models import Testbed
 from trialwatt.meters import choose
-from trialwatt.meters.base import Domain, Meter, MeterError, PowerParameters, Probe
+from trialwatt.meters.base import Domain, Meter, MeterError, Probe
+from trialwatt.meters.coefficients import PowerParameters
 
 POWER = PowerParameters(
     min_w=1, max_w=4, memory_w_per_gb=0.4, included_gb_per_vcpu=0, source="a table"

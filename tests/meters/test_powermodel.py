@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from trialwatt.config.models import Testbed
-from trialwatt.meters.base import MachineLoad, MeterError, PowerParameters
+from trialwatt.meters.base import MachineLoad, MeterError
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.model import PowerModel, machine_watts
 
 POWER = PowerParameters(

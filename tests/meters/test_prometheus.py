@@ -23,7 +23,8 @@ from tests.meters.promserver import (
 from trialwatt.clock import Stamp
 from trialwatt.config.models import Testbed
 from trialwatt.meters import choose, prometheus_api
-from trialwatt.meters.base import NO_LABELS, MachineLoad, MeterError, PowerParameters
+from trialwatt.meters.base import NO_LABELS, MachineLoad, MeterError
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.prometheus import PrometheusMeter
 from trialwatt.records.testbed_facts import measure_idle
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from trialwatt.config.models import Testbed
-from trialwatt.meters.base import Domain, Meter, MeterError, PowerParameters
+from trialwatt.meters.base import Domain, Meter, MeterError
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.model import PowerModel
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Usage

@@ -18,7 +18,7 @@ from trialwatt.config.identity import run_folder, run_hash
 from trialwatt.config.models import BoardPower, Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.supervisor import Supervisor
-from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.model import PowerModel
 from trialwatt.meters.nvml import Nvml
 from trialwatt.meters.sampler import Sampler

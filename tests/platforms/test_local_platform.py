@@ -137,7 +137,7 @@ sys.stdin.readline()
 
 def test_the_component_and_the_coordinator_read_the_same_counter(local):
     source = """
-from trialwatt.platforms.cpu_counter import read_cpu_ns
+from trialwatt.platforms.cgroups.container import read_cpu_ns
 sum(range(3_000_000))
 print(json.dumps({"cpu_ns": read_cpu_ns()}), flush=True)
 sys.stdin.readline()

@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from trialwatt.provenance.code import code_version
+from trialwatt.provenance.chain import code_version
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 

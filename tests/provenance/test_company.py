@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from trialwatt.provenance.company import is_company, left_behind
+from trialwatt.provenance.bounds import is_company, left_behind
 
 
 @pytest.mark.parametrize(

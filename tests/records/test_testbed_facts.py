@@ -9,7 +9,8 @@ import pytest
 
 from trialwatt.config.models import Testbed
 from trialwatt.meters import sampler
-from trialwatt.meters.base import Domain, Meter, PowerParameters
+from trialwatt.meters.base import Domain, Meter
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.model import PowerModel
 from trialwatt.records import testbed_facts
 from trialwatt.records.testbed_facts import (

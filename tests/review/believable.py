@@ -9,7 +9,8 @@ from pathlib import Path
 
 from trialwatt.config.identity import repetition_seed, run_hash
 from trialwatt.config.models import RunConfig
-from trialwatt.meters.base import MachineLoad, PowerParameters
+from trialwatt.meters.base import MachineLoad
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.model import PowerModel
 from trialwatt.workload.prepared import PUBLISHED
 

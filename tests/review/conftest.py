@@ -16,7 +16,7 @@ from trialwatt.figures import figures_of
 from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import make_figures, make_table, source_of
 from trialwatt.files import sha256
-from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics import extract, series
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.experiment_notes import write_notes

@@ -457,13 +457,13 @@ def test_two_runs_of_one_machine_at_once(forged):
 
 def test_other_data_under_the_same_name(forged):
     """Where the name is none of the published ones, the runs must agree with one another."""
-    from trialwatt.review.plausible import host
+    from trialwatt.review.plausible import manifest
     from trialwatt.review.plausible.run import read
 
     runs = [read(run) for run in forged.runs[:2]]
     runs[0].manifest["dataset"] = {"name": "own", "sha256": "1"}
     runs[1].manifest["dataset"] = {"name": "own", "sha256": "2"}
-    ((run, fault),) = host.together_faults(runs)
+    ((run, fault),) = manifest.together_faults(runs)
     assert run is runs[1] and "dataset.sha256 is another than that of own in" in fault.said
 
 

@@ -8,7 +8,7 @@ import pytest
 from trialwatt.suts import spark
 from trialwatt.suts.base import Infeasible
 from trialwatt.suts.hyperopt import Hyperopt
-from trialwatt.suts.hyperopt_samplers import SAMPLERS
+from trialwatt.suts.hyperopt_strategies import SAMPLERS
 
 VERSION = 'openjdk version "{}" 2025-04-15\nOpenJDK Runtime Environment (build 1)\n'
 

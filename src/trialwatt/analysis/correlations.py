@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import gammaln, stdtr
 
 from trialwatt.analysis.columns import groups, is_modelled, number
-from trialwatt.analysis.multiple import holm
+from trialwatt.analysis.permutation import holm
 from trialwatt.config.factors import FACTORS
 from trialwatt.metrics.columns import Place
 from trialwatt.metrics.dictionary import metric, shown_in

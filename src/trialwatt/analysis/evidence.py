@@ -16,7 +16,7 @@ from trialwatt.analysis.answers import (
     text,
 )
 from trialwatt.analysis.convergence import REPETITIONS
-from trialwatt.analysis.multiple import holm
+from trialwatt.analysis.permutation import holm
 
 ALPHA = 0.05
 NO_RUNS = "all runs failed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -132,3 +133,17 @@ def _basis(design: np.ndarray) -> np.ndarray:
     """An orthonormal basis of the design's columns."""
     left, size, _ = np.linalg.svd(design, full_matrices=False)
     return left[:, size > 1e-9 * size[0]]
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """Holm's step-down adjusted p-values, in the order given; NaN is no test and stays NaN.
+
+    Source: S. Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979.
+    """
+    given = np.asarray(p, float)
+    adjusted = np.full(given.shape, np.nan)
+    known = np.flatnonzero(~np.isnan(given))
+    order = known[np.argsort(given[known], kind="stable")]
+    factors = len(order) - np.arange(len(order))
+    adjusted[order] = np.minimum(np.maximum.accumulate(given[order] * factors), 1.0)
+    return adjusted

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from trialwatt.analysis import bootstrap
+from trialwatt.analysis import intervals
 from trialwatt.analysis.answers import TestResult, text
 from trialwatt.analysis.columns import (
     by_experiment,
@@ -76,7 +76,7 @@ def best_treatments(runs: pd.DataFrame, resamples: int = 4999) -> pd.DataFrame:
         wins = np.bincount(_argmin(cells.drawn[0]), minlength=len(middle)) / resamples
         best = int(_argmin(middle))
         order = [i for i in np.argsort(-wins, kind="stable") if i != best and wins[i] > 0]
-        low, high = bootstrap.interval(cells.drawn[0][best])
+        low, high = intervals.interval(cells.drawn[0][best])
         rows.append(
             key
             | {
@@ -84,7 +84,7 @@ def best_treatments(runs: pd.DataFrame, resamples: int = 4999) -> pd.DataFrame:
                 "median_kwh": middle[best],
                 "low": low,
                 "high": high,
-                "interval": bootstrap.kind(cells.counts[0][best]),
+                "interval": intervals.kind(cells.counts[0][best]),
                 "n": cells.counts[0][best],
                 "best_share": wins[best],
                 "next": cells.treatments[order[0]] if order else "",
@@ -135,7 +135,7 @@ class _Cells:
                 self.medians[place], self.drawn[place] = np.inf, np.inf
         places = list(self.values)
         known = [self.values[place] for place in places]
-        drawn = bootstrap.medians(known, [np.zeros(len(v), bool) for v in known], resamples)
+        drawn = intervals.medians(known, [np.zeros(len(v), bool) for v in known], resamples)
         for place, row in zip(places, drawn, strict=True):
             self.drawn[place] = row
 
@@ -178,7 +178,7 @@ def _scope(
 
     tested = layout.interaction(y - y.mean(), resamples)
     omega = float(layout.omega_squared(np.array([tested.statistic]))[0])
-    low, high = bootstrap.interval(layout.omega_squared(layout.f(_resampled(y, layout, resamples))))
+    low, high = intervals.interval(layout.omega_squared(layout.f(_resampled(y, layout, resamples))))
     fewest = min(len(values) for values in cells.values.values())
     test = TestResult(
         f"{scope}: interaction testbed × treatment on log energy per completed trial",
@@ -190,10 +190,10 @@ def _scope(
         high,
         len(y),
         "partial ω²",
-        bootstrap.kind(fewest),
+        intervals.kind(fewest),
     )
     penalty, drawn, pair = _penalty(cells)
-    low, high = bootstrap.interval(drawn)
+    low, high = intervals.interval(drawn)
     extra = TestResult(
         f"{scope}: energy with another platform's best treatment ÷ with one's own",
         math.nan,
@@ -204,7 +204,7 @@ def _scope(
         high,
         len(y),
         "ratio",
-        bootstrap.kind(fewest),
+        intervals.kind(fewest),
     )
     if math.isnan(penalty):
         return blocked("no two platforms have measured the same two treatments")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from trialwatt.analysis.answers import RECORDED
 from trialwatt.errors import TrialwattError
-from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.extract import compute
 from trialwatt.metrics.processes import PROCESSES, mapped

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from trialwatt.analysis import bootstrap
+from trialwatt.analysis import intervals
 from trialwatt.analysis.answers import TestResult, text
 from trialwatt.analysis.censoring import gehan_scores, median
 from trialwatt.analysis.columns import (
@@ -192,11 +192,11 @@ def _outcome(
         high,
         len(values),
         "ε²",
-        bootstrap.kind(sizes.min()),
+        intervals.kind(sizes.min()),
         primary,
     )
     middles = np.array([float(median(v, c)) for v, c in zip(by_level, cut, strict=True)])
-    drawn = bootstrap.medians(by_level, cut, resamples)
+    drawn = intervals.medians(by_level, cut, resamples)
     most, least = int(np.argmax(middles)), int(np.argmin(middles))
     ratio, low, high = _ratio(middles, drawn, most, least)
     extra = TestResult(
@@ -209,7 +209,7 @@ def _outcome(
         high,
         int(sizes[most] + sizes[least]),
         "ratio of medians",
-        bootstrap.kind(min(sizes[most], sizes[least])),
+        intervals.kind(min(sizes[most], sizes[least])),
         primary,
     )
     said = [f"{text(1e3 * middle)} Wh" if is_energy else text(middle) for middle in middles]
@@ -234,7 +234,7 @@ def _ratio(
         return math.nan, math.nan, math.nan
     with np.errstate(invalid="ignore", divide="ignore"):
         sample = drawn[most] / drawn[least]
-    return (float(middles[most] / middles[least]), *bootstrap.interval(sample))
+    return (float(middles[most] / middles[least]), *intervals.interval(sample))
 
 
 def _scores(values: np.ndarray, censored: np.ndarray) -> tuple[str, np.ndarray]:
@@ -256,7 +256,7 @@ def _epsilon_interval(
         at = np.flatnonzero(code == level)
         drawn[:, at] = at[rng.integers(len(at), size=(len(drawn), len(at)))]
     _, scores = _scores(values[drawn], censored[drawn])
-    return bootstrap.interval(epsilon_squared(scores, code))
+    return intervals.interval(epsilon_squared(scores, code))
 
 
 def _levels(runs: pd.DataFrame, one: Factor) -> pd.Series:

@@ -28,11 +28,10 @@ from trialwatt.errors import TrialwattError
 from trialwatt.figures.best import overall
 from trialwatt.figures.make import Source
 from trialwatt.figures.tablefiles import Table, write_table
-from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.tables import read_runs
-from trialwatt.provenance.chain import chain
-from trialwatt.provenance.code import code_version
+from trialwatt.provenance.chain import chain, code_version
 
 STEM = "answers"
 TESTS = f"{STEM}-tests"

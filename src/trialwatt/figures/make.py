@@ -31,8 +31,7 @@ from trialwatt.figures.tablefiles import write_table
 from trialwatt.figures.tables import results
 from trialwatt.metrics.experiment_notes import read_notes
 from trialwatt.metrics.tables import read_runs, read_trials
-from trialwatt.provenance.chain import chain
-from trialwatt.provenance.code import code_version
+from trialwatt.provenance.chain import chain, code_version
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Source:
 
     file: its description (config/experiments/….yaml), None where there is none; config_files:
     settings, base workload, space, testbed. Paths are absolute or relative to `root`. code: what
-    makes the files, where it is not the checkout at `root`: see provenance.code.code_version.
+    makes the files, where it is not the checkout at `root`: see provenance.chain.code_version.
     title: what it is called (default: its id).
     """
 

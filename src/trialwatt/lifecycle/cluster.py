@@ -12,8 +12,8 @@ from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.files import write_whole
 from trialwatt.lifecycle.reap import reap
-from trialwatt.meters.base import PowerParameters
 from trialwatt.meters.choose import open_available
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.records.testbed_facts import describe, measure_idle, write_testbed
 
 

@@ -15,17 +15,17 @@ from trialwatt.config.checks import SPARE_BYTES
 from trialwatt.config.identity import repetition_seed, run_folder, run_hash
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
+from trialwatt.lifecycle.installed import versions_used
 from trialwatt.lifecycle.jobs import as_seen, write_job
 from trialwatt.lifecycle.locks import measuring
 from trialwatt.lifecycle.reap import PARTIAL, reap
 from trialwatt.lifecycle.script import trapped
 from trialwatt.lifecycle.supervisor import DeadlineReached, RunFailed, Supervisor
 from trialwatt.lifecycle.trials import WEIGHTS
-from trialwatt.lifecycle.versions import versions_used
 from trialwatt.meters.choose import Chosen, open_available
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Platform
-from trialwatt.provenance.code import code_version
+from trialwatt.provenance.chain import code_version
 from trialwatt.records.manifest import write_manifest
 from trialwatt.records.testbed_facts import idle_of
 from trialwatt.records.writer import EventWriter, progress

@@ -11,7 +11,7 @@ from trialwatt.clock import Stamp, now
 from trialwatt.config.identity import trial_seed
 from trialwatt.config.space import Phi, contains
 from trialwatt.lifecycle.jobs import read_job
-from trialwatt.platforms.cpu_counter import read_cpu_ns
+from trialwatt.platforms.cgroups.container import read_cpu_ns
 from trialwatt.records.remote import drop, keep
 from trialwatt.records.writer import EventWriter, Progress, progress
 from trialwatt.suts.base import Job, TrialResult

@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
-
-from pydantic import Field, model_validator
+from typing import TYPE_CHECKING, Literal
 
 from trialwatt.clock import Stamp
-from trialwatt.config.models import Model, Testbed
 from trialwatt.errors import TrialwattError
+
+if TYPE_CHECKING:  # the agent and the hub of a cluster's runs load this, and none of pydantic
+    from trialwatt.config.models import Testbed
+    from trialwatt.meters.coefficients import PowerParameters
 
 Method = Literal["counter", "polled", "attributed", "modelled"]
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
@@ -83,35 +84,6 @@ class Collected:
     rows: list[tuple[Stamp, dict[str, float]]]
     usage: list[tuple[Stamp, str, int | None, int | None]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-
-Watts = Annotated[float, Field(ge=0)]
-
-
-class PowerParameters(Model):
-    """Coefficients of one power table; `source` says where they were published.
-
-    min_w, max_w: watts of one idle and one busy physical vCPU.
-    memory_w_per_gb: watts per GB (2^30 bytes) beyond `included_gb_per_vcpu` of each vCPU, whose
-    power is already in the vCPU's watts.
-    """
-
-    min_w: Watts
-    max_w: Watts
-    memory_w_per_gb: Watts
-    included_gb_per_vcpu: Annotated[float, Field(ge=0)]
-    source: Annotated[str, Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _ordered(self):
-        if self.max_w < self.min_w:
-            raise ValueError(f"max_w {self.max_w} is below min_w {self.min_w}")
-        return self
-
-    @classmethod
-    def of(cls, table: Any) -> PowerParameters | None:
-        """From an entry of the power table or a dumped record; None stays None."""
-        return None if table is None else cls.model_validate(table, from_attributes=True)
 
 
 def accelerator_domain(kind: str, index: int) -> str:

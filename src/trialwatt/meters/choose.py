@@ -14,7 +14,8 @@ from typing import NamedTuple
 from trialwatt.clock import Stamp
 from trialwatt.config.models import Testbed
 from trialwatt.meters import GROUP
-from trialwatt.meters.base import NO_LABELS, Domain, Meter, MeterError, PowerParameters, Probe
+from trialwatt.meters.base import NO_LABELS, Domain, Meter, MeterError, Probe
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.sample_files import write_collected
 
 _GAP = "  "

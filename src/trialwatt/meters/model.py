@@ -5,15 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from trialwatt.config.models import BoardPower
-from trialwatt.meters.base import (
-    Domain,
-    MachineLoad,
-    Meter,
-    MeterError,
-    PowerParameters,
-    Probe,
-    accelerator_domain,
-)
+from trialwatt.meters.base import Domain, MachineLoad, Meter, MeterError, Probe, accelerator_domain
+from trialwatt.meters.coefficients import PowerParameters
 
 
 def machine_watts(parameters: PowerParameters, cores, busy_cores, memory_gb) -> dict:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.model import PowerModel, machine_watts
 from trialwatt.records.reader import RunRecords
 

@@ -18,9 +18,8 @@ from trialwatt.figures.make import Source
 from trialwatt.metrics.tables import read_runs
 from trialwatt.paper.build import NUMBERS, build, compiled
 from trialwatt.paper.numbers import write_numbers
-from trialwatt.provenance.chain import chain
-from trialwatt.provenance.code import code_version
-from trialwatt.provenance.company import is_company
+from trialwatt.provenance.bounds import is_company
+from trialwatt.provenance.chain import chain, code_version
 from trialwatt.provenance.embed import encode, write_sidecar
 
 FOLDER, STEM = "paper", "paper"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from trialwatt.provenance.company import is_company
+from trialwatt.provenance.bounds import is_company
 
 STYLE = "style.typ"
 NAMES = r"\bH[12]\b|CO₂"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+import os
 import queue
 import re
 from abc import ABC, abstractmethod
@@ -48,6 +51,33 @@ class Role:
     def component(self) -> str:
         """The name under which the records know it."""
         return f"{self.name}-{self.index}" if self.kind == "worker" else self.name
+
+
+TAIL_LINES, TAIL_BYTES = 20, 64 << 10
+"""Of a component's log, in its Ending."""
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def thread_environment(cpu: float) -> dict[str, str]:
+    """Variables that keep the libraries of a process to as many threads as it has whole cores."""
+    return dict.fromkeys(THREAD_VARIABLES, str(max(1, math.floor(cpu))))
+
+
+def message_of(line: bytes) -> dict | None:
+    """What a component's line says where it is a message, a JSON object; else it is of its log."""
+    try:
+        body = json.loads(line)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def tail_of(log: Path) -> list[str]:
+    """The last lines of a log."""
+    with log.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - TAIL_BYTES))
+        return file.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
 
 
 _TOKEN = re.compile(r"@(?:(?P<python>python)|host(?::(?P<name>[a-z0-9-]+))?)@")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import queue
@@ -16,9 +15,17 @@ import psutil
 
 from trialwatt.config.models import BoardPower
 from trialwatt.errors import TrialwattError
-from trialwatt.platforms import cpu_counter
 from trialwatt.platforms.accelerators import HIDDEN, Seat, seat_of, seats
-from trialwatt.platforms.base import Handle, Message, Platform, PlatformKind, Role, resolved
+from trialwatt.platforms.base import (
+    Handle,
+    Message,
+    Platform,
+    PlatformKind,
+    Role,
+    resolved,
+    thread_environment,
+)
+from trialwatt.platforms.cgroups import container
 from trialwatt.platforms.cgroups.base import EnforcementError, Groups, Host
 from trialwatt.platforms.cgroups.chooser import KINDS, choose
 from trialwatt.platforms.liveness import LiveRun, runtime_folder
@@ -29,7 +36,6 @@ from trialwatt.workload.devices import device_problem
 
 HOST = "127.0.0.2"
 """This machine, for itself alone; Ray would turn 127.0.0.1 into the machine's outer address."""
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class LocalPlatform(Platform, PlatformKind):
@@ -120,7 +126,7 @@ class LocalPlatform(Platform, PlatformKind):
         self._live.note(*self._groups.trace(component))
         group = self._groups.make(component, role.cpu, role.memory_mb)
         if group.cpu_counter:
-            environment[cpu_counter.VARIABLE] = group.cpu_counter
+            environment[container.VARIABLE] = group.cpu_counter
         log = self._logs / f"{component}.log"
         try:
             handle = LocalHandle(role, group, self.inbox, log, environment)
@@ -187,11 +193,10 @@ class LocalPlatform(Platform, PlatformKind):
         }
 
     def _environment(self, role: Role) -> dict[str, str]:
-        threads = str(max(1, math.floor(role.cpu)))
         seat = self._seat(role)
         return (
             dict(os.environ)
-            | dict.fromkeys(THREAD_VARIABLES, threads)
+            | thread_environment(role.cpu)
             | role.environment
             | role.secrets
             | (HIDDEN if seat is None else dict(seat.variables))

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.platforms.base import Ending, Handle, Message, Role, Usage
+from trialwatt.platforms.base import Ending, Handle, Message, Role, Usage, message_of, tail_of
 from trialwatt.platforms.cgroups import tree
 from trialwatt.platforms.cgroups.base import Group
 
@@ -24,7 +24,6 @@ DRAIN_S = 1.0
 """What a dead process had said is still in the pipe; its living children may hold that open."""
 
 POLL_S = 0.02
-TAIL_LINES = 20
 
 
 class LocalHandle(Handle):
@@ -152,7 +151,7 @@ class LocalHandle(Handle):
         """Messages are the lines that hold a JSON object; anything else goes to the log."""
         with self._process.stdout as stdout:
             for line in stdout:
-                body = _object(line)
+                body = message_of(line)
                 if body is None:
                     with self._log.open("ab") as log:
                         log.write(line)
@@ -201,11 +200,7 @@ class LocalHandle(Handle):
         return "signal" if code > 128 else "error"
 
     def _tail(self) -> str:
-        with self._log.open("rb") as log:
-            size = log.seek(0, os.SEEK_END)
-            log.seek(max(0, size - (64 << 10)))
-            lines = log.read().decode(errors="replace").splitlines()
-        return "\n".join(lines[-TAIL_LINES:])
+        return "\n".join(tail_of(self._log))
 
     # --- its group ----------------------------------------------------------------------------
 
@@ -243,11 +238,3 @@ class LocalHandle(Handle):
                 )
             self._group.kill()
             time.sleep(POLL_S)
-
-
-def _object(line: bytes) -> dict | None:
-    try:
-        body = json.loads(line)
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None

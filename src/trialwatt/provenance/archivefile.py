@@ -28,10 +28,10 @@ from trialwatt.provenance.bounds import (
     BadArchive,
     Limits,
     fault_of_name,
+    is_company,
     megabytes,
     named,
 )
-from trialwatt.provenance.company import is_company
 
 _DATE = (1980, 1, 1, 0, 0, 0)
 _MODE = stat.S_IFREG | 0o644

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,19 @@ BLOCK = 4096
 """Bytes on the disk that the smallest file, and a folder, take."""
 _MB = 1 << 20
 _NAME_SHOWN = 120
+
+_FOLDERS = re.compile(
+    r"__MACOSX|\.Spotlight-V100|\.Trashes|\.Trash-\d+|\.fseventsd|\.TemporaryItems"
+    r"|\.DocumentRevisions-V100|\.AppleDouble|\$RECYCLE\.BIN|System Volume Information|@eaDir"
+    r"|\.idea|\.vscode"
+)
+_FILES = re.compile(
+    r"\.DS_Store|\.localized|\.apdisk|\.VolumeIcon\.icns|Icon\r|\._.+"  # macOS
+    r"|(?i:thumbs\.db|ehthumbs\.db|desktop\.ini)|~\$.+"  # Windows, and its office programs
+    r"|\.directory|\.nfs[0-9a-f]+|\.fuse_hidden[0-9a-f]+|\.~lock\..+#"  # Linux, LibreOffice
+    r"|\.#.+|#.+#|.+~|\..+\.sw[a-p]|\..+\.kate-swp",  # Emacs, Vim, Kate
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -103,3 +118,19 @@ def named(name: str) -> str:
 def megabytes(size: int) -> str:
     """A size for people, rounded up."""
     return f"{-(-size // _MB):,} MB"
+
+
+def is_company(name: str) -> bool:
+    """Whether a file (or folder) of this name is harmless company; name: relative, with `/`."""
+    *folders, last = name.rstrip("/").split("/")
+    return any(map(_FOLDERS.fullmatch, (*folders, last))) or bool(_FILES.fullmatch(last))
+
+
+def left_behind(folder: str, names: Iterable[str]) -> set[str]:
+    """Those of the names that are company; to be given to shutil.copytree as `ignore`."""
+    return {name for name in names if is_company(name)}
+
+
+def note_on(name: str) -> str:
+    """What is said to the user of a file that is company; the name is to be shown by `printed`."""
+    return f"{name}: left by a file manager or an editor; not part of the archive, ignored"

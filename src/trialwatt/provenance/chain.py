@@ -8,7 +8,9 @@ a path that leaves its folder is refused.
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterable, Mapping
+from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -18,7 +20,7 @@ from trialwatt.config.paths import RelativePath, placed
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.printed import shown
-from trialwatt.records.manifest import TRACED, headline_domains, read_manifest
+from trialwatt.records.manifest import MANIFEST, TRACED, headline_domains, read_manifest
 
 Sha256 = str
 
@@ -84,6 +86,15 @@ class Chain(_Part):
     packages: list[dict]
     code: CodeNote
 
+    def links(self) -> dict[str, Sha256]:
+        """SHA-256 of each file that it names but the runs' records, by its name in an archive."""
+        found = {f"results/{file}": checksum for file, checksum in self.tables.items()}
+        found |= {f"results/{run.folder}/{MANIFEST}": run.run_json_sha256 for run in self.runs}
+        found |= self.config
+        if self.experiment.file and self.experiment.sha256:
+            found[self.experiment.file] = self.experiment.sha256
+        return found
+
 
 def chain(
     *,
@@ -103,7 +114,7 @@ def chain(
     folders: repetition folders relative to `results` (runs/<testbed>/…/rep<n>).
     tables: the metrics tables that were read. config_files: settings, workload, space, testbed.
     energy_methods: those of the metrics tables; without them, those of the runs' meters.
-    code: of the program that makes the figure (see provenance.code.code_version).
+    code: of the program that makes the figure (see provenance.chain.code_version).
 
     The same disk gives the same dict. Raises TrialwattError where a run's manifest or a file
     that is named here is missing.
@@ -182,7 +193,7 @@ def without_places(config: dict) -> dict:
 
 
 def _manifest(results: Path, folder: str) -> tuple[str, str, dict]:
-    manifest = read_manifest(file := results / folder / "run.json", TRACED)
+    manifest = read_manifest(file := results / folder / MANIFEST, TRACED)
     return folder, sha256(file), manifest
 
 
@@ -201,3 +212,35 @@ def _checksum(file: Path) -> str:
 def _distinct(values: Iterable[dict]) -> list[dict]:
     by_text = {json.dumps(value, sort_keys=True): value for value in values}
     return [by_text[text] for text in sorted(by_text)]
+
+
+def code_version(root: Path) -> dict:
+    """`{version, commit, dirty}` of the checkout at `root`.
+
+    `dirty` says that the checkout holds changes that are in no commit. Where `root` is not the
+    top of a git checkout (an unpacked archive, an installed package), or git is not installed,
+    `commit` and `dirty` are None.
+    """
+    commit = dirty = None
+    top = _git(root, "rev-parse", "--show-toplevel")
+    # A checkout around us (an archive unpacked in someone's repository) says nothing about us.
+    if top is not None and Path(top).resolve() == Path(root).resolve():
+        commit = _git(root, "rev-parse", "HEAD")
+        status = _git(root, "status", "--porcelain") if commit else None
+        dirty = None if status is None else bool(status)
+    return {"version": metadata.version("trialwatt"), "commit": commit, "dirty": dirty}
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """Output of a git command, None where git cannot answer."""
+    try:
+        done = subprocess.run(
+            ["git", "--no-optional-locks", "-C", str(root), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

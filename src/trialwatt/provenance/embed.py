@@ -14,17 +14,21 @@ import json
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
+from xml.parsers import expat
 
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256, write_whole
 from trialwatt.printed import shown
-from trialwatt.provenance import pdftext, pngtext, svgtext
-from trialwatt.provenance.foreign import Missing, parse_json, read_json
+from trialwatt.provenance import pdftext, pngtext
+from trialwatt.provenance.foreign import JSON_BYTES, Missing, parse_json, read_bytes, read_json
 
 PNG_KEY = "trialwatt"
 FIGURES = (".svg", ".pdf", ".png")
 _BESIDE = 100
 """Files in which a sidecar of another name is looked for."""
+
+SVG_BYTES = 256 << 20
+_DESCRIPTION = "http://purl.org/dc/elements/1.1/ description"
 
 
 class NoProvenance(TrialwattError):
@@ -39,7 +43,7 @@ def encode(provenance: dict) -> str:
 def embedded(path: Path) -> dict:
     """The provenance inside a figure. Raises NoProvenance, or TrialwattError for a damaged file."""
     readers = {
-        ".svg": svgtext.description,
+        ".svg": description,
         ".pdf": pdftext.keywords,
         ".png": lambda figure: pngtext.text(figure, PNG_KEY),
     }
@@ -118,3 +122,57 @@ def _are_outputs(outputs: object) -> bool:
         isinstance(checksum, str) and name not in ("", ".", "..") and Path(name).name == name
         for name, checksum in outputs.items()
     )
+
+
+def description(path: Path) -> str | None:
+    """The first `dc:description` of an SVG; None where there is none.
+
+    Raises TrialwattError where it is no SVG in UTF-8, or declares entities: ours have none, and
+    a few of them can stand for any amount of text.
+    """
+    reader = _Reader()
+    try:
+        reader.read(read_bytes(path, SVG_BYTES))
+    except (expat.ExpatError, ValueError) as error:
+        raise TrialwattError(
+            f"{shown(path, 500)}: damaged, not an SVG file ({shown(error, 200)})"
+        ) from error
+    return reader.found
+
+
+class _Reader:
+    """The parser and what it has met: the depth inside the description, and its text so far."""
+
+    def __init__(self) -> None:
+        self.found: str | None = None
+        self._depth, self._letters = 0, 0
+        self._text: list[str] = []
+        # The encoding is ours to say: of a file's own one any codec would be looked up.
+        self._parser = expat.ParserCreate("utf-8", namespace_separator=" ")
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._characters
+        self._parser.EntityDeclHandler = self._entity
+
+    def read(self, data: bytes) -> None:
+        self._parser.Parse(data, True)
+
+    def _start(self, name: str, _attributes: dict) -> None:
+        if self._depth or (self.found is None and name == _DESCRIPTION):
+            self._depth += 1
+
+    def _end(self, _name: str) -> None:
+        if self._depth:
+            self._depth -= 1
+            if not self._depth:
+                self.found = "".join(self._text)
+
+    def _characters(self, text: str) -> None:
+        if self._depth == 1:
+            self._letters += len(text)
+            if self._letters > JSON_BYTES:
+                raise ValueError("its description is too long")
+            self._text.append(text)
+
+    def _entity(self, name: str, *_: object) -> None:
+        raise ValueError(f"it declares an entity, {shown(name, 60)}")

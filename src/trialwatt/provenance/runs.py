@@ -13,8 +13,8 @@ from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.errors import TrialwattError
 from trialwatt.printed import shown
 from trialwatt.provenance import crate
-from trialwatt.provenance.chain import Chain, chain_of_runs, validated
-from trialwatt.provenance.company import is_company
+from trialwatt.provenance.bounds import is_company
+from trialwatt.provenance.chain import chain_of_runs, validated
 from trialwatt.provenance.disk import Disk
 from trialwatt.provenance.foreign import Missing, checksum, names_below, read_json
 from trialwatt.provenance.kinds import Kind, Made
@@ -301,7 +301,7 @@ def witnesses(results: Path, root: Path | None) -> tuple[Named, list[str]]:
         for sidecar in sorted(results.glob(pattern)):
             own = sidecar.relative_to(results).as_posix()
             try:
-                links = _links(validated(_provenance(sidecar), where=str(sidecar)))
+                links = validated(_provenance(sidecar), where=str(sidecar)).links()
             except TrialwattError as error:
                 faults.append(str(error))
                 continue
@@ -320,12 +320,3 @@ def witnesses(results: Path, root: Path | None) -> tuple[Named, list[str]]:
 def _provenance(sidecar: Path) -> object:
     content = read_json(sidecar)
     return content.get("provenance") if isinstance(content, dict) else content
-
-
-def _links(known: Chain) -> dict[str, str]:
-    links = {f"results/{file}": checksum for file, checksum in known.tables.items()}
-    links |= {f"results/{run.folder}/run.json": run.run_json_sha256 for run in known.runs}
-    links |= known.config
-    if known.experiment.file and known.experiment.sha256:
-        links[known.experiment.file] = known.experiment.sha256
-    return links

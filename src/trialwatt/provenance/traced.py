@@ -14,7 +14,7 @@ _FINE = ("agrees", "left out", "no checksum")
 
 State = Literal["agrees", "differs", "missing", "left out", "unreadable", "no checksum"]
 """agrees, differs: with the checksum that the chain names. left out: of a light archive, which
-need not have it (provenance.light). no checksum: it is there, but nothing names a checksum of it.
+need not have it (provenance.crate). no checksum: it is there, but nothing names a checksum of it.
 """
 Part = Literal["file", "config", "table", "manifest", "record"]
 

@@ -14,7 +14,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256, write_whole
 from trialwatt.meters import method_of
 from trialwatt.printed import shown
-from trialwatt.provenance.company import is_company
+from trialwatt.provenance.bounds import is_company
 from trialwatt.provenance.foreign import Missing, read_json
 
 MANIFEST = "run.json"
@@ -106,7 +106,7 @@ def headline_domains(manifest: dict[str, Any]) -> dict[str, list[dict[str, Any]]
 
 def files_of(folder: Path) -> list[str]:
     """The files of a run's folder but its manifest, relative and sorted; hidden ones too, but no
-    harmless company (provenance.company), and not what Snakemake leaves there."""
+    harmless company (provenance.bounds), and not what Snakemake leaves there."""
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return sorted(
         name for name in names if name not in (MANIFEST, SNAKEMAKES) and not is_company(name)

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from trialwatt.config.models import AS_RECORDED, RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
-from trialwatt.provenance.company import is_company
+from trialwatt.provenance.bounds import is_company
 from trialwatt.records import repair
 from trialwatt.records.events import Events, Line, Reading, read_events
 from trialwatt.records.manifest import MANIFEST, headline_domains, read_manifest

@@ -15,7 +15,8 @@ import numpy as np
 from trialwatt.clock import Stamp, now
 from trialwatt.config.models import Testbed
 from trialwatt.files import write_whole
-from trialwatt.meters.base import Domain, Meter, MeterError, PowerParameters
+from trialwatt.meters.base import Domain, Meter, MeterError
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.counters import increments
 from trialwatt.meters.machine import Machine
 from trialwatt.meters.sampler import Beats

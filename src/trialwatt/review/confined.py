@@ -1,4 +1,4 @@
-"""Start review.fresh, the process that reads a stranger's results, and bring back its answer."""
+"""Start review.examiner, the process that reads a stranger's results, and bring back its answer."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.platforms.base import thread_environment
 from trialwatt.printed import shown
 from trialwatt.review.sandbox import Limits
 from trialwatt.review.tree import Tree
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _WAITING = 5 * 60
 """Seconds beyond its CPU time that the process may wait for the disk, or for other processes."""
 
 
 def in_a_fresh_process(do: str, tree: Tree, work: Path, limits: Limits | None = None) -> dict:
-    """What review.fresh answers: isolated from this process, its folder and the user's modules.
+    """What review.examiner answers: isolated from this process, its folder and the user's modules.
 
     do: "verify" or "remake". work: a new folder. limits: of time, memory and file sizes (default:
     by the size of the tree). Raises TrialwattError where the process comes to no answer.
@@ -42,10 +42,10 @@ def in_a_fresh_process(do: str, tree: Tree, work: Path, limits: Limits | None = 
             "limits": asdict(limits),
         }
         task.write_text(json.dumps(values), encoding="utf-8")
-        environment = os.environ | {name: "1" for name in _THREADS} | {"MPLCONFIGDIR": folder}
+        environment = os.environ | thread_environment(1) | {"MPLCONFIGDIR": folder}
         with Path(folder, "said.txt").open("w+b") as said:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "trialwatt.review.fresh", str(task)],
+                [sys.executable, "-I", "-m", "trialwatt.review.examiner", str(task)],
                 env=environment,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import write_archive
-from trialwatt.provenance.code import code_version
+from trialwatt.provenance.chain import code_version
 from trialwatt.provenance.crate import left_out
 from trialwatt.provenance.foreign import read_json
 from trialwatt.records.manifest import MANIFEST

@@ -21,7 +21,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.figures import figures_of
 from trialwatt.figures.answers import write_answers
 from trialwatt.figures.make import Source, make_figures, make_table, source_of
-from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.experiment_notes import write_notes
 from trialwatt.metrics.processes import PROCESSES, mapped
@@ -29,8 +29,8 @@ from trialwatt.metrics.tables import build_tables
 from trialwatt.page.make import write_page
 from trialwatt.page.report import write_report
 from trialwatt.paper.make import make_paper
+from trialwatt.provenance.bounds import left_behind
 from trialwatt.provenance.chain import Code
-from trialwatt.provenance.company import left_behind
 from trialwatt.review.tree import PAPER, RESULTS, Tree
 from trialwatt.review.typeset import check_source, typeset
 

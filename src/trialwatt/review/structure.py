@@ -22,8 +22,8 @@ from trialwatt.files import sha256
 from trialwatt.paper.prose import typed_digits
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import plain_files
+from trialwatt.provenance.bounds import is_company
 from trialwatt.provenance.chain import Chain, validated
-from trialwatt.provenance.company import is_company
 from trialwatt.provenance.crate import left_out
 from trialwatt.provenance.foreign import read_json
 from trialwatt.records.manifest import MANIFEST, check_shape, files_of
@@ -206,13 +206,9 @@ def _is_left_out(tree: Tree, name: str) -> bool:
 
 
 def _check_links(tree: Tree, name: str, known: Chain, sums: Sums) -> Iterator[Problem]:
-    links = {f"{RESULTS}/{file}": checksum for file, checksum in known.tables.items()}
-    links |= known.config
-    if known.experiment.file and known.experiment.sha256:
-        links[known.experiment.file] = known.experiment.sha256
+    links = known.links()
     for run in known.runs:
         place = f"{RESULTS}/{run.folder}"
-        links[f"{place}/{MANIFEST}"] = run.run_json_sha256
         links |= {f"{place}/{file}": checksum for file, checksum in run.records.items()}
     for file, checksum in sorted(links.items()):
         if _is_left_out(tree, file):

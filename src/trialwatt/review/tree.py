@@ -24,7 +24,7 @@ from trialwatt.paper.make import STEM
 from trialwatt.printed import shown
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import company_in_results, content_of
-from trialwatt.provenance.company import is_company, note_on
+from trialwatt.provenance.bounds import is_company, note_on
 from trialwatt.provenance.crate import is_light, left_out
 from trialwatt.provenance.plans import read_plan
 from trialwatt.records.manifest import MANIFEST, files_of
@@ -132,7 +132,7 @@ def archive_within(folder: Path) -> Path:
 
 
 def company_of(tree: Tree) -> list[str]:
-    """The harmless company in a tree (see provenance.company), by the names that it would have in
+    """The harmless company in a tree (see provenance.bounds), by the names that it would have in
     the archive, sorted; with what of a zip file was skipped.
 
     Raises BadArchive where something in it is no plain file.

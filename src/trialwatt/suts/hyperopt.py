@@ -28,8 +28,7 @@ from trialwatt.config.models import Testbed, Workload
 from trialwatt.platforms.base import Role
 from trialwatt.suts import spark, spark_daemon
 from trialwatt.suts.base import SPEAKING, Best, Infeasible, Job, Sut, Trials
-from trialwatt.suts.hyperopt_samplers import SAMPLERS, option_problems
-from trialwatt.suts.hyperopt_space import phi_of, to_hyperopt
+from trialwatt.suts.hyperopt_strategies import SAMPLERS, option_problems, phi_of, to_hyperopt
 from trialwatt.suts.hyperopt_trials import run_trial, told_apart
 from trialwatt.suts.strategies import Strategy
 

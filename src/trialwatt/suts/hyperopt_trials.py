@@ -25,7 +25,7 @@ from trialwatt.clock import Sent, Stamp, now, sent
 from trialwatt.config.models import Space
 from trialwatt.platforms.processes import read_stat
 from trialwatt.suts.base import Trials
-from trialwatt.suts.hyperopt_space import phi_of
+from trialwatt.suts.hyperopt_strategies import phi_of
 
 
 @contextmanager

@@ -42,7 +42,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class StrategyRow:
     """One strategy and its cell for each SUT, in the order of the columns."""
 
     kind: Kind
@@ -73,7 +73,7 @@ def columns_and_classes(names: list[str]) -> tuple[list[Column], dict[str, type[
     return columns, classes
 
 
-def rows(classes: dict[str, type[Sut]]) -> list[Row]:
+def rows(classes: dict[str, type[Sut]]) -> list[StrategyRow]:
     """Every strategy that at least one of the SUTs offers, samplers first."""
     found = []
     for kind, attribute in KINDS.items():
@@ -82,7 +82,7 @@ def rows(classes: dict[str, type[Sut]]) -> list[Row]:
         names = {name for each in offered.values() for name in each}
         for name in [*filter(names.__contains__, known), *sorted(names - set(known))]:
             cells = [Cell(sut, kind, name, each.get(name)) for sut, each in offered.items()]
-            found.append(Row(kind, name, tuple(cells)))
+            found.append(StrategyRow(kind, name, tuple(cells)))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trialwatt.platforms.cgroups.mounts import v1_hierarchies, v2_hierarchy, v2_path
+from trialwatt.platforms.cgroups.tree import v1_hierarchies, v2_hierarchy, v2_path
 
 
 @pytest.fixture

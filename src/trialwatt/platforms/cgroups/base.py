@@ -41,7 +41,7 @@ class Group(ABC):
     """The group of one component: limits, counters, and every process in it."""
 
     cpu_counter: str
-    """Value of TRIALWATT_CPU_COUNTER; see trialwatt.platforms.cpu_counter."""
+    """Value of TRIALWATT_CPU_COUNTER; see trialwatt.platforms.cgroups.container."""
 
     pass_fds: tuple[int, ...] = ()
 

@@ -18,7 +18,8 @@ from trialwatt.platforms.cgroups.base import (
     Host,
     quota_us,
 )
-from trialwatt.platforms.cgroups.mounts import v2_hierarchy, v2_path
+from trialwatt.platforms.cgroups.counters import Counters
+from trialwatt.platforms.cgroups.tree import v2_hierarchy, v2_path
 from trialwatt.platforms.cgroups.v2 import V2Group
 
 HOLDER = "trialwatt-holder"
@@ -102,7 +103,8 @@ class Scope(V2Group):
                 )
             time.sleep(0.01)
         self._main = pid
-        self._place(self._mount / path.lstrip("/"))
+        self._folder = self._mount / path.lstrip("/")
+        self.counters = Counters(self._folder)
         missing = [name for name in ("cpu.max", "memory.max") if not (self._folder / name).exists()]
         if missing:
             raise EnforcementError(
@@ -136,7 +138,7 @@ class Scope(V2Group):
             return
         os.close(self._hold)
         self._hold = None
-        self._close()
+        self.counters.close()
         super().kill()
         deadline = time.monotonic() + VANISH_S
         while self._folder.exists():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from trialwatt.platforms.cgroups.base import EnforcementError
@@ -107,35 +109,71 @@ def write(path: Path, value: int | str) -> None:
         os.close(descriptor)
 
 
-class CounterFile:
-    """Opened at the first read; opening would be most of the work.
+@dataclass(frozen=True)
+class Hierarchy:
+    """One mounted hierarchy. `own` is this process's folder in it."""
 
-    A read raises OSError where the file is not there, or where its group is gone (ENODEV). An
-    open file does not keep the kernel from removing its group.
-    """
+    mount: Path
+    own: Path
+    controllers: frozenset[str]  # of version 1; empty for version 2
 
-    def __init__(self, path: Path):
-        self._path = path
-        self._descriptor = -1
 
-    def number(self) -> int:
-        """The file's only word."""
-        return int(self._read())
+def v1_hierarchies(proc: Path) -> dict[str, Hierarchy]:
+    """Controller → its version 1 hierarchy. Joined controllers (cpu,cpuacct) share one."""
+    places = _places(proc)
+    found: dict[str, Hierarchy] = {}
+    for mount, root, fstype, options in _mounts(proc):
+        if fstype != "cgroup":
+            continue
+        for controllers, path in places.items():
+            if controllers and controllers <= options:
+                hierarchy = Hierarchy(mount, _inside(mount, root, path), controllers)
+                for controller in controllers:
+                    found.setdefault(controller, hierarchy)
+    return found
 
-    def field(self, name: bytes) -> int:
-        """The number behind `name` on a line of its own; 0 where there is no such line."""
-        for line in self._read().splitlines():
-            key, _, value = line.partition(b" ")
-            if key == name:
-                return int(value)
-        return 0
 
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor = -1
+def v2_hierarchy(proc: Path) -> Hierarchy | None:
+    """The version 2 tree, or None where there is none."""
+    path = _places(proc).get(frozenset())
+    for mount, root, fstype, _ in _mounts(proc):
+        if fstype == "cgroup2" and path is not None:
+            return Hierarchy(mount, _inside(mount, root, path), frozenset())
+    return None
 
-    def _read(self) -> bytes:
-        if self._descriptor < 0:
-            self._descriptor = os.open(self._path, os.O_RDONLY)
-        return os.pread(self._descriptor, 4096, 0)
+
+def v2_path(proc: Path, pid: int | str) -> str | None:
+    """A process's path in the version 2 tree ("/user.slice/…"), None where it has none."""
+    return _places(proc, pid).get(frozenset())
+
+
+def _places(proc: Path, pid: int | str = "self") -> dict[frozenset[str], str]:
+    """/proc/<pid>/cgroup: the controllers of each hierarchy → the process's path in it."""
+    places = {}
+    for line in (proc / str(pid) / "cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        places[frozenset(filter(None, controllers.split(",")))] = path
+    return places
+
+
+def _mounts(proc: Path) -> list[tuple[Path, str, str, frozenset[str]]]:
+    """/proc/self/mountinfo: mount point, root within the filesystem, type, its options."""
+    mounts = []
+    for line in (proc / "self" / "mountinfo").read_text().splitlines():
+        left, _, right = line.partition(" - ")
+        fields, kind = left.split(), right.split()
+        mount = Path(_unescape(fields[4]))
+        mounts.append((mount, _unescape(fields[3]), kind[0], frozenset(kind[2].split(","))))
+    return mounts
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), text)
+
+
+def _inside(mount: Path, root: str, path: str) -> Path:
+    """The folder of `path` under a mount whose top is `root` (a container sees a part)."""
+    if root != "/" and (path == root or path.startswith(root + "/")):
+        path = path[len(root) :]
+    own = mount / path.lstrip("/")
+    return own if ".." not in own.parts and own.is_dir() else mount

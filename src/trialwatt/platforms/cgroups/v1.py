@@ -9,14 +9,13 @@ from trialwatt.platforms.cgroups import tree
 from trialwatt.platforms.cgroups.base import (
     PERIOD_US,
     EnforcementError,
-    Group,
     Groups,
     Host,
     cause,
     quota_us,
 )
-from trialwatt.platforms.cgroups.mounts import v1_hierarchies
-from trialwatt.platforms.cgroups.tree import CounterFile
+from trialwatt.platforms.cgroups.counters import CountedGroup, Counters
+from trialwatt.platforms.cgroups.tree import v1_hierarchies
 
 NEEDED = ("cpu", "cpuacct", "memory")
 
@@ -64,17 +63,12 @@ class V1Groups(Groups):
             tree.destroy(run)
 
 
-class V1Group(Group):
+class V1Group(CountedGroup):
     def __init__(self, folders: dict[str, Path]):
         self._folders = folders
         self._all = list(dict.fromkeys(folders.values()))
         self._memory = folders["memory"]
-        usage = folders["cpuacct"] / "cpuacct.usage"
-        self.cpu_counter = f"cpuacct:{usage}"
-        self._cpu_ns = CounterFile(usage)
-        self._memory_bytes = CounterFile(self._memory / "memory.usage_in_bytes")
-        self._peak_bytes = CounterFile(self._memory / "memory.max_usage_in_bytes")
-        self._oom = CounterFile(self._memory / "memory.oom_control")
+        super().__init__(Counters(folders["cpuacct"], self._memory))
 
     def admit(self, pid: int) -> None:
         try:
@@ -107,21 +101,8 @@ class V1Group(Group):
             return
         tree.signal_all(self.pids(), signal.SIGKILL)
 
-    def cpu_ns(self) -> int:
-        return self._cpu_ns.number()
-
-    def memory_bytes(self) -> int:
-        return self._memory_bytes.number()
-
-    def peak_bytes(self) -> int:
-        return self._peak_bytes.number()
-
-    def oom_kills(self) -> int:
-        return self._oom.field(b"oom_kill")
-
     def remove(self) -> None:
-        for file in (self._cpu_ns, self._memory_bytes, self._peak_bytes, self._oom):
-            file.close()
+        self.counters.close()
         for folder in self._all:
             tree.remove(folder)
 

@@ -10,14 +10,13 @@ from trialwatt.platforms.cgroups import tree
 from trialwatt.platforms.cgroups.base import (
     PERIOD_US,
     EnforcementError,
-    Group,
     Groups,
     Host,
     cause,
     quota_us,
 )
-from trialwatt.platforms.cgroups.mounts import Hierarchy, v2_hierarchy
-from trialwatt.platforms.cgroups.tree import CounterFile
+from trialwatt.platforms.cgroups.counters import CountedGroup, Counters
+from trialwatt.platforms.cgroups.tree import Hierarchy, v2_hierarchy
 
 CONTROLLERS = ("cpu", "memory")
 
@@ -106,18 +105,10 @@ class V2Groups(Groups):
         return base
 
 
-class V2Group(Group):
+class V2Group(CountedGroup):
     def __init__(self, folder: Path):
-        self.cpu_counter = f"cpustat:{folder / 'cpu.stat'}"
-        self._place(folder)
-
-    def _place(self, folder: Path) -> None:
-        """Where the group is; nothing is opened yet."""
         self._folder = folder
-        self._cpu_stat = CounterFile(folder / "cpu.stat")
-        self._memory_current = CounterFile(folder / "memory.current")
-        self._memory_peak = CounterFile(folder / "memory.peak")
-        self._memory_events = CounterFile(folder / "memory.events")
+        super().__init__(Counters(folder))
 
     def admit(self, pid: int) -> None:
         try:
@@ -147,33 +138,9 @@ class V2Group(Group):
                 raise
             tree.signal_all(self.pids(), signal.SIGKILL)
 
-    def cpu_ns(self) -> int:
-        return self._cpu_stat.field(b"usage_usec") * 1000
-
-    def memory_bytes(self) -> int:
-        return self._memory_current.number()
-
-    def peak_bytes(self) -> int:
-        try:
-            return self._memory_peak.number()
-        except FileNotFoundError:  # before Linux 5.19
-            return 0
-
-    def oom_kills(self) -> int:
-        return self._memory_events.field(b"oom_kill")
-
     def remove(self) -> None:
-        self._close()
+        self.counters.close()
         tree.remove(self._folder)
-
-    def _close(self) -> None:
-        for file in (
-            self._cpu_stat,
-            self._memory_current,
-            self._memory_peak,
-            self._memory_events,
-        ):
-            file.close()
 
 
 def _is_delegated(group: Path) -> bool:

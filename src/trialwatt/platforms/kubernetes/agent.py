@@ -20,9 +20,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from trialwatt.clock import AHEAD, now
-from trialwatt.platforms.base import replaced
+from trialwatt.platforms.base import message_of, replaced
+from trialwatt.platforms.cgroups.container import VARIABLE as CPU_COUNTER
 from trialwatt.platforms.cgroups.container import OwnGroup
-from trialwatt.platforms.cpu_counter import VARIABLE as CPU_COUNTER
 from trialwatt.platforms.hub.client import ADDRESS, LIFE, TOKEN, HubClient, Retired
 from trialwatt.platforms.processes import COMPONENT_VARIABLE
 
@@ -165,7 +165,7 @@ class Agent:
         """Lines that hold a JSON object go to the coordinator, all others to the log."""
         hub = HubClient.here()
         for line in stream:
-            name = "message" if _is_object(line) else "log"
+            name = "log" if message_of(line) is None else "message"
             hub.append(self._component, name, line)
             if name == "log":
                 _print(line)
@@ -353,13 +353,6 @@ def _orders(hub: HubClient, path: str, last: int) -> tuple[int, list[dict]]:
 
     hub.request("GET", path, answer_s=POLL_S + 30, save=keep)
     return int(found["last"]), [json.loads(line) for line in found["body"].splitlines()]
-
-
-def _is_object(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
 
 
 def _code(status: int) -> int:

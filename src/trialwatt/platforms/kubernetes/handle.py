@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trialwatt.errors import TrialwattError
-from trialwatt.platforms.base import NO_PLACE, Ending, Handle, Role, Usage
+from trialwatt.platforms.base import (
+    NO_PLACE,
+    TAIL_BYTES,
+    TAIL_LINES,
+    Ending,
+    Handle,
+    Role,
+    Usage,
+    tail_of,
+)
 from trialwatt.platforms.kubernetes import faults
 from trialwatt.platforms.kubernetes.access import Api, ApiFault
 from trialwatt.platforms.kubernetes.faults import Fault
@@ -25,8 +34,6 @@ CAUSE_S = 5.0
 """An agent that was told to end knows not by whom; the pod's status says it soon."""
 SILENCE_S = 120.0
 ANSWER_S = 5.0
-TAIL_LINES = 20
-TAIL_BYTES = 64 << 10
 
 
 class Links:
@@ -260,12 +267,7 @@ class PodHandle(Handle):
     def _tail(self, fault: Fault) -> str:
         """Its last lines: of its log here, or of the cluster's where the agent had no last word."""
         path = self._links.folder / "logs" / f"{self.role.component}.log"
-        lines = []
-        if path.exists():
-            with path.open("rb") as log:
-                size = log.seek(0, 2)
-                log.seek(max(0, size - TAIL_BYTES))
-                lines = log.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
+        lines = tail_of(path) if path.exists() else []
         ran = faults.node_of(self.pod) and fault.reason not in NO_PLACE
         if ran and not self._said_end and not self._stopping:
             lines = self._cluster_log() or lines

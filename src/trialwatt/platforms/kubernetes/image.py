@@ -23,7 +23,7 @@ BUILDERS = ("docker", "podman")
 POD = "probe"
 DISK_MB = 64
 DEADLINE_S = 600
-COMMAND = ["python", "-m", "trialwatt.lifecycle.image_facts"]
+COMMAND = ["python", "-m", "trialwatt.lifecycle.installed"]
 
 
 def how_to_get_one() -> str:

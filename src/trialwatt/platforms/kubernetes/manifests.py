@@ -6,11 +6,10 @@ API server, and asks for exactly what it is limited to.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from trialwatt.platforms.base import Role
+from trialwatt.platforms.base import Role, thread_environment
 from trialwatt.platforms.hub import server
 from trialwatt.platforms.hub.client import ADDRESS, LIFE, TOKEN
 from trialwatt.platforms.kubernetes import agent
@@ -53,7 +52,6 @@ JOB_FOLDER = f"{SCRATCH}/job"
 DATA_FOLDER = f"{SCRATCH}/data"
 SHM_MB = 128
 GRACE_S = 3
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 NODE_LOST_S = 10
 """So long a pod waits on a node that does not answer before it is given up."""
 
@@ -180,9 +178,8 @@ def component_pod(
     life: its name. secrets: names of Secrets whose values are variables too. node: where the
     component that it replaces was; it comes to that one again where it can.
     """
-    threads = str(max(1, math.floor(role.cpu)))
     environment = (
-        dict.fromkeys(THREADS, threads)
+        thread_environment(role.cpu)
         | {"HOME": "/tmp"}
         | role.environment
         | variables

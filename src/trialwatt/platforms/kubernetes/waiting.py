@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 
 from trialwatt.errors import TrialwattError
+from trialwatt.platforms.base import TAIL_LINES
 from trialwatt.platforms.kubernetes.access import Api, ApiFault
 from trialwatt.platforms.kubernetes.faults import IMAGE_FAULTS, will_not_start
 from trialwatt.platforms.kubernetes.options import Kubernetes
 
 PERIOD_S = 1.0
-TAIL_LINES = 20
 
 NOT_FOUND, CONFLICT = 404, 409
 

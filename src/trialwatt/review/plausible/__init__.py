@@ -15,16 +15,16 @@ from trialwatt.printed import shown
 from trialwatt.provenance import crate
 from trialwatt.provenance.foreign import read_json
 from trialwatt.records.manifest import MANIFEST
-from trialwatt.review.plausible import cpu, host, identity, meters, power, times, trials
+from trialwatt.review.plausible import cpu, manifest, meters, power, times, trials
 from trialwatt.review.plausible.run import Fault, Run, at, read
 from trialwatt.review.structure import Problem
 from trialwatt.review.tree import RESULTS, Tree, run_folders
 
 _CHECKS: tuple[Callable[[Run], Iterator[Fault]], ...] = (
-    identity.faults,
-    host.host_faults,
+    manifest.identity_faults,
+    manifest.host_faults,
     meters.methods_faults,
-    identity.workers_faults,
+    manifest.workers_faults,
     meters.sampling_faults,
     power.modelled_faults,
     power.faults,
@@ -61,7 +61,7 @@ def check_plausible(tree: Tree, now_ns: int | None = None) -> Iterator[Problem]:
             continue
         runs.append(run)
         yield from (_problem(folder, fault) for fault in faults_of(run, now_ns))
-    for run, fault in host.together_faults(runs):
+    for run, fault in manifest.together_faults(runs):
         yield _problem(run.folder.relative_to(tree.results).as_posix(), fault)
 
 

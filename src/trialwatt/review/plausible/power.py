@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from trialwatt.meters.base import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.model import PowerModel, machine_watts
 from trialwatt.meters.prometheus import PrometheusMeter
 from trialwatt.printed import shown

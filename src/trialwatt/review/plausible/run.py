@@ -112,11 +112,14 @@ class Run:
         file = f"records/{who}.jsonl"
         return file if _PLAIN(who) and (self.folder / file).is_file() else HARNESS
 
-    def trial_fault(self, index: int, status: str, said: str) -> Fault:
-        """A fault in the line of a trial (its place in records.trials) with this status."""
-        trials = self.records.trials
-        trial = trials.ids[int(index)].as_py()
-        own = self.record_of(trials.workers[int(trials.worker[int(index)])])
+    def trial_fault(self, bad: np.ndarray | int, status: str, said: str) -> Fault:
+        """A fault in the line with this status of the first of these trials (their places in
+        records.trials), which says how many more there are."""
+        trials, places = self.records.trials, np.atleast_1d(bad)
+        index = int(places[0])
+        trial = trials.ids[index].as_py()
+        own = self.record_of(trials.workers[int(trials.worker[index])])
+        said += f" (and {len(places) - 1} more trials)" if len(places) > 1 else ""
         for file in dict.fromkeys([own, HARNESS]):
             for number, event in self.lines(file):
                 if event.get("trial") == trial and event.get("status") == status:

@@ -82,7 +82,7 @@ def _events(run: Run, started: int, ended: int) -> Iterator[Fault]:
     for moments, status in ((trials.start_ns, "start"), (trials.end_ns, "end")):
         outside = (moments < first - SLACK_NS) | (moments > last + SLACK_NS)
         if len(bad := np.flatnonzero(outside)):
-            yield run.trial_fault(bad[0], status, f"m is outside of the run's steps{_more(bad)}")
+            yield run.trial_fault(bad, status, "m is outside of the run's steps")
             break
 
 
@@ -143,10 +143,6 @@ def _samples(run: Run, started: int, ended: int) -> Iterator[Fault]:
 
 def _is_day(text: object) -> bool:
     return isinstance(text, str) and bool(re.match(r"\d{4}-\d\d-\d\d", text))
-
-
-def _more(bad: np.ndarray) -> str:
-    return f" (and {len(bad) - 1} more trials)" if len(bad) > 1 else ""
 
 
 def _gap(ns: int) -> str:

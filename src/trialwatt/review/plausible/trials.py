@@ -40,9 +40,8 @@ def _outside(run: Run) -> Iterator[Fault]:
     bad = np.flatnonzero(~inside[trials.phi] & ~refused)
     if len(bad):
         phi = trials.phis[int(trials.phi[bad[0]])].as_py()
-        more = f" (and {len(bad) - 1} more trials)" if len(bad) > 1 else ""
-        said = f"φ is outside of the search space: {shown(phi, LETTERS)}{more}"
-        yield run.trial_fault(bad[0], "start", said)
+        said = f"φ is outside of the search space: {shown(phi, LETTERS)}"
+        yield run.trial_fault(bad, "start", said)
 
 
 def _holds(space, text: str) -> bool:
@@ -95,9 +94,8 @@ def _epochs(run: Run) -> Iterator[Fault]:
     bad = np.flatnonzero(wrong | (trials.epochs > epochs) | (trials.epochs < 0))
     if len(bad):
         found = int(trials.epochs[bad[0]])
-        more = f" (and {len(bad) - 1} more trials)" if len(bad) > 1 else ""
-        said = f"has {found} epochs, but the workload's trials have {epochs}{more}"
-        yield run.trial_fault(bad[0], "end", said)
+        said = f"has {found} epochs, but the workload's trials have {epochs}"
+        yield run.trial_fault(bad, "end", said)
 
 
 def scores_faults(run: Run) -> Iterator[Fault]:
@@ -114,9 +112,8 @@ def _range(run: Run) -> Iterator[Fault]:
     scored = (trials.outcome == COMPLETED) | ~np.isnan(score)
     bad = np.flatnonzero(scored & ~((score >= 0) & (score <= 1)))
     if len(bad):
-        more = f" (and {len(bad) - 1} more trials)" if len(bad) > 1 else ""
-        said = f"{goal} is {score[bad[0]]:g}, not between 0 and 1{more}"
-        yield run.trial_fault(bad[0], "end", said)
+        said = f"{goal} is {score[bad[0]]:g}, not between 0 and 1"
+        yield run.trial_fault(bad, "end", said)
     for name, value in sorted((run.manifest.get("test") or {}).items()):
         if value is not None and not 0 <= value <= 1:
             yield key_fault(f"test.{shown(name, LETTERS)} is {value:g}, not between 0 and 1")

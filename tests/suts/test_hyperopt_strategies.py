@@ -10,8 +10,7 @@ from pydantic import TypeAdapter
 
 from trialwatt.config.models import Choices, Range, Space
 from trialwatt.config.space import contains, levels
-from trialwatt.suts.hyperopt_samplers import SAMPLERS
-from trialwatt.suts.hyperopt_space import phi_of, to_hyperopt
+from trialwatt.suts.hyperopt_strategies import SAMPLERS, phi_of, to_hyperopt
 
 SPACE = TypeAdapter(Space).validate_python(
     {

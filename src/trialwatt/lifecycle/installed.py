@@ -1,7 +1,13 @@
-"""The versions of what a run used: each part of it declares its packages."""
+"""What is installed here: the versions of what a run used, and what a worker image has.
+
+`python -m trialwatt.lifecycle.installed` prints the latter, in a pod of the image.
+"""
 
 from __future__ import annotations
 
+import json
+import platform
+import sys
 from collections.abc import Iterable
 
 from trialwatt import suts, workload
@@ -9,10 +15,24 @@ from trialwatt.config.models import RunConfig
 from trialwatt.meters.base import Meter
 from trialwatt.platforms.base import PlatformKind
 from trialwatt.records.manifest import versions
+from trialwatt.records.testbed_facts import cpu_model
 from trialwatt.suts.base import Sut
 
 HARNESS = ("trialwatt", "pydantic", "psutil", "snakemake")
 """What is part of every run, whatever it measures."""
+
+
+def image_facts() -> dict:
+    """Versions, what the SUTs lack (name → sentence), and the node below."""
+    lacking = {name: suts.get(name).available() for name in suts.names()}
+    return {
+        "python": platform.python_version(),
+        "architecture": platform.machine(),
+        "kernel": platform.release(),
+        "cpu_model": cpu_model(),
+        "packages": versions_of_all(),
+        "suts_lacking": {name: reason for name, reason in lacking.items() if reason},
+    }
 
 
 def versions_used(
@@ -42,3 +62,8 @@ def versions_of_all() -> dict[str, str]:
         found += [*([sut.package] if sut.package else []), *sut.needs]
         found += [need for each in strategies for need in each.needs]
     return versions(found)
+
+
+if __name__ == "__main__":
+    json.dump(image_facts(), sys.stdout)
+    print()

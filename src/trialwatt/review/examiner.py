@@ -1,4 +1,4 @@
-"""The process that looks at a stranger's results: `python -I -m trialwatt.review.fresh TASK`.
+"""The process that looks at a stranger's results: `python -I -m trialwatt.review.examiner TASK`.
 
 TASK is a JSON file: `do` (verify or remake), `root`, `results`, `is_archive`, `work` (an empty
 folder), `answer` (the JSON file to write) and `limits` (of review.sandbox.Limits).

@@ -6,7 +6,7 @@ import pytest
 from tests.lifecycle.reading import manifest
 
 from trialwatt import platforms, suts, workload
-from trialwatt.lifecycle.versions import HARNESS, versions_used
+from trialwatt.lifecycle.installed import HARNESS, versions_used
 from trialwatt.meters.nvml import Nvml
 from trialwatt.meters.rapl import Rapl
 from trialwatt.platforms.base import PlatformKind

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from trialwatt.platforms.cgroups.tree import CounterFile
+from trialwatt.platforms.cgroups.counters import CounterFile
 
 
 def open_files() -> int:

@@ -9,21 +9,21 @@ import time
 
 import pytest
 
-from trialwatt.platforms import cpu_counter
+from trialwatt.platforms.cgroups import container
 
 
 @pytest.fixture
 def counter(monkeypatch):
     def set_to(value: str):
-        monkeypatch.setenv(cpu_counter.VARIABLE, value)
-        cpu_counter._counter.cache_clear()
-        return cpu_counter.read_cpu_ns
+        monkeypatch.setenv(container.VARIABLE, value)
+        container._counter.cache_clear()
+        return container.read_cpu_ns
 
     yield set_to
-    _, descriptor = cpu_counter._counter()
+    _, descriptor = container._counter()
     if descriptor >= 0:
         os.close(descriptor)
-    cpu_counter._counter.cache_clear()
+    container._counter.cache_clear()
 
 
 def test_cpuacct(counter, tmp_path):
@@ -51,8 +51,8 @@ def test_self_counts_children_that_it_waited_for(counter):
 
 def test_without_a_platform_it_is_self(counter, monkeypatch):
     read = counter("self")
-    monkeypatch.delenv(cpu_counter.VARIABLE)
-    cpu_counter._counter.cache_clear()
+    monkeypatch.delenv(container.VARIABLE)
+    container._counter.cache_clear()
     assert read() >= time.process_time_ns() // 2
 
 
