@@ -184,6 +184,24 @@ def test_actions_are_pinned_by_digest_and_have_few_rights():
             assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", used), f"{file.name}: {used}"
 
 
+def test_a_section_of_the_testbed_is_read_without_its_part():
+    """Every process of a run reads it, that of a single trial too."""
+    code = (
+        "import sys\n"
+        "from trialwatt.config import registry\n"
+        "known = registry.options()\n"
+        "kinds = [known.load(name)[0] for name in known.names]\n"
+        "own = {kind.__module__ for kind in kinds}\n"
+        "parts = ('trialwatt.meters.', 'trialwatt.platforms.', 'trialwatt.suts.')\n"
+        "packages = {name.rpartition('.')[0] for name in own}\n"
+        "more = {n for n in sys.modules if n.startswith(parts)} - own - packages\n"
+        f"heavy = {sorted({*HEAVY, 'requests'})!r}\n"
+        "assert len(kinds) >= 3 and all(kinds), kinds\n"
+        "assert not more and not sys.modules.keys() & set(heavy), more\n"
+    )
+    run(sys.executable, "-c", code)
+
+
 KUBERNETES_OUTSIDE = {
     "src/trialwatt/cli.py": "an example in the help",
     "src/trialwatt/config/profiles.py": "the Snakemake profile k8s",

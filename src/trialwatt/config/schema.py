@@ -20,6 +20,7 @@ KINDS: dict[str, Any] = {
     "experiment": Experiment,
     "workload": WorkloadFile,
     "space": Space,
+    "testbed": Testbed,
     "prices": PriceTable,
     "carbon": CarbonTable,
     "power": PowerTable,
@@ -43,9 +44,9 @@ def schemas() -> dict[str, dict[str, Any]]:
     found = {
         name: {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
-            **TypeAdapter(kind).json_schema(),
+            **TypeAdapter(_whole_testbed() if kind is Testbed else kind).json_schema(),
         }
-        for name, kind in [*KINDS.items(), ("testbed", _whole_testbed())]
+        for name, kind in KINDS.items()
     }
     del found["settings"]["required"]  # a settings file may be merged over another one
     return found
