@@ -9,6 +9,7 @@ import pandas as pd
 
 from trialwatt.analysis.cells import varied
 from trialwatt.analysis.intervals import summary
+from trialwatt.analysis.winners import Winner, winner, worded
 from trialwatt.config.factors import FACTORS, RESOURCE, SEARCH, factor, families
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import grouped
@@ -30,6 +31,9 @@ COLUMNS = [
     "low_kwh",
     "high_kwh",
     "n",
+    "best_phi",
+    "best_phi_runs",
+    "best_phi_of",
     "second_treatment",
     "second_median_kwh",
     "baseline_median_kwh",
@@ -56,7 +60,8 @@ def measure_of(runs: pd.DataFrame) -> str:
 def best_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.DataFrame:
     """A row per SUT, testbed and, where it is no treatment, sampler; energies in kWh.
 
-    The best has the smallest median over completed runs. saved_share: 1 − best ÷ baseline;
+    The best has the smallest median over completed runs. best_phi: the φ that won most often under
+    it, in best_phi_runs of the best_phi_of runs that tell theirs. saved_share: 1 − best ÷ baseline;
     overlaps: whether its spread (range or interval) and that of the second best overlap;
     treatments: how many had a completed run; failed: runs that are not known. A SUT that cannot
     run here has a row with the reason in `unavailable`.
@@ -83,6 +88,7 @@ def best_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.Da
                     "low_kwh": best.low,
                     "high_kwh": best.high,
                     "n": best.n,
+                    **_winner(done[mine == ranked[0][2]]),
                     "baseline_median_kwh": baseline,
                     "saved_share": 1 - best.median / baseline if baseline > 0 else float("nan"),
                 }
@@ -97,6 +103,12 @@ def best_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.Da
             row |= dict.fromkeys(("n", "failed", "treatments"), 0)
             found.append(row | {"unavailable": each.reason, "energy_method": ""})
     return pd.DataFrame(found, columns=COLUMNS)
+
+
+def _winner(runs: pd.DataFrame) -> dict:
+    won = winner(runs)
+    names = ("best_phi", "best_phi_runs", "best_phi_of")
+    return dict(zip(names, won, strict=True)) if won else {}
 
 
 def overall_best(by_experiment: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -161,6 +173,10 @@ def readable_best(table: pd.DataFrame) -> pd.DataFrame:
     energies = table[["median_kwh", "low_kwh", "high_kwh"]].values
     shown[f"{metric(name).short} ({head})"] = [cell(*values, scale.factor) for values in energies]
     shown["n"] = counts(table)
+    shown["φ that won"] = [
+        worded(Winner(*won) if isinstance(won[0], str) else None) if n else "–"
+        for n, *won in table[["n", "best_phi", "best_phi_runs", "best_phi_of"]].values
+    ]
     for column, words in (("baseline_median_kwh", "baseline"), ("second_median_kwh", "second")):
         shown[f"{words} ({head})"] = [quantity.number(v * scale.factor) for v in table[column]]
     shown["second best"] = _said(table["second_treatment"])
@@ -230,6 +246,7 @@ def explained(table: pd.DataFrame, runs: pd.DataFrame) -> str:
     return (
         f"Smallest median {metric(measure_of(runs)).title} over completed runs, in brackets the "
         "spread of its n runs (smallest to largest below six, else the 95 % bootstrap interval of "
-        "the median). Clear of the second: the two spreads do not overlap; this is no test. "
+        "the median). φ that won: the best trial's in most of these runs, and in how many of those "
+        "that tell theirs. Clear of the second: the two spreads do not overlap; this is no test. "
         + conditions(runs)
     )

@@ -6,7 +6,7 @@ made from it, so that a new metric is one entry here and its formula.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from trialwatt.config.factors import FACTORS
@@ -22,8 +22,17 @@ _SHARED = "static power by reservation, dynamic by CPU time; measured as energy_
 _PRICED = "reserved resources × time × dated price table"
 
 
+_TABLES: dict[Place, int] = {"results": 0, "paper_resource": 0, "paper_search": 0}
+
+
+def _column(*facts: Any, named: Sequence[str] = (), **more: Any) -> Column:
+    """named: its short name, its title and what stands on an axis, as far as it is shown."""
+    more |= dict(zip(("short", "title", "label"), named, strict=False))
+    return Column(*facts, **more)
+
+
 def _text(name: str, definition: str, method: str, **more: Any) -> Column:
-    return Column(name, "text", "", definition, method, **more)
+    return _column(name, "text", "", definition, method, **more)
 
 
 def _flag(name: str, definition: str, method: str) -> Column:
@@ -31,11 +40,11 @@ def _flag(name: str, definition: str, method: str) -> Column:
 
 
 def _whole(name: str, unit: str, definition: str, method: str, **more: Any) -> Column:
-    return Column(name, "whole", unit, definition, method, low=0, **more)
+    return _column(name, "whole", unit, definition, method, low=0, **more)
 
 
 def _real(name: str, unit: str, definition: str, method: str, **more: Any) -> Column:
-    return Column(name, "real", unit, definition, method, **{"low": 0, **more})
+    return _column(name, "real", unit, definition, method, **{"low": 0, **more})
 
 
 def _trials(outcome: str, definition: str) -> Column:
@@ -45,8 +54,7 @@ def _trials(outcome: str, definition: str) -> Column:
         definition,
         _COUNT,
         quantity="count",
-        short=f"trials {outcome}",
-        title=f"trials {outcome}",
+        named=(f"trials {outcome}", f"trials {outcome}"),
         shown={"run": 0},
     )
 
@@ -68,20 +76,20 @@ def _share(name: str, definition: str, method: str, **more: Any) -> Column:
 
 
 def _score(name: str, definition: str, method: str = _MANIFEST, **more: Any) -> Column:
-    return Column(name, "real", "", definition, method, quantity="score", **more)
+    return _column(name, "real", "", definition, method, quantity="score", **more)
 
 
 def _settings() -> Iterator[Column]:
     """What may be varied, and beside it what of it a worker really gets."""
     for factor in FACTORS.values():
-        words: dict[str, Any] = {"short": factor.short, "title": factor.title}
+        words: dict[str, Any] = {"named": (factor.short, factor.title)}
         if factor.kind == "text":
             yield _text(factor.column, factor.definition, _CONFIG, **words)
             continue
         words |= {"low": 0, "quantity": "size" if factor.unit == "MB" else "count"}
         if factor.reserved != "cpu_physical":
             words["shown"] = {"configuration": 0}
-        yield Column(factor.column, factor.kind, factor.unit, factor.definition, _CONFIG, **words)
+        yield _column(factor.column, factor.kind, factor.unit, factor.definition, _CONFIG, **words)
         if factor.reserved == "cpu_physical":
             yield _real(
                 factor.reserved,
@@ -89,8 +97,7 @@ def _settings() -> Iterator[Column]:
                 "physical cores reserved per worker",
                 "component events",
                 quantity="count",
-                short="cores per worker",
-                title="physical cores per worker",
+                named=("cores per worker", "physical cores per worker"),
                 shown={"configuration": 0},
             )
 
@@ -108,8 +115,10 @@ _STEP_TIMES = [
     _time(
         f"{step}_ms",
         f"wall time of the {_STEPS.get(step, step)} step",
-        short=f"{step.replace('collect', 'collection')}: time",
-        title=f"wall time of the {_STEPS.get(step, step)} step",
+        named=(
+            f"{step.replace('collect', 'collection')}: time",
+            f"wall time of the {_STEPS.get(step, step)} step",
+        ),
         shown={"lifecycle": 0},
     )
     for step in LIFECYCLE
@@ -118,8 +127,10 @@ _STEP_ENERGIES = [
     _energy(
         f"step_{step}_energy_kwh",
         f"job energy during the {step} step",
-        short=f"{step.replace('collect', 'collection')}: energy",
-        title=f"energy of the {_STEPS.get(step, step)} step",
+        named=(
+            f"{step.replace('collect', 'collection')}: energy",
+            f"energy of the {_STEPS.get(step, step)} step",
+        ),
         shown={"lifecycle": 0},
     )
     for step in LIFECYCLE
@@ -131,8 +142,7 @@ def _part(name: str, definition: str) -> Column:
     return _energy(
         f"{name}_energy_kwh",
         definition,
-        short=f"{name}: energy",
-        title=f"energy of {definition}",
+        named=(f"{name}: energy", f"energy of {definition}"),
         shown={"lifecycle": 0},
     )
 
@@ -186,6 +196,7 @@ RUNS = [
     _text("status", "completed, infeasible, deadline; failed: a hole, counted nowhere", _MANIFEST),
     _text("reason", "why the status is not completed", _MANIFEST),
     *_settings(),
+    _text("space", "the search space Φ as JSON: hyperparameter → choices or range", _CONFIG),
     _whole("seed", "", "seed of the repetition", _MANIFEST),
     _trials("started", "started trials"),
     _trials("completed", "completed trials, duplicates included"),
@@ -195,42 +206,26 @@ RUNS = [
     _time(
         "jct_ms",
         "JCT: start of setup to end of result collection",
-        short="JCT",
-        title="job completion time",
-        label="time per job",
-        shown={
-            "results": 0,
-            "paper_resource": 0,
-            "paper_search": 0,
-            "resource": 1,
-            "search": 0,
-            "overhead": 0,
-            "impact": 0,
-        },
+        named=("JCT", "job completion time", "time per job"),
+        shown={**_TABLES, "resource": 1, "search": 0, "overhead": 0, "impact": 0},
     ),
     *_STEP_TIMES,
     _energy(
         "job_energy_kwh",
         "energy of the job, deploy to undeploy",
-        short="job energy",
-        title="job energy",
-        label="energy per job",
+        named=("job energy", "job energy", "energy per job"),
         shown={"search": 1, "overhead": 0, "page": 0, "impact": 0},
     ),
     _energy(
         "ept_kwh",
         "EPT: job energy ÷ completed trials",
-        short="EPT",
-        title="energy per completed trial",
-        label="energy per trial",
-        shown={"results": 0, "paper_resource": 0, "paper_search": 0, "resource": 0, "impact": 0},
+        named=("EPT", "energy per completed trial", "energy per trial"),
+        shown={**_TABLES, "resource": 0, "impact": 0},
     ),
     _energy(
         "twh_kwh",
         "TWH: mean energy of a started trial",
-        short="TWH",
-        title="energy attributed to a trial",
-        label="energy per trial",
+        named=("TWH", "energy attributed to a trial", "energy per trial"),
         shown={"results": 0, "paper_resource": 0, "resource": 0, "impact": 0},
     ),
     _energy("twh_completed_kwh", "TWH over completed trials only"),
@@ -240,9 +235,7 @@ RUNS = [
         "CINT: energy-weighted mean intensity over the trials",
         "input: location-based, static or the user's series; without PUE",
         quantity="intensity",
-        short="CINT",
-        title="carbon intensity",
-        label="energy-weighted over trials",
+        named=("CINT", "carbon intensity", "energy-weighted over trials"),
         shown={"results": 0, "page": 2},
     ),
     _real(
@@ -252,32 +245,19 @@ RUNS = [
         _SHARED,
         quantity="carbon",
         of="energy",
-        short="carbon",
-        title="carbon of the job",
-        label="per job",
+        named=("carbon", "carbon of the job", "per job"),
         shown={"results": 0, "page": 2, "impact": 2},
     ),
     _cost(
         "oc",
         "OC: cost of what all components reserve",
-        short="OC",
-        title="job cost",
-        label="cost per job",
-        shown={
-            "results": 0,
-            "paper_resource": 0,
-            "paper_search": 0,
-            "resource": 0,
-            "search": 0,
-            "impact": 2,
-        },
+        named=("OC", "job cost", "cost per job"),
+        shown={**_TABLES, "resource": 0, "search": 0, "impact": 2},
     ),
     _time(
         "wtt_ms",
         "WTT: worker time of failed, pruned and duplicate trials",
-        short="WTT",
-        title="time of wasted trials",
-        label="time per job",
+        named=("WTT", "time of wasted trials", "time per job"),
         shown={"results": 0, "paper_search": 0, "page": 2},
     ),
     _share(
@@ -285,17 +265,17 @@ RUNS = [
         "WTT ÷ time for which workers are reserved",
         _EVENTS,
         of="time",
-        short="WTT share",
-        title="share of wasted trials in the time of workers",
-        label="% of reserved worker time",
+        named=(
+            "WTT share",
+            "share of wasted trials in the time of workers",
+            "% of reserved worker time",
+        ),
         shown={"impact": 2},
     ),
     _energy(
         "wte_kwh",
         "WTE: energy of failed, pruned and duplicate trials",
-        short="WTE",
-        title="energy of wasted trials",
-        label="energy per job",
+        named=("WTE", "energy of wasted trials", "energy per job"),
         shown={"results": 0, "paper_search": 0, "page": 2},
     ),
     _share(
@@ -304,17 +284,13 @@ RUNS = [
         _SHARED,
         high=1 + 1e-9,
         of="energy",
-        short="WTE share",
-        title="share of wasted trials in the energy",
-        label="% of job energy",
+        named=("WTE share", "share of wasted trials in the energy", "% of job energy"),
         shown={"impact": 2},
     ),
     _cost(
         "wtc",
         "WTC: reserved resources of wasted trials × price",
-        short="WTC",
-        title="cost of wasted trials",
-        label="cost per job",
+        named=("WTC", "cost of wasted trials", "cost per job"),
         shown={"results": 0, "paper_search": 0, "page": 2},
     ),
     _share(
@@ -322,9 +298,7 @@ RUNS = [
         "WTC ÷ OC",
         _PRICED,
         of="cost",
-        short="WTC share",
-        title="share of wasted trials in the cost",
-        label="% of job cost",
+        named=("WTC share", "share of wasted trials in the cost", "% of job cost"),
         shown={"impact": 2},
     ),
     _share(
@@ -333,9 +307,7 @@ RUNS = [
         _SHARED,
         high=1 + 1e-9,
         of="energy",
-        short="WR",
-        title="idle share",
-        label="% of job energy",
+        named=("WR", "idle share", "% of job energy"),
         shown={"results": 0, "paper_resource": 0, "overhead": 0, "page": 2, "impact": 2},
     ),
     *_WASTE,
@@ -372,33 +344,40 @@ RUNS = [
     _energy(
         "energy_to_goal_kwh",
         "job energy until the goal was reached",
-        short="energy to goal",
-        title="energy until the goal was reached",
-        label="energy to tg",
+        named=("energy to goal", "energy until the goal was reached", "energy to tg"),
         shown={"search": 1, "page": 1, "impact": 1},
     ),
     _cost("cost_to_goal", "reserved resources × price until then"),
     _time(
         "time_to_goal_ms",
         "start of setup until the goal was reached",
-        short="time to goal",
-        title="time until the goal was reached",
+        named=("time to goal", "time until the goal was reached"),
         shown={"impact": 1},
     ),
     _score(
         "best_score",
         "goal's score of the best trial on the validation split",
-        short="score",
-        title="score, validation",
-        label="best validation score",
-        shown={"results": 0, "paper_resource": 0, "paper_search": 0, "page": 2, "impact": 3},
+        named=("score", "score, validation", "best validation score"),
+        shown={**_TABLES, "page": 2, "impact": 3},
+    ),
+    _text(
+        "best_phi",
+        "φ of the best trial as JSON with sorted keys; null where it is not on record",
+        _MANIFEST,
+        named=("best φ", "hyperparameters that won"),
+        shown={"run": 1},
+    ),
+    _text(
+        "best_trial",
+        "id of the best trial in the trials table",
+        _MANIFEST,
+        named=("best trial", "trial that won"),
+        shown={"run": 1},
     ),
     _score(
         "test_macro_f1",
         "macro-F1 of the best model on the test split",
-        short="test macro-F1",
-        title="macro-F1, test",
-        label="macro-F1, test split",
+        named=("test macro-F1", "macro-F1, test", "macro-F1, test split"),
         shown={"page": 2},
     ),
     _score("test_accuracy", "accuracy of the best model on the test split"),
@@ -414,9 +393,7 @@ RUNS = [
         "CPU time of workers ÷ their reserved cores × time",
         "CPU counters",
         of="time",
-        short="utilisation",
-        title="utilisation",
-        label="CPU time, % of reserved cores",
+        named=("utilisation", "utilisation", "CPU time, % of reserved cores"),
         shown={"impact": 2},
     ),
     _real(

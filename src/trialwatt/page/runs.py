@@ -20,7 +20,7 @@ from trialwatt.page.labs import Lab
 from trialwatt.page.origin import Pool, origin
 from trialwatt.summary.experiment import ExperimentSummary
 
-_APART = (*PLANNED, "folder", "label", "flags", "notes")
+_APART = (*PLANNED, "folder", "label", "space", "flags", "notes")
 """Columns that are told otherwise, or are not of the run alone."""
 _CURVE = ("job_energy_kwh", "time_ms", "oc", "score")
 _DIGITS = 6

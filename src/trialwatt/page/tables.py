@@ -7,12 +7,15 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from trialwatt.analysis.winners import winner, worded
 from trialwatt.figures import quantity
 from trialwatt.figures.suts import in_order
 from trialwatt.figures.tablefiles import Table
-from trialwatt.figures.tables import explanation, measures, readable, results_table
+from trialwatt.figures.tables import explanation, measures, readable, results_table, runs_of_rows
 from trialwatt.page.runs import plain
 from trialwatt.summary.experiment import ExperimentSummary
+
+_OF_WINNERS = "φ that won most often; in brackets: in how many of the runs that tell theirs."
 
 
 def tables(summary: ExperimentSummary) -> list[dict]:
@@ -25,7 +28,23 @@ def tables(summary: ExperimentSummary) -> list[dict]:
     keys = {head: f"{measure}_median" for measure, head in measures().items()}
     results = Table("Results", tidy, readable(tidy), explanation(tidy, runs))
     best = summary.best._replace(title="Best treatment by energy")
-    return [_table(results, keys), *([_table(best, {})] if best.rows else [])]
+    won = _winners(runs)
+    shown = won.drop(columns=["sut", "testbed", "energy_method"])
+    winners = Table("Hyperparameters that won", won, shown, _OF_WINNERS)
+    found = [(results, keys), (best, {}), (winners, {})]
+    return [_table(table, own) for table, own in found if table.rows]
+
+
+def _winners(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row per group and treatment: the φ that won most often, and what rows are filtered by."""
+    rows = []
+    for name, here in runs_of_rows(runs):
+        first = here.iloc[0]
+        row = {"sut": first["sut"], "testbed": first["testbed"]}
+        row["energy_method"] = quantity.methods(here["energy_method"])
+        row |= {"SUT": first["sut"], "treatment": name, "φ (runs)": worded(winner(here))}
+        rows.append(row)
+    return _in_order(pd.DataFrame(rows))
 
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:

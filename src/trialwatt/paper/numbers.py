@@ -183,12 +183,14 @@ def _table(table: Table) -> dict:
 
 
 def _note(figure: str, runs: pd.DataFrame, of_n: str) -> str:
-    """How a figure's energy came about, and n; a timeline shows one run each and no energy."""
+    """How a figure's energy came about, and n; a timeline shows one run each and no energy, the
+    hyperparameters that won are no energy."""
     if not len(runs):
         return NO_DATA
     if figure == "timeline":
         return "One repetition of each."
-    return f"{energy_statement(runs)} {of_n} runs for each treatment."
+    energy = "" if figure == "winners" else f"{energy_statement(runs)} "
+    return f"{energy}{of_n} runs for each treatment."
 
 
 def _shown(results: Table, search: bool) -> pd.DataFrame:
