@@ -98,7 +98,7 @@ def test_both_hypotheses_and_their_prints(resource, search):
     shown = readable_answers(found)
     assert list(shown["scope"]) == ["all", "all", "optuna in r-mem", "optuna in s-sam (local)"]
     assert all(shown["answer"].str.contains(": supported"))
-    shown = readable_tests(found)
+    shown = readable_tests(tests)
     assert shown["n"][0] == 36 and shown["p"][1] == "–"  # an effect, no test
 
 

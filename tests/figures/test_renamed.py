@@ -7,6 +7,8 @@ same verdicts, tables and figures; experiments that vary two keys, or none, have
 from __future__ import annotations
 
 import inspect
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from pypdf import PdfReader
 
 from trialwatt.analysis.answers import answers_table, evidence_table
 from trialwatt.analysis.columns import varied
@@ -25,7 +28,9 @@ from trialwatt.figures import FIGURES, category_of, figures_of, treatments
 from trialwatt.figures.best import best_table, overall_best
 from trialwatt.figures.style import render
 from trialwatt.figures.tables import results_table
-from trialwatt.paper.numbers import frameworks_in
+from trialwatt.metrics.experiment_notes import write_notes
+from trialwatt.paper.build import build
+from trialwatt.paper.numbers import frameworks_in, write_numbers
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = (
@@ -150,9 +155,13 @@ def two_testbeds(found: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([here, there], ignore_index=True)
 
 
-def test_the_same_verdicts(shipped, renamed):
-    first = answers(two_testbeds(shipped[1]), resamples=FEW)
-    other = answers(two_testbeds(renamed[1]), resamples=FEW)
+@pytest.fixture(scope="module")
+def asked(shipped, renamed):
+    return [answers(two_testbeds(found), resamples=FEW) for _, found in (shipped, renamed)]
+
+
+def test_the_same_verdicts(asked):
+    first, other = asked
     assert {answer.hypothesis for answer in first} == {"H1", "H2"}
     assert len({answer.verdict for answer in first}) > 1
     for table in (answers_table, evidence_table):
@@ -171,6 +180,50 @@ def test_the_same_tables(shipped, renamed):
     assert set(least.loc[least["least"].notna(), "experiment"]) == {
         *("baseline", "r-mem", "r-cpu", "r-acl", "r-node", "frameworks")
     }
+
+
+def on_disk(results: Path, plan, found: dict[str, pd.DataFrame], asked) -> Path:
+    """What the paper is made of: tables, answers, manifests and pictures that show nothing."""
+    for name, runs in found.items():
+        write_notes(results / "metrics" / name, [], [])
+        runs.to_parquet(results / "metrics" / name / "runs.parquet")
+        for figure in figures_of(plan.experiments[name].varies):
+            picture = results / "figures" / name / f"{figure}.svg"
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            picture.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="4"/>')
+        for folder in runs["folder"]:
+            (results / folder).mkdir(parents=True, exist_ok=True)
+            (results / folder / "run.json").write_text("{}")
+    (results / "tables").mkdir()
+    answers_table(asked).to_csv(results / "tables/answers.csv", index=False)
+    evidence_table(asked).to_csv(results / "tables/answers-tests.csv", index=False)
+    return results
+
+
+def in_any_order(numbers: dict) -> dict:
+    """Scopes and tests are told in the order of the experiments' names."""
+    for asked in numbers["answers"].values():
+        asked["scopes"].sort(key=str)
+    numbers["tests"]["rows"].sort()
+    return numbers
+
+
+def test_the_same_paper(shipped, renamed, asked, tmp_path):
+    papers = []
+    for (plan, found), own in zip((shipped, renamed), asked, strict=True):
+        results = on_disk(tmp_path / f"of-{len(papers)}", plan, found, own)
+        sections = plan.sections
+        numbers = write_numbers(results, sections, results / "numbers.json")
+        pdf = build(ROOT / "paper", numbers, results, results / "paper.pdf")
+        said = " ".join(page.extract_text() for page in PdfReader(pdf).pages)
+        papers.append((numbers.read_text(encoding="utf-8"), " ".join(said.split())))
+    back = {new: old for old, new in OTHER.items()}
+    other = re.sub(r"\bx\d\d\b", lambda found: back[found[0]], papers[1][0])
+    first = in_any_order(json.loads(papers[0][0]))
+    assert first == in_any_order(json.loads(other))
+    questions = re.findall(r"ask: \[(.*?)\]", (ROOT / "paper/sections/questions.typ").read_text())
+    first, other = ([one for one in questions if one in said] for _, said in papers)
+    assert first == other and len(first) >= 9
 
 
 @pytest.mark.parametrize(("name", "count"), [("r-cpu", 1), ("s-phi", 2), ("s-pru", 2)])

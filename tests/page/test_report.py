@@ -65,7 +65,7 @@ def test_the_whole_page(source):
         "modelled, not measured",
         "Testbed: local",
         "12 runs: 11 completed, 1 infeasible; n = 2–3",
-        "Host: Synthetic CPU, 2 cores, 8000 MB, Linux 6.1.",
+        "Host: Synthetic CPU, 2 cores, 8,000 MB, Linux 6.1.",
         "EPT (mWh, modelled)",
         "Best treatment by energy",
         "fewer than 60 samples",

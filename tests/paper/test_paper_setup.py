@@ -21,7 +21,7 @@ def rows(results, runs) -> dict[str, str]:
 
 def test_values_of_all_runs(project):
     found = rows(*project)
-    assert found["Machine"] == "Synthetic CPU, 2 cores, 8,000 MB, 6.1"
+    assert found["Machine"] == "Synthetic CPU, 2 cores, 8,000 MB, Linux 6.1"
     assert found["Workers"] == "1, 4" and found["Dataset"] == "digits"
     assert found["Software"] == "optuna 5.0.0, torch 2.13.0"
     assert found["Carbon"].endswith("475 gCO₂eq/kWh; PUE not recorded")

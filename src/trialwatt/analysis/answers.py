@@ -129,9 +129,8 @@ TESTS_NOTE = (
 )
 
 
-def readable_tests(answers: Sequence[Answer]) -> pd.DataFrame:
-    """The tests behind the answers for people, three significant digits."""
-    tests = evidence_table(answers)
+def readable_tests(tests: pd.DataFrame) -> pd.DataFrame:
+    """The tests of `evidence_table` for people, three significant digits."""
     shown = tests[["hypothesis", "scope", "coefficients", "test"]].copy()
     for name in ("statistic", "p", "p_adjusted"):
         shown[name.replace("_", " ")] = [text(value) for value in tests[name]]

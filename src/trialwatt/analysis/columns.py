@@ -117,12 +117,13 @@ def without_holes(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     count = int(failed.sum())
     if not count:
         return runs, []
-    said = (
-        "1 run failed and is not counted."
-        if count == 1
-        else f"{count} runs failed and are not counted."
-    )
-    return runs[~failed], [said]
+    return runs[~failed], [not_counted(count)]
+
+
+def not_counted(failed: int) -> str:
+    """How it is said that so many runs failed."""
+    run, are = ("run", "is") if failed == 1 else ("runs", "are")
+    return f"{failed} {run} failed and {are} not counted."
 
 
 def is_modelled(runs: pd.DataFrame) -> bool:

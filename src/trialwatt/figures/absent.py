@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from trialwatt.analysis.columns import not_counted
 from trialwatt.figures import treatments
 from trialwatt.figures.groups import groups
 from trialwatt.records.outcome import FAILED
@@ -88,8 +89,7 @@ def failures(runs: pd.DataFrame) -> str:
     for (name, reason), count in where.items():
         by_reason.setdefault(reason, []).append(f"{name} (×{count})" if count > 1 else name)
     said = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
-    total = sum(where.values())
-    return f"{total} {'run' if total == 1 else 'runs'} failed and {_is(total)} not counted. {said}."
+    return f"{not_counted(sum(where.values()))} {said}."
 
 
 def reason_of(run: pd.Series) -> str:
@@ -113,7 +113,3 @@ def absences(runs: pd.DataFrame, unavailable: Sequence[Mapping]) -> str:
     """
     lines = [failures(runs), not_here(unavailable)]
     return "".join(f"\n{line}" for line in lines if line)
-
-
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"

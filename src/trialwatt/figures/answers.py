@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -26,12 +26,11 @@ from trialwatt.analysis.platforms import platforms_of
 from trialwatt.analysis.recompute import PROCESSES, tables_under
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.best import overall
-from trialwatt.figures.make import Source
+from trialwatt.figures.make import Source, chain_of_all
 from trialwatt.figures.tablefiles import Table, write_table
 from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.tables import read_runs
-from trialwatt.provenance.chain import chain, code_version
 
 STEM = "answers"
 TESTS = f"{STEM}-tests"
@@ -60,11 +59,16 @@ def write_answers(
     results = sources[0].results
     tables = tables_under(concerned(runs), results, context, sets, processes)
     found = answers(tables, platforms=platforms_of(runs, results), processes=processes)
-    best = overall({one.experiment: _of(runs, one.experiment) for one in sources})
-    provenance = _chain(sources, runs)
+    best = overall({one.experiment: runs[runs["experiment"] == one.experiment] for one in sources})
+    provenance = chain_of_all("", sources, runs, [one.tables[0] for one in sources])
     tables = (
         Table(TITLE, answers_table(found), readable_answers(found), NOTE),
-        Table(f"{TITLE}, tests", evidence_table(found), readable_tests(found), TESTS_NOTE),
+        Table(
+            f"{TITLE}, tests",
+            evidence_table(found),
+            readable_tests(evidence_table(found)),
+            TESTS_NOTE,
+        ),
         best,
     )
     written = []
@@ -83,26 +87,3 @@ def _runs(sources: Sequence[Source]) -> pd.DataFrame:
     tables = [read_runs(one.tables[0]) for one in sources]
     some = [table for table in tables if len(table)] or tables[:1]
     return pd.concat(some, ignore_index=True)
-
-
-def _of(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    return runs[runs["experiment"] == experiment].reset_index(drop=True)
-
-
-def _chain(sources: Sequence[Source], runs: pd.DataFrame) -> dict:
-    described = (file for one in sources for file in (one.file, *one.config_files) if file)
-    return chain(
-        kind="",
-        experiment={"id": "all"},
-        folders=runs["folder"],
-        tables=[one.tables[0] for one in sources],
-        results=sources[0].results,
-        root=sources[0].root,
-        config_files=sorted(set(described)),
-        energy_methods=_methods(runs),
-        code=sources[0].code or code_version(sources[0].root),
-    )
-
-
-def _methods(runs: pd.DataFrame) -> Iterable[str]:
-    return {name for text in runs["energy_method"].dropna() if text for name in text.split("+")}

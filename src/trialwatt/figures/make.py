@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,14 +22,14 @@ import pandas as pd
 from trialwatt.analysis.columns import varied
 from trialwatt.config.factors import heading
 from trialwatt.errors import TrialwattError
-from trialwatt.figures import FIGURES, treatments
+from trialwatt.figures import FIGURES, quantity, treatments
 from trialwatt.figures.absent import absences
 from trialwatt.figures.best import best
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import place
 from trialwatt.figures.tablefiles import write_table
 from trialwatt.figures.tables import results
-from trialwatt.metrics.experiment_notes import read_notes
+from trialwatt.metrics.experiment_notes import CONVERGENCE, UNAVAILABLE, entries
 from trialwatt.metrics.tables import read_runs, read_trials
 from trialwatt.provenance.chain import chain, code_version
 
@@ -113,7 +113,7 @@ def _without_collection() -> Iterator[None]:
 def make_table(source: Source) -> list[Path]:
     """Write the results table and the best treatments of an experiment, each with its sidecar."""
     data = Data(source)
-    read = [source.tables[0], *data.beside("unavailable")]
+    read = [source.tables[0], *data.beside(UNAVAILABLE)]
     written = []
     for kind, stem, table in (
         ("results", source.table_stem, results(data.runs, data.heading, data.unavailable)),
@@ -148,16 +148,16 @@ class Data:
     @cached_property
     def converged(self) -> list[dict]:
         """How each sweep ended; empty where the experiment is no sweep."""
-        return [sweep for file in self.beside("convergence") for sweep in read_notes(file)]
+        return entries(self.source.tables[0].parent, CONVERGENCE)
 
     @cached_property
     def unavailable(self) -> list[dict]:
         """What could not be run here: `sut`, `treatment` (either may be None), `reason`."""
-        return [entry for file in self.beside("unavailable") for entry in read_notes(file)]
+        return entries(self.source.tables[0].parent, UNAVAILABLE)
 
     def beside(self, name: str) -> list[Path]:
         """A file beside the tables: one, or none in a set of tables that is older than it."""
-        file = self.source.tables[0].with_name(f"{name}.json")
+        file = self.source.tables[0].with_name(name)
         return [file] if file.is_file() else []
 
     @cached_property
@@ -193,7 +193,7 @@ class Data:
 
     @cached_property
     def _whole(self) -> dict:
-        others = [*self.beside("convergence"), *self.beside("unavailable")]
+        others = [*self.beside(CONVERGENCE), *self.beside(UNAVAILABLE)]
         return _chain("", self.source, self.runs, [*self.source.tables, *others])
 
 
@@ -218,13 +218,13 @@ class Inputs:
     @property
     def converged(self) -> list[dict]:
         """How each sweep ended."""
-        self._reads(*self._data.beside("convergence"))
+        self._reads(*self._data.beside(CONVERGENCE))
         return self._data.converged
 
     @property
     def unavailable(self) -> list[dict]:
         """What could not be run here, and why."""
-        self._reads(*self._data.beside("unavailable"))
+        self._reads(*self._data.beside(UNAVAILABLE))
         return self._data.unavailable
 
     @property
@@ -292,15 +292,43 @@ def _with_duplicates(events: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame
 
 
 def _chain(kind: str, source: Source, runs: pd.DataFrame, tables: Iterable[Path]) -> dict:
+    experiment = {"id": source.experiment, "file": source.file}
+    return _linked(kind, source, experiment, runs, tables, source.config_files)
+
+
+def chain_of_all(
+    kind: str,
+    sources: Sequence[Source],
+    runs: pd.DataFrame,
+    tables: Iterable[Path],
+    more: Iterable[Path] = (),
+) -> dict:
+    """The provenance of a file that is made of all experiments.
+
+    runs: rows of their runs tables. more: files that describe it, beside the configuration's.
+    """
+    described = {file for one in sources for file in (one.file, *one.config_files) if file}
+    files = sorted(described | set(more))
+    return _linked(kind, sources[0], {"id": "all"}, runs, tables, files)
+
+
+def _linked(
+    kind: str,
+    source: Source,
+    experiment: Mapping,
+    runs: pd.DataFrame,
+    tables: Iterable[Path],
+    config_files: Iterable[Path],
+) -> dict:
     return chain(
         kind=kind,
-        experiment={"id": source.experiment, "file": source.file},
+        experiment=experiment,
         folders=runs["folder"],
         tables=tables,
         results=source.results,
         root=source.root,
-        config_files=source.config_files,
-        energy_methods={name for m in runs["energy_method"].dropna() if m for name in m.split("+")},
+        config_files=config_files,
+        energy_methods=quantity.each_method(runs["energy_method"]),
         code=source.code or code_version(source.root),
     )
 

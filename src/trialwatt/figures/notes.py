@@ -47,8 +47,9 @@ def host_said(host: Mapping) -> str:
     parts = [
         host.get("cpu_model"),
         cores_said(host),
-        f"{host['memory_mb']} MB" if host.get("memory_mb") else "",
-        f"Linux {host['kernel']}" if host.get("kernel") else "",
+        f"{host['memory_mb']:,} MB" if host.get("memory_mb") else "",
+        f"{host.get('system') or 'Linux'} {host['kernel']}" if host.get("kernel") else "",
+        f"Python {host['python']}" if host.get("python") else "",
     ]
     return ", ".join(str(part) for part in parts if part)
 

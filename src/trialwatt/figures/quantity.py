@@ -91,9 +91,13 @@ def number(value: float) -> str:
 
 def methods(values: Iterable) -> str:
     """Energy methods of some rows as words: "modelled"; of "counter+modelled" both."""
+    return " and ".join(each_method(values)) or "method unknown"
+
+
+def each_method(values: Iterable) -> list[str]:
+    """The single energy methods of some rows, sorted."""
     texts = {value for value in values if isinstance(value, str) and value}
-    names = sorted({name for text in texts for name in text.split("+")})
-    return " and ".join(names) if names else "method unknown"
+    return sorted({name for text in texts for name in text.split("+")})
 
 
 def is_modelled(values: Iterable) -> bool:

@@ -31,11 +31,8 @@ def tables(summary: ExperimentSummary) -> list[dict]:
     won = _winners(runs)
     shown = won.drop(columns=["sut", "testbed", "energy_method"])
     winners = Table("Hyperparameters that won", won, shown, _OF_WINNERS)
-    return [
-        _table(results, keys),
-        *([_table(best, {})] if best.rows else []),
-        _table(winners, {}),
-    ]
+    found = [(results, keys), (best, {}), (winners, {})]
+    return [_table(table, own) for table, own in found if table.rows]
 
 
 def _winners(runs: pd.DataFrame) -> pd.DataFrame:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from trialwatt.figures.make import Source
+from trialwatt.figures.make import Source, chain_of_all
+from trialwatt.metrics.experiment_notes import CONVERGENCE, UNAVAILABLE
 from trialwatt.metrics.tables import read_runs
 from trialwatt.paper.build import NUMBERS, build, compiled
 from trialwatt.paper.numbers import write_numbers
 from trialwatt.provenance.bounds import is_company
-from trialwatt.provenance.chain import chain, code_version
 from trialwatt.provenance.embed import encode, write_sidecar
 
 FOLDER, STEM = "paper", "paper"
@@ -58,27 +58,11 @@ def texts(source: Path) -> list[str]:
 
 
 def _chain(source: Path, sources: Sequence[Source]) -> dict:
-    runs = pd.concat(
-        [read_runs(one.tables[0])[["folder", "energy_method"]] for one in sources],
-        ignore_index=True,
-    )
-    described = {file for one in sources for file in (one.file, *one.config_files) if file}
-    described |= {source / name for name in texts(source)}
-    methods = runs["energy_method"].dropna()
-    first = sources[0]
-    return chain(
-        kind="paper",
-        experiment={"id": "all"},
-        folders=runs["folder"],
-        tables=[
-            file
-            for one in sources
-            for name in ("runs.parquet", "convergence.json", "unavailable.json")
-            if (file := one.tables[0].with_name(name)).is_file()
-        ],
-        results=first.results,
-        root=first.root,
-        config_files=sorted(described),
-        energy_methods={name for text in methods if text for name in text.split("+")},
-        code=first.code or code_version(first.root),
-    )
+    tables = [
+        file
+        for one in sources
+        for name in ("runs.parquet", CONVERGENCE, UNAVAILABLE)
+        if (file := one.tables[0].with_name(name)).is_file()
+    ]
+    runs = pd.concat([read_runs(one.tables[0]) for one in sources], ignore_index=True)
+    return chain_of_all("paper", sources, runs, tables, (source / name for name in texts(source)))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from trialwatt.analysis.answers import RECORDED, text
+from trialwatt.analysis.answers import RECORDED, readable_tests
 from trialwatt.analysis.columns import varied
 from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.config.factors import SEARCH, families
@@ -39,8 +39,11 @@ from trialwatt.summary.findings import headline, listed, ratios
 FORMAT = 1
 _ALWAYS = ("SUT", "testbed", "sampler", "treatment")
 _OF_TESTS = {
-    **dict.fromkeys(("hypothesis", "scope", "test", "coefficients", "effect_name"), str),
-    **dict.fromkeys(("n", "p", "p_adjusted", "effect", "low", "high"), float),
+    **dict.fromkeys(
+        ("hypothesis", "scope", "test", "coefficients", "effect_name", "interval"), str
+    ),
+    **dict.fromkeys(("statistic", "p", "p_adjusted", "effect", "low", "high"), float),
+    "n": int,
     "primary": bool,
 }
 
@@ -221,24 +224,16 @@ def _answer(asked: Asked) -> dict:
 def _tests(file: Path) -> dict:
     """The primary tests under the recorded energies, for people."""
     table = read_tidy(file, _OF_TESTS, keep_default_na=True)
-    own = table[(table["coefficients"] == RECORDED) & table["primary"].astype(bool)]
+    table = table.fillna({"effect_name": "", "interval": ""})
+    own = table[(table["coefficients"] == RECORDED) & table["primary"]]
+    names = [
+        test.removeprefix(f"{scope}: ")
+        for scope, test in zip(own["scope"], own["test"], strict=True)
+    ]
+    shown = readable_tests(own.assign(test=names)).drop(columns=["coefficients", "statistic"])
     return {
-        "heads": ["hypothesis", "scope", "test", "n", "p", "p (Holm)", "effect", "interval"],
-        "rows": [
-            [
-                row.hypothesis,
-                row.scope,
-                row.test.removeprefix(f"{row.scope}: "),
-                f"{row.n:g}",
-                text(float(row.p)),
-                text(float(row.p_adjusted)),
-                f"{row.effect_name} {text(float(row.effect))}"
-                if isinstance(row.effect_name, str) and row.effect_name
-                else "–",
-                f"{text(float(row.low))}–{text(float(row.high))}",
-            ]
-            for row in own.itertuples()
-        ],
+        "heads": list(shown.columns),
+        "rows": shown.astype(str).values.tolist(),
         "all": f"{len(table):,}",
         "sets": f"{table.loc[table['coefficients'] != RECORDED, 'coefficients'].nunique():,}",
     }

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from trialwatt.errors import TrialwattError
-from trialwatt.figures.notes import cores_said
+from trialwatt.figures.notes import host_said
 from trialwatt.figures.quantity import spread
 from trialwatt.provenance.foreign import read_json
 from trialwatt.records.manifest import MOST_BYTES, check_shape
@@ -22,7 +22,7 @@ def setup(results: Path, runs: pd.DataFrame) -> dict:
     """
     manifests = [_manifest(results / folder / "run.json") for folder in sorted(runs["folder"])]
     configs = [each.get("config", {}) for each in manifests]
-    hosts = _distinct(_host(each.get("host") or {}) for each in manifests)
+    hosts = _distinct(host_said(each.get("host") or {}) for each in manifests)
     platforms = sorted({_platform(each) for each in manifests})
     facts = {
         "Machine": "; ".join(hosts),
@@ -110,17 +110,6 @@ def _spread(values: Iterable[object]) -> str:
         return ", ".join(f"{number:g}" for number in numbers)
     said = spread(numbers)
     return "not recorded" if said == "?" else said
-
-
-def _host(host: Mapping) -> str:
-    parts = [
-        host.get("cpu_model"),
-        cores_said(host),
-        f"{host['memory_mb']:,} MB" if host.get("memory_mb") else "",
-        f"{host.get('system', '')} {host['kernel']}".strip() if host.get("kernel") else "",
-        f"Python {host['python']}" if host.get("python") else "",
-    ]
-    return ", ".join(str(part) for part in parts if part)
 
 
 def _platform(manifest: Mapping) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.figures.quantity import each_method
 from trialwatt.paper.build import NUMBERS
 from trialwatt.paper.names import find, read_numbers
 from trialwatt.paper.origin import origin
@@ -34,13 +35,12 @@ def trace_number(path: Path, asked: str, results: Path | None = None) -> Trace:
     named = find(numbers, asked)
     made = origin(results or folder.resolve().parent, numbers, named)
     there = len(made.runs) > 0
-    methods = made.runs["energy_method"].dropna() if there else []
     number = Number(
         name=named.name,
         value=named.value,
         made_of=tuple(made.said),
         folders=frozenset(made.runs["folder"]) if there else frozenset(),
         tables=frozenset(made.tables),
-        methods=tuple(sorted({one for text in methods if text for one in text.split("+")})),
+        methods=tuple(each_method(made.runs["energy_method"])) if there else (),
     )
     return replace(trace(folder / SIDECAR, results, number), file=str(folder / NUMBERS))

@@ -6,16 +6,15 @@ A claim is a sentence that the data say; `trialwatt verify` ends with a line for
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.config.factors import hypotheses
 from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.figures import FIGURES, figures_of
+from trialwatt.figures.answers import STEM, TESTS
 from trialwatt.records.manifest import MANIFEST, headline_domains
 from trialwatt.review.tree import (
     PAPER,
@@ -26,14 +25,10 @@ from trialwatt.review.tree import (
     made_of_the_paper,
     run_folders,
 )
+from trialwatt.summary.answers import answers_of
+from trialwatt.summary.experiment import read_summary
 
 JSON_NAME, TEXT_NAME = "artifact.json", "ARTIFACT.md"
-STATEMENTS = {
-    "H1": "The deployment platform of a system under test strongly influences the scaling "
-    "configuration that is best in energy efficiency.",
-    "H2": "Search space, sampling and pruning strongly influence the waste and so the overall "
-    "energy efficiency.",
-}
 _SECONDS_A_RUN, _SECONDS_A_FIGURE, _SECONDS_FIRST = 0.1, 1.0, 10.0
 """Of the analysis on two cores, rounded up from benchmarks/figures.py; it is on no record."""
 NOTE = (
@@ -217,22 +212,23 @@ def _experiment(
     manifests: Mapping[str, Mapping],
     set_up: float,
 ) -> dict:
-    names = figures_of(part.varies)
+    known = {"id": part.id, "title": part.title, "varied": part.varies}
+    summary = read_summary(tree.results, known)
     return {
         "id": part.id,
         "contribution": part.title,
         "experiments": [part.id],
         "experiment_file": part.file,
         "runs": len(folders),
-        "expected": [*_best(tree, part.id), *_sweeps(tree, part.id)],
+        "expected": [*summary.findings(), *summary.ended],
         "minutes": {
             "set_up": set_up,
             "execution": _minutes(sum(_seconds(manifests[folder]) for folder in folders)),
-            "analysis": _analysis(len(folders), len(names)),
+            "analysis": _analysis(len(folders), len(summary.figures)),
         },
         "figures": [
             {"file": f"{RESULTS}/figures/{part.id}/{name}.svg", "caption": FIGURES[name].caption}
-            for name in names
+            for name in summary.figures
         ],
         "tables": [f"{RESULTS}/tables/{part.id}.csv", f"{RESULTS}/tables/best/{part.id}.csv"],
         "files": made_of(part),
@@ -240,21 +236,17 @@ def _experiment(
 
 
 def _hypotheses(tree: Tree) -> Iterable[dict]:
-    rows = _rows(tree.results / "tables" / "answers.csv")
-    for name, statement in STATEMENTS.items():
-        said = [row["sentence"] for row in rows if row["hypothesis"] == name]
-        if not said:
-            continue
-        tables = [f"{RESULTS}/tables/{stem}" for stem in ("answers", "answers-tests")]
+    for asked in answers_of(tree.results):
+        tables = [f"{RESULTS}/tables/{stem}" for stem in (STEM, TESTS)]
         yield {
-            "id": name,
-            "contribution": statement,
+            "id": asked.name,
+            "contribution": asked.statement,
             "experiments": [
                 part.id
                 for part in tree.plan.experiments.values()
-                if name in hypotheses(part.varies)
+                if asked.name in hypotheses(part.varies)
             ],
-            "expected": sorted(said, key=lambda one: not one.startswith(f"{name}:")),
+            "expected": [one.sentence for one in (asked.whole, *asked.scopes)],
             "figures": [],
             "tables": [f"{table}.csv" for table in tables],
             "files": [f"{table}{end}" for table in tables for end in TABLE_SUFFIXES],
@@ -282,33 +274,6 @@ def _paper(tree: Tree) -> Iterable[dict]:
         "tables": [],
         "files": files,
     }
-
-
-def _best(tree: Tree, experiment: str) -> Iterable[str]:
-    """The best treatment of each SUT by energy, a sentence each."""
-    for row in _rows(tree.results / "tables" / "best" / f"{experiment}.csv"):
-        if not row.get("best_treatment") or not row.get("median_kwh"):
-            continue
-        value, sampler = float(row["median_kwh"]), row.get("sampler")
-        yield (
-            f"{row['sut']}{f' ({sampler})' if sampler else ''} on {row['testbed']}: least energy "
-            f"under {row['best_treatment']}, {row['measure'].removesuffix('_kwh')} {value:.3g} kWh "
-            f"({row['energy_method']}, n = {row['n']})"
-        )
-
-
-def _sweeps(tree: Tree, experiment: str) -> Iterable[str]:
-    file = tree.results / "metrics" / experiment / "convergence.json"
-    for sweep in json.loads(file.read_text(encoding="utf-8"))["sweeps"]:
-        at = f" at {sweep['converged_value']:g}" if sweep["converged_value"] is not None else ""
-        yield f"the sweep of {sweep['sut']} ({sweep['sampler']}): {sweep['state']}{at}"
-
-
-def _rows(file: Path) -> list[dict[str, str]]:
-    if not file.is_file():
-        return []
-    with file.open(encoding="utf-8", newline="") as text:
-        return list(csv.DictReader(text))
 
 
 def _seconds(manifest: Mapping) -> float:
