@@ -97,8 +97,8 @@ def unpack(path: Path, folder: Path, limits: Limits = LIMITS) -> Content:
             said = "is no file" if path.exists() else "there is no such file"
             raise BadArchive(f"{path}: {said}")
         folder.mkdir(parents=True, exist_ok=True)
-        with BoundedFile(path, limits) as file, zipfile.ZipFile(file) as archive:
-            entries, company = checked(path, archive, folder, limits)
+        with _BoundedFile(path, limits) as file, zipfile.ZipFile(file) as archive:
+            entries, company = _checked(path, archive, folder, limits)
             for entry in entries:
                 _unpack_one(path, archive, entry, folder)
     except _DAMAGED as error:
@@ -206,7 +206,7 @@ def _unpack_one(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, fo
         raise BadArchive(f"{path}: {named(entry.filename)}: is cut off")
 
 
-class BoundedFile(io.BufferedReader):
+class _BoundedFile(io.BufferedReader):
     """A zip file as zipfile reads it. It asks for the list of files in one piece, and makes
     objects of all that stands in it: so a list that is too long is refused as it is read."""
 
@@ -230,7 +230,7 @@ class BoundedFile(io.BufferedReader):
         return data
 
 
-def checked(
+def _checked(
     path: Path, archive: zipfile.ZipFile, folder: Path, limits: Limits
 ) -> tuple[list[zipfile.ZipInfo], list[str]]:
     """The entries to be unpacked into `folder`, and the names of what is only company.
