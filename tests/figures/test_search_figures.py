@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.figures.drawn import large, words
+from tests.figures.drawn import bars, dots, large, words
 
 from trialwatt.figures import treatments
 from trialwatt.figures.anytime import anytime, median_curve, priced
@@ -28,29 +28,17 @@ def test_waste_adds_up_by_class_and_says_what_it_is(pruned):
         figure.axes, ("time", "energy", "cost"), ("wtt_ms", "wte_kwh", "wtc"), strict=True
     ):
         for kind in ("failed", "pruned", "duplicate"):
-            bars = [
-                width
-                for bars in axes.collections
-                if bars.get_facecolor()[0][:3] == pytest.approx(_rgb(OUTCOMES[kind]))
-                for width in _widths(bars)
-            ]
+            widths = [right - left for left, right, _ in bars(axes, OUTCOMES[kind])]
             means = runs.groupby(["sut", "pruner"])[f"waste_{kind}_{what}_share"].mean()
-            assert sum(bars) == pytest.approx(100 * means.sum())
-        dots = [line for line in axes.lines if line.get_marker() == "o"]
-        assert sum(len(line.get_xdata()) for line in dots) == len(runs)
+            assert sum(widths) == pytest.approx(100 * means.sum())
+        shares = [f"waste_{kind}_{what}_share" for kind in OUTCOMES if kind != "completed"]
+        totals = 100 * runs[shares].sum(axis=1)
+        assert sorted(x for x, _ in dots(axes, 2.2)) == pytest.approx(sorted(totals))
         assert (runs[total] > 0).any()
     text = words(figure)
     assert "failed (crash, out of memory" in text and "n = 2" in text
     assert "% of job energy (modelled)" in text and "number: WTE in mWh" in text
     assert "plain, none" in text and "optuna, median" in text
-
-
-def _widths(bars) -> list[float]:
-    return [float(np.ptp(path.vertices[:, 0])) for path in bars.get_paths()]
-
-
-def _rgb(colour: str) -> tuple:
-    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
 
 
 def test_waste_without_data_says_so_and_draws_no_zero(pruned):
@@ -61,7 +49,7 @@ def test_waste_without_data_says_so_and_draws_no_zero(pruned):
     runs[shares] = np.nan
     figure = waste(runs, "s-pru")
     assert words(figure).count("not on record") == 3 * 5
-    assert not figure.axes[0].collections
+    assert not bars(figure.axes[0]) and not dots(figure.axes[0], 2.2)
     assert figure.axes[0].get_position().y0 > 0.2  # laid out: there is room for the notes
 
 
@@ -92,7 +80,7 @@ def test_runs_that_missed_the_goal_are_arrows_and_move_the_median(make_search):
     goal = figure.axes[3]
     assert large(goal, "plain") == pytest.approx([30.0])  # of 10, 30 and one that is more
     assert large(goal, "optuna") == []  # two of three are more than can be said
-    arrows = [x for line in goal.lines if line.get_marker() == ">" for x in line.get_xdata()]
+    arrows = [x for x, _ in dots(goal, 3.2)]
     missed = runs.loc[runs["goal_censored"], "job_energy_kwh"] * 1e6
     assert sorted(arrows) == pytest.approx(sorted(missed))
     assert "goal not reached" in words(figure)

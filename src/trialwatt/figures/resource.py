@@ -16,7 +16,7 @@ from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.groups import Group, groups
 from trialwatt.figures.notes import conditions
-from trialwatt.figures.rows import bars_said
+from trialwatt.figures.panels import bars_said
 from trialwatt.figures.style import (
     BASELINE,
     MUTED,
@@ -289,10 +289,10 @@ def _note(
     ends: Sequence[tuple[str, Mapping]],
 ) -> str:
     """ends: name of a group and how its sweep ended."""
-    bars = bars_said(summaries)
+    bars = bars_said([pd.DataFrame(summaries, columns=Summary._fields)])
     middle = "Large" if axis.is_words else "Line"
     lines = [
-        f"{middle}: median; points beside it: every repetition{'; ' + bars if bars else ''}. "
+        f"{middle}: median; points beside it: every repetition{bars}. "
         "TWH: over all started trials.",
         conditions(runs),
     ]
