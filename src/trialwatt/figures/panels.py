@@ -62,13 +62,14 @@ class Panel(NamedTuple):
 
 
 def rows(runs: pd.DataFrame, axis: treatments.Axis) -> pd.DataFrame:
-    """On the index of runs: sut, status, the label of a run's row, and the row's place (y)."""
+    """On the index of runs: sut, its colour, status, and the label and place (y) of its row."""
     keys = treatments.key(runs)
     found = pd.concat(
         group.runs[["sut", "status"]].assign(group=number, label=f"{group.name}, ")
         for number, group in enumerate(groups(runs))
     )
     found["label"] += keys.map(axis.names)
+    found["colour"] = [mark(sut).colour for sut in found["sut"]]
     return placed(found.assign(step=keys.map({k: n for n, k in enumerate(axis.keys)})))
 
 
@@ -83,13 +84,12 @@ def points(
 ) -> pd.DataFrame:
     """A line per repetition, and one per row: the median of its completed runs with its bar.
 
-    found: of `rows`; values: scaled, on its index. Runs ended by their deadline are hollow; a row
-    without a median says what became of it. middles: place → what is drawn as the median there,
-    instead of that of the completed.
+    found: of `rows`, or a table with sut, status and place; values: scaled, on its index. Runs
+    ended by their deadline are hollow; a row without a median says what became of it. middles:
+    place → what is drawn as the median there, instead of that of the completed.
     """
     each = found.assign(value=values, completed=found["status"] == "completed")
-    each["colour"] = [mark(sut).colour for sut in each["sut"]]
-    row = each.drop_duplicates("place")[["sut", "place", "colour"]]
+    row = found.drop_duplicates("place")
     done = each["value"].where(each["completed"]).groupby(each["place"])
     known = {place: summary(here) for place, here in done} | dict(middles or {})
     spread = pd.DataFrame([known[place] for place in row["place"]], row.index, Summary._fields)

@@ -42,7 +42,7 @@ def search(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] =
         scale = quantity.of_column(name, spent if to_goal else values, runs)
         values, late = values * scale.factor, missed & to_goal
         beyond = found.assign(late=(spent * scale.factor).where(late))
-        frame = points(beyond, values, _middles(found, late, values))
+        frame = pd.concat([points(found, values, _middles(found, late, values)), beyond])
         panels.append(Panel(head, f"{words}\n({quantity.head(name, scale, runs)})", frame))
     handles = legend_of(runs, found["sut"])
     if has_goal and missed.any():
