@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from tests.figures.drawn import bars, dots, large, words
 
 from trialwatt.figures import treatments
@@ -86,15 +87,26 @@ def test_runs_that_missed_the_goal_are_arrows_and_move_the_median(make_search):
     assert "goal not reached" in words(figure)
 
 
+def corners(*repetitions) -> pd.DataFrame:
+    """Curves of repetitions, each its corners (spent, score)."""
+    rows = [
+        (folder, *corner)
+        for folder, curve in enumerate(repetitions)
+        for corner in zip(*curve, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["folder", "spent", "score"])
+
+
 def test_the_median_curve_begins_where_most_have_a_score():
-    x = [np.array([1.0, 3.0]), np.array([2.0, 4.0]), np.array([5.0, 6.0])]
-    score = [np.array([0.5, 0.9]), np.array([0.6, 0.8]), np.array([0.95, 0.95])]
-    at, middle = median_curve(x, score)
-    assert list(at) == [2, 3, 4, 5, 6]
-    assert list(middle) == [0.5, 0.6, 0.8, 0.9, 0.9]
-    at, middle = median_curve(x[:1], score[:1])
-    assert list(at) == [1, 3] and list(middle) == [0.5, 0.9]
-    assert len(median_curve([], [])[0]) == 0
+    three = (([1.0, 3.0], [0.5, 0.9]), ([2.0, 4.0], [0.6, 0.8]), ([5.0, 6.0], [0.95, 0.95]))
+    found = median_curve(corners(*three))
+    assert list(found["spent"]) == [2, 3, 4, 5, 6]
+    assert list(found["median"]) == [0.5, 0.6, 0.8, 0.9, 0.9]
+    one = median_curve(corners(three[0]))
+    assert list(one["spent"]) == [1, 3] and list(one["median"]) == [0.5, 0.9]
+    two = median_curve(corners(*three[:2]))
+    assert list(two["median"]) == pytest.approx([0.55, 0.75, 0.85])
+    assert median_curve(corners()).empty
 
 
 def test_costs_so_far_end_at_the_cost_of_the_job():
@@ -133,7 +145,7 @@ def test_anytime_of_one_treatment_is_one_row_in_the_colours_of_suts(make_search)
     runs, _, curves = make_search("baseline", "x", "sampler", offered)
     figure = anytime(runs, curves, "baseline")
     assert len(figure.axes) == 3
-    colours = {line.get_color() for line in figure.axes[0].lines}
+    colours = {to_hex(line.get_color()).upper() for line in figure.axes[0].lines}
     assert {mark("plain").colour, mark("optuna").colour} <= colours
     curves["job_energy_kwh"] = np.nan
     assert "not on record" in words(anytime(runs, curves, "baseline"))

@@ -53,6 +53,8 @@ WASTE = {name: OUTCOMES[name] for name in ("failed", "pruned", "duplicate")}
 MUTED = "#666666"
 BASELINE = {"color": MUTED, "linewidth": 0.8, "linestyle": (0, (1, 2))}
 """The line that marks the baseline."""
+STEPWISE = {"drawstyle": "steps-post", "zorder": 5}
+"""Of a line that keeps its height until the next point."""
 _MUTED_SET = (
     "#332288",
     "#CC6677",
