@@ -9,9 +9,9 @@ from trialwatt.analysis.correlations import (
     ALLOTMENT,
     MODELLED,
     STATIC,
-    VARIABLES,
     excluded,
     rank_correlations,
+    variables_of_runs,
 )
 
 
@@ -38,7 +38,7 @@ def test_it_is_spearmans_and_tidy(table):
     row, judge = pair(found, "wn", "jct_ms"), spearmanr(runs["wn"], runs["jct_ms"])
     assert (row["rho"], row["p"]) == pytest.approx(tuple(judge))
     assert row["significant"] and (row["x_group"], row["y_group"]) == ("configuration", "impact")
-    count = sum(map(len, VARIABLES.values()))
+    count = sum(map(len, variables_of_runs().values()))
     assert len(found) == count * (count - 1) // 2
     assert not found.duplicated(["x", "y"]).any()
 
@@ -82,7 +82,7 @@ def test_carbon_is_energy_only_at_a_static_intensity(table):
 
 
 def test_every_reason_is_symmetric():
-    names = [name for group in VARIABLES.values() for name in group]
+    names = [name for group in variables_of_runs().values() for name in group]
     for x in names:
         for y in names:
             for modelled in (True, False):

@@ -32,6 +32,24 @@ def test_searches_are_compared_by_the_energy_of_the_job(make_search):
     assert shown["second best"].iloc[1] == shown["saved against baseline (%)"].iloc[1] == "–"
 
 
+def test_the_phi_that_won_under_the_best_treatment(make_synthetic):
+    runs, _ = make_synthetic(values=(1, 2))
+    runs["ept_kwh"] = runs["wn"].map({1: 3e-6, 2: 1e-6})
+    runs["best_phi"] = '{"lr":0.1}'
+    two = runs["wn"] == 2
+    runs.loc[two, "best_phi"] = ['{"lr":0.01}', '{"lr":0.001}', '{"lr":0.01}'] * 2
+    runs.loc[two & (runs["sut"] == "optuna"), "best_phi"] = None
+    table = best_table(runs)
+    assert table.loc[0, ["best_phi", "best_phi_runs", "best_phi_of"]].tolist() == [
+        '{"lr":0.01}',
+        2,
+        3,
+    ]
+    assert list(readable_best(table)["φ that won"]) == ["lr 0.01 (2 of 3)", "unknown"]
+    older = readable_best(best_table(runs.drop(columns="best_phi")))
+    assert list(older["φ that won"]) == ["unknown", "unknown"]
+
+
 def test_files_with_nothing_completed_and_with_nothing_at_all(make_synthetic, tmp_path):
     runs, _ = make_synthetic(values=(2,))
     files = write_best_table(runs.assign(status="deadline"), "r-node", tmp_path / "a", FACTS)

@@ -44,7 +44,7 @@ def timelines(monkeypatch, make_events):
 
 
 def test_which_experiment_has_which_figures():
-    always = ["lifecycle", "overhead", "wr", "timeline", "carbon"]
+    always = ["winners", "lifecycle", "overhead", "wr", "timeline", "carbon"]
     assert figures_of(["workers.count"]) == ["resource", *always, "correlations"]
     assert figures_of([]) == ["anytime", "pareto", *always]
     search = ["waste", "search", "anytime", "pareto", *always, "correlations"]

@@ -48,6 +48,25 @@ def test_it_has_every_column_but_the_plans(run_folder):
     assert set(metrics.trials.columns) == {c.name for c in TRIALS}
 
 
+def test_the_winner_and_what_it_was_chosen_from(run_folder):
+    metrics = extract_run(run_folder, CONTEXT)
+    manifest = json.loads((run_folder / "run.json").read_text())
+    best, space = manifest["best"], manifest["config"]["workload"]["space"]
+    assert json.loads(metrics.run["best_phi"]) == best["phi"]
+    assert json.loads(metrics.run["space"]) == space
+    (row,) = metrics.trials[metrics.trials["trial"] == metrics.run["best_trial"]].itertuples()
+    assert row.phi == metrics.run["best_phi"]
+    assert row.outcome == "completed"
+
+
+@pytest.mark.parametrize("best", [None, {}, {"score": 0.9, "number": 3}])
+def test_an_older_record_does_not_tell_the_winner(run_folder, best):
+    manifest = json.loads((run_folder / "run.json").read_text())
+    write_manifest(run_folder, manifest | {"best": best})
+    run = extract_run(run_folder, CONTEXT).run
+    assert run["best_phi"] is None and run["best_trial"] is None
+
+
 @pytest.mark.parametrize(
     ("sut", "flag", "expected"),
     [

@@ -10,9 +10,9 @@ import pytest
 from tests.fuzz import all_clean, mutations
 
 from trialwatt.errors import TrialwattError
+from trialwatt.metrics.columns import schema, validate
 from trialwatt.metrics.context import MetricsContext
-from trialwatt.metrics.dictionary import RUNS, TRIALS, schema
-from trialwatt.metrics.schema import validate
+from trialwatt.metrics.dictionary import RUNS, TRIALS
 from trialwatt.metrics.tables import ExperimentRow, build_tables, read_runs
 
 CONTEXT = MetricsContext(0.03, 0.004, "USD", "2026-01-01", 400.0, "world", 2023)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from tests.page.conftest import EXPERIMENTS, HARM
 
+from trialwatt.analysis.winners import winner, worded
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.suts import mark
 from trialwatt.files import sha256
@@ -112,6 +113,25 @@ def test_a_section_has_its_points_medians_table_and_gaps(page, bench):
     ]
     assert sam["axis"]["words"] and sam["waste"] and sam["curves"]["goals"]
     assert mem["runs"] == [] and mem["tables"] == []
+
+
+def test_the_winning_phi_of_each_run_and_treatment(page, bench):
+    content = content_of(page)
+    assert "best_phi" in content["columns"]["words"]
+    assert ["best_phi", "hyperparameters that won"] in content["columns"]["told"]
+    by_folder = {run["folder"]: run for run in content["runs"]}
+    runs = pd.read_parquet(bench.results / "metrics/r-node/runs.parquet")
+    for run in runs.to_dict("records"):
+        assert by_folder[run["folder"]]["best_phi"] == run["best_phi"]
+    (node,) = [each for each in content["experiments"] if each["id"] == "r-node"]
+    table = node["tables"][-1]
+    assert table["title"] == "Hyperparameters that won"
+    assert table["heads"] == ["SUT", "treatment", "φ (runs)"]
+    two = runs[(runs["sut"] == "optuna") & (runs["wn"] == 2)]
+    assert two["best_phi"].notna().all()
+    cells = {tuple(row["cells"][:2]): row["cells"][2] for row in table["rows"]}
+    cell = cells["optuna", "2 workers"]
+    assert cell == worded(winner(two)) and cell.endswith(" of 2)")
 
 
 def test_a_system_looks_as_everywhere(page):

@@ -13,47 +13,16 @@ from scipy.special import gammaln, stdtr
 from trialwatt.analysis.cells import groups, is_modelled, number
 from trialwatt.analysis.multiple import holm
 from trialwatt.config.factors import FACTORS
-from trialwatt.records.outcome import LIFECYCLE
+from trialwatt.metrics.columns import Place
+from trialwatt.metrics.dictionary import metric, shown_in
 
-VARIABLES = {
-    "configuration": tuple(
-        one.reserved or one.column for one in FACTORS.values() if one.kind != "text"
-    ),
-    "lifecycle": (
-        *(f"{step}_ms" for step in LIFECYCLE),
-        *(f"step_{step}_energy_kwh" for step in LIFECYCLE),
-        "load_energy_kwh",
-        "train_energy_kwh",
-        "validate_energy_kwh",
-        "between_energy_kwh",
-    ),
-    "impact": (
-        "jct_ms",
-        "job_energy_kwh",
-        "ept_kwh",
-        "twh_kwh",
-        "energy_to_goal_kwh",
-        "time_to_goal_ms",
-        "carbon_g",
-        "oc",
-        "wtt_share",
-        "wte_share",
-        "wtc_share",
-        "wr",
-        "utilisation",
-        "best_score",
-    ),
-}
-"""Group → columns of the runs table, in the order of the heat map."""
-
+GROUPS: tuple[Place, ...] = ("configuration", "lifecycle", "impact")
+"""Of columns of the runs table (metrics.dictionary), in the order of the heat map."""
 MODELLED = "a power model makes energy from CPU time, reserved cores and memory, and wall time"
 ALLOTMENT = "at one allotment cost is time × a constant"
 STATIC = "carbon is energy × a static intensity"
 LEAST_N = 5
 
-_FROM_ENERGY = ("carbon_g", "wte_share", "wr")
-_TIME_LIKE = ("utilisation", "wtt_share", "throughput_per_h", "cpu_s")
-_COST = ("oc", "wtc_share", "cost_to_goal")
 _COST_OF = (
     {"oc", "jct_ms"},
     {"wtc_share", "wtt_share"},
@@ -73,18 +42,23 @@ def excluded(
     if one_allotment and {x, y} in _COST_OF:
         return ALLOTMENT
     for a, b in ((x, y), (y, x)):
-        if static_intensity and a == "carbon_g" and _is_energy(b):
+        one, other = metric(a), metric(b)
+        if static_intensity and one.quantity == "carbon" and other.quantity == "energy":
             return STATIC
-        made = _is_time(b) or b in _COST or b in _RESERVED
-        if modelled and made and (_is_energy(a) or a in _FROM_ENERGY):
+        if modelled and one.from_energy and (other.made_of in ("time", "cost") or b in _RESERVED):
             return MODELLED
     return ""
+
+
+def variables_of_runs() -> dict[str, tuple[str, ...]]:
+    """Group → columns of the runs table, in the order of the heat map."""
+    return {group: tuple(column.name for column in shown_in(group)) for group in GROUPS}
 
 
 def rank_correlations(
     runs: pd.DataFrame,
     by: Sequence[str] = ("experiment", "sut", "testbed"),
-    variables: Mapping[str, Sequence[str]] = VARIABLES,
+    variables: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """Spearman's ρ of every pair of variables, a row each (x before y in their order).
 
@@ -92,6 +66,7 @@ def rank_correlations(
     `by`), significant (below 5 %), n, excluded (the reason, then rho is NaN). Only completed
     runs count; pairs with fewer than five runs, or in which one side never changes, are NaN.
     """
+    variables = variables_of_runs() if variables is None else variables
     named = [(name, group) for group, names in variables.items() for name in names]
     parts = []
     for key, here in groups(runs, list(by)):
@@ -132,14 +107,6 @@ def _spearman(values: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     least = np.exp(math.log(2) - gammaln(n + 1))
     p = np.where(np.isnan(rho), np.nan, np.minimum(1, np.maximum(2 * stdtr(n - 2, -t), least)))
     return rho, p, n
-
-
-def _is_energy(name: str) -> bool:
-    return name.endswith("_kwh")
-
-
-def _is_time(name: str) -> bool:
-    return name.endswith("_ms") or name in _TIME_LIKE
 
 
 def _static(runs: pd.DataFrame) -> bool:

@@ -72,6 +72,12 @@ FIGURES: dict[str, Entry] = {
         "Score against energy, of runs and of trials, with the front of those that no other beats "
         "in both.",
     ),
+    "winners": Entry(
+        "trialwatt.figures.winners:winners",
+        ("any",),
+        "Which hyperparameters won: their values in the best trial of each run, for each system "
+        "under test and treatment, among those that the search could choose from.",
+    ),
     "lifecycle": Entry(
         "trialwatt.figures.lifecycle:lifecycle",
         ("any",),

@@ -30,9 +30,10 @@ from trialwatt.figures.style import (
     styled,
 )
 from trialwatt.figures.suts import mark
+from trialwatt.metrics.dictionary import metric
 
 GOAL = {"color": "black", "linewidth": 0.8, "linestyle": (0, (4, 2))}
-_WORDS = {"time_ms": "time since setup", "job_energy_kwh": "job energy", "oc": "job cost"}
+_SPENT = ("time_ms", "job_energy_kwh", "oc")
 
 
 class _Curve(NamedTuple):
@@ -63,13 +64,13 @@ def anytime(
         return nothing(title, f"no trial of it was completed with a score. {absent}")
     shown = runs[runs["folder"].isin(curves["folder"])]
     panels = _panels(shown)
-    scales = {column: quantity.of_column(column, curves[column], runs) for column in _WORDS}
+    scales = {column: quantity.of_column(column, curves[column], runs) for column in _SPENT}
     figure = blank(PAGE_IN, 1.5 + (1.55 if len(panels) > 1 else 2.2) * len(panels))
     _draw(figure, _tidy(panels, curves, scales), panels)
     low = _lowest(curves)
     targets = quantity.column(shown, "goal_target").dropna()
     top = max([curves["score"].max(), *targets])
-    grid = np.reshape(figure.axes, (len(panels), len(_WORDS)))
+    grid = np.reshape(figure.axes, (len(panels), len(_SPENT)))
     for line, head in zip(grid, panels, strict=True):
         for axes in line:
             axes.set_title(head if axes is line[0] else "")
@@ -77,9 +78,9 @@ def anytime(
                 axes.axhline(target, zorder=1, **GOAL)
         line[0].set_ylabel("best score so far")
     grid[0, 0].set_ylim(low - 0.03 * (top - low), top + 0.05 * (top - low) + 1e-9)
-    for axes, column in zip(grid[-1], _WORDS, strict=True):
+    for axes, column in zip(grid[-1], _SPENT, strict=True):
         axes.set_xlim(left=0)  # the panels of a column share it
-        axes.set_xlabel(f"{_WORDS[column]} ({quantity.head(column, scales[column], runs)})")
+        axes.set_xlabel(f"{metric(column).title} ({quantity.head(column, scales[column], runs)})")
         if curves[column].isna().all():
             middle = {"ha": "center", "va": "center", "transform": axes.transAxes}
             axes.text(0.5, 0.5, "not on record", color=MUTED, **middle)
@@ -122,7 +123,7 @@ def _draw(figure: Figure, frame: pd.DataFrame, panels: Mapping[str, list[_Curve]
     median = so.Path(linewidth=1.4, artist_kws=STEPWISE)
     (
         plot(frame, x="spent", color="colour", linestyle="name")
-        .facet("column", "head", order={"col": list(_WORDS), "row": list(panels)})
+        .facet("column", "head", order={"col": list(_SPENT), "row": list(panels)})
         .share(x="col")
         .add(each, y="score", legend=False)
         .add(median, y="median", legend=False)

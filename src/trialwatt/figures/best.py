@@ -10,6 +10,7 @@ import pandas as pd
 
 from trialwatt.analysis.cells import varied
 from trialwatt.analysis.intervals import summary
+from trialwatt.analysis.winners import Winner, winner, worded
 from trialwatt.config.factors import FACTORS, RESOURCE, SEARCH, factor, families
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import grouped
@@ -18,6 +19,7 @@ from trialwatt.figures.notes import conditions
 from trialwatt.figures.suts import in_order
 from trialwatt.figures.tablefiles import write_table
 from trialwatt.figures.tables import cell
+from trialwatt.metrics.dictionary import metric
 from trialwatt.records.outcome import FAILED
 
 COLUMNS = [
@@ -30,6 +32,9 @@ COLUMNS = [
     "low_kwh",
     "high_kwh",
     "n",
+    "best_phi",
+    "best_phi_runs",
+    "best_phi_of",
     "second_treatment",
     "second_median_kwh",
     "baseline_median_kwh",
@@ -56,7 +61,8 @@ def measure_of(runs: pd.DataFrame) -> str:
 def best_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.DataFrame:
     """A row per SUT, testbed and, where it is no treatment, sampler; energies in kWh.
 
-    The best has the smallest median over completed runs. saved_share: 1 − best ÷ baseline;
+    The best has the smallest median over completed runs. best_phi: the φ that won most often under
+    it, in best_phi_runs of the best_phi_of runs that tell theirs. saved_share: 1 − best ÷ baseline;
     overlaps: whether its spread (range or interval) and that of the second best overlap;
     treatments: how many had a completed run; failed: runs that are not known. A SUT that cannot
     run here has a row with the reason in `unavailable`.
@@ -83,6 +89,7 @@ def best_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.Da
                     "low_kwh": best.low,
                     "high_kwh": best.high,
                     "n": best.n,
+                    **_winner(done[mine == ranked[0][2]]),
                     "baseline_median_kwh": baseline,
                     "saved_share": 1 - best.median / baseline if baseline > 0 else float("nan"),
                 }
@@ -97,6 +104,12 @@ def best_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.Da
             row |= dict.fromkeys(("n", "failed", "treatments"), 0)
             found.append(row | {"unavailable": each.reason, "energy_method": ""})
     return pd.DataFrame(found, columns=COLUMNS)
+
+
+def _winner(runs: pd.DataFrame) -> dict:
+    won = winner(runs)
+    names = ("best_phi", "best_phi_runs", "best_phi_of")
+    return dict(zip(names, won, strict=True)) if won else {}
 
 
 def overall_best(by_experiment: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -157,10 +170,12 @@ def readable_best(table: pd.DataFrame) -> pd.DataFrame:
         shown["sampler"] = table["sampler"]
     shown["best treatment"] = _said(table["best_treatment"])
     energies = table[["median_kwh", "low_kwh", "high_kwh"]].values
-    shown[f"{'EPT' if name == 'ept_kwh' else 'job energy'} ({head})"] = [
-        cell(*values, scale.factor) for values in energies
-    ]
+    shown[f"{metric(name).short} ({head})"] = [cell(*values, scale.factor) for values in energies]
     shown["n"] = counts(table)
+    shown["φ that won"] = [
+        worded(Winner(*won) if isinstance(won[0], str) else None) if n else "–"
+        for n, *won in table[["n", "best_phi", "best_phi_runs", "best_phi_of"]].values
+    ]
     for column, words in (("baseline_median_kwh", "baseline"), ("second_median_kwh", "second")):
         shown[f"{words} ({head})"] = [quantity.number(v * scale.factor) for v in table[column]]
     shown["second best"] = _said(table["second_treatment"])
@@ -184,7 +199,7 @@ def readable_overall(table: pd.DataFrame) -> pd.DataFrame:
     if (table["sampler"].fillna("") != "").any():
         shown["sampler"] = table["sampler"]
     shown["best treatment"] = _said(table["best_treatment"])
-    shown["compared by"] = table["measure"].map({"ept_kwh": "EPT", "job_energy_kwh": "job energy"})
+    shown["compared by"] = table["measure"].map(lambda name: metric(name).short)
     energies = table[["median_kwh", "low_kwh", "high_kwh"]].values
     shown[f"energy ({head})"] = [cell(*values, scale.factor) for values in energies]
     shown["n"] = counts(table)
@@ -229,12 +244,10 @@ def explained(table: pd.DataFrame, runs: pd.DataFrame) -> str:
     """What was compared, and how the energy came about."""
     if table.empty or runs.empty:
         return ""
-    what = {
-        "ept_kwh": "energy per completed trial",
-        "job_energy_kwh": "energy of the job",
-    }[measure_of(runs)]
     return (
-        f"Smallest median {what} over completed runs, in brackets the spread of its n runs "
-        "(smallest to largest below six, else the 95 % bootstrap interval of the median). Clear "
-        "of the second: the two spreads do not overlap; this is no test. " + conditions(runs)
+        f"Smallest median {metric(measure_of(runs)).title} over completed runs, in brackets the "
+        "spread of its n runs (smallest to largest below six, else the 95 % bootstrap interval of "
+        "the median). φ that won: the best trial's in most of these runs, and in how many of those "
+        "that tell theirs. Clear of the second: the two spreads do not overlap; this is no test. "
+        + conditions(runs)
     )

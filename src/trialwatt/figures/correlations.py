@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from trialwatt.config.factors import FACTORS
 from trialwatt.figures import treatments
 from trialwatt.figures.absent import absences
 from trialwatt.figures.notes import conditions
@@ -25,27 +24,10 @@ from trialwatt.figures.style import (
     styled,
 )
 from trialwatt.figures.suts import in_order
+from trialwatt.metrics.dictionary import metric
 
 ALPHA = 0.05
 EXCLUDED = {"marker": "x", "markersize": 3, "markeredgewidth": 0.5, "color": MUTED}
-_NAMES = {
-    **{one.column: one.short for one in FACTORS.values()},
-    "cpu_physical": "cores per worker",
-    "jct_ms": "JCT",
-    "job_energy_kwh": "job energy",
-    "ept_kwh": "EPT",
-    "twh_kwh": "TWH",
-    "energy_to_goal_kwh": "energy to goal",
-    "time_to_goal_ms": "time to goal",
-    "carbon_g": "carbon",
-    "oc": "OC",
-    "wtt_share": "WTT share",
-    "wte_share": "WTE share",
-    "wtc_share": "WTC share",
-    "wr": "WR",
-    "utilisation": "utilisation",
-    "best_score": "score",
-}
 
 
 @styled
@@ -148,24 +130,14 @@ def _map(axes: Axes, table: pd.DataFrame, down: list[str], across: list[str]) ->
         annot_kws={"fontsize": 4},
         fmt="",
         cbar=False,
-        xticklabels=[_name(y) for y in across],
-        yticklabels=[_name(x) for x in down],
+        xticklabels=[metric(y).short for y in across],
+        yticklabels=[metric(x).short for x in down],
     )
     i, j = left_out.to_numpy().nonzero()
     axes.plot(j + 0.5, i + 0.5, linestyle="none", **EXCLUDED)
     axes.grid(visible=False)
     axes.tick_params(length=0, labelsize=6)
     axes.set(xlabel="", ylabel="")
-
-
-def _name(column: str) -> str:
-    if column in _NAMES:
-        return _NAMES[column]
-    words = column.removeprefix("step_")
-    for end, what in (("_energy_kwh", "energy"), ("_ms", "time")):
-        if words.endswith(end):
-            return f"{words.removesuffix(end).replace('collect', 'collection')}: {what}"
-    return words
 
 
 def _handles(table: pd.DataFrame) -> list[Line2D]:

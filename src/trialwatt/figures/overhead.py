@@ -23,13 +23,9 @@ from trialwatt.figures.panels import (
 )
 from trialwatt.figures.style import BASELINE, footnote, heading, nothing, styled
 from trialwatt.figures.suts import in_order, of_control
+from trialwatt.metrics.dictionary import shown_in
 
 _SEARCH = ("search.sampler=", "search.budget=")
-PANELS = (
-    ("jct_ms", "JCT", "job completion time"),
-    ("job_energy_kwh", "energy", "job energy"),
-    ("wr", "WR", "idle share"),
-)
 
 
 @styled
@@ -58,8 +54,8 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
     found = placed(found)
     alike = {place: controls(row.index) for place, row in found.groupby("place")}
     panels = []
-    for name, head, words in PANELS:
-        values = quantity.column(done, name)
+    for column in shown_in("overhead"):
+        values = quantity.column(done, column.name)
         base = {place: values[those].dropna() for place, those in alike.items()}
         mine = values[found.index]
         middles = {
@@ -67,9 +63,10 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
             for place, row in found.groupby("place")
         }
         each = mine / found["place"].map({place: those.median() for place, those in base.items()})
-        modelled = name != "jct_ms" and quantity.is_modelled(done["energy_method"])
-        label = f"{words}, ratio{' (modelled)' if modelled else ''}"
-        panels.append(Panel(f"{head} ÷ {name_of_control}'s", label, points(found, each, middles)))
+        modelled = column.from_energy and quantity.is_modelled(done["energy_method"])
+        label = f"{column.title}, ratio{' (modelled)' if modelled else ''}"
+        head = f"{column.short} ÷ {name_of_control}'s"
+        panels.append(Panel(head, label, points(found, each, middles)))
     figure = draw(found, panels)
     for axes in figure.axes:
         axes.axvline(1, zorder=0, **BASELINE)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 import seaborn.objects as so
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -27,7 +28,6 @@ DOT |= {"markerfacecolor": "white", "markeredgecolor": "black"}
 """How one repetition looks on a bar."""
 CENSORED = {"marker": ">", "markersize": 3.2, "markeredgewidth": 0.6, "markerfacecolor": "none"}
 _BELOW, _ABOVE = so.Shift(y=0.24), so.Shift(y=-0.1)
-_WORDS = {"color": MUTED, "fontsize": 6.5}
 
 
 def _layers() -> dict[str, tuple[list, dict]]:
@@ -52,8 +52,7 @@ def _layers() -> dict[str, tuple[list, dict]]:
 
 
 class Panel(NamedTuple):
-    """title and label: above and below it; frame: of `points` or `bars`; reaches: whether the
-    axis begins at zero."""
+    """title and label: above and below it; frame: of `points` or `bars`."""
 
     title: str
     label: str
@@ -94,7 +93,7 @@ def points(
     known = {place: summary(here) for place, here in done} | dict(middles or {})
     spread = pd.DataFrame([known[place] for place in row["place"]], row.index, Summary._fields)
     shown = each[each["status"].isin(["completed", "deadline"])]
-    said = _said(found).where(spread["n"] == 0)
+    said = row["place"].map(became(found)).where(spread["n"] == 0)
     return pd.concat([shown, row.join(spread).assign(said=said)])
 
 
@@ -109,8 +108,7 @@ def bars(found: pd.DataFrame, parts: pd.DataFrame, looks: Mapping[str, str]) -> 
     widths = means.melt(var_name="part", value_name="width", ignore_index=False)
     widths = row[["sut", "place"]].join(widths)[lambda piece: piece["width"] > 0]
     totals = done.assign(total=parts.sum(axis=1, min_count=1))
-    said = _said(found).set_axis(row.index).where(means.isna().all(axis=1))
-    said = said.mask(said == "", "ended by deadline")
+    said = became(found).replace("", "ended by deadline").where(means.isna().all(axis=1))
     colours = widths["part"].map(looks)
     return pd.concat([widths.assign(colour=colours), totals, row.assign(said=said)])
 
@@ -135,9 +133,7 @@ def draw(found: pd.DataFrame, panels: Sequence[Panel], extra_in: float = 1.75) -
         axes.xaxis.set_major_locator(ticks)
         if panel.from_zero:
             axes.set_xlim(left=0)
-        for place, said in panel.frame.get(["place", "said"], row[[]]).dropna().to_numpy():
-            where = axes.get_yaxis_transform()
-            axes.text(0.02, place, said, transform=where, va="center", **_WORDS)
+        say(axes, panel.frame.dropna(subset="said").set_index("place")["said"])
     figure.axes[0].set_yticks(row["place"], row["label"])
     figure.axes[0].set_ylim(row["place"].max() + 0.7, -0.7)
     return figure
@@ -164,10 +160,16 @@ def bars_said(frames: Iterable[pd.DataFrame]) -> str:
     )
 
 
-def _said(found: pd.DataFrame) -> pd.Series:
-    """Of each row why it has no median, on the index of its first run."""
-    said = {place: what_became(here) for place, here in found["status"].groupby(found["place"])}
-    return found.drop_duplicates("place")["place"].map(said)
+def say(axes: Axes, words: pd.Series) -> None:
+    """Words (by place) in the rows where there is nothing to draw."""
+    look = {"va": "center", "color": MUTED, "fontsize": 6.5}
+    for place, said in words.items():
+        axes.text(0.02, place, said, transform=axes.get_yaxis_transform(), **look)
+
+
+def became(found: pd.DataFrame) -> pd.Series:
+    """Of each row, by place, why it has no median; empty where hollow points show it."""
+    return found.groupby("place")["status"].agg(what_became)
 
 
 def what_became(statuses: Iterable[str]) -> str:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from trialwatt.metrics.dictionary import metric
+
 
 class Scale(NamedTuple):
     """Multiply a value by `factor` and call it `unit`."""
@@ -24,11 +26,6 @@ _CARBON_G = (
     Scale(1e3, "mgCO₂eq"),
     Scale(1e6, "µgCO₂eq"),
 )
-
-MONEY = ("oc", "wtc", "cost_to_goal")
-"""Columns of the runs table that hold money."""
-FROM_ENERGY = ("ept_kwh", "twh_kwh", "wte_kwh", "energy_to_goal_kwh", "carbon_g", "wr", "wte_share")
-"""Columns, beside those of names that end in `_energy_kwh`, that are as good as their energy."""
 
 
 def energy(kwh: Iterable[float]) -> Scale:
@@ -53,20 +50,18 @@ def money(amounts: Iterable[float], currency: str) -> Scale:
 
 
 def of_column(name: str, values: Iterable[float], runs: pd.DataFrame) -> Scale:
-    """For values of a column of the runs table; its name tells the quantity."""
-    if name == "cint_g_per_kwh":
-        return Scale(1, "gCO₂eq/kWh")
-    if name.endswith("_kwh"):
-        return energy(values)
-    if name.endswith("_ms"):
-        return duration(values)
-    if name == "carbon_g":
-        return carbon(values)
-    if name == "wr" or name.endswith("_share") or name == "utilisation":
-        return Scale(100, "%")
-    if name in MONEY:
+    """For values of a column of the runs table (metrics.dictionary), by its quantity."""
+    column = metric(name)
+    if column.quantity in _READABLE:
+        return _READABLE[column.quantity](values)
+    if column.quantity == "cost":
         return money(values, currency(runs))
-    return Scale(1, "")
+    if column.quantity == "share":
+        return Scale(100, "%")
+    return Scale(1, "" if column.quantity == "count" else column.unit.replace("CO2", "CO₂"))
+
+
+_READABLE = {"energy": energy, "time": duration, "carbon": carbon}
 
 
 def currency(runs: pd.DataFrame) -> str:
@@ -77,9 +72,8 @@ def currency(runs: pd.DataFrame) -> str:
 
 def head(name: str, scale: Scale, runs: pd.DataFrame) -> str:
     """What stands in brackets after a quantity: its unit, and whether it is modelled."""
-    from_energy = name.endswith("_energy_kwh") or name in FROM_ENERGY
     words = [scale.unit] if scale.unit else []
-    words += ["modelled"] if from_energy and is_modelled(runs["energy_method"]) else []
+    words += ["modelled"] if metric(name).from_energy and is_modelled(runs["energy_method"]) else []
     return ", ".join(words)
 
 

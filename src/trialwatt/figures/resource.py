@@ -29,6 +29,7 @@ from trialwatt.figures.style import (
     styled,
 )
 from trialwatt.figures.suts import mark
+from trialwatt.metrics.dictionary import shown_in
 from trialwatt.records.outcome import FAILED
 
 DASHES = ("-", "--", "-.", ":")
@@ -37,12 +38,6 @@ CROSS = {"marker": "x", "markersize": 4.5}
 HOLE = {"marker": "$?$", "markersize": 6, "markeredgewidth": 0.2}
 PANEL_PT = 200
 """Width of a panel's data, in points, roughly."""
-PANELS = (
-    ("ept_kwh", "EPT: energy per completed trial", "energy per trial"),
-    ("twh_kwh", "TWH: energy attributed to a trial", "energy per trial"),
-    ("oc", "OC: job cost", "cost per job"),
-    ("jct_ms", "JCT: job completion time", "time per job"),
-)
 
 
 @styled
@@ -66,18 +61,19 @@ def resource(
     placed = _placed(runs, found, axis, converged)
     frames = []
     figure = blank(PAGE_IN, 5.2)
-    for name, title, _ in PANELS:
-        values = quantity.column(runs, name)
-        values *= quantity.of_column(name, values, runs).factor
+    columns = shown_in("resource")
+    for column in columns:
+        values = quantity.column(runs, column.name)
+        values *= quantity.of_column(column.name, values, runs).factor
         top = values.max() if values.max() > 0 else 1.0
-        frames.append(_marked(points(placed, values), top).assign(panel=title))
+        frames.append(_marked(points(placed, values), top).assign(panel=column.heading))
     _draw(figure, pd.concat(frames, ignore_index=True), axis)
-    for axes, frame, (name, _, what) in zip(figure.axes, frames, PANELS, strict=True):
-        scale = quantity.of_column(name, quantity.column(runs, name), runs)
-        axes.set_ylabel(f"{what} ({quantity.head(name, scale, runs)})")
+    for axes, frame, column in zip(figure.axes, frames, columns, strict=True):
+        scale = quantity.of_column(column.name, quantity.column(runs, column.name), runs)
+        axes.set_ylabel(f"{column.label} ({quantity.head(column.name, scale, runs)})")
         axes.yaxis.label.set_visible(True)
         _finish(axes, axis, runs, frame["value"].max())
-    for axes in figure.axes[2:]:
+    for axes in figure.axes[-2:]:
         axes.set_xlabel(axis.label)
     rings = any(frame["ring"].notna().any() for frame in frames)
     heading(figure, experiment, _handles(runs, found, axis, rings), columns=7)

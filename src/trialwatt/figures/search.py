@@ -14,13 +14,9 @@ from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.panels import CENSORED, Panel, draw, legend_of, points, points_said, rows
 from trialwatt.figures.style import footnote, heading, legend_entry, nothing, styled
+from trialwatt.metrics.dictionary import shown_in
 
-PANELS = (
-    ("jct_ms", "JCT", "job completion time"),
-    ("oc", "OC", "job cost"),
-    ("job_energy_kwh", "job energy", "energy per job"),
-    ("energy_to_goal_kwh", "energy to goal", "energy to tg"),
-)
+_TO_GOAL = "energy_to_goal_kwh"
 
 
 @styled
@@ -37,13 +33,17 @@ def search(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] =
     found = rows(runs, treatments.axis(runs))
     spent, missed = quantity.column(runs, "job_energy_kwh"), _missed(runs)
     panels = []
-    for name, head, words in PANELS if has_goal else PANELS[:3]:
-        values, to_goal = quantity.column(runs, name), name == "energy_to_goal_kwh"
+    for column in shown_in("search"):
+        name, to_goal = column.name, column.name == _TO_GOAL
+        if to_goal and not has_goal:
+            continue
+        values = quantity.column(runs, name)
         scale = quantity.of_column(name, spent if to_goal else values, runs)
         values, late = values * scale.factor, missed & to_goal
         beyond = found.assign(late=(spent * scale.factor).where(late))
         frame = pd.concat([points(found, values, _middles(found, late, values)), beyond])
-        panels.append(Panel(head, f"{words}\n({quantity.head(name, scale, runs)})", frame))
+        label = f"{column.label}\n({quantity.head(name, scale, runs)})"
+        panels.append(Panel(column.short, label, frame))
     handles = legend_of(runs, found["sut"])
     if has_goal and missed.any():
         handles.append(legend_entry("goal not reached", color="#444444", **CENSORED))

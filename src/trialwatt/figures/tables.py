@@ -13,27 +13,18 @@ from trialwatt.figures.absent import Absent, grouped, reason_of
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import conditions, count_flagged
 from trialwatt.figures.tablefiles import write_table
+from trialwatt.metrics.dictionary import shown_in
 from trialwatt.records.outcome import FAILED
-
-MEASURES = {
-    "jct_ms": "JCT",
-    "ept_kwh": "EPT",
-    "twh_kwh": "TWH",
-    "cint_g_per_kwh": "CINT",
-    "carbon_g": "carbon",
-    "oc": "OC",
-    "wtt_ms": "WTT",
-    "wte_kwh": "WTE",
-    "wtc": "WTC",
-    "wr": "WR",
-    "best_score": "score",
-}
-"""Column of the runs table → head of the column here."""
 
 WASTE_SAID = "WTT, WTE, WTC: worker time, energy and cost of failed, pruned and duplicate trials."
 ENDS = ("median", "low", "high")
 _KEYS = ["sut", "testbed", "sampler", "treatment"]
 _COUNTS = ["n", "runs", "infeasible", "deadline", "failed", "flagged"]
+
+
+def measures() -> dict[str, str]:
+    """Column of the runs table → head of the column here."""
+    return {column.name: column.short for column in shown_in("results")}
 
 
 def results_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.DataFrame:
@@ -48,9 +39,9 @@ def results_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd
     """
     found = [_row(here, name) for name, here in runs_of_rows(runs)]
     found += [_unavailable_row(each) for each in grouped(unavailable)]
-    measures = [f"{m}_{end}" for m in MEASURES for end in ENDS]
+    columns = [f"{m}_{end}" for m in measures() for end in ENDS]
     last = ["energy_method", "currency", "remark"]
-    return pd.DataFrame(found, columns=[*_KEYS, *measures, "spread", *_COUNTS, *last])
+    return pd.DataFrame(found, columns=[*_KEYS, *columns, "spread", *_COUNTS, *last])
 
 
 def runs_of_rows(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -92,7 +83,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         if here[name].nunique() > 1 and (here[name] != here["treatment"]).any():
             shown[name] = table[name]
     shown["treatment"] = table["treatment"]
-    for measure, name in MEASURES.items():
+    for measure, name in measures().items():
         scale = quantity.of_column(measure, table[f"{measure}_median"], table)
         head = quantity.head(measure, scale, table)
         shown[f"{name} ({head})" if head else name] = [
@@ -146,7 +137,7 @@ def _row(runs: pd.DataFrame, name: str) -> dict:
         "treatment": name,
     }
     kind = "none"
-    for measure in MEASURES:
+    for measure in measures():
         found = summary(quantity.column(done, measure))
         row[f"{measure}_median"] = found.median
         row[f"{measure}_low"] = found.low

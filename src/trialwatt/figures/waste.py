@@ -13,17 +13,15 @@ from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.panels import DOT, Panel, bars, draw, rows
 from trialwatt.figures.style import WASTE, footnote, heading, legend_entry, nothing, styled
+from trialwatt.metrics.dictionary import metric
 
 DEFINITION = (
     "Waste = failed (crash, out of memory, timeout, lost worker, NaN) + pruned (stopped early) + "
     "duplicate (same φ and epochs as a trial that started earlier and completed), each trial in "
     "the first class that applies."
 )
-PANELS = (
-    ("time", "wtt_ms", "WTT", "reserved worker time"),
-    ("energy", "wte_kwh", "WTE", "job energy"),
-    ("cost", "wtc", "WTC", "job cost"),
-)
+PANELS = {"wtt_ms": "wtt_share", "wte_kwh": "wte_share", "wtc": "wtc_share"}
+"""What was wasted → its share of the job's, of which there is one for each class."""
 
 
 @styled
@@ -41,14 +39,15 @@ def waste(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = 
         return nothing(title, f"no run of this experiment was completed. {absent}")
     found = rows(runs, treatments.axis(runs))
     panels = []
-    for what, absolute, name, whole in PANELS:
+    for absolute, share in PANELS.items():
+        name, what = metric(absolute).short, metric(absolute).quantity
         shares = pd.DataFrame(
             {kind: 100 * quantity.column(runs, f"waste_{kind}_{what}_share") for kind in WASTE}
         )
         amounts = quantity.column(done, absolute)
         scale = quantity.of_column(absolute, amounts, done)
         modelled = what == "energy" and quantity.is_modelled(done["energy_method"])
-        words = f"% of {whole}{' (modelled)' if modelled else ''}"
+        words = f"{metric(share).label}{' (modelled)' if modelled else ''}"
         label = f"{words}\nnumber: {name} in {scale.unit}"
         frame = _numbered(bars(found, shares, WASTE), found, amounts * scale.factor)
         panels.append(Panel(f"{name}: wasted {what}", label, frame))

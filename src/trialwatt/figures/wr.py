@@ -13,6 +13,7 @@ from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.panels import Panel, bars, draw, legend_of, points, points_said, rows
 from trialwatt.figures.style import STEPS, footnote, heading, nothing, styled
+from trialwatt.metrics.dictionary import metric
 
 WHEN = {"idle between trials": STEPS["between"], "idle outside the trials step": "#B0A0C8"}
 
@@ -29,18 +30,20 @@ def wr(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ())
         return nothing(title, no_runs(unavailable))
     found = rows(runs, treatments.axis(runs))
     modelled = " (modelled)" if quantity.is_modelled(runs["energy_method"]) else ""
-    share = points(found, 100 * quantity.column(runs, "wr"))
-    used = points(found, 100 * quantity.column(runs, "utilisation"))
+    share, used = (
+        Panel(
+            column.heading,
+            column.label + (modelled if column.from_energy else ""),
+            points(found, 100 * quantity.column(runs, column.name)),
+        )
+        for column in (metric("wr"), metric("utilisation"))
+    )
     idle = quantity.column(runs, "idle_energy_kwh")
     between = quantity.column(runs, "between_energy_kwh")
     scale = quantity.of_column("idle_energy_kwh", idle, runs)
     parts = scale.factor * pd.DataFrame(dict(zip(WHEN, (between, idle - between), strict=True)))
     per_job = f"per job ({quantity.head('idle_energy_kwh', scale, runs)})"
-    panels = [
-        Panel("WR: idle share", f"% of job energy{modelled}", share),
-        Panel("idle energy", per_job, bars(found, parts, WHEN)),
-        Panel("utilisation", "CPU time, % of reserved cores", used),
-    ]
+    panels = [share, Panel("idle energy", per_job, bars(found, parts, WHEN)), used]
     figure = draw(found, panels)
     handles = [Patch(facecolor=colour, label=words) for words, colour in WHEN.items()]
     heading(figure, title, [*legend_of(runs, found["sut"]), *handles], columns=6)

@@ -1,37 +1,19 @@
-"""The data dictionary: every column of the two tables, its unit, definition, method and range.
+"""The data dictionary: every column of the tables, with all that is to be known of it.
 
-The tables' schema is made from it, so that no column can be without an entry.
+The tables' schema, their heads and scales, and what the figures, the page and the paper show, are
+made from it, so that a new metric is one entry here and its formula.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
-
-import pyarrow as pa
+from typing import Any
 
 from trialwatt.config.factors import FACTORS
+from trialwatt.metrics import columns
+from trialwatt.metrics.columns import Column, Place
 from trialwatt.records.outcome import LIFECYCLE
 
-Kind = Literal["text", "whole", "real", "flag"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column. low and high bound its values (both allowed); missing values are null."""
-
-    name: str
-    kind: Kind
-    unit: str
-    definition: str
-    method: str
-    low: float = -math.inf
-    high: float = math.inf
-
-
-_TYPES = {"text": pa.string(), "whole": pa.int64(), "real": pa.float64(), "flag": pa.bool_()}
 _CONFIG = "the resolved configuration in run.json"
 _MANIFEST = "run.json"
 _EVENTS = "events of the records, monotonic time"
@@ -40,26 +22,77 @@ _SHARED = "static power by reservation, dynamic by CPU time; measured as energy_
 _PRICED = "reserved resources × time × dated price table"
 
 
-def _text(name: str, definition: str, method: str) -> Column:
-    return Column(name, "text", "", definition, method)
+def _text(name: str, definition: str, method: str, **more: Any) -> Column:
+    return Column(name, "text", "", definition, method, **more)
 
 
-def _whole(name: str, unit: str, definition: str, method: str) -> Column:
-    return Column(name, "whole", unit, definition, method, low=0)
+def _flag(name: str, definition: str, method: str) -> Column:
+    return Column(name, "flag", "", definition, method)
 
 
-def _real(name: str, unit: str, definition: str, method: str, high: float = math.inf) -> Column:
-    return Column(name, "real", unit, definition, method, low=0, high=high)
+def _whole(name: str, unit: str, definition: str, method: str, **more: Any) -> Column:
+    return Column(name, "whole", unit, definition, method, low=0, **more)
+
+
+def _real(name: str, unit: str, definition: str, method: str, **more: Any) -> Column:
+    return Column(name, "real", unit, definition, method, **{"low": 0, **more})
+
+
+def _trials(outcome: str, definition: str) -> Column:
+    return _whole(
+        f"trials_{outcome}",
+        "trials",
+        definition,
+        _COUNT,
+        quantity="count",
+        short=f"trials {outcome}",
+        title=f"trials {outcome}",
+        shown={"run": 0},
+    )
+
+
+def _time(name: str, definition: str, **more: Any) -> Column:
+    return _real(name, "ms", definition, _EVENTS, quantity="time", **more)
+
+
+def _energy(name: str, definition: str, method: str = _SHARED, **more: Any) -> Column:
+    return _real(name, "kWh", definition, method, quantity="energy", **more)
+
+
+def _cost(name: str, definition: str, method: str = _PRICED, **more: Any) -> Column:
+    return _real(name, "currency", definition, method, quantity="cost", **more)
+
+
+def _share(name: str, definition: str, method: str, **more: Any) -> Column:
+    return _real(name, "", definition, method, quantity="share", **more)
+
+
+def _score(name: str, definition: str, method: str = _MANIFEST, **more: Any) -> Column:
+    return Column(name, "real", "", definition, method, quantity="score", **more)
 
 
 def _settings() -> Iterator[Column]:
     """What may be varied, and beside it what of it a worker really gets."""
     for factor in FACTORS.values():
-        low = -math.inf if factor.kind == "text" else 0
-        yield Column(factor.column, factor.kind, factor.unit, factor.definition, _CONFIG, low)
+        words: dict[str, Any] = {"short": factor.short, "title": factor.title}
+        if factor.kind == "text":
+            yield _text(factor.column, factor.definition, _CONFIG, **words)
+            continue
+        words |= {"low": 0, "quantity": "size" if factor.unit == "MB" else "count"}
+        if factor.reserved != "cpu_physical":
+            words["shown"] = {"configuration": 0}
+        yield Column(factor.column, factor.kind, factor.unit, factor.definition, _CONFIG, **words)
         if factor.reserved == "cpu_physical":
-            words = "physical cores reserved per worker"
-            yield _real(factor.reserved, "cores", words, "component events")
+            yield _real(
+                factor.reserved,
+                "cores",
+                "physical cores reserved per worker",
+                "component events",
+                quantity="count",
+                short="cores per worker",
+                title="physical cores per worker",
+                shown={"configuration": 0},
+            )
 
 
 _IDENTITY = [
@@ -70,17 +103,42 @@ _IDENTITY = [
     _text("folder", "folder of the repetition below the results folder", _MANIFEST),
 ]
 
-_WORDS = {"collect": "result collection", "metrics": "metric collection"}
+_STEPS = {"collect": "result collection", "metrics": "metric collection"}
 _STEP_TIMES = [
-    _real(f"{step}_ms", "ms", f"wall time of the {_WORDS.get(step, step)} step", _EVENTS)
+    _time(
+        f"{step}_ms",
+        f"wall time of the {_STEPS.get(step, step)} step",
+        short=f"{step.replace('collect', 'collection')}: time",
+        title=f"wall time of the {_STEPS.get(step, step)} step",
+        shown={"lifecycle": 0},
+    )
     for step in LIFECYCLE
 ]
 _STEP_ENERGIES = [
-    _real(f"step_{step}_energy_kwh", "kWh", f"job energy during the {step} step", _SHARED)
+    _energy(
+        f"step_{step}_energy_kwh",
+        f"job energy during the {step} step",
+        short=f"{step.replace('collect', 'collection')}: energy",
+        title=f"energy of the {_STEPS.get(step, step)} step",
+        shown={"lifecycle": 0},
+    )
     for step in LIFECYCLE
 ]
+
+
+def _part(name: str, definition: str) -> Column:
+    """A part of the energy of the trials step."""
+    return _energy(
+        f"{name}_energy_kwh",
+        definition,
+        short=f"{name}: energy",
+        title=f"energy of {definition}",
+        shown={"lifecycle": 0},
+    )
+
+
 _WASTE = [
-    _real(f"waste_{kind}_{what}_share", "", text, method)
+    _share(f"waste_{kind}_{what}_share", text, method, of=what)
     for kind in ("failed", "pruned", "duplicate")
     for what, text, method in (
         ("time", f"worker time of {kind} trials ÷ reserved worker time", _EVENTS),
@@ -88,10 +146,11 @@ _WASTE = [
         ("cost", f"cost of {kind} trials ÷ OC", _PRICED),
     )
 ]
+_METHOD = _text(
+    "energy_method", "counter, polled, attributed, modelled or several, joined by +", _MANIFEST
+)
 _QUALITY = [
-    _text(
-        "energy_method", "counter, polled, attributed, modelled or several, joined by +", _MANIFEST
-    ),
+    _METHOD,
     _text(
         "energy_meter",
         "the headline meter, from which all energy comes; + the one of accelerators",
@@ -100,108 +159,291 @@ _QUALITY = [
     _text("energy_domains", "the meter's domains that were added up, joined by +", _MANIFEST),
     _real("sample_hz", "Hz", "readings per second of the headline meter", _MANIFEST),
     _whole("samples", "", "power samples within the run", "rows of the headline meter's samples"),
-    Column(
+    _share(
         "gap_share",
-        "real",
-        "",
         "share of the run in gaps: a reading missing, or an interval over 2.5 sampling periods",
         "union over domains ÷ window",
-        low=0,
+        of="time",
         high=1.0 + 1e-9,
     ),
 ]
 
-RUNS = [
+_PLAN = [
     _text("experiment", "experiment of which this run is a part", "the plan"),
     _text("varied", "workload keys that the experiment compares", "the plan"),
     _text("treatment", "label of the treatment", "the plan"),
     Column("treatment_value", "real", "", "the treatment as a number, if it is one", "the plan"),
-    Column("is_baseline", "flag", "", "whether this is the baseline's configuration", "the plan"),
+    _flag("is_baseline", "whether this is the baseline's configuration", "the plan"),
+]
+PLANNED = tuple(column.name for column in _PLAN)
+"""The columns of RUNS that the plan gives, and no run's records."""
+
+RUNS = [
+    *_PLAN,
     *_IDENTITY,
-    Column("is_control", "flag", "", "whether others are compared with this SUT", _MANIFEST),
+    _flag("is_control", "whether others are compared with this SUT", _MANIFEST),
     _text("label", "readable label of the configuration", _CONFIG),
     _text("status", "completed, infeasible, deadline; failed: a hole, counted nowhere", _MANIFEST),
     _text("reason", "why the status is not completed", _MANIFEST),
     *_settings(),
+    _text("space", "the search space Φ as JSON: hyperparameter → choices or range", _CONFIG),
     _whole("seed", "", "seed of the repetition", _MANIFEST),
-    _whole("trials_started", "", "started trials", _COUNT),
-    _whole("trials_completed", "", "completed trials, duplicates included", _COUNT),
-    _whole("trials_failed", "", "failed trials", _COUNT),
-    _whole("trials_pruned", "", "pruned trials", _COUNT),
-    _whole("trials_duplicate", "", "completed trials whose φ had been run before", _COUNT),
-    _real("jct_ms", "ms", "JCT: start of setup to end of result collection", _EVENTS),
+    _trials("started", "started trials"),
+    _trials("completed", "completed trials, duplicates included"),
+    _trials("failed", "failed trials"),
+    _trials("pruned", "pruned trials"),
+    _trials("duplicate", "completed trials whose φ had been run before"),
+    _time(
+        "jct_ms",
+        "JCT: start of setup to end of result collection",
+        short="JCT",
+        title="job completion time",
+        label="time per job",
+        shown={
+            "results": 0,
+            "paper_resource": 0,
+            "paper_search": 0,
+            "resource": 1,
+            "search": 0,
+            "overhead": 0,
+            "impact": 0,
+        },
+    ),
     *_STEP_TIMES,
-    _real("job_energy_kwh", "kWh", "energy of the job, deploy to undeploy", _SHARED),
-    _real("ept_kwh", "kWh", "EPT: job energy ÷ completed trials", _SHARED),
-    _real("twh_kwh", "kWh", "TWH: mean energy of a started trial", _SHARED),
-    _real("twh_completed_kwh", "kWh", "TWH over completed trials only", _SHARED),
+    _energy(
+        "job_energy_kwh",
+        "energy of the job, deploy to undeploy",
+        short="job energy",
+        title="job energy",
+        label="energy per job",
+        shown={"search": 1, "overhead": 0, "page": 0, "impact": 0},
+    ),
+    _energy(
+        "ept_kwh",
+        "EPT: job energy ÷ completed trials",
+        short="EPT",
+        title="energy per completed trial",
+        label="energy per trial",
+        shown={"results": 0, "paper_resource": 0, "paper_search": 0, "resource": 0, "impact": 0},
+    ),
+    _energy(
+        "twh_kwh",
+        "TWH: mean energy of a started trial",
+        short="TWH",
+        title="energy attributed to a trial",
+        label="energy per trial",
+        shown={"results": 0, "paper_resource": 0, "resource": 0, "impact": 0},
+    ),
+    _energy("twh_completed_kwh", "TWH over completed trials only"),
     _real(
         "cint_g_per_kwh",
         "gCO2eq/kWh",
         "CINT: energy-weighted mean intensity over the trials",
         "input: location-based, static or the user's series; without PUE",
+        quantity="intensity",
+        short="CINT",
+        title="carbon intensity",
+        label="energy-weighted over trials",
+        shown={"results": 0, "page": 2},
     ),
-    _real("carbon_g", "gCO2eq", "job energy × intensity × PUE", _SHARED),
-    _real("oc", "currency", "OC: cost of what all components reserve", _PRICED),
-    _real("wtt_ms", "ms", "WTT: worker time of failed, pruned and duplicate trials", _EVENTS),
-    _real("wtt_share", "", "WTT ÷ time for which workers are reserved", _EVENTS),
-    _real("wte_kwh", "kWh", "WTE: energy of failed, pruned and duplicate trials", _SHARED),
-    _real("wte_share", "", "WTE ÷ job energy", _SHARED, high=1 + 1e-9),
-    _real("wtc", "currency", "WTC: reserved resources of wasted trials × price", _PRICED),
-    _real("wtc_share", "", "WTC ÷ OC", _PRICED),
     _real(
+        "carbon_g",
+        "gCO2eq",
+        "job energy × intensity × PUE",
+        _SHARED,
+        quantity="carbon",
+        of="energy",
+        short="carbon",
+        title="carbon of the job",
+        label="per job",
+        shown={"results": 0, "page": 2, "impact": 2},
+    ),
+    _cost(
+        "oc",
+        "OC: cost of what all components reserve",
+        short="OC",
+        title="job cost",
+        label="cost per job",
+        shown={
+            "results": 0,
+            "paper_resource": 0,
+            "paper_search": 0,
+            "resource": 0,
+            "search": 0,
+            "impact": 2,
+        },
+    ),
+    _time(
+        "wtt_ms",
+        "WTT: worker time of failed, pruned and duplicate trials",
+        short="WTT",
+        title="time of wasted trials",
+        label="time per job",
+        shown={"results": 0, "paper_search": 0, "page": 2},
+    ),
+    _share(
+        "wtt_share",
+        "WTT ÷ time for which workers are reserved",
+        _EVENTS,
+        of="time",
+        short="WTT share",
+        title="share of wasted trials in the time of workers",
+        label="% of reserved worker time",
+        shown={"impact": 2},
+    ),
+    _energy(
+        "wte_kwh",
+        "WTE: energy of failed, pruned and duplicate trials",
+        short="WTE",
+        title="energy of wasted trials",
+        label="energy per job",
+        shown={"results": 0, "paper_search": 0, "page": 2},
+    ),
+    _share(
+        "wte_share",
+        "WTE ÷ job energy",
+        _SHARED,
+        high=1 + 1e-9,
+        of="energy",
+        short="WTE share",
+        title="share of wasted trials in the energy",
+        label="% of job energy",
+        shown={"impact": 2},
+    ),
+    _cost(
+        "wtc",
+        "WTC: reserved resources of wasted trials × price",
+        short="WTC",
+        title="cost of wasted trials",
+        label="cost per job",
+        shown={"results": 0, "paper_search": 0, "page": 2},
+    ),
+    _share(
+        "wtc_share",
+        "WTC ÷ OC",
+        _PRICED,
+        of="cost",
+        short="WTC share",
+        title="share of wasted trials in the cost",
+        label="% of job cost",
+        shown={"impact": 2},
+    ),
+    _share(
         "wr",
-        "",
         "WR: energy of reserved workers without a trial ÷ job energy",
         _SHARED,
         high=1 + 1e-9,
+        of="energy",
+        short="WR",
+        title="idle share",
+        label="% of job energy",
+        shown={"results": 0, "paper_resource": 0, "overhead": 0, "page": 2, "impact": 2},
     ),
     *_WASTE,
-    _real("trials_energy_kwh", "kWh", "energy of all trials", _SHARED),
-    _real("idle_energy_kwh", "kWh", "energy of workers while they hold no trial", _SHARED),
-    _real("services_energy_kwh", "kWh", "energy of services", _SHARED),
-    _real("harness_energy_kwh", "kWh", "dynamic energy of the coordinator", _SHARED),
-    Column(
+    _energy("trials_energy_kwh", "energy of all trials"),
+    _energy(
+        "idle_energy_kwh",
+        "energy of workers while they hold no trial",
+        title="idle energy",
+        label="per job",
+    ),
+    _energy("services_energy_kwh", "energy of services"),
+    _energy("harness_energy_kwh", "dynamic energy of the coordinator"),
+    _energy(
         "other_energy_kwh",
-        "real",
-        "kWh",
         "what the machine drew beside the job during the run",
         "machine energy − job energy",
         low=-1e-9,
     ),
     *_STEP_ENERGIES,
-    _real("load_energy_kwh", "kWh", "load steps during the trials step, import included", _SHARED),
-    _real("import_energy_kwh", "kWh", "the part of load that is imports", _SHARED),
-    _real("train_energy_kwh", "kWh", "train steps during the trials step", _SHARED),
-    _real("validate_energy_kwh", "kWh", "validate steps during the trials step", _SHARED),
-    _real("between_energy_kwh", "kWh", "workers between trials during the trials step", _SHARED),
-    _real(
+    _part("load", "load steps during the trials step, import included"),
+    _energy("import_energy_kwh", "the part of load that is imports"),
+    _part("train", "train steps during the trials step"),
+    _part("validate", "validate steps during the trials step"),
+    _part("between", "workers between trials during the trials step"),
+    _energy(
         "avoided_energy_kwh",
-        "kWh",
         "energy that pruning avoided; null if a pruned trial ended no epoch",
         "estimate: train energy per epoch of each pruned trial × epochs not run",
     ),
-    Column("goal_target", "real", "", "score that is the goal", "configuration or reference value"),
-    Column("goal_reached", "flag", "", "whether a completed trial reached the goal", _EVENTS),
-    Column("goal_censored", "flag", "", "whether the values to goal are right-censored", _EVENTS),
-    _real("surplus_energy_kwh", "kWh", "job energy after the goal was reached, else 0", _SHARED),
-    _real("energy_to_goal_kwh", "kWh", "job energy until the goal was reached", _SHARED),
-    _real("cost_to_goal", "currency", "reserved resources × price until then", _PRICED),
-    _real("time_to_goal_ms", "ms", "start of setup until the goal was reached", _EVENTS),
-    Column(
+    _score("goal_target", "score that is the goal", "configuration or reference value"),
+    _flag("goal_reached", "whether a completed trial reached the goal", _EVENTS),
+    _flag("goal_censored", "whether the values to goal are right-censored", _EVENTS),
+    _energy("surplus_energy_kwh", "job energy after the goal was reached, else 0"),
+    _energy(
+        "energy_to_goal_kwh",
+        "job energy until the goal was reached",
+        short="energy to goal",
+        title="energy until the goal was reached",
+        label="energy to tg",
+        shown={"search": 1, "page": 1, "impact": 1},
+    ),
+    _cost("cost_to_goal", "reserved resources × price until then"),
+    _time(
+        "time_to_goal_ms",
+        "start of setup until the goal was reached",
+        short="time to goal",
+        title="time until the goal was reached",
+        shown={"impact": 1},
+    ),
+    _score(
         "best_score",
-        "real",
-        "",
         "goal's score of the best trial on the validation split",
+        short="score",
+        title="score, validation",
+        label="best validation score",
+        shown={"results": 0, "paper_resource": 0, "paper_search": 0, "page": 2, "impact": 3},
+    ),
+    _text(
+        "best_phi",
+        "φ of the best trial as JSON with sorted keys; null where it is not on record",
         _MANIFEST,
+        short="best φ",
+        title="hyperparameters that won",
+        shown={"run": 1},
     ),
-    Column("test_macro_f1", "real", "", "macro-F1 of the best model on the test split", _MANIFEST),
-    Column("test_accuracy", "real", "", "accuracy of the best model on the test split", _MANIFEST),
+    _text(
+        "best_trial",
+        "id of the best trial in the trials table",
+        _MANIFEST,
+        short="best trial",
+        title="trial that won",
+        shown={"run": 1},
+    ),
+    _score(
+        "test_macro_f1",
+        "macro-F1 of the best model on the test split",
+        short="test macro-F1",
+        title="macro-F1, test",
+        label="macro-F1, test split",
+        shown={"page": 2},
+    ),
+    _score("test_accuracy", "accuracy of the best model on the test split"),
     _real(
-        "peak_memory_mb", "MB", "greatest peak memory of a worker", "the worker's group, or samples"
+        "peak_memory_mb",
+        "MB",
+        "greatest peak memory of a worker",
+        "the worker's group, or samples",
+        quantity="size",
     ),
-    _real("utilisation", "", "CPU time of workers ÷ their reserved cores × time", "CPU counters"),
-    _real("throughput_per_h", "1/h", "completed trials per hour of JCT", _EVENTS),
+    _share(
+        "utilisation",
+        "CPU time of workers ÷ their reserved cores × time",
+        "CPU counters",
+        of="time",
+        short="utilisation",
+        title="utilisation",
+        label="CPU time, % of reserved cores",
+        shown={"impact": 2},
+    ),
+    _real(
+        "throughput_per_h",
+        "1/h",
+        "completed trials per hour of JCT",
+        _EVENTS,
+        quantity="rate",
+        of="time",
+    ),
     *_QUALITY,
     _text("flags", "why this run's energy must be read with care; empty if nothing is", _COUNT),
     _text("enforcement", "how vCPU and memory limits were enforced", _MANIFEST),
@@ -213,9 +455,6 @@ RUNS = [
     _text("notes", "what was repaired or is worth knowing", "reader and components"),
 ]
 
-PLANNED = ("experiment", "varied", "treatment", "treatment_value", "is_baseline")
-"""The columns of RUNS that the plan gives, and no run's records."""
-
 TRIALS = [
     *_IDENTITY,
     _text("worker", "worker that ran it", _EVENTS),
@@ -225,36 +464,47 @@ TRIALS = [
     _whole(
         "start_utc_ns", "ns", "start, UTC", "monotonic time, moved by the run's first UTC stamp"
     ),
-    _real("duration_ms", "ms", "start to end", _EVENTS),
-    _real("load_ms", "ms", "load step, import included", _EVENTS),
-    _real("import_ms", "ms", "the part of load that is imports", _EVENTS),
-    _real("train_ms", "ms", "train step", _EVENTS),
-    _real("validate_ms", "ms", "validate step", _EVENTS),
+    _time("duration_ms", "start to end"),
+    _time("load_ms", "load step, import included"),
+    _time("import_ms", "the part of load that is imports"),
+    _time("train_ms", "train step"),
+    _time("validate_ms", "validate step"),
     _whole("epochs", "", "epochs that were completed", _EVENTS),
     _text("outcome", "completed, pruned or failed", _EVENTS),
     _text("reason", "why it failed", _EVENTS),
     _text("waste_class", "failed, pruned, duplicate or empty", "exclusive, in this precedence"),
-    Column("score", "real", "", "goal's score on the validation split", _EVENTS),
-    _real("energy_kwh", "kWh", "energy attributed to the trial", _SHARED),
-    _real("static_energy_kwh", "kWh", "its static part", _SHARED),
-    _real("dynamic_energy_kwh", "kWh", "its dynamic part", _SHARED),
-    _real("train_energy_kwh", "kWh", "the part of its train step", _SHARED),
+    _score("score", "goal's score on the validation split", _EVENTS),
+    _energy("energy_kwh", "energy attributed to the trial"),
+    _energy("static_energy_kwh", "its static part"),
+    _energy("dynamic_energy_kwh", "its dynamic part"),
+    _energy("train_energy_kwh", "the part of its train step"),
     _real("cpu_s", "s", "CPU time", "the worker's CPU counter"),
-    _real("carbon_g", "gCO2eq", "energy × intensity × PUE", _SHARED),
-    _real("cost", "currency", "the worker's reserved resources × duration × price", _PRICED),
-    _text(
-        "energy_method", "counter, polled, attributed, modelled or several, joined by +", _MANIFEST
+    _real(
+        "carbon_g",
+        "gCO2eq",
+        "energy × intensity × PUE",
+        _SHARED,
+        quantity="carbon",
+        of="energy",
     ),
+    _cost("cost", "the worker's reserved resources × duration × price"),
+    _METHOD,
 ]
 
+CURVE = [
+    _time("time_ms", "start of setup until then", title="time since setup"),
+]
+"""What the anytime curve has beside columns of RUNS: metrics.series.anytime."""
 
-def schema(columns: list[Column]) -> pa.Schema:
-    return pa.schema([(column.name, _TYPES[column.kind]) for column in columns])
+
+def metric(name: str) -> Column:
+    """The column of the runs table or of a curve; of one that is in neither, its name alone."""
+    for column in (*RUNS, *CURVE):
+        if column.name == name:
+            return column
+    return Column(name, "real", "", "", "", short=name, title=name, label=name)
 
 
-def entries(columns: list[Column]) -> list[dict[str, str]]:
-    """The dictionary as plain data: name, unit, definition, method."""
-    return [
-        {"name": c.name, "unit": c.unit, "definition": c.definition, "method": c.method}
-        for c in columns
-    ]
+def shown_in(place: Place) -> list[Column]:
+    """The columns of the runs table that are shown there, in the order in which they are."""
+    return columns.shown_in(place, RUNS)

@@ -15,19 +15,21 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from trialwatt.config.factors import FACTORS
-from trialwatt.config.identity import run_label
+from trialwatt.config.identity import canonical_json, run_label
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics import formulas
 from trialwatt.metrics.attribution import Curve
+from trialwatt.metrics.columns import schema
 from trialwatt.metrics.context import IntensitySeries, MetricsContext
-from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS, schema
+from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS
 from trialwatt.metrics.energy import KINDS, EnergyAccount, accelerator_time, account
 from trialwatt.metrics.formulas import DUPLICATE, FAILED, J_PER_KWH, NAN, PRUNED
 from trialwatt.records.events import OUTCOMES, STEPS
 from trialwatt.records.manifest import is_control
 from trialwatt.records.outcome import FAILED as FAILED_RUN
 from trialwatt.records.outcome import LIFECYCLE, job_completion_time_ms
+from trialwatt.records.phi import canonical
 from trialwatt.records.reader import Component, RunRecords, read_manifest, read_run
 from trialwatt.records.trials import IDLE, Trials
 
@@ -233,6 +235,9 @@ def _identity(manifest: dict[str, Any], config: RunConfig, cpu_physical: float) 
         "status": manifest.get("status", ""),
         "reason": manifest.get("reason", ""),
         **{factor.column: factor.of(load) for factor in FACTORS.values()},
+        "space": canonical_json(
+            {name: axis.model_dump(exclude_none=True) for name, axis in load.space.items()}
+        ),
         "cpu_physical": cpu_physical,
         "seed": manifest.get("seed"),
     }
@@ -378,6 +383,10 @@ def _resources(records: RunRecords) -> dict[str, Any]:
         "peak_memory_mb": (max(peaks, default=0) or NAN) / _BYTES_PER_MB,
         "utilisation": formulas.utilisation(used_s, core_s),
         "best_score": _number(best.get("score")),
+        "best_phi": canonical(best["phi"], records.config.workload.space)
+        if best.get("phi")
+        else None,
+        "best_trial": best.get("trial"),
         "test_macro_f1": _number(test.get("macro_f1")),
         "test_accuracy": _number(test.get("accuracy")),
     }

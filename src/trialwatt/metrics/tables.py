@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 from trialwatt.errors import TrialwattError
 from trialwatt.files import whole
 from trialwatt.metrics.beside import AGAIN
+from trialwatt.metrics.columns import Column, entries, schema, validate
 from trialwatt.metrics.context import MetricsContext
-from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS, Column, entries, schema
+from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS
 from trialwatt.metrics.extract import RunMetrics, extract_run
 from trialwatt.metrics.processes import PROCESSES, mapped
-from trialwatt.metrics.schema import validate
 from trialwatt.printed import shown
 
 _WORTH_A_PROCESS = 8

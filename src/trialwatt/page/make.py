@@ -22,6 +22,7 @@ from markupsafe import Markup
 from trialwatt.figures.suts import in_order, mark
 from trialwatt.files import write_whole
 from trialwatt.metrics.beside import CONVERGENCE, UNAVAILABLE, read_beside
+from trialwatt.metrics.dictionary import shown_in
 from trialwatt.metrics.processes import PROCESSES
 from trialwatt.page import runs as runs_of
 from trialwatt.page.beside import links
@@ -97,7 +98,11 @@ def _content(labs: Sequence[Lab], output: Path, processes: int) -> tuple[dict, l
     suts = in_order(run["sut"] for run in shown.values())
     content = {
         "format": 1,
-        "columns": {"words": runs_of.WORDS, "values": runs_of.VALUES},
+        "columns": {
+            "words": runs_of.words(),
+            "values": runs_of.values(),
+            "told": [[column.name, column.title] for column in shown_in("run")],
+        },
         "suts": {sut: list(mark(sut)) for sut in suts},
         "labs": [lab.name for lab in labs],
         "pools": {name: pool.values for name, pool in pools.items()},

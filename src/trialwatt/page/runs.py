@@ -9,77 +9,30 @@ from pathlib import Path
 
 import pandas as pd
 
-from trialwatt.config.factors import FACTORS
 from trialwatt.figures import FIGURES, quantity
 from trialwatt.figures.anytime import priced
 from trialwatt.figures.notes import texts
+from trialwatt.metrics.dictionary import PLANNED, RUNS
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.metrics.series import anytime
 from trialwatt.metrics.tables import read_runs, read_trials
 from trialwatt.page.labs import Lab
 from trialwatt.page.origin import Pool, origin
 
-VALUES = (
-    "jct_ms",
-    "ept_kwh",
-    "twh_kwh",
-    "twh_completed_kwh",
-    "job_energy_kwh",
-    "energy_to_goal_kwh",
-    "surplus_energy_kwh",
-    "avoided_energy_kwh",
-    "idle_energy_kwh",
-    "services_energy_kwh",
-    "cint_g_per_kwh",
-    "carbon_g",
-    "oc",
-    "wtt_ms",
-    "wtt_share",
-    "wte_kwh",
-    "wte_share",
-    "wtc",
-    "wtc_share",
-    *(
-        f"waste_{kind}_{what}_share"
-        for what in ("time", "energy", "cost")
-        for kind in ("failed", "pruned", "duplicate")
-    ),
-    "wr",
-    "best_score",
-    "goal_target",
-    "test_macro_f1",
-    "peak_memory_mb",
-    "utilisation",
-    "trials_started",
-    "trials_completed",
-    "trials_failed",
-    "trials_pruned",
-    "trials_duplicate",
-    *(one.column for one in FACTORS.values() if one.kind != "text"),
-    "cpu_physical",
-    "gap_share",
-    "sample_hz",
-)
-"""Columns of the runs table, numbers, in their units."""
-WORDS = (
-    "sut",
-    "testbed",
-    "hash",
-    "repetition",
-    "status",
-    "reason",
-    *(one.column for one in FACTORS.values() if one.kind == "text"),
-    "energy_method",
-    "energy_meter",
-    "energy_domains",
-    "enforcement",
-    "currency",
-    "region",
-    "carbon_year",
-)
-"""Columns of the runs table that are told as they are."""
+_APART = (*PLANNED, "folder", "label", "space", "flags", "notes")
+"""Columns that are told otherwise, or are not of the run alone."""
 _CURVE = ("job_energy_kwh", "time_ms", "oc", "score")
 _DIGITS = 6
+
+
+def values() -> list[str]:
+    """Columns of the runs table that are numbers, in their units."""
+    return [c.name for c in RUNS if c.kind in ("whole", "real") and c.name not in _APART]
+
+
+def words() -> list[str]:
+    """Columns of the runs table that are told as they are."""
+    return [c.name for c in RUNS if c.kind in ("text", "flag") and c.name not in _APART]
 
 
 def tables(lab: Lab, experiment: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -137,10 +90,10 @@ def plain(value: object) -> object:
 
 
 def _run(run: Mapping) -> dict:
-    words = {name: plain(run.get(name)) for name in WORDS}
-    values = {name: _number(run.get(name)) for name in VALUES}
+    told = {name: plain(run.get(name)) for name in words()}
+    numbers = [_number(run.get(name)) for name in values()]
     remarks = [text for name in ("flags", "notes") for text in texts(run.get(name))]
-    return words | {"values": list(values.values()), "remarks": remarks}
+    return told | {"values": numbers, "remarks": remarks}
 
 
 def _number(value: object) -> float | int | None:

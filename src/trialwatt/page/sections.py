@@ -14,27 +14,18 @@ from trialwatt.figures.absent import failures, grouped
 from trialwatt.figures.groups import Group, groups
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.waste import DEFINITION
-from trialwatt.page.runs import VALUES, rounded
+from trialwatt.metrics.columns import Column
+from trialwatt.metrics.dictionary import metric, shown_in
+from trialwatt.page.runs import rounded, values
 from trialwatt.page.tables import tables
 
-PANELS = {
-    "ept_kwh": "EPT: energy per completed trial",
-    "twh_kwh": "TWH: energy attributed to a trial",
-    "oc": "OC: job cost",
-    "jct_ms": "JCT: job completion time",
-    "job_energy_kwh": "job energy",
-    "energy_to_goal_kwh": "energy until the goal was reached",
-    "cint_g_per_kwh": "CINT: carbon intensity",
-    "carbon_g": "carbon of the job",
-    "wtt_ms": "WTT: time of wasted trials",
-    "wte_kwh": "WTE: energy of wasted trials",
-    "wtc": "WTC: cost of wasted trials",
-    "wr": "WR: idle share of the energy",
-    "best_score": "score, validation",
-    "test_macro_f1": "macro-F1, test",
-}
-"""What is plotted against the treatment; the first four at once, the rest by choice."""
-_CURVES = {"job_energy_kwh": "job energy", "time_ms": "time since setup", "oc": "job cost"}
+_CURVES = ("job_energy_kwh", "time_ms", "oc")
+"""What had been spent by then, in the order in which the curves of page.runs have it."""
+
+
+def panels() -> list[Column]:
+    """What is plotted against the treatment: as in the figure of resources, then by choice."""
+    return [*shown_in("resource"), *shown_in("page")]
 
 
 def section(
@@ -74,7 +65,7 @@ def section(
                 continue
             points += [[numbers[folder], number, place] for folder in here["folder"]]
             done = here[here["status"] == "completed"]
-            cells.append([number, place, [_spread(done, measure) for measure in PANELS]])
+            cells.append([number, place, [_spread(done, one.name) for one in panels()]])
     wanted = runs["folder"] if _has_figure(experiment, "anytime") else ()
     shown = [curves[folder] for folder in wanted if folder in curves]
     return found | {
@@ -98,7 +89,8 @@ def section(
         ],
         "runs": points,
         "cells": cells,
-        "panels": {measure: _scale(measure, runs) for measure in PANELS},
+        "at_once": len(shown_in("resource")),
+        "panels": {one.name: _scale(one, runs) for one in panels()},
         "waste": DEFINITION if _has_figure(experiment, "waste") else "",
         "curves": _curve_scales(shown, runs) if shown else None,
         "converged": _converged(members, beside["sweeps"], axis),
@@ -131,16 +123,16 @@ def _spread(done: pd.DataFrame, measure: str) -> list | None:
     return [rounded(value) for value in (found.median, found.low, found.high)]
 
 
-def _scale(measure: str, runs: pd.DataFrame) -> dict:
+def _scale(column: Column, runs: pd.DataFrame) -> dict:
     """title, unit in brackets, factor to it, and where the value stands among the run's."""
-    scale = quantity.of_column(measure, quantity.column(runs, measure), runs)
+    scale = quantity.of_column(column.name, quantity.column(runs, column.name), runs)
     return {
-        "title": PANELS[measure],
+        "title": column.heading,
         "unit": scale.unit,
-        "head": _head(measure, scale, runs),
+        "head": _head(column.name, scale, runs),
         "factor": scale.factor,
-        "value": VALUES.index(measure),
-        "energy": measure.endswith("_energy_kwh") or measure in quantity.FROM_ENERGY,
+        "value": values().index(column.name),
+        "energy": column.from_energy,
     }
 
 
@@ -155,9 +147,10 @@ def _curve_scales(shown: Sequence[list], runs: pd.DataFrame) -> dict:
     first = sorted(curve[3][0] for curve in shown if curve[3])
     targets = quantity.column(runs, "goal_target").dropna().unique()
     axes = []
-    for place, (measure, title) in enumerate(_CURVES.items()):
+    for place, measure in enumerate(_CURVES):
         scale = quantity.of_column(measure, columns[place], runs)
         head = _head(measure, scale, runs)
+        title = metric(measure).title
         axes.append({"title": title, "unit": scale.unit, "head": head, "factor": scale.factor})
     return {
         "axes": axes,

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from trialwatt.analysis.winners import winner, worded
 from trialwatt.figures import quantity
 from trialwatt.figures.best import best_table, explained, readable_best
 from trialwatt.figures.suts import in_order
-from trialwatt.figures.tables import MEASURES, explanation, readable, results_table
+from trialwatt.figures.tables import explanation, measures, readable, results_table, runs_of_rows
 from trialwatt.page.runs import plain
+
+_OF_WINNERS = "φ that won most often; in brackets: in how many of the runs that tell theirs."
 
 
 def tables(runs: pd.DataFrame, unavailable: Sequence[Mapping]) -> list[dict]:
@@ -21,12 +24,27 @@ def tables(runs: pd.DataFrame, unavailable: Sequence[Mapping]) -> list[dict]:
     tidy = _in_order(pd.concat(parts, ignore_index=True))
     tidy = pd.concat([tidy, results_table(runs.iloc[:0], unavailable)], ignore_index=True)
     best = best_table(runs, unavailable)
-    keys = {head: f"{measure}_median" for measure, head in MEASURES.items()}
+    keys = {head: f"{measure}_median" for measure, head in measures().items()}
     found = [_table("Results", tidy, readable(tidy), keys, explanation(tidy, runs))]
     if len(best):
         said = explained(best, runs)
         found.append(_table("Best treatment by energy", best, readable_best(best), {}, said))
+    won = _winners(runs)
+    shown = won.drop(columns=["sut", "testbed", "energy_method"])
+    found.append(_table("Hyperparameters that won", won, shown, {}, _OF_WINNERS))
     return found
+
+
+def _winners(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row per group and treatment: the φ that won most often, and what rows are filtered by."""
+    rows = []
+    for name, here in runs_of_rows(runs):
+        first = here.iloc[0]
+        row = {"sut": first["sut"], "testbed": first["testbed"]}
+        row["energy_method"] = quantity.methods(here["energy_method"])
+        row |= {"SUT": first["sut"], "treatment": name, "φ (runs)": worded(winner(here))}
+        rows.append(row)
+    return _in_order(pd.DataFrame(rows))
 
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
@@ -39,8 +57,8 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 def _table(
     title: str, tidy: pd.DataFrame, shown: pd.DataFrame, keys: Mapping[str, str], said: str
 ) -> dict:
-    """keys: first word of a head → the column that it is sorted by; others by their text."""
-    columns = [keys.get(head.split(" ")[0]) for head in shown.columns]
+    """keys: a head without its unit → the column that it is sorted by; others by their text."""
+    columns = [keys.get(head.split(" (")[0]) for head in shown.columns]
     columns = [
         column or ("n" if head == "n" else None)
         for column, head in zip(columns, shown.columns, strict=True)

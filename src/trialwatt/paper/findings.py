@@ -11,6 +11,7 @@ from trialwatt.figures import quantity, treatments
 from trialwatt.figures.best import best_table
 from trialwatt.figures.groups import groups
 from trialwatt.figures.suts import in_order, of_control
+from trialwatt.metrics.dictionary import metric
 from trialwatt.records.outcome import FAILED
 
 _LEAST = 1.0
@@ -45,7 +46,7 @@ def _best(row: Mapping, table: pd.DataFrame, alike: bool) -> str:
     """alike: whether all jobs have as many trials, so that their times compare."""
     scale = quantity.energy([row["median_kwh"]])
     modelled = quantity.is_modelled([row["energy_method"]])
-    name = "energy per completed trial" if row["measure"] == "ept_kwh" else "job energy"
+    name = metric(row["measure"]).title
     value = (
         f"{quantity.number(row['median_kwh'] * scale.factor)} {scale.unit}"
         f"{' (modelled)' if modelled else ''}"

@@ -26,6 +26,7 @@ from trialwatt.figures.tablefiles import read_tidy
 from trialwatt.figures.tables import explanation, readable, results_table
 from trialwatt.files import write_whole
 from trialwatt.metrics.beside import CONVERGENCE, UNAVAILABLE, read_beside
+from trialwatt.metrics.dictionary import shown_in
 from trialwatt.metrics.tables import read_runs
 from trialwatt.paper.constants import constants
 from trialwatt.paper.findings import findings, ratios
@@ -34,8 +35,6 @@ from trialwatt.records.outcome import FAILED
 
 FORMAT = 1
 _STATUSES = ("completed", "infeasible", "deadline", FAILED)
-_RESOURCE = ("JCT", "EPT", "TWH", "OC", "WR", "score")
-_SEARCH = ("JCT", "EPT", "OC", "WTT", "WTE", "WTC", "score")
 _ALWAYS = ("SUT", "testbed", "sampler", "treatment")
 _OF_ANSWERS = ("hypothesis", "scope", "verdict", "sentence")
 _OF_TESTS = {
@@ -241,7 +240,7 @@ def is_search(keys: Sequence[str]) -> bool:
 def _shown(table: pd.DataFrame, search: bool) -> pd.DataFrame:
     """The columns of the results table that a page has room for; the rest is in the CSV."""
     whole = readable(table)
-    wanted = _SEARCH if search else _RESOURCE
+    wanted = {one.short for one in shown_in("paper_search" if search else "paper_resource")}
     columns = [
         column
         for column in whole.columns

@@ -13,7 +13,7 @@ from trialwatt.analysis.cells import varied
 from trialwatt.config.factors import hypotheses
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.best import measure_of, overall_best
-from trialwatt.figures.tables import MEASURES, runs_of_rows
+from trialwatt.figures.tables import measures, runs_of_rows
 from trialwatt.metrics.tables import read_runs
 from trialwatt.paper.constants import PLACES
 from trialwatt.paper.findings import ratios
@@ -37,7 +37,6 @@ _OF_RUNS = {
     "suts": "the different `sut`",
 }
 _OF_ENERGY = "`energy_method`, `energy_meter`, `energy_domains`, `sample_hz` and the gaps"
-_HEADS = {head: column for column, head in MEASURES.items()}
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,8 @@ class _Tables:
             return Origin([f"the head of a column of tables/{name}.csv"], pd.DataFrame())
         place, head = steps[1], heads[steps[2]]
         treatment, here = list(runs_of_rows(self.of[name]))[place]
-        column = _HEADS.get(head.split(" (")[0])
+        columns = {short: column for column, short in measures().items()}
+        column = columns.get(head.split(" (")[0])
         done = here[here["status"] == "completed"]
         who = f"{here['sut'].iloc[0]} on {here['testbed'].iloc[0]}, {treatment}"
         row = f"row {place + 1} ({who}) of tables/{name}.csv"

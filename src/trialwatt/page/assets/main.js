@@ -53,15 +53,15 @@ const selection = (label, names, choose) => h("label", { class: "choice" }, h("s
 
 function plotsOf(section) {
   const measures = Object.keys(section.panels);
-  const found = measures.slice(0, 4).map((measure) =>
+  const found = measures.slice(0, section.at_once).map((measure) =>
     plot(headed(section.panels[measure]), (width) => treatmentPlot(section, measure, width, open)));
-  let other = measures[4];
+  let other = measures[section.at_once];
   found.push(plot("Another measure", (width) => treatmentPlot(section, other, width, open), (redraw) =>
-    selection("Show", measures.slice(4).map((measure) => {
+    selection("Show", measures.slice(section.at_once).map((measure) => {
       const { title, head } = section.panels[measure];
       return head ? `${title} (${head})` : title;
     }), (place) => {
-      other = measures[4 + place];
+      other = measures[section.at_once + place];
       redraw();
     }), true));
   if (section.waste) {

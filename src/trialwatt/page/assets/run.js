@@ -1,5 +1,4 @@
 // One run: what it came to, its resolved configuration, and the chain of its origin.
-const TOLD = ["trials_started", "trials_completed", "trials_failed", "trials_pruned", "trials_duplicate"];
 const dialog = document.getElementById("run");
 
 const sum = (checksum) => h("span", { class: "sum" }, ` sha256 ${checksum || "not on record"}`);
@@ -37,6 +36,13 @@ function chainOf(section, run) {
     link("When", run.started ? `${run.started} to ${run.ended || "unknown"}` : "not on record"));
 }
 
+/** A column of a run: its number, its text or, of a φ, its hyperparameters. */
+function columnOf(run, name) {
+  const value = valueOf(run, name) ?? run[name] ?? "";
+  if (value === "") return "unknown";
+  return name.endsWith("phi") ? pairs(JSON.parse(value)) : value;
+}
+
 function valuesOf(section, run) {
   const rows = Object.values(section.panels).map((panel) => {
     const value = run.values[panel.value];
@@ -46,12 +52,12 @@ function valuesOf(section, run) {
       panel.energy && value !== null ? methodOf(run) : "",
     ];
   });
-  const counts = TOLD.map((name) => [name.replace("trials_", "trials "), valueOf(run, name) ?? "–", ""]);
+  const counts = DATA.columns.told.map(([name, title]) => [title, columnOf(run, name), ""]);
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Values of this run" },
     h("table", {},
       h("thead", {}, h("tr", {}, ["metric", "value", "energy method"].map((head) => h("th", { scope: "col", class: "plain" }, head)))),
       h("tbody", {}, [...rows, ...counts].map(([name, value, how]) =>
-        h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value), h("td", {}, how))))));
+        h("tr", {}, h("th", { scope: "row" }, name), h("td", { class: String(value).length > 48 ? "long" : null }, value), h("td", {}, how))))));
 }
 
 /** The parts of a run below its title, each with a button that leads to it. */
