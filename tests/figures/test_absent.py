@@ -130,7 +130,7 @@ def test_rows_without_a_completed_run_say_what_became_of_them(holed):
     for figure in (lifecycle(runs, trials, "s-sam"), waste(runs, "s-sam")):
         labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
         assert "plain, random" in labels
-        assert [text.get_text() for text in figure.axes[0].texts].count(" failed") == 1
+        assert [text.get_text() for text in figure.axes[0].texts].count("failed") == 1
 
 
 def test_failed_runs_in_the_tables(holed):

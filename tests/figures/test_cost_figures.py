@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.figures.drawn import large, words
+from tests.figures.drawn import bars, large, words
 
 from trialwatt.analysis.correlations import rank_correlations
 from trialwatt.figures.carbon import carbon
@@ -21,8 +21,7 @@ def test_idle_shares_and_when_workers_were_idle(make_search):
     assert large(share, "optuna") == pytest.approx([100 * mine["wr"].median()])
     assert large(used, "optuna") == pytest.approx([100 * mine["utilisation"].median()])
     done = runs[runs["status"] == "completed"]
-    paths = [path for bars in energy.collections for path in bars.get_paths()]
-    widths = [float(np.ptp(path.vertices[:, 0])) for path in paths]
+    widths = [right - left for left, right, _ in bars(energy)]
     means = done.groupby(["sut", "sampler"])["idle_energy_kwh"].mean()
     assert sum(widths) == pytest.approx(1e6 * means.sum())
     text = words(figure)

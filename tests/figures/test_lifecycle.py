@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from tests.figures.drawn import words
+from tests.figures.drawn import bars, dots, words
 
 from trialwatt.figures.lifecycle import (
     PARTS,
@@ -50,15 +50,11 @@ def test_bars_are_means_and_dots_are_repetitions(make_synthetic):
     runs, trials = make_synthetic(values=(2, 4))
     figure = lifecycle(runs, trials, "r-node")
     time, energy = figure.axes
-    ends = sorted(
-        round(float(path.vertices[:, 0].max()), 6)
-        for bars in energy.collections
-        for path in bars.get_paths()
-    )
+    ends = [round(right, 6) for _, right, _ in bars(energy)]
     means = runs.groupby(["sut", "wn"])["job_energy_kwh"].mean() * 1e6
     assert all(round(value, 6) in ends for value in means)
-    dots = sorted(x for line in energy.lines for x in line.get_xdata())
-    assert dots == pytest.approx(sorted(runs["job_energy_kwh"] * 1e6))
+    totals = sorted(x for x, _ in dots(energy, 2.2))
+    assert totals == pytest.approx(sorted(runs["job_energy_kwh"] * 1e6))
     text = words(figure)
     assert "mWh, modelled" in text and "wall time per run (s)" in text and "n = 3" in text
     labels = [tick.get_text() for tick in time.get_yticklabels()]

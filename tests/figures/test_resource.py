@@ -1,21 +1,20 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.figures.drawn import words
+from tests.figures.drawn import dots, words
 
 from trialwatt.figures.resource import resource
-from trialwatt.figures.suts import mark
+from trialwatt.figures.suts import SUTS, mark
 
 
 def drawn(axes, sut, size) -> set:
-    """(x, y) of the marks of a SUT of a given marker size."""
-    return {
-        (float(x), float(y))
-        for line in axes.lines
-        if line.get_marker() == mark(sut).marker and line.get_markersize() == size
-        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
-        if y == y
-    }
+    """(x, y) of the marks of a SUT of a given size, each where its treatment stands."""
+    return {(stand(axes, x), y) for x, y in dots(axes, size, mark(sut).colour)}
+
+
+def stand(axes, x) -> float:
+    """The treatment that is nearest to a place on the axis."""
+    return float(min(axes.get_xticks(), key=lambda tick: abs(tick - x)))
 
 
 def test_every_repetition_and_the_median_stand_where_they_should(make_synthetic):
@@ -60,7 +59,7 @@ def test_infeasible_and_censored_runs_are_shown_and_not_averaged(make_synthetic)
     runs.loc[late, "jct_ms"] = 1e5
     figure = resource(runs, "r-node")
     jct = figure.axes[3]
-    assert any(line.get_marker() == "x" for line in jct.lines)
+    assert drawn(jct, "plain", 4.5) == {(1.0, 0.0)}
     assert (8.0, 100.0) in drawn(jct, "optuna", 2.6)
     kept = runs[(runs["sut"] == "optuna") & (runs["wn"] == 8) & (runs["status"] == "completed")]
     assert (8.0, kept["jct_ms"].median() * 1e-3) in drawn(jct, "optuna", 4)
@@ -93,11 +92,8 @@ def absent(sut, treatment, reason):
 
 
 def rings(axes) -> set:
-    return {
-        (line.get_color(), float(line.get_xdata()[0]), float(line.get_ydata()[0]))
-        for line in axes.lines
-        if line.get_markersize() == 9
-    }
+    """(colour, x, y) of what is ringed."""
+    return {(mark(sut).colour, *at) for sut in SUTS for at in drawn(axes, sut, 9)}
 
 
 def test_the_converged_step_is_ringed_and_others_say_why_not(make_synthetic):
@@ -132,21 +128,21 @@ def test_what_could_not_be_run_has_a_place_and_a_reason(make_synthetic):
     ticks = [t.get_text() for t in figure.axes[0].get_xticklabels()]
     assert ticks == ["cpu", "gpu", "tpu\n(not available)"]
     assert "tpu: there is no TPU here" in words(figure)
-    assert all(line.get_linestyle() == "None" for line in figure.axes[0].lines[:6])
     numbers, _ = make_synthetic()
+    assert not curves(figure.axes[0]) and curves(resource(numbers, "r-node").axes[0])
     ray = [absent("ray", None, "no Java")]
     assert "ray: no Java" in words(resource(numbers, "r-node", [], ray))
     assert "no Java" in words(resource(numbers.iloc[:0], "r-node", [], ray))
 
 
-def marks(axes, marker) -> set:
+def curves(axes) -> list:
+    """The lines from treatment to treatment."""
+    return [line for line in axes.lines if len(set(line.get_xdata())) > 1]
+
+
+def marks(axes, size) -> set:
     """(colour, x) of what stands on the axis."""
-    return {
-        (line.get_color(), float(x))
-        for line in axes.lines
-        if line.get_marker() == marker
-        for x in line.get_xdata()
-    }
+    return {(mark(sut).colour, x) for sut in SUTS for x, _ in drawn(axes, sut, size)}
 
 
 def test_failed_runs_have_a_mark_of_their_own_and_are_not_averaged(make_synthetic):
@@ -158,8 +154,8 @@ def test_failed_runs_have_a_mark_of_their_own_and_are_not_averaged(make_syntheti
         runs.loc[where, ["ept_kwh", "twh_kwh", "oc", "jct_ms"]] = np.nan
     figure = resource(runs, "r-node")
     for axes in figure.axes:
-        assert marks(axes, "$?$") == {(mark("plain").colour, 2.0), (mark("optuna").colour, 8.0)}
-        assert not marks(axes, "x")
+        assert marks(axes, 6) == {(mark("plain").colour, 2.0), (mark("optuna").colour, 8.0)}
+        assert not marks(axes, 4.5)
     text = words(figure).replace("\n", " ")
     assert "failed: not known" in text and "n = 2–3" in text
     assert "4 runs failed and are not counted. plain, 2 workers (×3), optuna, 8 workers" in text

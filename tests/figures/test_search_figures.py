@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.figures.drawn import large, words
+from matplotlib.colors import to_hex
+from tests.figures.drawn import bars, dots, large, words
 
 from trialwatt.figures import treatments
 from trialwatt.figures.anytime import anytime, median_curve, priced
@@ -28,29 +29,17 @@ def test_waste_adds_up_by_class_and_says_what_it_is(pruned):
         figure.axes, ("time", "energy", "cost"), ("wtt_ms", "wte_kwh", "wtc"), strict=True
     ):
         for kind in ("failed", "pruned", "duplicate"):
-            bars = [
-                width
-                for bars in axes.collections
-                if bars.get_facecolor()[0][:3] == pytest.approx(_rgb(OUTCOMES[kind]))
-                for width in _widths(bars)
-            ]
+            widths = [right - left for left, right, _ in bars(axes, OUTCOMES[kind])]
             means = runs.groupby(["sut", "pruner"])[f"waste_{kind}_{what}_share"].mean()
-            assert sum(bars) == pytest.approx(100 * means.sum())
-        dots = [line for line in axes.lines if line.get_marker() == "o"]
-        assert sum(len(line.get_xdata()) for line in dots) == len(runs)
+            assert sum(widths) == pytest.approx(100 * means.sum())
+        shares = [f"waste_{kind}_{what}_share" for kind in OUTCOMES if kind != "completed"]
+        totals = 100 * runs[shares].sum(axis=1)
+        assert sorted(x for x, _ in dots(axes, 2.2)) == pytest.approx(sorted(totals))
         assert (runs[total] > 0).any()
     text = words(figure)
     assert "failed (crash, out of memory" in text and "n = 2" in text
     assert "% of job energy (modelled)" in text and "number: WTE in mWh" in text
     assert "plain, none" in text and "optuna, median" in text
-
-
-def _widths(bars) -> list[float]:
-    return [float(np.ptp(path.vertices[:, 0])) for path in bars.get_paths()]
-
-
-def _rgb(colour: str) -> tuple:
-    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
 
 
 def test_waste_without_data_says_so_and_draws_no_zero(pruned):
@@ -61,7 +50,7 @@ def test_waste_without_data_says_so_and_draws_no_zero(pruned):
     runs[shares] = np.nan
     figure = waste(runs, "s-pru")
     assert words(figure).count("not on record") == 3 * 5
-    assert not figure.axes[0].collections
+    assert not bars(figure.axes[0]) and not dots(figure.axes[0], 2.2)
     assert figure.axes[0].get_position().y0 > 0.2  # laid out: there is room for the notes
 
 
@@ -92,21 +81,32 @@ def test_runs_that_missed_the_goal_are_arrows_and_move_the_median(make_search):
     goal = figure.axes[3]
     assert large(goal, "plain") == pytest.approx([30.0])  # of 10, 30 and one that is more
     assert large(goal, "optuna") == []  # two of three are more than can be said
-    arrows = [x for line in goal.lines if line.get_marker() == ">" for x in line.get_xdata()]
+    arrows = [x for x, _ in dots(goal, 3.2)]
     missed = runs.loc[runs["goal_censored"], "job_energy_kwh"] * 1e6
     assert sorted(arrows) == pytest.approx(sorted(missed))
     assert "goal not reached" in words(figure)
 
 
+def corners(*repetitions) -> pd.DataFrame:
+    """Curves of repetitions, each its corners (spent, score)."""
+    rows = [
+        (folder, *corner)
+        for folder, curve in enumerate(repetitions)
+        for corner in zip(*curve, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["folder", "spent", "score"])
+
+
 def test_the_median_curve_begins_where_most_have_a_score():
-    x = [np.array([1.0, 3.0]), np.array([2.0, 4.0]), np.array([5.0, 6.0])]
-    score = [np.array([0.5, 0.9]), np.array([0.6, 0.8]), np.array([0.95, 0.95])]
-    at, middle = median_curve(x, score)
-    assert list(at) == [2, 3, 4, 5, 6]
-    assert list(middle) == [0.5, 0.6, 0.8, 0.9, 0.9]
-    at, middle = median_curve(x[:1], score[:1])
-    assert list(at) == [1, 3] and list(middle) == [0.5, 0.9]
-    assert len(median_curve([], [])[0]) == 0
+    three = (([1.0, 3.0], [0.5, 0.9]), ([2.0, 4.0], [0.6, 0.8]), ([5.0, 6.0], [0.95, 0.95]))
+    found = median_curve(corners(*three))
+    assert list(found["spent"]) == [2, 3, 4, 5, 6]
+    assert list(found["median"]) == [0.5, 0.6, 0.8, 0.9, 0.9]
+    one = median_curve(corners(three[0]))
+    assert list(one["spent"]) == [1, 3] and list(one["median"]) == [0.5, 0.9]
+    two = median_curve(corners(*three[:2]))
+    assert list(two["median"]) == pytest.approx([0.55, 0.75, 0.85])
+    assert median_curve(corners()).empty
 
 
 def test_costs_so_far_end_at_the_cost_of_the_job():
@@ -145,7 +145,7 @@ def test_anytime_of_one_treatment_is_one_row_in_the_colours_of_suts(make_search)
     runs, _, curves = make_search("baseline", "x", "sampler", offered)
     figure = anytime(runs, curves, "baseline")
     assert len(figure.axes) == 3
-    colours = {line.get_color() for line in figure.axes[0].lines}
+    colours = {to_hex(line.get_color()).upper() for line in figure.axes[0].lines}
     assert {mark("plain").colour, mark("optuna").colour} <= colours
     curves["job_energy_kwh"] = np.nan
     assert "not on record" in words(anytime(runs, curves, "baseline"))

@@ -1,23 +1,11 @@
 import numpy as np
 import pandas as pd
-from tests.figures.drawn import words
+from tests.figures.drawn import bars, words
 
 from trialwatt.figures.style import OUTCOMES, render
 from trialwatt.figures.timeline import timeline
 
 FACTS = {"generator": "trialwatt", "kind": "figure/timeline", "experiment": {"id": "r-node"}}
-
-
-def boxes(axes) -> list:
-    """(x0, x1, y0, y1) of every drawn step."""
-    from matplotlib.collections import PolyCollection
-
-    return [
-        (*path.vertices[:, 0][[0, 2]], path.vertices[0, 1], path.vertices[1, 1])
-        for collection in axes.collections
-        if isinstance(collection, PolyCollection)
-        for path in collection.get_paths()
-    ]
 
 
 def test_every_step_of_every_trial_is_drawn_in_its_workers_lane(make_events):
@@ -28,7 +16,7 @@ def test_every_step_of_every_trial_is_drawn_in_its_workers_lane(make_events):
         (round(row.start_s, 9), round(row.end_s, 9), lanes.index(row.worker))
         for row in events.itertuples()
     }
-    found = {(round(a, 9), round(b, 9), round((y0 + y1) / 2)) for a, b, y0, y1 in boxes(axes)}
+    found = {(round(left, 9), round(right, 9), round(y)) for left, right, y in bars(axes)}
     assert found == expected
 
 
@@ -64,7 +52,7 @@ def test_an_outcome_that_nobody_knows_is_still_shown(make_events):
     odd = make_events().assign(outcome="odd")
     assert "odd" in words(timeline({"one": odd}))
     unknown = make_events().assign(outcome=None)
-    assert len(boxes(timeline({"one": unknown}).axes[0])) == len(unknown)
+    assert len(bars(timeline({"one": unknown}).axes[0])) == len(unknown)
 
 
 def test_many_trials_stay_small(make_events):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
+import seaborn.objects as so
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -19,11 +19,14 @@ from trialwatt.figures.notes import conditions
 from trialwatt.figures.style import (
     MUTED,
     PAGE_IN,
+    STEPWISE,
     blank,
     footnote,
     heading,
+    legend_entry,
     line_look,
     nothing,
+    plot,
     styled,
 )
 from trialwatt.figures.suts import mark
@@ -61,44 +64,87 @@ def anytime(
         return nothing(title, f"no trial of it was completed with a score. {absent}")
     shown = runs[runs["folder"].isin(curves["folder"])]
     panels = _panels(shown)
-    figure = blank(PAGE_IN, 1.5 + (1.55 if len(panels) > 1 else 2.2) * len(panels))
-    grid = figure.subplots(len(panels), 3, squeeze=False, sharey=True, sharex="col")
     scales = {column: quantity.of_column(column, curves[column], runs) for column in _SPENT}
-    by_folder = dict(tuple(curves.groupby("folder")))
+    figure = blank(PAGE_IN, 1.5 + (1.55 if len(panels) > 1 else 2.2) * len(panels))
+    _draw(figure, _tidy(panels, curves, scales), panels)
     low = _lowest(curves)
-    for line, (head, members) in zip(grid, panels.items(), strict=True):
-        for axes, column in zip(line, _SPENT, strict=True):
-            for curve in members:
-                pieces = [by_folder[folder] for folder in curve.runs["folder"]]
-                _draw(axes, pieces, column, scales[column].factor, curve.look)
-            targets = quantity.column(shown, "goal_target").dropna().unique()
-            for target in targets:
+    targets = quantity.column(shown, "goal_target").dropna()
+    top = max([curves["score"].max(), *targets])
+    grid = np.reshape(figure.axes, (len(panels), len(_SPENT)))
+    for line, head in zip(grid, panels, strict=True):
+        for axes in line:
+            axes.set_title(head if axes is line[0] else "")
+            for target in targets.unique():
                 axes.axhline(target, zorder=1, **GOAL)
-        line[0].set_title(head)
         line[0].set_ylabel("best score so far")
-    known = curves["score"]
-    top = max([known.max(), *quantity.column(shown, "goal_target").dropna()])
     grid[0, 0].set_ylim(low - 0.03 * (top - low), top + 0.05 * (top - low) + 1e-9)
     for axes, column in zip(grid[-1], _SPENT, strict=True):
         axes.set_xlim(left=0)  # the panels of a column share it
-        unit = quantity.head(column, scales[column], runs)
-        axes.set_xlabel(f"{metric(column).title} ({unit})")
+        axes.set_xlabel(f"{metric(column).title} ({quantity.head(column, scales[column], runs)})")
         if curves[column].isna().all():
             middle = {"ha": "center", "va": "center", "transform": axes.transAxes}
             axes.text(0.5, 0.5, "not on record", color=MUTED, **middle)
-    handles = {
-        curve.name: Line2D([], [], linewidth=1.4, label=curve.name, **curve.look)
-        for members in panels.values()
-        for curve in members
-    }
-    order = list(treatments.axis(shown).names.values())
-    lines = [handles[name] for name in dict.fromkeys([*order, *handles]) if name in handles]
-    if quantity.column(shown, "goal_target").notna().any():
-        lines.append(Line2D([], [], label="goal tg", **GOAL))
-    heading(figure, title, lines, columns=8)
+    heading(figure, title, _handles(shown, panels), columns=8)
     counts = [len(curve.runs) for members in panels.values() for curve in members]
     footnote(figure, _note(shown, curves, low, counts) + absent)
     return figure
+
+
+def _tidy(
+    panels: Mapping[str, list[_Curve]], curves: pd.DataFrame, scales: Mapping[str, quantity.Scale]
+) -> pd.DataFrame:
+    """The corners of each repetition, with a gap after it, and those of the medians: head and
+    name, column, what was spent of it by then (scaled), score or median."""
+    members = pd.concat(
+        curve.runs[["folder"]].assign(head=head, name=curve.name, colour=curve.look["color"])
+        for head, found in panels.items()
+        for curve in found
+    )
+    of_curve = ["head", "name", "colour", "column"]
+    each = members.merge(curves, on="folder").melt(
+        [*of_curve[:3], "folder", "score"], list(scales), "column", "spent"
+    )
+    each["spent"] *= each["column"].map({name: scale.factor for name, scale in scales.items()})
+    known = each["spent"].notna().groupby([each[key] for key in (*of_curve, "folder")])
+    each = each[known.transform("all")]
+    last = each.drop_duplicates([*of_curve, "folder"], keep="last").assign(score=np.nan)
+    medians = [
+        median_curve(here).assign(**dict(zip(of_curve, key, strict=True)))
+        for key, here in each.groupby(of_curve, sort=False)
+    ]
+    gapped = pd.concat([each, last]).sort_index(kind="stable")
+    return pd.concat([gapped, *medians], ignore_index=True).assign(sut="")
+
+
+def _draw(figure: Figure, frame: pd.DataFrame, panels: Mapping[str, list[_Curve]]) -> None:
+    """A row of panels per head, a column per what was spent; each repetition, and the medians."""
+    dashes = {curve.name: curve.look["linestyle"] for found in panels.values() for curve in found}
+    each = so.Path(linewidth=0.5, alpha=0.3, artist_kws=STEPWISE | {"zorder": 2})
+    median = so.Path(linewidth=1.4, artist_kws=STEPWISE)
+    (
+        plot(frame, x="spent", color="colour", linestyle="name")
+        .facet("column", "head", order={"col": list(_SPENT), "row": list(panels)})
+        .share(x="col")
+        .add(each, y="score", legend=False)
+        .add(median, y="median", legend=False)
+        .scale(linestyle=dashes)
+        .label(x="", y="")
+        .on(figure)
+        .plot()
+    )
+
+
+def _handles(runs: pd.DataFrame, panels: Mapping[str, list[_Curve]]) -> list[Line2D]:
+    handles = {
+        curve.name: legend_entry(curve.name, linewidth=1.4, **curve.look)
+        for members in panels.values()
+        for curve in members
+    }
+    order = list(treatments.axis(runs).names.values())
+    lines = [handles[name] for name in dict.fromkeys([*order, *handles]) if name in handles]
+    if quantity.column(runs, "goal_target").notna().any():
+        lines.append(legend_entry("goal tg", **GOAL))
+    return lines
 
 
 def priced(curve: pd.DataFrame, run: pd.Series, trials: pd.DataFrame) -> pd.DataFrame:
@@ -121,24 +167,16 @@ def priced(curve: pd.DataFrame, run: pd.Series, trials: pd.DataFrame) -> pd.Data
     return curve.assign(oc=oc, folder=run["folder"])
 
 
-def median_curve(x: list[np.ndarray], score: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Median best-so-far over repetitions, as a step function: its corners.
+def median_curve(curves: pd.DataFrame) -> pd.DataFrame:
+    """Median best-so-far over repetitions, as a step function: its corners, `spent` and `median`.
 
-    A repetition counts as worse than any score before its first one, and keeps its best after its
-    last, so that the median begins where more than half of them have a score.
+    curves: the corners of each repetition: folder, spent, score, in their order. A repetition
+    counts as worse than any score before its first one, and keeps its best after its last, so that
+    the median begins where more than half of them have a score.
     """
-    corners = np.unique(np.concatenate(x)) if x else np.empty(0)
-    values = np.full((len(x), len(corners)), -np.inf)
-    for row, at, best in zip(values, x, score, strict=True):
-        place = np.searchsorted(at, corners, side="right") - 1
-        row[place >= 0] = best[place[place >= 0]]
-    if not len(values):
-        return corners, corners
-    low, high = (np.sort(values, axis=0)[[(len(x) - 1) // 2, len(x) // 2]]).astype(float)
-    with np.errstate(invalid="ignore"):
-        middle = np.where(np.isfinite(low), (low + high) / 2, np.nan)
-    begun = np.isfinite(middle)
-    return corners[begun], middle[begun]
+    best = curves.pivot_table("score", "spent", "folder", aggfunc="last").ffill().fillna(-np.inf)
+    middle = best.median(axis=1)
+    return middle[np.isfinite(middle)].rename("median").reset_index()
 
 
 def _panels(runs: pd.DataFrame) -> dict[str, list[_Curve]]:
@@ -165,21 +203,6 @@ def _panels(runs: pd.DataFrame) -> dict[str, list[_Curve]]:
             if len(here := group.runs[keys[group.runs.index] == key])
         ]
     return panels
-
-
-def _draw(axes: Axes, pieces: list[pd.DataFrame], column: str, factor: float, look: dict) -> None:
-    known = [piece for piece in pieces if piece[column].notna().all()]
-    xs = [piece[column].to_numpy() * factor for piece in known]
-    scores = [piece["score"].to_numpy() for piece in known]
-    faint = {"drawstyle": "steps-post", "linewidth": 0.5, "alpha": 0.3} | look
-    axes.plot(_gapped(xs), _gapped(scores), **faint)  # one artist: it is drawn much faster
-    x, middle = median_curve(xs, scores)
-    axes.plot(x, middle, drawstyle="steps-post", linewidth=1.4, zorder=3, **look)
-
-
-def _gapped(pieces: list[np.ndarray]) -> np.ndarray:
-    """One after the other, with a gap after each."""
-    return np.concatenate([part for piece in pieces for part in (piece, [np.nan])] or [[]])
 
 
 def _lowest(curves: pd.DataFrame) -> float:

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import conditions
-from trialwatt.figures.rows import bars_said, canvas, dots, legend_of, rows
-from trialwatt.figures.style import PAGE_IN, footnote, heading, nothing, styled
+from trialwatt.figures.panels import Panel, draw, legend_of, points, points_said, rows
+from trialwatt.figures.style import footnote, heading, nothing, styled
 
 SAME = 1e-6
 """Intensities that differ by less than this share are one intensity."""
@@ -31,35 +31,24 @@ def carbon(
     title = f"{experiment}, carbon"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
-    per_trial = _per_trial(runs, trials)
     intensity = quantity.column(runs, "cint_g_per_kwh")
-    panels = [
-        ("carbon per job", quantity.column(runs, "carbon_g"), "per job"),
-        ("carbon per trial", per_trial, "attributed to a started trial"),
-    ]
     varies = intensity.max() - intensity.min() > SAME * intensity.max()
-    if varies:
-        panels.append(("CINT: carbon intensity", intensity, "energy-weighted over trials"))
+    shown = [
+        ("carbon per job", "carbon_g", quantity.column(runs, "carbon_g"), "per job"),
+        ("carbon per trial", "carbon_g", _per_trial(runs, trials), "attributed to a started trial"),
+        ("CINT: carbon intensity", "cint_g_per_kwh", intensity, "energy-weighted over trials"),
+    ]
     found = rows(runs, treatments.axis(runs))
-    figure, drawn = canvas(PAGE_IN, found, len(panels))
-    summaries = []
-    for axes, (head, values, words) in zip(drawn, panels, strict=True):
-        is_intensity = head.startswith("CINT")
-        name = "cint_g_per_kwh" if is_intensity else "carbon_g"
+    panels = []
+    for head, name, values, words in shown if varies else shown[:2]:
         scale = quantity.of_column(name, values, runs)
-        summaries += dots(axes, found, runs, values * scale.factor)
-        axes.set_title(head)
-        axes.set_xlabel(f"{words}\n({quantity.head(name, scale, runs)})")
-        if not is_intensity:
-            axes.set_xlim(left=0)
-    heading(figure, title, legend_of(runs, [row.sut for row in found]), columns=7)
-    bars = bars_said(summaries)
-    footnote(
-        figure,
-        f"{_statement(runs, varies)} Large: median; small below it: every repetition"
-        f"{'; ' + bars if bars else ''}.\n{conditions(runs)}"
-        f"{absences(runs, unavailable)}",
-    )
+        label = f"{words}\n({quantity.head(name, scale, runs)})"
+        frame = points(found, values * scale.factor)
+        panels.append(Panel(head, label, frame, from_zero=name == "carbon_g"))
+    figure = draw(found, panels)
+    heading(figure, title, legend_of(runs, found["sut"]), columns=7)
+    said = f"{_statement(runs, varies)} {points_said(panels)}\n{conditions(runs)}"
+    footnote(figure, said + absences(runs, unavailable))
     return figure
 
 

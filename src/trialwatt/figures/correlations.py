@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from trialwatt.figures import treatments
 from trialwatt.figures.absent import absences
 from trialwatt.figures.notes import conditions
-from trialwatt.figures.rows import boxes
 from trialwatt.figures.style import (
     MUTED,
     PAGE_IN,
     blank,
     footnote,
     heading,
+    legend_entry,
     nothing,
     styled,
 )
@@ -28,7 +27,7 @@ from trialwatt.figures.suts import in_order
 from trialwatt.metrics.dictionary import metric
 
 ALPHA = 0.05
-EXCLUDED = {"facecolor": "#F2F2F2", "edgecolor": "#BBBBBB", "hatch": "//////", "linewidth": 0}
+EXCLUDED = {"marker": "x", "markersize": 3, "markeredgewidth": 0.5, "color": MUTED}
 
 
 @styled
@@ -42,8 +41,8 @@ def correlations(
 
     table: of analysis.correlations.rank_correlations, a row per pair with x, y, their groups, rho,
     p_adjusted, n, and excluded (the reason, else empty). A pair that is no finding whatever the
-    data are is hatched; one that is not known (nothing varied, too few runs) is blank, and a SUT of
-    which no pair is known is named below instead of drawn.
+    data are is crossed out; one that is not known (nothing varied, too few runs) is blank, and a
+    SUT of which no pair is known is named below instead of drawn.
     """
     title = f"{experiment}, rank correlations"
     if table is None or table.empty:
@@ -57,24 +56,17 @@ def correlations(
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
     figure = blank(PAGE_IN, 1.5 + lines * (0.35 + 0.135 * len(down)) + 0.6)
-    grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    grid = figure.subplots(lines, columns, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
-    for axes, (name, here) in zip(grid.flat, panels.items(), strict=False):
-        mesh = _map(axes, here, down, across)
+    for number, (axes, (name, here)) in enumerate(zip(grid.flat, panels.items(), strict=False)):
+        is_lowest, is_first = number + columns >= len(panels), number % columns == 0
+        _map(axes, here, down, across)
         axes.set_title(name)
-    for axes in grid.flat[: len(panels)]:
-        axes.set_xticks(
-            [j + 0.5 for j in range(len(across))], [metric(y).short for y in across], rotation=90
-        )
-        axes.set_yticks([i + 0.5 for i in range(len(down))], [metric(x).short for x in down])
-        axes.tick_params(length=0, labelsize=6)
-        axes.tick_params(
-            labelbottom=axes in grid[-1] or (len(panels) % columns and axes is grid[-2, -1])
-        )
-        axes.set_ylim(len(down), 0)
-        axes.set_xlim(0, len(across))
-    bar = figure.colorbar(mesh, ax=list(grid.flat), shrink=0.6, pad=0.01, aspect=30)
+        axes.tick_params(labelleft=is_first, labelbottom=is_lowest)
+    bar = figure.colorbar(
+        grid[0, 0].collections[0], ax=list(grid.flat), shrink=0.6, pad=0.01, aspect=30
+    )
     bar.set_label("Spearman's ρ")
     bar.outline.set_visible(False)
     heading(figure, title, _handles(table), columns=3)
@@ -119,50 +111,40 @@ def _variables(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     return down, across
 
 
-def _map(axes: Axes, table: pd.DataFrame, down: list[str], across: list[str]):
-    cells = {}
-    for row in table[["x", "y", "rho", "p_adjusted", "excluded"]].itertuples(index=False):
-        cells[row.x, row.y] = cells[row.y, row.x] = row
-    values = np.full((len(down), len(across)), np.nan)
-    sure: list[tuple[float, float, float]] = []
-    left_out: list[tuple[int, int]] = []
-    for i, x in enumerate(down):
-        for j, y in enumerate(across):
-            row = cells.get((x, y))
-            if row is None:
-                continue
-            if _reason(row.excluded):
-                left_out.append((i, j))
-            elif row.rho == row.rho:
-                values[i, j] = row.rho
-                if row.p_adjusted < ALPHA:
-                    sure.append((j + 0.5, i + 0.5, row.rho))
-    mesh = axes.pcolormesh(values, cmap="PuOr_r", vmin=-1, vmax=1, edgecolors="white", linewidth=1)
-    corners = [((j, i), (j + 1, i), (j + 1, i + 1), (j, i + 1)) for i, j in left_out]
-    boxes(axes, corners, **EXCLUDED)
-    for colour, chosen in (
-        ("white", [s for s in sure if abs(s[2]) > 0.6]),
-        ("black", [s for s in sure if abs(s[2]) <= 0.6]),
-    ):
-        axes.plot(
-            [s[0] for s in chosen],
-            [s[1] for s in chosen],
-            linestyle="none",
-            marker="o",
-            markersize=2.2,
-            color=colour,
-        )
+def _map(axes: Axes, table: pd.DataFrame, down: list[str], across: list[str]) -> None:
+    both = pd.concat([table, table.rename(columns={"x": "y", "y": "x"})])
+    cells = both.drop_duplicates(["x", "y"], keep="last").set_index(["x", "y"])
+    rho, p_adjusted, excluded = (
+        cells[column].unstack().reindex(index=down, columns=across)
+        for column in ("rho", "p_adjusted", "excluded")
+    )
+    left_out = excluded.map(_reason) != ""
+    sns.heatmap(
+        rho.astype(float).mask(left_out),
+        ax=axes,
+        cmap="PuOr_r",
+        vmin=-1,
+        vmax=1,
+        linewidths=1,
+        annot=(p_adjusted < ALPHA).map({True: "●", False: ""}.get),
+        annot_kws={"fontsize": 4},
+        fmt="",
+        cbar=False,
+        xticklabels=[metric(y).short for y in across],
+        yticklabels=[metric(x).short for x in down],
+    )
+    i, j = left_out.to_numpy().nonzero()
+    axes.plot(j + 0.5, i + 0.5, linestyle="none", **EXCLUDED)
     axes.grid(visible=False)
-    for side in axes.spines.values():
-        side.set_visible(False)
-    return mesh
+    axes.tick_params(length=0, labelsize=6)
+    axes.set(xlabel="", ylabel="")
 
 
-def _handles(table: pd.DataFrame) -> list:
-    dot = {"marker": "o", "markersize": 3, "linestyle": "none", "color": MUTED}
-    handles: list = [Line2D([], [], label="p < 0.05 after correction for all pairs", **dot)]
+def _handles(table: pd.DataFrame) -> list[Line2D]:
+    dot = {"marker": "o", "markersize": 3, "color": MUTED}
+    handles = [legend_entry("p < 0.05 after correction for all pairs", **dot)]
     if table["excluded"].map(_reason).any():
-        handles.append(Patch(label="left out: no finding", **EXCLUDED))
+        handles.append(legend_entry("left out: no finding", **EXCLUDED))
     return handles
 
 

@@ -6,33 +6,20 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import conditions
-from trialwatt.figures.rows import DOT, bars, canvas, rows, what_became
-from trialwatt.figures.style import (
-    MUTED,
-    PAGE_IN,
-    STEPS,
-    footnote,
-    heading,
-    nothing,
-    styled,
-)
+from trialwatt.figures.panels import DOT, Panel, bars, draw, rows
+from trialwatt.figures.style import STEPS, footnote, heading, legend_entry, nothing, styled
 
 BEFORE = ("deploy", "setup")
 PARTS = ("load", "train", "validate", "between")
 AFTER = ("collect", "test", "metrics", "undeploy")
 UNSPLIT = "trials, not split"
 REST = "services, harness (trials step)"
-_LOOKS = {
-    **{step: {"facecolor": colour} for step, colour in STEPS.items()},
-    UNSPLIT: {"facecolor": "#A6C8A6", "hatch": "////", "edgecolor": "white"},
-    REST: {"facecolor": "#F2F2F2", "hatch": "\\\\\\\\", "edgecolor": "#888888"},
-}
+_LOOKS = {**STEPS, UNSPLIT: "#A6C8A6", REST: "#9C7A5B"}
 _WORDS = {"between": "between trials", "metrics": "metric collection"}
 
 
@@ -53,48 +40,28 @@ def lifecycle(
     done, absent = runs[runs["status"] == "completed"], absences(runs, unavailable)
     if done.empty:
         return nothing("Lifecycle", f"no run of this experiment was completed. {absent}")
-    axis = treatments.axis(runs)
-    found = rows(runs, axis)
-    tables = {"time": time_by_step(done, trials), "energy": energy_by_step(done)}
-
-    figure, both = canvas(PAGE_IN, found, 2)
-    panels = dict(zip(tables, both, strict=True))
-    shown: list[str] = []
-    for what, table in tables.items():
-        axes = panels[what]
-        totals = table.sum(axis=1, min_count=1)
-        if what == "time":
-            scale = quantity.duration(totals)
-            axes.set_xlabel(f"wall time per run ({scale.unit})")
-        else:
-            scale = quantity.energy(totals)
-            modelled = ", modelled" if quantity.is_modelled(done["energy_method"]) else ""
-            axes.set_xlabel(f"energy per run ({scale.unit}{modelled})")
-        pieces: dict[str, list[tuple[float, float, float]]] = {}
-        for place, _, _, members in found:
-            parts = table.loc[members.intersection(done.index)].mean() * scale.factor
-            if parts.isna().all():
-                said = f" {what_became(runs['status'][members]) or 'ended by deadline'}"
-                axes.text(0, place, said, va="center", fontsize=6.5, color=MUTED)
-                continue
-            left = 0.0
-            for name, width in parts.items():
-                if not width > 0:
-                    continue
-                pieces.setdefault(name, []).append((place, left, width))
-                left += width
-        for name, where in pieces.items():
-            bars(axes, where, **_LOOKS[name])
-        shown += [name for name in pieces if name not in shown]
-        places = {index: row.place for row in found for index in row.runs}
-        axes.plot(totals * scale.factor, [places[i] for i in totals.index], zorder=4, **DOT)
-        axes.set_xlim(left=0)
-    order = [name for name in _LOOKS if name in shown]
-    order.sort(key=list(tables["energy"].columns).index)
-    handles = [Patch(label=_WORDS.get(name, name), linewidth=0, **_LOOKS[name]) for name in order]
-    handles.append(Line2D([], [], label="one repetition", **DOT))
+    found = rows(runs, treatments.axis(runs))
+    times, energies = time_by_step(done, trials), energy_by_step(done)
+    time = quantity.duration(times.sum(axis=1, min_count=1))
+    energy = quantity.energy(energies.sum(axis=1, min_count=1))
+    modelled = ", modelled" if quantity.is_modelled(done["energy_method"]) else ""
+    panels = [
+        Panel(title, label, bars(found, table.reindex(runs.index) * scale.factor, _LOOKS))
+        for title, label, table, scale in (
+            ("time", f"wall time per run ({time.unit})", times, time),
+            ("energy", f"energy per run ({energy.unit}{modelled})", energies, energy),
+        )
+    ]
+    figure = draw(found, panels)
+    shown = {part for panel in panels for part in panel.frame["part"].dropna()}
+    handles = [
+        Patch(label=_WORDS.get(part, part), facecolor=_LOOKS[part])
+        for part in energies.columns
+        if part in shown
+    ]
+    handles.append(legend_entry("one repetition", **DOT))
     heading(figure, f"{experiment}, time and energy by lifecycle step", handles, columns=6)
-    counts = [len(here) for row in found if len(here := row.runs.intersection(done.index))]
+    counts = found.loc[done.index].groupby("place").size().tolist()
     footnote(
         figure,
         f"Bars: mean of the completed repetitions ({treatments.sentence_of_n(counts)}). Time of "

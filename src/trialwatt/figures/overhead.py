@@ -12,16 +12,16 @@ from trialwatt.analysis.intervals import ENOUGH, RESAMPLES, SEED, Summary
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences
 from trialwatt.figures.notes import conditions
-from trialwatt.figures.rows import bars_said, canvas, closed_up, legend_of, medians, rows, small
-from trialwatt.figures.style import (
-    BASELINE,
-    MUTED,
-    PAGE_IN,
-    footnote,
-    heading,
-    nothing,
-    styled,
+from trialwatt.figures.panels import (
+    Panel,
+    bars_said,
+    draw,
+    legend_of,
+    placed,
+    points,
+    rows,
 )
+from trialwatt.figures.style import BASELINE, footnote, heading, nothing, styled
 from trialwatt.figures.suts import in_order, of_control
 from trialwatt.metrics.dictionary import shown_in
 
@@ -44,41 +44,35 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
     axis = treatments.axis(done)
     others = done[~of_control(done)]
     controls = control(done)
-    pairs = [(row, controls(row.runs)) for row in rows(others, axis)]
-    pairs, all_rows = [(row, alike) for row, alike in pairs if len(alike)], len(pairs)
-    found = closed_up([row for row, _ in pairs])
-    if not found:
+    every = rows(others, axis)
+    found = every.groupby("place").filter(lambda row: len(controls(row.index)) > 0)
+    if found.empty:
         why = (
             f"there is no SUT and treatment that {name_of_control} ran too, with the same sampler."
         )
         return nothing(title, f"{why} {absent}")
-    columns = shown_in("overhead")
-    figure, panels = canvas(PAGE_IN, found, len(columns))
-    summaries: list[Summary] = []
-    for axes, column in zip(panels, columns, strict=True):
+    found = placed(found)
+    alike = {place: controls(row.index) for place, row in found.groupby("place")}
+    panels = []
+    for column in shown_in("overhead"):
         values = quantity.column(done, column.name)
-        furthest, points, middles = 1.0, {}, {}
-        for row, (_, controlled) in zip(found, pairs, strict=True):
-            mine, base = values[row.runs].dropna(), values[controlled].dropna()
-            here = ratio(mine, base)
-            if here.n == 0:
-                axes.text(0, row.place, " not on record", va="center", fontsize=6.5, color=MUTED)
-                continue
-            summaries.append(here)
-            each = mine / base.median()
-            furthest = max(furthest, here.high, each.max())
-            points.setdefault(row.sut, []).extend((point, row.place) for point in each)
-            middles.setdefault(row.sut, []).append((row.place, here))
-        for sut, middle in middles.items():
-            small(axes, sut, points[sut], filled=True)
-            medians(axes, sut, middle)
+        base = {place: values[those].dropna() for place, those in alike.items()}
+        mine = values[found.index]
+        middles = {
+            place: ratio(mine[row.index].dropna(), base[place])
+            for place, row in found.groupby("place")
+        }
+        each = mine / found["place"].map({place: those.median() for place, those in base.items()})
         modelled = column.from_energy and quantity.is_modelled(done["energy_method"])
+        label = f"{column.title}, ratio{' (modelled)' if modelled else ''}"
+        head = f"{column.short} ÷ {name_of_control}'s"
+        panels.append(Panel(head, label, points(found, each, middles)))
+    figure = draw(found, panels)
+    for axes in figure.axes:
         axes.axvline(1, zorder=0, **BASELINE)
-        axes.set_title(f"{column.short} ÷ {name_of_control}'s")
-        axes.set_xlabel(f"{column.title}, ratio{' (modelled)' if modelled else ''}")
-        axes.set_xlim(0, 1.06 * furthest)
-    heading(figure, title, legend_of(others, [row.sut for row in found]), columns=7)
-    footnote(figure, _note(done, name_of_control, summaries, all_rows - len(found)) + absent)
+    heading(figure, title, legend_of(others, found["sut"]), columns=7)
+    left_out = every["place"].nunique() - found["place"].nunique()
+    footnote(figure, _note(done, name_of_control, panels, left_out) + absent)
     return figure
 
 
@@ -140,12 +134,12 @@ def ratio(values: pd.Series, control: pd.Series) -> Summary:
     return Summary(middle, float(low), float(high), "bootstrap", n)
 
 
-def _note(runs: pd.DataFrame, name: str, summaries: list[Summary], left_out: int) -> str:
-    bars = bars_said(summaries).replace("smallest to largest value", "smallest to largest ratio")
-    bars = bars.replace("interval of the median", "interval of the ratio")
+def _note(runs: pd.DataFrame, name: str, panels: Sequence[Panel], left_out: int) -> str:
+    bars = bars_said(panel.frame for panel in panels)
+    bars = bars.replace("largest value", "largest ratio").replace("the median", "the ratio")
     said = (
         f"Large: ratio of the medians; small below it: each repetition ÷ {name}'s median"
-        f"{'; ' + bars if bars else ''}. {name[:1].upper()}{name[1:]} searches the same space "
+        f"{bars}. {name[:1].upper()}{name[1:]} searches the same space "
         "with the same sampler and budget, and no framework."
     )
     if left_out:

@@ -6,22 +6,25 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import seaborn.objects as so
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import conditions
+from trialwatt.figures.panels import legend_of
 from trialwatt.figures.style import (
-    MUTED,
     PAGE_IN,
+    STEPWISE,
     blank,
     footnote,
     heading,
+    legend_entry,
     nothing,
+    plot,
     styled,
 )
 from trialwatt.figures.suts import in_order, mark
@@ -51,46 +54,79 @@ def pareto(
     energy, score = (quantity.column(shown, n) for n in ("job_energy_kwh", "best_score"))
     if not (energy.notna() & score.notna()).any():
         return nothing(title, f"no run has both an energy and a score on record. {absent}")
-    figure = blank(PAGE_IN, 3.9)
-    left, right = figure.subplots(1, 2)
-    scale = quantity.energy(energy)
-    for group in groups(shown):
-        members = group.runs.index
-        for status, filled in (("completed", True), ("deadline", False)):
-            these = members[shown["status"][members] == status]
-            _points(left, energy[these] * scale.factor, score[these], group.sut, 4, filled)
+    mine = trials[trials["folder"].isin(shown["folder"])] if len(trials) else shown.iloc[:0]
+    cost, value = (quantity.column(mine, n) for n in ("energy_kwh", "score"))
     best = front(energy, score)
-    _line(left, energy[best] * scale.factor, score[best], "black")
-    left.set_title(f"runs (n = {int((energy.notna() & score.notna()).sum())})")
-    left.set_ylabel("best validation score")
-    left.set_xlabel(f"energy per job ({quantity.head('job_energy_kwh', scale, shown)})")
-
-    mine = trials[trials["folder"].isin(shown["folder"])] if len(trials) else trials
-    if len(mine):
-        cost, value = (quantity.column(mine, n) for n in ("energy_kwh", "score"))
-        scale = quantity.energy(cost)
-        for sut in in_order(mine["sut"]):
-            these = mine.index[(mine["sut"] == sut) & cost.notna() & value.notna()]
-            _points(right, cost[these] * scale.factor, value[these], sut, 2.2, True, len(mine))
-        for sut in in_order(mine["sut"]):
-            these = mine.index[mine["sut"] == sut]
-            best_trials = front(cost[these], value[these])
-            _line(right, cost[best_trials] * scale.factor, value[best_trials], mark(sut).colour)
-        right.set_xlabel(f"energy per trial ({quantity.head('job_energy_kwh', scale, shown)})")
-    right.set_title(f"trials (n = {len(mine)})")
-    right.set_ylabel("validation score")
-    for axes, values in ((left, energy), (right, quantity.column(mine, "energy_kwh"))):
-        known = values[values > 0]
-        if len(known) and known.max() / known.min() >= _LOG_FROM:
-            axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-            axes.xaxis.set_minor_formatter(NullFormatter())
-        else:
-            axes.set_xlim(left=0)
-    heading(figure, title, _handles(shown), columns=7)
+    every = _points(shown, energy, score, pointsize=4, alpha=0.65)
+    each = _points(mine, cost, value, pointsize=2.2, alpha=0.3)
+    fronts = [every.loc[best].assign(colour="black")]
+    fronts += [
+        each.loc[front(of_sut["energy"], of_sut["score"])] for _, of_sut in each.groupby("sut")
+    ]
+    titles = (f"runs (n = {len(every)})", f"trials (n = {len(mine)})")
+    figure = blank(PAGE_IN, 3.9)
+    _draw(figure, every, each, fronts, titles)
+    for axes, values, what, of in zip(
+        figure.axes, (energy, cost), ("job", "trial"), ("best ", ""), strict=True
+    ):
+        unit = quantity.head("job_energy_kwh", quantity.energy(values), shown)
+        axes.set(xlabel=f"energy per {what} ({unit})", ylabel=f"{of}validation score")
+        axes.yaxis.label.set_visible(True)
+        _spread(axes, values)
+    handles = legend_of(shown, in_order(shown["sut"]))
+    handles.append(legend_entry("front of all runs", color="black", linestyle="-", linewidth=1))
+    heading(figure, title, handles, columns=7)
     footnote(figure, f"{_winners(shown, best)}\n{conditions(shown)}{absent}")
     return figure
+
+
+def _points(table: pd.DataFrame, energy: pd.Series, score: pd.Series, **look) -> pd.DataFrame:
+    """A line per run or trial that has both: energy (scaled), score, and how it looks."""
+    frame = pd.DataFrame({"energy": energy * quantity.energy(energy).factor, "score": score})
+    sut = table["sut"].astype(str)
+    colour = sut.map(lambda name: mark(name).colour)
+    completed = table["status"] != "deadline" if "status" in table else True
+    frame = frame.assign(sut=sut, colour=colour, completed=completed, **look)
+    frame["alpha"] = frame["alpha"].where(frame["completed"], 1.0)
+    return frame.dropna(subset=["energy", "score"])
+
+
+def _draw(
+    figure: Figure,
+    every: pd.DataFrame,
+    each: pd.DataFrame,
+    fronts: Sequence[pd.DataFrame],
+    titles: tuple[str, str],
+) -> None:
+    """Two panels: all points, and the fronts as steps; a front of one point is a circle."""
+    whole, *of_suts = (
+        best.rename(columns={"score": "best" if len(best) > 1 else "alone"}) for best in fronts
+    )
+    runs, trials = pd.concat([every, whole]), pd.concat([each, *of_suts])
+    pieces = zip((runs, trials), titles, strict=True)
+    frame = pd.concat([piece.assign(panel=title) for piece, title in pieces], ignore_index=True)
+    look = {"marker": "sut", "fill": "completed", "pointsize": "pointsize", "alpha": "alpha"}
+    dots = so.Dot(edgewidth=0.4, artist_kws={"rasterized": len(frame) > _RASTER_FROM})
+    drawing = plot(frame, x="energy", color="colour").facet("panel", order=titles)
+    drawing = drawing.share(x=False, y=False).scale(pointsize=None, alpha=None)
+    drawing = drawing.add(dots, y="score", legend=False, **look)
+    if "best" in frame:
+        drawing = drawing.add(so.Line(linewidth=1, artist_kws=STEPWISE), y="best", legend=False)
+    if "alone" in frame:
+        drawing = drawing.add(so.Dot(pointsize=7, fill=False, edgewidth=1), y="alone", legend=False)
+    drawing.label(x="", y="", title=str).on(figure).plot()
+
+
+def _spread(axes: Axes, energy: pd.Series) -> None:
+    """A logarithmic axis where energies are far apart, else one from zero."""
+    known = energy[energy > 0]
+    if known.empty or known.max() / known.min() < _LOG_FROM:
+        axes.set_xlim(left=0)
+        return
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def front(energy: pd.Series, score: pd.Series) -> pd.Index:
@@ -102,43 +138,6 @@ def front(energy: pd.Series, score: pd.Series) -> pd.Index:
     table = table.sort_values(["energy", "score"], ascending=[True, False], kind="stable")
     before = table["score"].cummax().shift(fill_value=-np.inf)
     return table.index[table["score"] > before]
-
-
-def _points(
-    axes: Axes, x: pd.Series, y: pd.Series, sut: str, size: float, filled: bool, many: int = 0
-) -> None:
-    colour, marker = mark(sut)
-    axes.plot(
-        x,
-        y,
-        linestyle="none",
-        marker=marker,
-        markersize=size,
-        markerfacecolor=colour if filled else "none",
-        markeredgecolor=colour,
-        markeredgewidth=0.4,
-        alpha=(0.65 if size > 3 else 0.3) if filled else 1,
-        rasterized=many > _RASTER_FROM,
-    )
-
-
-def _line(axes: Axes, x: pd.Series, y: pd.Series, colour: str) -> None:
-    alone = {"marker": "o", "markersize": 7, "markerfacecolor": "none"} if len(x) == 1 else {}
-    axes.plot(x, y, color=colour, linewidth=1, drawstyle="steps-post", zorder=5, **alone)
-
-
-def _handles(runs: pd.DataFrame) -> list[Line2D]:
-    handles = [
-        Line2D([], [], color=mark(sut).colour, marker=mark(sut).marker, linestyle="none", label=sut)
-        for sut in in_order(runs["sut"])
-    ]
-    handles.append(Line2D([], [], color="black", linewidth=1, label="front of all runs"))
-    if (runs["status"] == "deadline").any():
-        hollow = {"marker": "o", "markerfacecolor": "none", "markersize": 3}
-        handles.append(
-            Line2D([], [], color=MUTED, linestyle="none", label="ended by deadline", **hollow)
-        )
-    return handles
 
 
 def _winners(runs: pd.DataFrame, best: pd.Index) -> str:

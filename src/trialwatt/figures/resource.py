@@ -6,17 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+import seaborn.objects as so
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.transforms import ScaledTranslation, Transform
 
-from trialwatt.analysis.intervals import Summary, summary
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.groups import Group, groups
 from trialwatt.figures.notes import conditions
-from trialwatt.figures.rows import bars_said
+from trialwatt.figures.panels import bars_said, points
 from trialwatt.figures.style import (
     BASELINE,
     MUTED,
@@ -24,7 +23,9 @@ from trialwatt.figures.style import (
     blank,
     footnote,
     heading,
+    legend_entry,
     nothing,
+    plot,
     styled,
 )
 from trialwatt.figures.suts import mark
@@ -32,15 +33,9 @@ from trialwatt.metrics.dictionary import shown_in
 from trialwatt.records.outcome import FAILED
 
 DASHES = ("-", "--", "-.", ":")
-RING = {
-    "marker": "o",
-    "markersize": 9,
-    "markerfacecolor": "none",
-    "markeredgewidth": 1.1,
-    "linestyle": "none",
-}
-CROSS = {"marker": "x", "markersize": 4.5, "linestyle": "none"}
-HOLE = {"marker": "$?$", "markersize": 6, "linestyle": "none", "markeredgewidth": 0.2}
+RING = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.1}
+CROSS = {"marker": "x", "markersize": 4.5}
+HOLE = {"marker": "$?$", "markersize": 6, "markeredgewidth": 0.2}
 PANEL_PT = 200
 """Width of a panel's data, in points, roughly."""
 
@@ -61,46 +56,106 @@ def resource(
     """
     if runs.empty:
         return nothing(experiment, no_runs(unavailable))
-    axis = treatments.axis(runs)
-    axis = _with_unavailable(axis, unavailable)
+    axis = _with_unavailable(treatments.axis(runs), unavailable)
     found = groups(runs)
+    placed = _placed(runs, found, axis, converged)
+    frames = []
     figure = blank(PAGE_IN, 5.2)
-    slot = min(9.0, 0.8 * axis.gap / axis.span * PANEL_PT / len(found))
-    summaries: list[Summary] = []
-    rings = False
-    panels = shown_in("resource")
-    drawn = figure.subplots(-(-len(panels) // 2), 2, sharex=True).flat
-    for axes, column in zip(drawn, panels, strict=False):
-        name = column.name
-        scale = quantity.of_column(name, quantity.column(runs, name), runs)
-        axes.set_title(column.heading)
-        axes.set_ylabel(f"{column.label} ({quantity.head(name, scale, runs)})")
-        for index, group in enumerate(found):
-            shift = (index - (len(found) - 1) / 2) * slot
-            beside = (
-                _moved(axes, shift),
-                _moved(axes, shift + min(4.5, 0.6 * slot)),
-                _moved(axes, shift, up=HOLE["markersize"]),
-            )
-            step = _step(sweep_of(group, converged), axis)
-            curve = _curve(axes, group, name, scale.factor, axis, beside)
-            summaries += curve.values()
-            if step in curve:
-                rings = True
-                _ring(axes, step, curve[step].median, group.sut, beside[0])
-        highest = (quantity.column(runs, name) * scale.factor).max()
-        _finish(axes, axis, runs, highest if highest > 0 else 1.0)
-        if not math.isfinite(highest):
-            axes.set_yticks([])
-            middle = {"ha": "center", "va": "center", "transform": axes.transAxes}
-            axes.text(0.5, 0.5, "not on record", color=MUTED, **middle)
-    for axes in figure.axes[2:]:
+    columns = shown_in("resource")
+    for column in columns:
+        values = quantity.column(runs, column.name)
+        values *= quantity.of_column(column.name, values, runs).factor
+        top = values.max() if values.max() > 0 else 1.0
+        frames.append(_marked(points(placed, values), top).assign(panel=column.heading))
+    _draw(figure, pd.concat(frames, ignore_index=True), axis)
+    for axes, frame, column in zip(figure.axes, frames, columns, strict=True):
+        scale = quantity.of_column(column.name, quantity.column(runs, column.name), runs)
+        axes.set_ylabel(f"{column.label} ({quantity.head(column.name, scale, runs)})")
+        axes.yaxis.label.set_visible(True)
+        _finish(axes, axis, runs, frame["value"].max())
+    for axes in figure.axes[-2:]:
         axes.set_xlabel(axis.label)
+    rings = any(frame["ring"].notna().any() for frame in frames)
     heading(figure, experiment, _handles(runs, found, axis, rings), columns=7)
-    ends = [(group.name, sweep_of(group, converged)) for group in found]
-    absent = absences(runs, unavailable)
-    footnote(figure, _note(runs, axis, summaries, [e for e in ends if e[1]]) + absent)
+    ends = [(group.name, end) for group in found if (end := sweep_of(group, converged))]
+    footnote(figure, _note(runs, axis, frames, ends) + absences(runs, unavailable))
     return figure
+
+
+def _placed(
+    runs: pd.DataFrame, found: list[Group], axis: treatments.Axis, converged: Sequence[Mapping]
+) -> pd.DataFrame:
+    """On the index of runs, where each is drawn (x) and how its group looks.
+
+    place: of the median, beside those of other groups; beside: of the repetition, so that no
+    median hides it. is_step, never, failed: whether its treatment is the converged step of its
+    group, has no completed run as it is infeasible, and has a failed one.
+    """
+    at = treatments.key(runs).map(axis.positions).astype(float)
+    point = axis.span / PANEL_PT
+    slot = min(9 * point, 0.8 * axis.gap / len(found))
+    pieces = []
+    for number, group in enumerate(found):
+        here, status = at[group.runs.index], group.runs["status"]
+        has = {
+            each: (status == each).groupby(here).transform("any")
+            for each in ("completed", "infeasible", FAILED)
+        }
+        place = here + (number - (len(found) - 1) / 2) * slot
+        piece = pd.DataFrame({"sut": group.sut, "status": status, "place": place})
+        looks = {"colour": mark(group.sut).colour, "face": _face(group), "edge": _edge(group)}
+        pieces.append(
+            piece.assign(
+                group=number,
+                dashes=DASHES[group.order % len(DASHES)],
+                beside=place + min(4.5 * point, 0.6 * slot),
+                is_step=here == _step(sweep_of(group, converged), axis),
+                never=has["infeasible"] & ~has["completed"],
+                failed=has[FAILED],
+                **looks,
+            )
+        )
+    return pd.concat(pieces)
+
+
+def _marked(frame: pd.DataFrame, top: float) -> pd.DataFrame:
+    """With the heights of what is drawn once per place: ring, cross and question mark.
+
+    Medians come first, from left to right, so that a line over them breaks only where one lacks.
+    """
+    once = frame["n"].notna()
+    return frame.assign(
+        ring=frame["median"].where(frame["is_step"]),
+        cross=(0.0 * frame["place"]).where(once & frame["never"]),
+        hole=(0.0 * frame["place"] + 0.05 * top).where(once & frame["failed"]),
+        repeated=~once,
+    ).sort_values(["repeated", "place"], kind="stable")
+
+
+def _draw(figure: Figure, frame: pd.DataFrame, axis: treatments.Axis) -> None:
+    """Every repetition, its group's medians with their bars, and the marks of places."""
+    over = {"clip_on": False, "zorder": 5}
+    small = so.Dot(pointsize=2.6, edgewidth=0.4, alpha=0.6)
+    large = so.Dot(pointsize=4, artist_kws={"zorder": 4})
+    looks = {"color": "face", "edgecolor": "edge", "marker": "sut"}
+    layers = (
+        (small, "beside", "value", {"marker": "sut", "fill": "completed"}),
+        (so.Range(linewidth=0.8), "place", "low", {"ymin": "low", "ymax": "high"}),
+        (so.Path(), "place", "median", {"linestyle": "dashes", "group": "group"}),
+        (large, "place", "median", looks),
+        (so.Dot(pointsize=9, fill=False, edgewidth=1.1), "place", "ring", {}),
+        (so.Dot(marker="x", pointsize=4.5, artist_kws=over), "place", "cross", {}),
+        (so.Dot(marker="$?$", pointsize=6, artist_kws=over), "place", "hole", {}),
+    )
+    drawing = plot(frame, color="colour").facet("panel", wrap=2).share(y=False)
+    for marks, x, y, mapped in layers:
+        is_drawn = not (axis.is_words and "linestyle" in mapped)  # nothing lies between words
+        if is_drawn and frame[y].notna().any():
+            drawing = drawing.add(marks, orient="x", legend=False, x=x, y=y, **mapped)
+    drawing = drawing.scale(
+        fillcolor=None, edgecolor=None, linestyle={each: each for each in DASHES}
+    )
+    drawing.label(x="", y="", title=str).on(figure).plot()
 
 
 def _with_unavailable(axis: treatments.Axis, unavailable: Sequence[Mapping]) -> treatments.Axis:
@@ -135,106 +190,29 @@ def _step(state: Mapping | None, axis: treatments.Axis) -> float | None:
     return axis.positions.get(float(value))
 
 
-def _ring(axes: Axes, place: float, value: float, sut: str, moved: Transform) -> None:
-    axes.plot([place], [value], color=mark(sut).colour, transform=moved, zorder=6, **RING)
-
-
-def _moved(axes: Axes, points: float, up: float = 0) -> Transform:
-    """Data coordinates, moved to the side, so that one SUT's marks do not hide another's."""
-    return axes.transData + ScaledTranslation(points / 72, up / 72, axes.figure.dpi_scale_trans)
-
-
-def _face(group: Group, colour: str) -> str:
+def _face(group: Group) -> str:
     """White where a SUT stands for itself again, with another sampler or testbed."""
-    return "white" if group.order else colour
+    return "white" if group.order else mark(group.sut).colour
 
 
-def _curve(
-    axes: Axes,
-    group: Group,
-    name: str,
-    factor: float,
-    axis: treatments.Axis,
-    beside: tuple[Transform, Transform, Transform],
-) -> dict[float, Summary]:
-    """Draw one group's median line, bars and points; returns the summary of each place.
-
-    beside: where the line and bars are, where the points, so that no median hides them, and
-    where the marks of failed runs.
-    """
-    colour, marker = mark(group.sut)
-    on_line, aside, above = beside
-    runs = group.runs
-    places = treatments.key(runs).map(axis.positions).astype(float)
-    values = quantity.column(runs, name) * factor
-    done, late = runs["status"] == "completed", runs["status"] == "deadline"
-    for rows, face in ((done, colour), (late, "none")):
-        axes.plot(
-            places[rows],
-            values[rows],
-            linestyle="none",
-            marker=marker,
-            markersize=2.6,
-            markerfacecolor=face,
-            markeredgecolor=colour,
-            markeredgewidth=0.4,
-            alpha=0.6 if rows is done else 1,
-            transform=aside,
-        )
-    found = {place: summary(values[done & (places == place)]) for place in sorted(places.unique())}
-    never = runs["status"].eq("infeasible").groupby(places).any()
-    crosses = [place for place in found if never[place] and not done[places == place].any()]
-    holes = sorted(set(places[runs["status"] == FAILED]))
-    for at, how, moved in ((crosses, CROSS, on_line), (holes, HOLE, above)):
-        if at:
-            zero = [0] * len(at)
-            axes.plot(at, zero, color=colour, clip_on=False, transform=moved, zorder=5, **how)
-
-    known = {place: each for place, each in found.items() if each.n}
-    if not known:
-        return {}
-    medians = [each.median for each in known.values()]
-    axes.errorbar(
-        list(known),
-        medians,
-        [
-            [each.median - each.low for each in known.values()],
-            [each.high - each.median for each in known.values()],
-        ],
-        fmt="none",
-        ecolor=colour,
-        elinewidth=0.8,
-        capsize=2,
-        capthick=0.8,
-        transform=on_line,
-    )
-    axes.plot(  # over all places, so that the line breaks where one has no median
-        list(found),
-        [each.median for each in found.values()],
-        color=colour,
-        linestyle="none" if axis.is_words else DASHES[group.order % len(DASHES)],
-        linewidth=1.2,
-        marker=marker,
-        markersize=4,
-        markerfacecolor=_face(group, colour),
-        markeredgecolor=colour if group.order else "white",
-        markeredgewidth=0.5,
-        zorder=4,
-        transform=on_line,
-    )
-    return known
+def _edge(group: Group) -> str:
+    return mark(group.sut).colour if group.order else "white"
 
 
-def _finish(axes: Axes, axis: treatments.Axis, runs: pd.DataFrame, top: float) -> None:
+def _finish(axes: Axes, axis: treatments.Axis, runs: pd.DataFrame, highest: float) -> None:
     shown = treatments.shown_ticks(axis)
     axes.set_xticks([axis.positions[k] for k in shown], [axis.ticks[k] for k in shown])
     axes.tick_params(labelbottom=True)
     places = sorted(axis.positions.values())
     axes.set_xlim(places[0] - axis.margin, places[-1] + axis.margin)
     axes.grid(visible=False, axis="x")
-    axes.set_ylim(0, top * 1.08)
+    axes.set_ylim(0, 1.08 * highest if highest > 0 else 1.08)
     for place in _baselines(axis, runs):
         axes.axvline(place, zorder=0, **BASELINE)
+    if math.isnan(highest):
+        axes.set_yticks([])
+        middle = {"ha": "center", "va": "center", "transform": axes.transAxes}
+        axes.text(0.5, 0.5, "not on record", color=MUTED, **middle)
 
 
 def _baselines(axis: treatments.Axis, runs: pd.DataFrame) -> list[float]:
@@ -247,48 +225,44 @@ def _baselines(axis: treatments.Axis, runs: pd.DataFrame) -> list[float]:
 def _handles(
     runs: pd.DataFrame, found: list[Group], axis: treatments.Axis, rings: bool
 ) -> list[Line2D]:
-    handles = []
-    for group in found:
-        colour, marker = mark(group.sut)
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=colour,
-                marker=marker,
-                markersize=5,
-                markerfacecolor=_face(group, colour),
-                linestyle=DASHES[group.order % len(DASHES)],
-                linewidth=1.2,
-                label=group.name,
-            )
+    handles = [
+        legend_entry(
+            group.name,
+            color=mark(group.sut).colour,
+            marker=mark(group.sut).marker,
+            markersize=5,
+            markerfacecolor=_face(group),
+            linestyle=DASHES[group.order % len(DASHES)],
         )
-    plain = {"color": MUTED, "linestyle": "none"}
-    if rings:
-        handles.append(Line2D([], [], color=MUTED, label="converged step", **RING))
-    if (runs["status"] == "infeasible").any():
-        handles.append(Line2D([], [], label="infeasible", **CROSS, color=MUTED))
-    if (runs["status"] == FAILED).any():
-        handles.append(Line2D([], [], label="failed: not known", **HOLE, color=MUTED))
-    if (runs["status"] == "deadline").any():
-        hollow = {"marker": "o", "markerfacecolor": "none", "markersize": 3}
-        handles.append(Line2D([], [], label="ended by deadline", **hollow, **plain))
-    if _baselines(axis, runs):
-        handles.append(Line2D([], [], label="baseline", **BASELINE))
-    return handles
+        for group in found
+    ]
+    hollow = {"marker": "o", "markerfacecolor": "none", "markersize": 3}
+    shown = runs["status"].eq
+    marks = (
+        (rings, "converged step", RING),
+        (shown("infeasible").any(), "infeasible", CROSS),
+        (shown(FAILED).any(), "failed: not known", HOLE),
+        (shown("deadline").any(), "ended by deadline", hollow),
+        (bool(_baselines(axis, runs)), "baseline", BASELINE),
+    )
+    return handles + [
+        legend_entry(words, **{"color": MUTED} | look)
+        for is_there, words, look in marks
+        if is_there
+    ]
 
 
 def _note(
     runs: pd.DataFrame,
     axis: treatments.Axis,
-    summaries: list[Summary],
+    frames: list[pd.DataFrame],
     ends: Sequence[tuple[str, Mapping]],
 ) -> str:
     """ends: name of a group and how its sweep ended."""
-    bars = bars_said(summaries)
+    bars = bars_said(frames)
     middle = "Large" if axis.is_words else "Line"
     lines = [
-        f"{middle}: median; points beside it: every repetition{'; ' + bars if bars else ''}. "
+        f"{middle}: median; points beside it: every repetition{bars}. "
         "TWH: over all started trials.",
         conditions(runs),
     ]

@@ -15,9 +15,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import matplotlib.style
+import pandas as pd
+import seaborn as sns
+import seaborn.objects as so
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from trialwatt.figures.suts import mark
 from trialwatt.files import write_whole
 from trialwatt.provenance.embed import FIGURES, PNG_KEY, encode, write_sidecar
 
@@ -48,6 +53,8 @@ WASTE = {name: OUTCOMES[name] for name in ("failed", "pruned", "duplicate")}
 MUTED = "#666666"
 BASELINE = {"color": MUTED, "linewidth": 0.8, "linestyle": (0, (1, 2))}
 """The line that marks the baseline."""
+STEPWISE = {"drawstyle": "steps-post", "zorder": 5}
+"""Of a line that keeps its height until the next point."""
 _MUTED_SET = (
     "#332288",
     "#CC6677",
@@ -62,43 +69,27 @@ _MUTED_SET = (
 _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 
 _LOOK = {
-    "font.size": 8.16,
-    "text.color": ".15",
-    "axes.labelcolor": ".15",
-    "xtick.color": ".15",
-    "ytick.color": ".15",
-    "lines.solid_capstyle": "round",
-    "lines.linewidth": 1.2,
-    "lines.markersize": 4.8,
-    "patch.edgecolor": "w",
-    "patch.force_edgecolor": True,
-    "patch.linewidth": 0.8,
+    **sns.axes_style("ticks"),
+    **sns.plotting_context("paper", font_scale=0.8),
     "font.family": ["DejaVu Sans"],  # shipped with matplotlib, so it is the same everywhere
     "font.sans-serif": ["DejaVu Sans"],
     "mathtext.fontset": "dejavusans",
     "axes.grid": True,
     "grid.color": "#E6E6E6",
     "grid.linewidth": 0.5,
-    "axes.axisbelow": True,
     "axes.linewidth": 0.7,
     "axes.edgecolor": "#333333",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlesize": 8,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 7.5,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
     "xtick.major.width": 0.7,
     "ytick.major.width": 0.7,
     "xtick.major.size": 3,
     "ytick.major.size": 3,
-    "legend.fontsize": 7.5,
     "legend.frameon": False,
     "hatch.linewidth": 0.4,
     "text.hinting": "none",  # so that text is as wide at any resolution
-    "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "figure.dpi": 100,
     "savefig.dpi": 200,
@@ -113,6 +104,24 @@ _LOOK = {
 def look():
     """The look as a context; settings of the user's own matplotlib have no say in it."""
     return matplotlib.style.context(["default", _LOOK])
+
+
+def plot(data: pd.DataFrame, **mapping: str) -> so.Plot:
+    """A plot in our look, to which marks are added.
+
+    A column mapped to colour holds the colour itself; one mapped to a marker the name of a SUT.
+    """
+    markers = {sut: mark(sut).marker for sut in data["sut"].dropna().unique()}
+    return (
+        so.Plot(data, **mapping)
+        .theme(_LOOK)
+        .scale(color=None, marker=markers, fill={True: True, False: False})
+    )
+
+
+def legend_entry(label: str, **look) -> Line2D:
+    """An entry of a legend: a mark, unless it is given a line."""
+    return Line2D([], [], label=label, **{"linestyle": "none", "linewidth": 1.2} | look)
 
 
 def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:

@@ -6,13 +6,22 @@ import re
 from collections.abc import Mapping
 
 import pandas as pd
+import seaborn.objects as so
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from trialwatt.figures.style import OUTCOMES, PAGE_IN, blank, footnote, heading, nothing, styled
+from trialwatt.figures.style import (
+    OUTCOMES,
+    PAGE_IN,
+    blank,
+    footnote,
+    heading,
+    nothing,
+    plot,
+    styled,
+)
 
 # How much of the outcome's colour a step shows; the rest is white.
 _SHADES = {"import": 0.2, "load": 0.4, "train": 1.0, "validate": 0.7}
@@ -73,48 +82,32 @@ def _lanes(axes: Axes, events: pd.DataFrame, workers: list[str]) -> None:
     end = float(events["end_s"].max())
     axes.barh(list(lane.values()), end - begin, left=begin, height=0.8, zorder=0.5, **_IDLE)
 
-    places = events["worker"].astype(str).map(lane)
-    looks = events["outcome"].fillna("unknown").astype(str), events["step"].astype(str)
-    for (outcome, step), rows in events.groupby([*looks]):
-        boxes = [
-            ((a, y - 0.4), (a, y + 0.4), (b, y + 0.4), (b, y - 0.4))
-            for a, b, y in zip(rows["start_s"], rows["end_s"], places[rows.index], strict=True)
-        ]
-        axes.add_collection(
-            PolyCollection(
-                boxes,
-                facecolors=[_shade(outcome, step)],
-                linewidths=0,
-                rasterized=len(events) > _RASTER_FROM,
-            )
-        )
-    _borders(axes, events, places)
+    looks = zip(events["outcome"].fillna("unknown"), events["step"], strict=True)
+    frame = events.assign(
+        lane=events["worker"].astype(str).map(lane),
+        sut="",
+        colour=[_shade(str(outcome), str(step)) for outcome, step in looks],
+    )
+    starts = frame.loc[frame.groupby("trial")["start_s"].idxmin()]
+    drawing = plot(frame, x="end_s", y="lane", color="colour")
+    bars = so.Bars(width=0.8, alpha=1, edgewidth=0)
+    drawing = drawing.add(bars, orient="y", legend=False, baseline="start_s")
+    drawing.label(x="", y="").on(axes).plot()
+    axes.collections[-1].set_rasterized(len(events) > _RASTER_FROM)
+    if len(events) <= _RASTER_FROM:  # a thin line tells two trials in a row apart
+        low, high = starts["lane"] - 0.4, starts["lane"] + 0.4
+        axes.vlines(starts["start_s"], low, high, colors="white", linewidth=0.7, zorder=3)
     every = -(-len(workers) // _MAX_LABELS)
     axes.set_yticks(range(0, len(workers), every), workers[::every])
     axes.set_ylim(len(workers) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False)
+    axes.label_outer()
 
 
-def _borders(axes: Axes, events: pd.DataFrame, places: pd.Series) -> None:
-    """A thin white line where a trial starts, so that two in a row can be told apart."""
-    if len(events) > _RASTER_FROM:
-        return
-    starts = events.assign(place=places).groupby("trial").agg({"start_s": "min", "place": "first"})
-    axes.vlines(
-        starts["start_s"],
-        starts["place"] - 0.4,
-        starts["place"] + 0.4,
-        colors="white",
-        linewidth=0.7,
-        zorder=3,
-    )
-
-
-def _shade(outcome: str, step: str) -> tuple[float, float, float]:
+def _shade(outcome: str, step: str) -> str:
     share = _SHADES.get(step, 1.0)
-    red, green, blue = to_rgb(OUTCOMES.get(outcome, "#999999"))
-    return tuple(1 - share * (1 - part) for part in (red, green, blue))
+    return to_hex([1 - share * (1 - part) for part in to_rgb(OUTCOMES.get(outcome, "#999999"))])
 
 
 def _handles(outcomes: set[str], steps: set[str]) -> list[Patch]:

@@ -17,8 +17,8 @@ from trialwatt.config.models import Choices, Range, Space
 from trialwatt.figures import treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import place
-from trialwatt.figures.rows import Row, legend_of, rows, what_became
-from trialwatt.figures.style import MUTED, PAGE_IN, blank, footnote, heading, nothing, styled
+from trialwatt.figures.panels import became, legend_of, rows, say
+from trialwatt.figures.style import PAGE_IN, blank, footnote, heading, nothing, styled
 from trialwatt.figures.suts import mark
 from trialwatt.figures.treatments import LOG_FROM
 
@@ -72,8 +72,9 @@ def winners(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] 
         _offers(axes, found, runs, name, one)
         _dots(axes, found, won[won["name"] == name], one)
         _finish(axes, name, one, min(len(chosen), _ACROSS))
-    _say_unknown(panels[0], found, runs, set(won["run"]))
-    heading(figure, title, legend_of(runs.iloc[:0], [row.sut for row in found]), columns=7)
+    told = found["place"].isin(found.loc[won["run"], "place"])
+    say(panels[0], became(found[~told]).replace("", "unknown"))
+    heading(figure, title, legend_of(runs.iloc[:0], found["sut"]), columns=7)
     footnote(figure, _note(runs, won, found, scales) + absent)
     return figure
 
@@ -94,51 +95,46 @@ def scale(name: str, offered: Sequence[Space], won: pd.Series) -> Scale:
     return Scale([], [] if ranges else numbers, low, high, log and low > 0)
 
 
-def _canvas(found: list[Row], count: int) -> tuple[Figure, list[Axes]]:
+def _canvas(found: pd.DataFrame, count: int) -> tuple[Figure, list[Axes]]:
     """Panels that share their rows, at most _ACROSS in a line."""
-    across = min(count, _ACROSS)
+    across, row = min(count, _ACROSS), found.drop_duplicates("place")
     lines = -(-count // across)
-    height = max(0.8, 0.19 * len(found) + 0.08 * len({row.sut for row in found})) + 0.65
+    height = max(0.8, 0.19 * len(row) + 0.08 * row["sut"].nunique()) + 0.65
     figure = blank(PAGE_IN, 1.1 + lines * height)
     grid = figure.subplots(lines, across, sharey=True, squeeze=False)
     for axes in grid.flat[count:]:
         axes.set_visible(False)
-    grid[0, 0].set_yticks([row.place for row in found], [row.label for row in found])
-    grid[0, 0].set_ylim(max(row.place for row in found) + 0.7, -0.7)
+    grid[0, 0].set_yticks(row["place"], row["label"])
+    grid[0, 0].set_ylim(row["place"].max() + 0.7, -0.7)
     return figure, list(grid.flat[:count])
 
 
-def _offers(axes: Axes, found: list[Row], runs: pd.DataFrame, name: str, one: Scale) -> None:
+def _offers(axes: Axes, found: pd.DataFrame, runs: pd.DataFrame, name: str, one: Scale) -> None:
     """What each row's own search space offered: a line over a range, a tick at each choice."""
-    for row in found:
-        texts = runs.loc[row.runs, "space"] if "space" in runs else ()
+    for row, here in found.groupby("place"):
+        texts = runs.loc[here.index, "space"] if "space" in runs else ()
         for axis in (space[name] for space in spaces(texts) if name in space):
             if isinstance(axis, Range):
-                axes.hlines(row.place, axis.low, axis.high, color=OFFERED, linewidth=0.8, zorder=1)
+                axes.hlines(row, axis.low, axis.high, color=OFFERED, linewidth=0.8, zorder=1)
                 continue
             at = [one.at(value) for value in axis.choices]
-            axes.vlines(at, row.place - 0.36, row.place + 0.36, color=OFFERED, linewidth=0.8)
+            axes.vlines(at, row - 0.36, row + 0.36, color=OFFERED, linewidth=0.8)
 
 
-def _dots(axes: Axes, found: list[Row], won: pd.DataFrame, one: Scale) -> None:
+def _dots(axes: Axes, found: pd.DataFrame, won: pd.DataFrame, one: Scale) -> None:
     """A dot for each run, those of a row one under another so that none hides behind another."""
-    at = {run: one.at(value) for run, value in zip(won["run"], won["value"], strict=True)}
-    points = []
-    for row in found:
-        mine = [run for run in row.runs if run in at]
-        step = min(0.24, 0.66 / max(1, len(mine) - 1))
-        for number, run in enumerate(mine):
-            down = (number - (len(mine) - 1) / 2) * step
-            points.append((at[run], row.place + down, row.sut))
-    suts = list(dict.fromkeys(row.sut for row in found))
+    at = won.set_index("run")["value"].map(one.at)
+    shown = found[found.index.isin(at.index)].assign(value=at)
+    in_row = shown.groupby("place")["place"]
+    last = in_row.transform("size") - 1
+    step = (0.66 / last.clip(lower=1)).clip(upper=0.24)
+    suts = shown["sut"].unique()
     seaborn.scatterplot(
-        pd.DataFrame(points, columns=["value", "place", "sut"]),
+        shown.assign(place=shown["place"] + (in_row.cumcount() - last / 2) * step),
         x="value",
         y="place",
         hue="sut",
         style="sut",
-        hue_order=suts,
-        style_order=suts,
         palette={sut: mark(sut).colour for sut in suts},
         markers={sut: mark(sut).marker for sut in suts},
         s=11,
@@ -181,22 +177,6 @@ def _short(value: float) -> str:
     return power if float(power) == value and len(power) < len(plain) else plain
 
 
-def _say_unknown(axes: Axes, found: list[Row], runs: pd.DataFrame, known: set) -> None:
-    """In the first panel: why a row has no dot."""
-    for row in found:
-        if known.isdisjoint(row.runs):
-            said = what_became(runs["status"][row.runs]) or "unknown"
-            axes.text(
-                0.04,
-                row.place,
-                said,
-                transform=axes.get_yaxis_transform(),
-                va="center",
-                fontsize=6.5,
-                color=MUTED,
-            )
-
-
 def _fixed(scales: Mapping[str, Scale]) -> str:
     """The hyperparameters that have one value in all runs; empty where there are none."""
     same = {
@@ -209,10 +189,10 @@ def _fixed(scales: Mapping[str, Scale]) -> str:
 
 
 def _note(
-    runs: pd.DataFrame, won: pd.DataFrame, found: list[Row], scales: Mapping[str, Scale]
+    runs: pd.DataFrame, won: pd.DataFrame, found: pd.DataFrame, scales: Mapping[str, Scale]
 ) -> str:
     known = set(won["run"])
-    counts = [count for row in found if (count := len(known.intersection(row.runs)))]
+    counts = found[found.index.isin(known)].groupby("place").size().tolist()
     unknown = len(runs) - len(known)
     said = [
         f"A dot: the value in the best trial of one run ({treatments.sentence_of_n(counts)} in a "
