@@ -16,12 +16,12 @@ from trialwatt.config.factors import hypotheses
 from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.figures import FIGURES, figures_of
+from trialwatt.figures.products import TABLE_SUFFIXES
 from trialwatt.records.manifest import NAME as MANIFEST
 from trialwatt.records.manifest import headline_domains
 from trialwatt.review.tree import (
     PAPER,
     RESULTS,
-    TABLE_SUFFIXES,
     Tree,
     made_of,
     made_of_the_paper,
