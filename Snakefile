@@ -8,7 +8,7 @@ from trialwatt.config.identity import run_text
 from trialwatt.config.planner import load_plan
 from trialwatt.config.profiles import testbed_of_profile
 from trialwatt.config.settings import image_arguments
-from trialwatt.figures import figures_of
+from trialwatt.figures.products import PRODUCTS, archived
 from trialwatt.lifecycle.workflow import began, ended, foretell, started
 
 
@@ -49,7 +49,6 @@ include: "rules/archive.smk"  # everything → one file that a stranger can chec
 rule all:
     default_target: True
     input:
-        f"{RESULTS}/report.html",
         pages(),
         f"{RESULTS}/plan.json",
         expand(
@@ -71,8 +70,8 @@ onstart:
 
 
 onsuccess:
-    ended(RESULTS, rules.report.input + rules.report.output + pages(), BEGAN)
+    ended(RESULTS, taken_by("report") + pages(), BEGAN)
 
 
 onerror:
-    ended(RESULTS, rules.report.input + rules.report.output + pages(), BEGAN)
+    ended(RESULTS, taken_by("report") + pages(), BEGAN)

@@ -19,11 +19,8 @@ rule resolved_plan:
 rule archive:
     input:
         f"{RESULTS}/plan.json",
-        rules.report.input,
-        rules.report.output,
         rules.paper.input,
-        rules.paper.output,
-        rules.page.output,
+        made=[file for name in archived() for file in files_of(name)],
         config=plan.paths(plan.files),
         folders=lambda wc: [
             folder for name in plan.experiments for folder in repetitions_of(name)

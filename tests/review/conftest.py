@@ -12,18 +12,10 @@ from tests.review.believable import APART_NS, make_believable, testbed
 
 from trialwatt.analysis.sweeping import Move, next_move, observed, write_end
 from trialwatt.config.files import plan_of_files
-from trialwatt.figures import figures_of
-from trialwatt.figures.answers import write_answers
-from trialwatt.figures.make import make_figures, make_table, source_of
+from trialwatt.figures.products import PRODUCTS, archived, make
 from trialwatt.files import sha256
 from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics import extract, series
-from trialwatt.metrics.context import MetricsContext
-from trialwatt.metrics.experiment_notes import write_notes
-from trialwatt.metrics.tables import build_tables
-from trialwatt.page.make import write_page
-from trialwatt.page.report import write_report
-from trialwatt.paper.make import make_paper
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import unpack, write_archive
 from trialwatt.records.manifest import write_manifest
@@ -106,29 +98,17 @@ class Project:
         (results / "testbeds/lab.json").write_text(json.dumps(facts, indent=2) + "\n")
         (results / "plan.json").write_text(plan.as_json(), encoding="utf-8")
         self.measure(self.results / "warm-ups/lab/plain", plan.run(plan.warm_ups["plain"]))
-        context = MetricsContext.of(plan.context.model_dump())
-        for name in plan.experiments:
-            folders, ends = self.run_experiment(name)
-            metrics = results / "metrics" / name
-            build_tables(folders, plan.experiments[name].rows, context, metrics)
-            write_notes(metrics, ends, plan.experiments[name].lacking)
-            source = source_of(plan.source(name) | {"code": CODE})
-            make_table(source)
-            make_figures(figures_of(plan.experiments[name].varies), source)
-        write_answers(
-            sources=[source_of(plan.source(name)) for name in plan.experiments],
-            context=context,
-            sets={name: PowerParameters.of(model) for name, model in plan.power.items()},
-        )
-        write_report(results, plan.sections, results / "report.html")
-        write_page(results, plan.sections, results / "page.html")
-        self.make_paper()
+        measured = {name: self.run_experiment(name) for name in plan.experiments}
+        for name, product in archived().items():
+            for experiment in plan.experiments if product.of_each else [""]:
+                folders, ends = measured.get(experiment, ([], []))
+                parts = product.parts(plan, experiment)
+                own = {"experiment": experiment, "folders": folders, "ends": ends}
+                make(name, parts, results, **own)
 
-    def make_paper(self, source: Path = Path("paper")) -> list[Path]:
+    def make_paper(self) -> None:
         """numbers.json, the PDF and its sidecar."""
-        plan = self.plan
-        sources = [source_of(plan.source(name)) for name in plan.experiments]
-        return make_paper(source, sources, plan.sections)
+        make("paper", PRODUCTS["paper"].parts(self.plan), Path("results"))
 
     def run_experiment(self, name: str) -> tuple[list[Path], list[str]]:
         plan, results = self.plan, Path("results")

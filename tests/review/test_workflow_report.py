@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from trialwatt.figures import FIGURES
-from trialwatt.figures.workflow import RULES, layers
+from trialwatt.figures.workflow import drawn, layers
 
 ROOT = Path(__file__).resolve().parents[2]
 OFFLINE = dict.fromkeys(
@@ -70,11 +70,11 @@ def test_the_drawn_graph_is_the_one_of_the_rules(copy):
     labels = dict(re.findall(r'(\d+)\[label = "([^"\\]+)', dot))
     named = {at: re.sub(r"^figures_of_.*", "figures", name) for at, name in labels.items()}
     edges = {(named[a], named[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)}
-    drawn = {(one, name) for name, (_, before) in RULES.items() for one in before}
+    arrows = {(one, name) for name, product in drawn().items() for one in product.takes}
     assert len(edges) > 15
-    assert {edge for edge in edges if edge[1] in RULES} - drawn - _beside() == set()
-    assert set(named.values()) <= set(RULES)
-    assert drawn - edges == set()
+    assert {edge for edge in edges if edge[1] in drawn()} - arrows - _beside() == set()
+    assert set(named.values()) <= set(drawn())
+    assert arrows - edges == set()
 
 
 def _beside() -> set[tuple[str, str]]:
@@ -86,5 +86,5 @@ def _beside() -> set[tuple[str, str]]:
 
 def test_a_rule_stands_below_all_that_it_takes_from():
     rows = {name: number for number, row in enumerate(layers()) for name in row}
-    assert rows.keys() == RULES.keys()
-    assert all(rows[one] < rows[name] for name in RULES for one in RULES[name][1])
+    assert rows.keys() == drawn().keys()
+    assert all(rows[one] < rows[name] for name in drawn() for one in drawn()[name].takes)

@@ -8,33 +8,22 @@ from __future__ import annotations
 
 from html import escape
 
-RULES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "resolved_plan": ("configuration, resolved", ()),
-    "data": ("dataset, prepared", ()),
-    "testbed": ("machine, idle power", ()),
-    "warm_up": ("a run, not counted", ("data", "testbed")),
-    "run": ("one search, its records", ("data", "testbed", "warm_up")),
-    "move": ("what a sweep runs next", ("run",)),
-    "sweep": ("how a sweep ended", ("move",)),
-    "metrics": ("records → tables", ("run", "sweep")),
-    "figures": ("tables → pictures", ("metrics",)),
-    "table": ("tables for people", ("metrics",)),
-    "answers": ("hypotheses, tests", ("metrics",)),
-    "report": ("all on one page", ("figures", "table", "answers")),
-    "page": ("a page to look around in", ("metrics", "figures", "table", "answers")),
-    "paper": ("numbers, PDF", ("metrics", "figures", "answers")),
-    "archive": ("one file to check", ("resolved_plan", "run", "report", "page", "paper")),
-}
-"""Rule → what it makes, and the rules whose files it takes."""
+from trialwatt.figures.products import PRODUCTS, Product
+
 _WIDTH, _HEIGHT, _ACROSS, _DOWN = 190, 44, 214, 84
+
+
+def drawn() -> dict[str, Product]:
+    """The products that are in the picture."""
+    return {name: product for name, product in PRODUCTS.items() if product.said}
 
 
 def layers() -> list[list[str]]:
     """The rules in rows: each below all that it takes from."""
     depth: dict[str, int] = {}
-    for name, (_, before) in RULES.items():
-        depth[name] = 1 + max((depth[one] for one in before), default=-1)
-    return [[n for n in RULES if depth[n] == row] for row in range(max(depth.values()) + 1)]
+    for name, product in drawn().items():
+        depth[name] = 1 + max((depth[one] for one in product.takes), default=-1)
+    return [[n for n in drawn() if depth[n] == row] for row in range(max(depth.values()) + 1)]
 
 
 def graph_svg() -> str:
@@ -47,10 +36,12 @@ def graph_svg() -> str:
         for number, row in enumerate(rows)
         for column, name in enumerate(row)
     }
-    lines = [_arrow(place[one], place[name]) for name in RULES for one in RULES[name][1]]
-    boxes = [_box(name, *place[name]) for name in RULES]
+    lines = [_arrow(place[one], place[name]) for name in drawn() for one in drawn()[name].takes]
+    boxes = [_box(name, *place[name]) for name in drawn()]
     said = "; ".join(
-        f"{name} takes from {', '.join(before)}" for name, (_, before) in RULES.items() if before
+        f"{name} takes from {', '.join(product.takes)}"
+        for name, product in drawn().items()
+        if product.takes
     )
     return (
         f'<svg viewBox="-4 -4 {width + 8} {height - _DOWN + _HEIGHT + 8}" role="img" '
@@ -89,5 +80,5 @@ def _box(name: str, x: int, y: int) -> str:
         f'<text x="{middle}" y="{y + 18}" text-anchor="middle" font-size="14" '
         f'font-weight="600" fill="var(--ink)">{escape(name)}</text>'
         f'<text x="{middle}" y="{y + 35}" text-anchor="middle" font-size="12" '
-        f'fill="var(--soft)">{escape(RULES[name][0])}</text>'
+        f'fill="var(--soft)">{escape(drawn()[name].said)}</text>'
     )

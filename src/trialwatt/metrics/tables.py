@@ -21,7 +21,7 @@ from trialwatt.files import whole
 from trialwatt.metrics.columns import Column, entries, schema, validate
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS
-from trialwatt.metrics.experiment_notes import AGAIN
+from trialwatt.metrics.experiment_notes import AGAIN, write_notes
 from trialwatt.metrics.extract import RunMetrics, extract_run
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.printed import shown
@@ -52,6 +52,23 @@ def build_tables(
         ]
         trials.append(metrics.trials_table)
     return write_tables(_runs_table(runs), _trials_table(trials), output_folder)
+
+
+def make_metrics(
+    folders: Iterable[Path],
+    rows: Sequence[ExperimentRow],
+    context: MetricsContext,
+    unavailable: Sequence[dict[str, Any]],
+    ends: Iterable[str],
+    output: Path,
+    processes: int = PROCESSES,
+) -> None:
+    """The tables of an experiment, and what stands beside them, in the folder of `output`.
+
+    ends, unavailable: as metrics.beside.write_notes takes them.
+    """
+    build_tables(folders, rows, context, output.parent, processes)
+    write_notes(output.parent, ends, unavailable)
 
 
 def write_tables(runs: pa.Table, trials: pa.Table, output_folder: Path) -> list[Path]:

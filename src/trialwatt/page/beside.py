@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from trialwatt.figures import FIGURES
+from trialwatt.figures.products import TABLE_SUFFIXES
 from trialwatt.provenance.embed import FIGURES as SUFFIXES
 from trialwatt.summary.experiment import ExperimentSummary
 
-TABLE_SUFFIXES = (".csv", ".md", ".tex", ".json")
 _METRICS = ("runs.csv", "trials.csv", "dictionary.json")
 
 

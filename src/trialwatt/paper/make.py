@@ -26,19 +26,19 @@ FOLDER, STEM = "paper", "paper"
 
 
 def make_paper(
-    source: Path,
+    paper: Path,
     sources: Sequence[Source],
     experiments: Sequence[Mapping],
     compiled: Callable[[Path], bytes] = compiled,
 ) -> list[Path]:
     """Make the paper of these experiments from its Typst source; returns the three files.
 
-    source: the folder that holds main.typ, absolute or relative to the root of the sources.
+    paper: the folder that holds main.typ, absolute or relative to the root of the sources.
     sources, experiments: the same ones in the same order, all below one results folder; the
     latter with `id`, `title` and `varied`, as the report takes them. compiled: see build.build.
     Raises TrialwattError where something that the paper names is not made.
     """
-    source = sources[0].root / source
+    source = sources[0].root / paper
     results = sources[0].results
     folder = results / FOLDER
     numbers = write_numbers(results, experiments, folder / NUMBERS)

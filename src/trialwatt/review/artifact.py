@@ -15,11 +15,11 @@ from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.figures import FIGURES, figures_of
 from trialwatt.figures.answers import STEM, TESTS
+from trialwatt.figures.products import TABLE_SUFFIXES
 from trialwatt.records.manifest import MANIFEST, headline_domains
 from trialwatt.review.tree import (
     PAPER,
     RESULTS,
-    TABLE_SUFFIXES,
     Tree,
     made_of,
     made_of_the_paper,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.figures.products import PRODUCTS, archived
 from trialwatt.files import sha256
 from trialwatt.paper.build import MAIN, NUMBERS
 from trialwatt.provenance import crate
@@ -26,9 +27,7 @@ from trialwatt.review.structure import (
     check_runs,
 )
 from trialwatt.review.tree import (
-    PAGES,
     PAPER,
-    PDF,
     RESULTS,
     Tree,
     made_of,
@@ -37,9 +36,6 @@ from trialwatt.review.tree import (
     names_of,
     run_folders,
 )
-
-PARTS = ("metrics", "sweeps", "figures", "tables", "report", "page", PAPER, "map")
-"""What is made of records, in the order in which it is made."""
 
 
 def examine(tree: Tree, work: Path) -> dict:
@@ -90,7 +86,7 @@ def examine(tree: Tree, work: Path) -> dict:
         ]
         if tree.is_archive and not made.failed and not made.no_paper:
             problems += [Problem(name, "nothing makes this file") for name in _more(tree, outcomes)]
-        for part in PARTS:
+        for part in _parts():
             own = [name for name in outcomes if _part(name) == part]
             if own or part != PAPER:
                 counts[part] = {
@@ -164,11 +160,22 @@ def _compare(tree: Tree, made: Made) -> dict[str, Outcome]:
     return dict(sorted(outcomes.items()))
 
 
+def _parts() -> list[str]:
+    """What is made of records, in the order in which it is made."""
+    places = dict.fromkeys(_part(file) for one in archived().values() for file in one.files)
+    return ["metrics", "sweeps", *(place for place in places if place != "metrics"), "map"]
+
+
+def _pages() -> set[str]:
+    """What shows all experiments at once."""
+    return {file for one in archived().values() for file in one.files if "/" not in file}
+
+
 def _when_made(name: str) -> tuple[int, bool, str]:
     """Sidecars, which hold checksums of what they describe, come after it."""
     part = _part(name)
     is_sidecar = name.endswith(".json") and part in ("figures", "tables", PAPER)
-    return PARTS.index(part), is_sidecar and not name.endswith(NUMBERS), name
+    return _parts().index(part), is_sidecar and not name.endswith(NUMBERS), name
 
 
 def _rounding(outcomes: Iterable[Outcome]) -> dict:
@@ -219,7 +226,7 @@ def _judged(claim: Mapping, tree: Tree, problems: Iterable[Problem]) -> dict:
         if path.startswith((f"{RESULTS}/figures/", f"{RESULTS}/tables/", f"{RESULTS}/warm-ups/")):
             return False
         return not path.startswith(tuple(others)) and path not in (
-            *(f"{RESULTS}/{page}" for page in PAGES),
+            *(f"{RESULTS}/{page}" for page in _pages()),
             artifact.JSON_NAME,
             artifact.TEXT_NAME,
         )
@@ -237,7 +244,7 @@ def _failed(made: Made) -> Iterable[tuple[str, str]]:
         whole = name == "all"
         yield (f"{RESULTS}/tables/answers.csv" if whole else f"{RESULTS}/metrics/{name}"), why
     if made.no_paper:
-        yield f"{RESULTS}/{PAPER}/{PDF}", made.no_paper
+        yield f"{RESULTS}/{PRODUCTS[PAPER].files[1]}", made.no_paper
 
 
 def _by_experiment(tree: Tree) -> dict[str, list[str]]:
@@ -255,4 +262,4 @@ def _part(name: str) -> str:
     if name in (artifact.JSON_NAME, artifact.TEXT_NAME):
         return "map"
     part = name.removeprefix(f"{RESULTS}/").partition("/")[0]
-    return part.removesuffix(".html") if part in PAGES else part
+    return part.partition(".")[0] if part in _pages() else part

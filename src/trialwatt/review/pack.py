@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +20,11 @@ from trialwatt.review import artifact
 from trialwatt.review.signature import sign, signature_of
 from trialwatt.review.structure import Sums, check_chains, check_configuration, check_runs
 from trialwatt.review.tree import (
-    PAGES,
     RESULTS,
     Tree,
     contents,
+    made_of,
+    made_of_all,
     run_folders,
     tree_of,
 )
@@ -125,7 +125,7 @@ def _check(tree: Tree) -> None:
 def _described(tree: Tree, found: Mapping[str, Path | bytes], code: Mapping | None):
     plan = tree.plan
     folders = sorted({one for own in run_folders(tree).values() for one in own})
-    made = re.compile(f"{RESULTS}/(metrics|tables|figures)/.*|{RESULTS}/({'|'.join(PAGES)})")
+    made = {name for part in plan.experiments.values() for name in made_of(part)} | {*made_of_all()}
     experiments = ", ".join(plan.experiments)
     of_run: dict[str, list[str]] = {}
     for name in sorted(found):
@@ -140,7 +140,7 @@ def _described(tree: Tree, found: Mapping[str, Path | bytes], code: Mapping | No
         license="https://spdx.org/licenses/MIT",
         code=code or code_version(tree.root),
         inputs=plan.files,
-        results=sorted(name for name in found if made.fullmatch(name)),
+        results=sorted(made.intersection(found)),
         runs=[_action(tree, folder, of_run) for folder in folders],
     )
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -18,20 +20,11 @@ from trialwatt.analysis.sweeping import next_move, observed, write_end
 from trialwatt.config.plan import NAME
 from trialwatt.config.plan_parts import PlannedExperiment, Sweep
 from trialwatt.errors import TrialwattError
-from trialwatt.figures import figures_of
-from trialwatt.figures.answers import write_answers
-from trialwatt.figures.make import Source, make_figures, make_table, source_of
-from trialwatt.meters.coefficients import PowerParameters
-from trialwatt.metrics.context import MetricsContext
-from trialwatt.metrics.experiment_notes import write_notes
+from trialwatt.figures.products import PAPER, PRODUCTS, Product, archived, make
 from trialwatt.metrics.processes import PROCESSES, mapped
-from trialwatt.metrics.tables import build_tables
-from trialwatt.page.make import write_page
-from trialwatt.page.report import write_report
-from trialwatt.paper.make import make_paper
 from trialwatt.provenance.bounds import left_behind
 from trialwatt.provenance.chain import Code
-from trialwatt.review.tree import PAPER, RESULTS, Tree
+from trialwatt.review.tree import RESULTS, Tree
 from trialwatt.review.typeset import check_source, typeset
 
 _RECORDS = ("runs", "testbeds", "warm-ups")
@@ -88,23 +81,9 @@ def remake(tree: Tree, folder: Path, paper: bool, processes: int = PROCESSES) ->
     return made
 
 
-def context_of(work: Tree) -> MetricsContext:
-    """Prices, intensities and goals of the plan. Raises TrialwattError where one is no use."""
-    series = [work.root / file for file in work.plan.carbon_series]
-    return MetricsContext.of(work.plan.context.model_dump(), series)
-
-
-def power_of(work: Tree) -> dict[str, PowerParameters]:
-    """The power models of the plan. Raises TrialwattError where one cannot be used."""
-    try:
-        return {name: PowerParameters.of(model) for name, model in work.plan.power.items()}
-    except ValidationError as error:
-        raise TrialwattError(f"{NAME}: power: {error.errors()[0]['msg']}") from error
-
-
 def _experiment(tree: Tree, work: Tree, name: str, own: int) -> str:
     """Make everything of one experiment; returns why it could not be made, else nothing."""
-    return _said(_make_experiment, tree, work, tree.plan.experiments[name], own)
+    return _said(_make_experiment, tree, work, work.plan.experiments[name], own)
 
 
 def _said(function, *arguments) -> str:
@@ -126,39 +105,53 @@ def _make_experiment(tree: Tree, work: Tree, part: PlannedExperiment, processes:
         asked |= _play(work, folder, sweep)
         ends.append(str(folder / "end.json"))
     folders = [work.results / folder for folder in sorted(asked)]
-    metrics = work.results / "metrics" / part.id
-    build_tables(folders, part.rows, context_of(work), metrics, processes)
-    write_notes(metrics, ends, part.lacking)
-    stem = tree.results / "tables" / f"{part.id}.json"
-    make_table(_source(work, part.id, maker(stem)))
-    by_maker: dict[str, list[str]] = {}
-    for name in figures_of(part.varies):
-        beside = tree.results / "figures" / part.id / f"{name}.json"
-        code = maker(stem if tree.light else beside)  # the table is of the same making
-        by_maker.setdefault(json.dumps(code, sort_keys=True), []).append(name)
-    for code, names in by_maker.items():
-        make_figures(names, _source(work, part.id, json.loads(code)))
+    for name, product in archived().items():
+        if product.of_each:
+            parts = product.parts(work.plan, part.id)
+            for code, some in _by_maker(tree, product, part, parts):
+                own = {"experiment": part.id, "folders": folders, "ends": ends}
+                _make(work, name, some, code, **own, processes=processes)
 
 
 def _all(tree: Tree, work: Tree, processes: int) -> None:
-    code = maker(tree.results / "tables" / "answers.json")
-    write_answers(
-        [_source(work, name, code) for name in work.plan.experiments],
-        context_of(work),
-        power_of(work),
-        processes,
-    )
-    write_report(work.results, work.plan.sections, work.results / "report.html")
-    write_page(work.results, work.plan.sections, work.results / "page.html", processes)
+    for name, product in archived().items():
+        if not product.of_each and name != PAPER:
+            code = maker(tree.results / product.files[-1])
+            _make(work, name, product.parts(work.plan), code, processes=processes)
 
 
 def _paper(tree: Tree, work: Tree) -> None:
     """From the tree's own source, which may be a stranger's: see review.typeset."""
     check_source(tree.root / PAPER)
     shutil.copytree(tree.root / PAPER, work.root / PAPER, ignore=left_behind)
-    code = maker(tree.results / PAPER / "paper.json")
-    sources = [_source(work, name, code) for name in work.plan.experiments]
-    make_paper(Path(PAPER), sources, work.plan.sections, typeset)
+    product = PRODUCTS[PAPER]
+    code = maker(tree.results / product.files[-1])
+    _make(work, PAPER, product.parts(work.plan), code, compiled=typeset)
+
+
+def _make(work: Tree, name: str, parts: Mapping, code: Mapping, **given: Any) -> None:
+    series = [work.root / file for file in work.plan.carbon_series]
+    make(name, parts, work.results, work.root, code, series, **given)
+
+
+def _by_maker(
+    tree: Tree, product: Product, part: PlannedExperiment, parts: dict[str, Any]
+) -> Iterator[tuple[dict, dict[str, Any]]]:
+    """The code that made a product's files, with the parts that it made: each figure has its own.
+
+    A light archive has no figures: the table is of the same making.
+    """
+    table = tree.results / PRODUCTS["table"].files_of([part])[-1]
+    if "names" not in parts:
+        yield maker(table), parts
+        return
+    by_maker: dict[str, list[str]] = {}
+    for file in product.files_of([part]):
+        if file.endswith(".json"):
+            code = maker(table if tree.light else tree.results / file)
+            by_maker.setdefault(json.dumps(code, sort_keys=True), []).append(Path(file).stem)
+    for code, names in by_maker.items():
+        yield json.loads(code), parts | {"names": names}
 
 
 def _play(work: Tree, folder: Path, sweep: Sweep) -> set[str]:
@@ -173,10 +166,6 @@ def _play(work: Tree, folder: Path, sweep: Sweep) -> set[str]:
             write_end(sweep, move, folder / "end.json")
             return asked
     raise TrialwattError(f"{folder.name}: the sweep does not come to an end")
-
-
-def _source(work: Tree, experiment: str, code: dict) -> Source:
-    return source_of(work.plan.source(experiment), work.results, work.root, code)
 
 
 def maker(sidecar: Path) -> dict:

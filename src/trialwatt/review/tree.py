@@ -18,9 +18,7 @@ from trialwatt.config.plan import NAME as PLAN
 from trialwatt.config.plan import Plan
 from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.errors import TrialwattError
-from trialwatt.figures import figures_of
-from trialwatt.paper.build import NUMBERS
-from trialwatt.paper.make import STEM
+from trialwatt.figures.products import PAPER, PRODUCTS, archived
 from trialwatt.printed import shown
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import company_in_results, content_of
@@ -31,25 +29,10 @@ from trialwatt.records.manifest import MANIFEST, files_of
 
 RESULTS = "results"
 """The results folder's name in an archive."""
-FIGURE_SUFFIXES = (".svg", ".pdf", ".png", ".json")
-TABLE_SUFFIXES = (".csv", ".md", ".tex", ".json")
-METRICS = (
-    "runs.parquet",
-    "runs.csv",
-    "trials.parquet",
-    "trials.csv",
-    "dictionary.json",
-    "convergence.json",
-    "unavailable.json",
-)
-ANSWERS = ("answers", "answers-tests", "answers-best")
 WORKFLOW = ("Snakefile", "rules", "scripts", "captions", "local", "k8s", "envs")
 PROJECT = "pyproject.toml"
 ABOUT = ("LICENSE", "CITATION.cff", PROJECT)
-PAGES = ("report.html", "page.html")
-"""What shows all experiments at once: to be read, and to look around in."""
 CONFIG = "config"
-PAPER, PDF = "paper", f"{STEM}.pdf"
 _FOLDERS = TypeAdapter(list[Repetition])
 _NOTES = 20
 
@@ -186,33 +169,21 @@ def repetitions(tree: Tree, experiment: str) -> list[str]:
 
 def made_of(experiment: PlannedExperiment) -> list[str]:
     """The files that the workflow makes of an experiment's records, in the archive."""
-    name = experiment.id
-    return [
-        *(f"{RESULTS}/metrics/{name}/{file}" for file in METRICS),
-        *(
-            f"{RESULTS}/tables/{folder}{name}{end}"
-            for folder in ("", "best/")
-            for end in TABLE_SUFFIXES
-        ),
-        *(
-            f"{RESULTS}/figures/{name}/{figure}{end}"
-            for figure in figures_of(experiment.varies)
-            for end in FIGURE_SUFFIXES
-        ),
-    ]
+    each = [product for product in archived().values() if product.of_each]
+    return [f"{RESULTS}/{file}" for product in each for file in product.files_of([experiment])]
 
 
 def made_of_all() -> list[str]:
-    """The files that the workflow makes of all experiments together, in the archive."""
-    answers = [f"{RESULTS}/tables/{name}{end}" for name in ANSWERS for end in TABLE_SUFFIXES]
-    return [*answers, *(f"{RESULTS}/{page}" for page in PAGES)]
+    """The files that the workflow makes of all experiments together, in the archive, but the paper
+    that there need not be."""
+    whole = [one for name, one in archived().items() if not one.of_each and name != PAPER]
+    return [f"{RESULTS}/{file}" for product in whole for file in product.files]
 
 
 def made_of_the_paper(tree: Tree) -> list[str]:
     """The files of the paper, in the archive, where a paper was made."""
-    if not (tree.results / PAPER).is_dir():
-        return []
-    return [f"{RESULTS}/{PAPER}/{name}" for name in (NUMBERS, PDF, f"{STEM}.json")]
+    there = (tree.results / PAPER).is_dir()
+    return [f"{RESULTS}/{file}" for file in PRODUCTS[PAPER].files] if there else []
 
 
 def contents(tree: Tree, elsewhere: Mapping[str, Path] = MappingProxyType({})) -> dict[str, Path]:
