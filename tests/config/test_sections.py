@@ -100,15 +100,16 @@ def test_how_something_is_reached_redoes_no_run(project, run_config, tmp_path):
     assert run_of(run_text(run), record) == moved
 
 
-def test_a_record_is_read_where_the_part_is_not_installed(run_config):
-    """A lab that has not the package can still make figures of the records."""
-    testbed = {"platform": "bench", "tower": {"floors": [1, 2.5]}}
+@pytest.mark.parametrize("key", ["tower", "lost"])
+def test_a_record_is_read_where_the_part_is_not_installed(project, run_config, key):
+    """A lab that has not the package, or not whole, can still make figures of the records."""
+    testbed = {"platform": "bench", key: {"floors": [1, 2.5]}}
     record = run_config().model_dump(mode="json") | {"testbed": testbed}
-    with pytest.raises(ValueError, match="tower"):
+    with pytest.raises(ValueError, match=key):
         RunConfig.model_validate(record)
     run = RunConfig.model_validate(record, context=AS_RECORDED)
-    assert run.model_dump(mode="json")["testbed"]["tower"] == testbed["tower"]
-    assert run.testbed.sections == {"tower": testbed["tower"]}
+    assert run.model_dump(mode="json")["testbed"][key] == testbed[key]
+    assert run.testbed.sections == {key: testbed[key]}
 
 
 def test_the_schema_has_the_sections_of_all_that_is_installed(project):

@@ -243,7 +243,7 @@ class _Section(NamedTuple):
 
 
 AS_RECORDED = MappingProxyType({"recorded": True})
-"""Context of a validation of records: sections of parts that are not installed here stay as they
+"""Context of a validation of records: sections of parts that cannot be loaded here stay as they
 are, since nothing here has to understand them."""
 
 
@@ -251,14 +251,14 @@ def _read_section(section: _Section, info: ValidationInfo) -> Any:
     if isinstance(section.written, Options):
         return section.written
     known = registry.options()
-    if section.key not in known.names:
-        if info.context == AS_RECORDED:
-            return section.written
-        raise PydanticKnownError("extra_forbidden")
-    kind, fault = known.load(section.key)
-    if kind is None:
+    kind, fault = known.load(section.key) if section.key in known.names else (None, "")
+    if kind is not None:
+        return kind.model_validate(section.written, strict=True)
+    if info.context == AS_RECORDED:
+        return section.written
+    if fault:
         raise PydanticCustomError("options", "{fault}", {"fault": fault})
-    return kind.model_validate(section.written, strict=True)
+    raise PydanticKnownError("extra_forbidden")
 
 
 _STANDING = {"service": "storage", "idle_s": "prometheus"}
