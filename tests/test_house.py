@@ -206,7 +206,6 @@ KUBERNETES_OUTSIDE = {
     "src/trialwatt/cli.py": "an example in the help",
     "src/trialwatt/config/profiles.py": "the Snakemake profile k8s",
     "src/trialwatt/provenance/kinds.py": "the folder of the profile, in an archive",
-    "src/trialwatt/records/remote.py": "the hub stands in its package",
     "src/trialwatt/review/sandbox.py": "the client, which a verification cannot import",
     "src/trialwatt/review/tree.py": "the folder of the profile, in an archive",
     "Snakefile": "the profile k8s",

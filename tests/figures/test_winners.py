@@ -118,6 +118,12 @@ def test_true_and_false_are_words():
     assert one.words == ["true", "false"] and one.at(False) == 1.0
 
 
+def test_words_of_the_users_are_no_formula(runs):
+    runs["space"] = json.dumps({"$lr": {"choices": ["$\\frac$", "a"]}})
+    runs["best_phi"] = json.dumps({"$lr": "$\\frac$"})
+    assert "\\frac" in words(winners(runs, "r-node"))
+
+
 def test_many_hyperparameters_are_on_several_lines(runs):
     names = [f"a_hyperparameter_with_a_long_name_{i}" for i in range(6)]
     runs["space"] = json.dumps({name: {"choices": [1, 2]} for name in names})

@@ -111,6 +111,11 @@ def test_a_section_has_its_points_medians_table_and_gaps(page, bench):
             "reason": "plain offers no sampler tpe; it has: grid, random",
         }
     ]
+    assert sam["waste_heads"] == {
+        "time": "% of reserved worker time",
+        "energy": "% of job energy",
+        "cost": "% of job cost",
+    }
     assert sam["axis"]["words"] and sam["waste"] and sam["curves"]["goals"]
     assert mem["runs"] == [] and mem["tables"] == []
 

@@ -41,6 +41,7 @@ def test_what_a_run_writes_is_taken(run_folder):
         (("idle",), {"watts": {"cpu": "1"}}, "idle.watts.cpu: "),
         (("clock",), {"offsets_ns": {"worker-0": 0.5}}, "clock.offsets_ns.worker-0: "),
         (("best",), {"phi": [], "score": 1}, "best.phi: "),
+        (("best",), {"phi": {"lr": float("inf")}, "score": 1}, "best.phi.lr."),
         (("files",), ["x"], "files: "),
         (("started_utc_ns",), "now", "started_utc_ns: "),
     ],

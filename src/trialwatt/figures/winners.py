@@ -146,7 +146,7 @@ def _dots(axes: Axes, found: pd.DataFrame, won: pd.DataFrame, one: Scale) -> Non
 
 
 def _finish(axes: Axes, name: str, one: Scale, across: int) -> None:
-    axes.set_title(textwrap.fill(name, 84 // across))
+    axes.set_title(textwrap.fill(_plain(name), 84 // across))
     axes.set(xlabel="log axis" if one.log else "", ylabel="")
     axes.grid(visible=False)
     axes.tick_params(axis="y", length=0)
@@ -162,12 +162,17 @@ def _finish(axes: Axes, name: str, one: Scale, across: int) -> None:
         aside = max(room * (one.high - one.low), 0.4 if one.words else 0)
         axes.set_xlim(one.low - aside, one.high + aside)
     if one.choices:
-        ticks = one.words or [_short(value) for value in one.choices]
+        ticks = [_plain(word) for word in one.words] or [_short(value) for value in one.choices]
         axes.set_xticks(one.choices, ticks)
         if 4.4 * len("  ".join(ticks)) > _PANEL_PT / across:
             axes.tick_params(axis="x", labelrotation=90)
     elif not one.log:
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def _plain(text: str) -> str:
+    """Words of the user's as they are, none of them a formula."""
+    return text.replace("$", r"\$")
 
 
 def _short(value: float) -> str:
@@ -184,7 +189,7 @@ def _fixed(scales: Mapping[str, Scale]) -> str:
         for name, one in scales.items()
         if len(one.choices) == 1
     }
-    said = ", ".join(f"{name} {value}" for name, value in same.items())
+    said = _plain(", ".join(f"{name} {value}" for name, value in same.items()))
     return f"Nothing to choose: {said}." if said else ""
 
 

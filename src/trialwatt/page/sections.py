@@ -24,6 +24,9 @@ _CURVES = ("job_energy_kwh", "time_ms", "oc")
 """What had been spent by then, in the order in which the curves of page.runs have it."""
 
 
+_WASTE = ("wtt_share", "wte_share", "wtc_share")
+
+
 def panels() -> list[Column]:
     """What is plotted against the treatment: as in the figure of resources, then by choice."""
     return [*shown_in("resource"), *shown_in("page")]
@@ -88,6 +91,7 @@ def section(
         "at_once": len(shown_in("resource")),
         "panels": {one.name: _scale(one, runs) for one in panels()},
         "waste": DEFINITION if "waste" in summary.figures else "",
+        "waste_heads": {column.made_of: column.label for column in map(metric, _WASTE)},
         "curves": _curve_scales(shown, runs) if shown else None,
         "converged": _converged(members, summary.ends, axis),
         "tables": tables(summary),

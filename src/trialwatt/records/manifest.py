@@ -206,7 +206,7 @@ class _Idle(_Part):
 
 
 class _Best(_Part):
-    phi: dict[str, bool | int | float | str] | None = None
+    phi: dict[str, bool | int | Finite | str] | None = None
     score: float | None = None
     number: int | None = None
     trial: str | None = None

@@ -132,10 +132,9 @@ function treatmentPlot(section, measure, width, open) {
 /** Failed, pruned and duplicate trials as a share of the job: means of the completed runs. */
 function wastePlot(section, what, width, open) {
   const share = (run, kind) => valueOf(run, `waste_${kind}_${what}_share`);
-  const whole = { time: "reserved worker time", energy: "job energy", cost: "job cost" }[what];
   const modelled = what === "energy" && section.panels.wte_kwh.head.includes("modelled");
   const panel = {
-    title: `Wasted ${what}`, unit: "%", energy: what === "energy", head: `% of ${whole}${modelled ? " (modelled)" : ""}`,
+    title: `Wasted ${what}`, unit: "%", energy: what === "energy", head: `${section.waste_heads[what]}${modelled ? " (modelled)" : ""}`,
   };
   const value = (run) => {
     if (run.status !== "completed") return null;
