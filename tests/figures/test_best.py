@@ -1,6 +1,6 @@
 import numpy as np
 
-from trialwatt.figures.best import best, best_table, readable_best
+from trialwatt.figures.best import best, best_table, overall, readable_best
 from trialwatt.figures.tablefiles import write_table
 
 FACTS = {"generator": "trialwatt", "kind": "table/best", "experiment": {"id": "r-node"}}
@@ -58,3 +58,11 @@ def test_files_with_nothing_completed_and_with_nothing_at_all(make_synthetic, tm
     assert "| plain | – | – | 0 |" in files[1].read_text()
     empty = write_table(tmp_path / "b", best(runs.iloc[:0], "r-node"), FACTS)
     assert "No data" in empty[1].read_text() and "No data" in empty[2].read_text()
+
+
+def test_rows_over_all_experiments_are_told_in_the_order_of_the_file(make_synthetic):
+    runs, _ = make_synthetic(values=(2, 4))
+    table = overall({name: runs.assign(experiment=name) for name in ("one", "two")})
+    for tidy, shown in (("sut", "SUT"), ("experiment", "experiment")):
+        assert list(table.tidy[tidy]) == list(table.shown[shown])
+    assert list(table.tidy["sut"]) == ["plain", "plain", "optuna", "optuna"]

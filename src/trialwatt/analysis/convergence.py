@@ -65,8 +65,14 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        mark = f"{DEMONSTRATION}: " if self.demonstration and self.state != "continue" else ""
-        return f"{mark}{self.state}{f': {self.reason}' if self.reason else ''}"
+        return told(self.state, self.reason, self.demonstration and self.state != "continue")
+
+
+def told(state: str, reason: str, demonstration: bool) -> str:
+    """How a sweep ended, and why, in words."""
+    return (
+        f"{f'{DEMONSTRATION}: ' if demonstration else ''}{state}{f': {reason}' if reason else ''}"
+    )
 
 
 def half_width(jct_ms: Iterable[float]) -> float:

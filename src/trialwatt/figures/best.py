@@ -131,7 +131,9 @@ def overall_best(by_experiment: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     sampler = table["sampler"].fillna("")
     alike = [table["sut"], table["testbed"], sampler, trials]
     smallest = per_trial.groupby(alike).transform("min")
-    return table.assign(least=(per_trial == smallest).where(per_trial.notna(), None))
+    order = table["sut"].map(in_order(table["sut"]).index).argsort(kind="stable")
+    least = (per_trial == smallest).where(per_trial.notna(), None)
+    return table.assign(least=least).iloc[order].reset_index(drop=True)
 
 
 def _trials_of(runs: pd.DataFrame) -> str:
@@ -164,14 +166,8 @@ def readable_best(table: pd.DataFrame) -> pd.DataFrame:
     name = table["measure"].iloc[0]
     scale = quantity.energy([*table["median_kwh"], *table["baseline_median_kwh"]])
     head = quantity.head(name, scale, table)
-    shown = pd.DataFrame({"SUT": table["sut"]})
-    if table["testbed"].replace("", None).nunique() > 1:
-        shown["testbed"] = table["testbed"]
-    if (table["sampler"] != "").any():
-        shown["sampler"] = table["sampler"]
-    shown["best treatment"] = _said(table["best_treatment"])
-    energies = table[["median_kwh", "low_kwh", "high_kwh"]].values
-    shown[f"{metric(name).short} ({head})"] = [cell(*values, scale.factor) for values in energies]
+    shown = _named(table)
+    shown[f"{metric(name).short} ({head})"] = _energies(table, scale)
     shown["n"] = counts(table)
     shown["φ that won"] = [
         worded(Winner(*won) if isinstance(won[0], str) else None) if n else "–"
@@ -181,9 +177,7 @@ def readable_best(table: pd.DataFrame) -> pd.DataFrame:
         shown[f"{words} ({head})"] = [quantity.number(v * scale.factor) for v in table[column]]
     shown["second best"] = _said(table["second_treatment"])
     shown["saved against baseline (%)"] = [quantity.number(100 * v) for v in table["saved_share"]]
-    shown["clear of the second"] = [
-        "–" if pd.isna(overlaps) else "no" if overlaps else "yes" for overlaps in table["overlaps"]
-    ]
+    shown["clear of the second"] = table["overlaps"].map({False: "yes", True: "no"}).fillna("–")
     shown["method"] = table["energy_method"].replace("", "–")
     return shown
 
@@ -193,24 +187,31 @@ def readable_overall(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return pd.DataFrame()
     scale = quantity.energy(table["median_kwh"])
-    head = quantity.head("ept_kwh", scale, table)
-    shown = pd.DataFrame({"SUT": table["sut"], "experiment": table["experiment"]})
-    if table["testbed"].nunique() > 1:
+    shown = _named(table)
+    shown["compared by"] = table["measure"].map(lambda name: metric(name).short)
+    shown[f"energy ({quantity.head('ept_kwh', scale, table)})"] = _energies(table, scale)
+    shown["n"] = counts(table)
+    shown["saved against baseline (%)"] = [quantity.number(100 * v) for v in table["saved_share"]]
+    shown["least EPT of the SUT"] = table["least"].map({True: "yes", False: "no"}).fillna("–")
+    shown["method"] = table["energy_method"].replace("", "–")
+    return shown
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """Whose best treatment it is, and where; what is the same in all rows is left out."""
+    shown = pd.DataFrame({"SUT": table["sut"]})
+    if "experiment" in table:
+        shown["experiment"] = table["experiment"]
+    if table["testbed"].replace("", None).nunique() > 1:
         shown["testbed"] = table["testbed"]
     if (table["sampler"].fillna("") != "").any():
         shown["sampler"] = table["sampler"]
-    shown["best treatment"] = _said(table["best_treatment"])
-    shown["compared by"] = table["measure"].map(lambda name: metric(name).short)
-    energies = table[["median_kwh", "low_kwh", "high_kwh"]].values
-    shown[f"energy ({head})"] = [cell(*values, scale.factor) for values in energies]
-    shown["n"] = counts(table)
-    shown["saved against baseline (%)"] = [quantity.number(100 * v) for v in table["saved_share"]]
-    shown["least EPT of the SUT"] = [
-        "–" if pd.isna(least) else "yes" if least else "no" for least in table["least"]
-    ]
-    shown["method"] = table["energy_method"].replace("", "–")
-    order = table["sut"].map({sut: i for i, sut in enumerate(in_order(table["sut"]))})
-    return shown.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+    return shown.assign(**{"best treatment": _said(table["best_treatment"])})
+
+
+def _energies(table: pd.DataFrame, scale: quantity.Scale) -> list[str]:
+    values = table[["median_kwh", "low_kwh", "high_kwh"]].values
+    return [cell(*each, scale.factor) for each in values]
 
 
 def overall_explained(runs: pd.DataFrame) -> str:

@@ -9,12 +9,10 @@ from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
-from trialwatt.metrics.experiment_notes import AGAIN
 from trialwatt.provenance.chain import validated, without_places
-from trialwatt.provenance.foreign import read_json
+from trialwatt.provenance.embed import read_sidecar
 from trialwatt.records.manifest import MANIFEST, TRACED, read_manifest
 
-_MOST_BYTES = 64 << 20
 SHARED = ("config", "testbed", "host", "packages", "code", "data")
 """What many runs have in common: kept once, and named by its number."""
 
@@ -61,12 +59,10 @@ def origin(results: Path, folder: str, pools: Mapping[str, Pool]) -> dict:
 
 def configuration(sidecar: Path) -> dict[str, str]:
     """The configuration files that a table's sidecar names: path → SHA-256; none without it."""
-    if not sidecar.is_file():
+    read = read_sidecar(sidecar) if sidecar.is_file() else None
+    if read is None:
         return {}
-    content = read_json(sidecar, _MOST_BYTES)
-    if not isinstance(content, dict):
-        raise TrialwattError(f"{sidecar}: damaged, not a sidecar of trialwatt; {AGAIN}")
-    known = validated(content.get("provenance"), where=str(sidecar))
+    known = validated(read[0], where=str(sidecar))
     files = dict(known.config)
     if known.experiment.file:
         files[known.experiment.file] = known.experiment.sha256

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from trialwatt.analysis.columns import varied
-from trialwatt.analysis.convergence import Verdict
+from trialwatt.analysis.convergence import told
 from trialwatt.config.factors import heading
 from trialwatt.figures import best, figures_of, tables, treatments
 from trialwatt.figures.absent import what_is_absent
@@ -32,8 +33,8 @@ class ExperimentSummary:
     title: str
     varied: tuple[str, ...]
     runs: pd.DataFrame
-    ends: Sequence[dict]
-    unavailable: Sequence[dict]
+    ends: Sequence[dict[str, Any]]
+    unavailable: Sequence[dict[str, Any]]
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -88,7 +89,7 @@ class ExperimentSummary:
         return {folder: said[folder] for folder in sorted(said) if said[folder]}
 
 
-def read_summary(results: Path, experiment: Mapping) -> ExperimentSummary:
+def read_summary(results: Path, experiment: Mapping[str, Any]) -> ExperimentSummary:
     """Of an experiment of a results folder; what was not made yet is empty.
 
     experiment: with `id`, and where known `title` and `varied`. Raises TrialwattError where a
@@ -119,14 +120,14 @@ def together(parts: Sequence[ExperimentSummary]) -> ExperimentSummary:
     )
 
 
-def _ended(end: Mapping, several: bool) -> str:
+def _ended(end: Mapping[str, Any], several: bool) -> str:
     """several: whether there are several testbeds to be told apart."""
-    verdict = Verdict(**{one.name: end.get(one.name) for one in fields(Verdict)})
+    state = told(end["state"], end.get("reason", ""), end.get("demonstration", False))
     where = "; ".join([end["sampler"], *([end["testbed"]] if several else [])])
-    return f"{end['sut']} ({where}): {verdict.sentence}."
+    return f"{end['sut']} ({where}): {state}."
 
 
-def _remarks(run: Mapping) -> list[str]:
+def _remarks(run: Mapping[str, Any]) -> list[str]:
     why = ": ".join([run["status"], *texts(run.get("reason"))])
     said = [] if run["status"] == COMPLETED else [why]
     return [*said, *texts(run.get("flags")), *texts(run.get("notes"))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -40,7 +41,7 @@ def findings(
     return [*said, *([ended] if ended else [])]
 
 
-def _best(row: Mapping, table: pd.DataFrame, alike: bool) -> str:
+def _best(row: Mapping[str, Any], table: pd.DataFrame, alike: bool) -> str:
     """alike: whether all jobs have as many trials, so that their times compare."""
     scale = quantity.energy([row["median_kwh"]])
     modelled = quantity.is_modelled([row["energy_method"]])
@@ -75,7 +76,7 @@ def _named(treatment: object) -> str:
     return f"treatment {treatment}" if bare else str(treatment)
 
 
-def _who(row: Mapping, table: pd.DataFrame) -> str:
+def _who(row: Mapping[str, Any], table: pd.DataFrame) -> str:
     own = table[(table["sut"] == row["sut"]) & (table["runs"] > 0)]
     several = own["sampler"].nunique() > 1 and row.get("sampler")
     place = table.loc[table["runs"] > 0, "testbed"].nunique() > 1
@@ -84,7 +85,7 @@ def _who(row: Mapping, table: pd.DataFrame) -> str:
     return f"{row['sut']}{sampler}{testbed}"
 
 
-def _time(row: Mapping, table: pd.DataFrame) -> str:
+def _time(row: Mapping[str, Any], table: pd.DataFrame) -> str:
     """The shortest job beside it, where another treatment has it."""
     own = table[
         (table["sut"] == row["sut"])
