@@ -4,11 +4,12 @@ import zipfile
 
 import pytest
 
+from trialwatt import suts
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance.archivefile import unpack
 from trialwatt.provenance.crate import left_out
 from trialwatt.provenance.embed import encode, read_sidecar
-from trialwatt.review.pack import pack
+from trialwatt.review.pack import _version_of, pack
 from trialwatt.review.verdict import render_text
 from trialwatt.review.verify import remake_command, verify
 
@@ -219,3 +220,12 @@ def test_figures_that_are_missing_from_a_whole_archive_are_found(archive, tmp_pa
     verdict = verify(folder)
     assert not verdict.ok
     assert any("resource.svg" in one["path"] for one in verdict.problems)
+
+
+def test_the_version_of_a_sut_is_that_of_the_package_which_it_declares(monkeypatch):
+    packages = {"trialwatt": "1", "optuna": "2", "its-package": "3"}
+    assert _version_of("optuna", packages) == "2"
+    monkeypatch.setattr(suts.get("optuna"), "package", "its-package")
+    assert _version_of("optuna", packages) == "3"
+    assert _version_of("plain", packages) == "1"
+    assert _version_of("of-nobody-here", packages | {"of-nobody-here": "4"}) is None
