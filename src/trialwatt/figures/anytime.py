@@ -48,7 +48,7 @@ def anytime(
     curves: of trialwatt.figures.anytime.priced. Thick: median over repetitions; faint: each of
     them. With one treatment all SUTs share one row.
     """
-    title = f"{experiment}, best score so far"
+    title = f"{experiment}: best score so far"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
     absent = absences(runs, unavailable)
