@@ -76,9 +76,9 @@ def test_families_of_known_and_of_other_keys():
 
 
 def test_headings_and_plurals():
-    assert heading("R-Node", ["workers.count"]) == "R-Node: number of workers"
+    assert heading("R-Node", ["workers.count"]) == "R-Node by number of workers"
     assert heading("Mine", ["search.sampler", "epochs"]) == (
-        "Mine: sampling strategy and trial duration"
+        "Mine by sampling strategy and trial duration"
     )
     assert heading("Baseline", []) == "Baseline"
     assert heading("The batch size", ["batch"]) == "The batch size"

@@ -228,10 +228,9 @@ def test_overhead_of_s_phi_compares_what_is_the_same_search(make_search):
 
 
 def test_anytime_has_one_look_for_each_name(make_search):
-    from trialwatt.figures.anytime import _panels
+    from trialwatt.figures.anytime import line_of_each
 
-    looks = {}
-    for curves in _panels(two_ways(make_search)).values():
-        for curve in curves:
-            assert looks.setdefault(curve.name, curve.look) == curve.look
-    assert len({str(look) for look in looks.values()}) == len(looks)
+    lines = line_of_each(two_ways(make_search))
+    looks = lines[["name", "colour", "dashes"]].drop_duplicates()
+    assert looks["name"].is_unique and not looks[["colour", "dashes"]].duplicated().any()
+    assert len(looks) == 6

@@ -286,6 +286,6 @@ def plural(said: str) -> str:
 
 
 def heading(title: str, keys: Iterable[str]) -> str:
-    """`R-Node: number of workers`: an experiment's title, and what it compares."""
+    """`R-Node by number of workers`: an experiment's title, and what it compares."""
     said = " and ".join(factor(key).title for key in keys)
-    return f"{title}: {said}" if said and said not in title else title
+    return f"{title} by {said}" if said and said not in title else title

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,8 @@ from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.style import (
+    DASHES,
+    LINES,
     MUTED,
     PAGE_IN,
     STEPWISE,
@@ -24,7 +25,6 @@ from trialwatt.figures.style import (
     footnote,
     heading,
     legend_entry,
-    line_look,
     nothing,
     plot,
     styled,
@@ -34,14 +34,6 @@ from trialwatt.metrics.dictionary import metric
 
 GOAL = {"color": "black", "linewidth": 0.8, "linestyle": (0, (4, 2))}
 _SPENT = ("time_ms", "job_energy_kwh", "oc")
-
-
-class _Curve(NamedTuple):
-    """name: its line in the legend; look: of the line; runs: its repetitions."""
-
-    name: str
-    look: dict
-    runs: pd.DataFrame
 
 
 @styled
@@ -56,22 +48,23 @@ def anytime(
     curves: of trialwatt.figures.anytime.priced. Thick: median over repetitions; faint: each of
     them. With one treatment all SUTs share one row.
     """
-    title = f"{experiment}, best score so far"
+    title = f"{experiment}: best score so far"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
     absent = absences(runs, unavailable)
     if curves.empty:
         return nothing(title, f"no trial of it was completed with a score. {absent}")
     shown = runs[runs["folder"].isin(curves["folder"])]
-    panels = _panels(shown)
+    lines = line_of_each(shown)
+    heads = list(dict.fromkeys(lines["head"]))
     scales = {column: quantity.of_column(column, curves[column], runs) for column in _SPENT}
-    figure = blank(PAGE_IN, 1.5 + (1.55 if len(panels) > 1 else 2.2) * len(panels))
-    _draw(figure, _tidy(panels, curves, scales), panels)
+    figure = blank(PAGE_IN, 1.5 + (1.55 if len(heads) > 1 else 2.2) * len(heads))
+    _draw(figure, _tidy(lines, curves, scales), lines)
     low = _lowest(curves)
     targets = quantity.column(shown, "goal_target").dropna()
     top = max([curves["score"].max(), *targets])
-    grid = np.reshape(figure.axes, (len(panels), len(_SPENT)))
-    for line, head in zip(grid, panels, strict=True):
+    grid = np.reshape(figure.axes, (len(heads), len(_SPENT)))
+    for line, head in zip(grid, heads, strict=True):
         for axes in line:
             axes.set_title(head if axes is line[0] else "")
             for target in targets.unique():
@@ -84,25 +77,20 @@ def anytime(
         if curves[column].isna().all():
             middle = {"ha": "center", "va": "center", "transform": axes.transAxes}
             axes.text(0.5, 0.5, "not on record", color=MUTED, **middle)
-    heading(figure, title, _handles(shown, panels), columns=8)
-    counts = [len(curve.runs) for members in panels.values() for curve in members]
+    heading(figure, title, _handles(shown, lines), columns=8)
+    counts = lines.groupby(["head", "name"]).size().tolist()
     footnote(figure, _note(shown, curves, low, counts) + absent)
     return figure
 
 
 def _tidy(
-    panels: Mapping[str, list[_Curve]], curves: pd.DataFrame, scales: Mapping[str, quantity.Scale]
+    lines: pd.DataFrame, curves: pd.DataFrame, scales: Mapping[str, quantity.Scale]
 ) -> pd.DataFrame:
     """The corners of each repetition, with a gap after it, and those of the medians: head and
     name, column, what was spent of it by then (scaled), score or median."""
-    members = pd.concat(
-        curve.runs[["folder"]].assign(head=head, name=curve.name, colour=curve.look["color"])
-        for head, found in panels.items()
-        for curve in found
-    )
-    of_curve = ["head", "name", "colour", "column"]
-    each = members.merge(curves, on="folder").melt(
-        [*of_curve[:3], "folder", "score"], list(scales), "column", "spent"
+    of_curve = ["head", "name", "colour", "dashes", "column"]
+    each = lines.merge(curves, on="folder").melt(
+        [*of_curve[:4], "folder", "score"], list(scales), "column", "spent"
     )
     each["spent"] *= each["column"].map({name: scale.factor for name, scale in scales.items()})
     known = each["spent"].notna().groupby([each[key] for key in (*of_curve, "folder")])
@@ -116,35 +104,36 @@ def _tidy(
     return pd.concat([gapped, *medians], ignore_index=True).assign(sut="")
 
 
-def _draw(figure: Figure, frame: pd.DataFrame, panels: Mapping[str, list[_Curve]]) -> None:
+def _draw(figure: Figure, frame: pd.DataFrame, lines: pd.DataFrame) -> None:
     """A row of panels per head, a column per what was spent; each repetition, and the medians."""
-    dashes = {curve.name: curve.look["linestyle"] for found in panels.values() for curve in found}
+    heads = list(dict.fromkeys(lines["head"]))
     each = so.Path(linewidth=0.5, alpha=0.3, artist_kws=STEPWISE | {"zorder": 2})
     median = so.Path(linewidth=1.4, artist_kws=STEPWISE)
     (
-        plot(frame, x="spent", color="colour", linestyle="name")
-        .facet("column", "head", order={"col": list(_SPENT), "row": list(panels)})
+        plot(frame, x="spent", color="colour", linestyle="dashes")
+        .facet("column", "head", order={"col": list(_SPENT), "row": heads})
         .share(x="col")
         .add(each, y="score", legend=False)
         .add(median, y="median", legend=False)
-        .scale(linestyle=dashes)
         .label(x="", y="")
         .on(figure)
         .plot()
     )
 
 
-def _handles(runs: pd.DataFrame, panels: Mapping[str, list[_Curve]]) -> list[Line2D]:
-    handles = {
-        curve.name: legend_entry(curve.name, linewidth=1.4, **curve.look)
-        for members in panels.values()
-        for curve in members
-    }
+def _handles(runs: pd.DataFrame, lines: pd.DataFrame) -> list[Line2D]:
     order = list(treatments.axis(runs).names.values())
-    lines = [handles[name] for name in dict.fromkeys([*order, *handles]) if name in handles]
+    named = lines.drop_duplicates("name").set_index("name")
+    handles = [
+        legend_entry(
+            name, linewidth=1.4, color=named.colour[name], linestyle=DASHES[named.dashes[name]]
+        )
+        for name in dict.fromkeys([*order, *named.index])
+        if name in named.index
+    ]
     if quantity.column(runs, "goal_target").notna().any():
-        lines.append(legend_entry("goal tg", **GOAL))
-    return lines
+        handles.append(legend_entry("goal tg", **GOAL))
+    return handles
 
 
 def priced(curve: pd.DataFrame, run: pd.Series, trials: pd.DataFrame) -> pd.DataFrame:
@@ -179,30 +168,22 @@ def median_curve(curves: pd.DataFrame) -> pd.DataFrame:
     return middle[np.isfinite(middle)].rename("median").reset_index()
 
 
-def _panels(runs: pd.DataFrame) -> dict[str, list[_Curve]]:
+def line_of_each(runs: pd.DataFrame) -> pd.DataFrame:
+    """Of each run the line that it is a repetition of: folder, head (of its row of panels), name,
+    colour and dashes. With one treatment a line per SUT, else one per treatment."""
     axis, keys = treatments.axis(runs), treatments.key(runs)
-    found = groups(runs)
-    if len(axis.keys) == 1:
-        dashes = ("-", "--", "-.", ":")
-        curves = [
-            _Curve(
-                group.name,
-                {"color": mark(group.sut).colour, "linestyle": dashes[group.order % len(dashes)]},
-                group.runs,
-            )
-            for group in found
-        ]
-        return {axis.names[axis.keys[0]] if varied(runs) else "": curves}
-    names = list(dict.fromkeys(axis.names[key] for key in axis.keys))
-    looks = {name: line_look(index) for index, name in enumerate(names)}
-    panels = {}
-    for group in found:
-        panels[group.name] = [
-            _Curve(axis.names[key], looks[axis.names[key]], here)
-            for key in axis.keys
-            if len(here := group.runs[keys[group.runs.index] == key])
-        ]
-    return panels
+    names = list(dict.fromkeys(axis.names.values()))
+    found = []
+    for group in groups(runs):
+        here = group.runs[["folder"]].assign(name=keys.map(axis.names), head=group.name)
+        order = here["name"].map(names.index)
+        looks = [LINES[number % len(LINES)] for number in order]
+        if len(axis.keys) == 1:
+            here = here.assign(name=group.name, head=names[0] if varied(runs) else "")
+            looks = [(mark(group.sut).colour, group.dashes)] * len(here)
+        here["colour"], here["dashes"] = (list(part) for part in zip(*looks, strict=True))
+        found.append(here.iloc[order.argsort(kind="stable")])
+    return pd.concat(found)
 
 
 def _lowest(curves: pd.DataFrame) -> float:

@@ -28,7 +28,7 @@ def carbon(
 
     A row per SUT and treatment: median of the completed runs, its bar, all repetitions.
     """
-    title = f"{experiment}, carbon"
+    title = f"{experiment}: carbon"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
     intensity = quantity.column(runs, "cint_g_per_kwh")

@@ -44,7 +44,7 @@ def correlations(
     data are is crossed out; one that is not known (nothing varied, too few runs) is blank, and a
     SUT of which no pair is known is named below instead of drawn.
     """
-    title = f"{experiment}, rank correlations"
+    title = f"{experiment}: rank correlations"
     if table is None or table.empty:
         return nothing(title, f"no run was completed. {absences(runs, unavailable)}")
     down, across = _variables(table)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from trialwatt.figures import treatments
-from trialwatt.figures.suts import in_order
+from trialwatt.figures.suts import DASHED, in_order
 
 
 class Group(NamedTuple):
@@ -23,6 +23,11 @@ class Group(NamedTuple):
     name: str
     order: int
     runs: pd.DataFrame
+
+    @property
+    def dashes(self) -> str:
+        """Of its lines, which its SUT colours."""
+        return DASHED[self.order % len(DASHED)]
 
 
 def groups(runs: pd.DataFrame) -> list[Group]:

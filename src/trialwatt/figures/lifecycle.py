@@ -60,7 +60,7 @@ def lifecycle(
         if part in shown
     ]
     handles.append(legend_entry("one repetition", **DOT))
-    heading(figure, f"{experiment}, time and energy by lifecycle step", handles, columns=6)
+    heading(figure, f"{experiment}: time and energy by lifecycle step", handles, columns=6)
     counts = found.loc[done.index].groupby("place").size().tolist()
     footnote(
         figure,

@@ -37,7 +37,7 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
     """
     done = runs[runs["status"] == "completed"] if len(runs) else runs
     name_of_control = _named(done)
-    title = f"{experiment}, framework overhead against {name_of_control}"
+    title = f"{experiment}: framework overhead against {name_of_control}"
     absent = absences(runs, unavailable)
     if done.empty:
         return nothing(title, f"no run of this experiment was completed. {absent}")

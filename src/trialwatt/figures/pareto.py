@@ -46,7 +46,7 @@ def pareto(
     The front is the points that no other beats in both; of runs the line is that of all SUTs, of
     trials there is one per SUT. Runs ended by their deadline are hollow.
     """
-    title = f"{experiment}, score against energy"
+    title = f"{experiment}: score against energy"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
     absent = absences(runs, unavailable)

@@ -18,6 +18,7 @@ from trialwatt.figures.notes import conditions
 from trialwatt.figures.panels import bars_said, points
 from trialwatt.figures.style import (
     BASELINE,
+    DASHES,
     MUTED,
     PAGE_IN,
     blank,
@@ -32,7 +33,6 @@ from trialwatt.figures.suts import mark
 from trialwatt.metrics.dictionary import shown_in
 from trialwatt.records.outcome import FAILED
 
-DASHES = ("-", "--", "-.", ":")
 RING = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.1}
 CROSS = {"marker": "x", "markersize": 4.5}
 HOLE = {"marker": "$?$", "markersize": 6, "markeredgewidth": 0.2}
@@ -107,7 +107,7 @@ def _placed(
         pieces.append(
             piece.assign(
                 group=number,
-                dashes=DASHES[group.order % len(DASHES)],
+                dashes=group.dashes,
                 beside=place + min(4.5 * point, 0.6 * slot),
                 is_step=here == _step(sweep_of(group, converged), axis),
                 never=has["infeasible"] & ~has["completed"],
@@ -232,7 +232,7 @@ def _handles(
             marker=mark(group.sut).marker,
             markersize=5,
             markerfacecolor=_face(group),
-            linestyle=DASHES[group.order % len(DASHES)],
+            linestyle=DASHES[group.dashes],
         )
         for group in found
     ]

@@ -26,7 +26,7 @@ def search(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] =
     A row per SUT and treatment: median of the completed runs, its bar, all repetitions. A run
     that did not reach the goal is right-censored: an open arrow at what it had spent by its end.
     """
-    title = f"{experiment}, time, cost and energy"
+    title = f"{experiment}: time, cost and energy"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
     has_goal = quantity.column(runs, "goal_target").notna().any()

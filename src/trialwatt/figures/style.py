@@ -22,7 +22,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from trialwatt.figures.suts import mark
+from trialwatt.figures.suts import DASHED, mark
 from trialwatt.files import write_whole
 from trialwatt.provenance.embed import FIGURES, PNG_KEY, encode, write_sidecar
 
@@ -66,7 +66,9 @@ _MUTED_SET = (
     "#AA4499",
     "#999933",
 )
-_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+DASHES = dict(zip(DASHED, ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5))), strict=True))
+LINES = [(colour, dashes) for dashes in DASHES for colour in _MUTED_SET]
+"""Looks of many lines; those of one colour differ in dashes."""
 
 _LOOK = {
     **sns.axes_style("ticks"),
@@ -109,13 +111,14 @@ def look():
 def plot(data: pd.DataFrame, **mapping: str) -> so.Plot:
     """A plot in our look, to which marks are added.
 
-    A column mapped to colour holds the colour itself; one mapped to a marker the name of a SUT.
+    A column mapped to colour holds the colour itself; one mapped to a marker the name of a SUT,
+    one mapped to a line's style a key of DASHES.
     """
     markers = {sut: mark(sut).marker for sut in data["sut"].dropna().unique()}
     return (
         so.Plot(data, **mapping)
         .theme(_LOOK)
-        .scale(color=None, marker=markers, fill={True: True, False: False})
+        .scale(color=None, marker=markers, linestyle=DASHES, fill={True: True, False: False})
     )
 
 
@@ -133,15 +136,6 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
             return function(*args, **kwargs)
 
     return draw
-
-
-def line_look(index: int) -> dict:
-    """Colour and dashes of the index-th of many lines; those of one colour differ in dashes."""
-    round_ = index // len(_MUTED_SET)
-    return {
-        "color": _MUTED_SET[index % len(_MUTED_SET)],
-        "linestyle": _DASHES[round_ % len(_DASHES)],
-    }
 
 
 def blank(width_in: float, height_in: float) -> Figure:

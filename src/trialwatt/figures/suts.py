@@ -27,6 +27,8 @@ SUTS = {
     "ray": Mark("#D55E00", "^"),
     "hyperopt": Mark("#009E73", "D"),
 }
+DASHED = ("solid", "dashed", "dotted", "dash-dotted")
+"""How lines of one colour are told apart."""
 _OTHER_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9", "#882255")
 _OTHER_MARKERS = ("v", "P", "X", "p", "h", "<", ">")
 

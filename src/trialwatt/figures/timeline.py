@@ -60,7 +60,7 @@ def timeline(panels: Mapping[str, pd.DataFrame], note: str = "", experiment: str
         outcomes |= set(events["outcome"].dropna())
         steps |= set(events["step"])
     grid[-1, 0].set_xlabel("time since the start of the trials step (s)")
-    title = f"{experiment}, workers over time" if experiment else ""
+    title = f"{experiment}: workers over time" if experiment else ""
     heading(figure, title, _handles(outcomes, steps), columns=9)
     if note:
         footnote(figure, note)

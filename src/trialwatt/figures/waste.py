@@ -31,7 +31,7 @@ def waste(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = 
     Bars are means over completed repetitions of the share of the job's, so that classes add up;
     dots are the total of each repetition, the number at the bar is the mean absolute waste.
     """
-    title = f"{experiment}, waste by class"
+    title = f"{experiment}: waste by class"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
     done, absent = runs[runs["status"] == "completed"], absences(runs, unavailable)

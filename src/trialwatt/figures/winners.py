@@ -55,7 +55,7 @@ def winners(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] 
     logarithmic where the space is, or its choices span a factor of LOG_FROM. Runs that do not tell
     the φ of their best trial (failed, or older) are counted below.
     """
-    title = f"{experiment}, hyperparameters that won"
+    title = f"{experiment}: hyperparameters that won"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
     won, absent = winning_values(runs), absences(runs, unavailable)

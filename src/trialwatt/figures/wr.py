@@ -25,7 +25,7 @@ def wr(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ())
     Medians with their bars and all repetitions; the bars of idle energy are means, so that their
     two parts add up.
     """
-    title = f"{experiment}, idle workers"
+    title = f"{experiment}: idle workers"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
     found = rows(runs, treatments.axis(runs))
