@@ -112,10 +112,11 @@ def test_quick_has_two_suts_in_every_experiment_and_the_others_in_two_treatments
     plan = shipped("quick.yaml")
     assert set(plan.experiments) == EXPERIMENTS | {"frameworks"}
     for experiment in plan.experiments.values():
-        assert {"plain", "optuna"} <= {run.sut for run in experiment.runs}
+        assert {"plain", "optuna"} <= {plan.run(run.folder).sut for run in experiment.runs}
     workers = {run.workload.workers.count for run in plan.runs.values()}
     assert (plan.repetitions, plan.testbed.cpu_per_vcpu, min(workers)) == (2, 0.5, 1)
-    others = [run for run in plan.experiments["frameworks"].runs if run.sut == "ray"]
+    others = plan.experiments["frameworks"].runs
+    others = [run for run in others if plan.run(run.folder).sut == "ray"]
     assert [(run.label, run.is_baseline) for run in others] == [
         ("workers.count=2", True),
         ("workers.count=1", False),
@@ -131,7 +132,7 @@ def test_paper_is_everything_on_mnist(shipped):
     assert plan.repetitions == 5
     assert plan.most_repetitions == 10
     for name in ("r-mem", "r-cpu"):
-        for sweep in plan.experiments[name].sweeps:
+        for sweep in plan.sweeps(name).values():
             steps = [step.value for step in sweep.steps]
             assert steps[:2] == {"r-mem": [256, 384], "r-cpu": [1, 2]}[name]
         assert {s.id for s in plan.experiments[name].sweeps} >= {"plain-grid", "optuna-grid"}

@@ -5,10 +5,11 @@ NODE = "experiments/r-node.yaml"
 
 def runs(plan, sut=None):
     """(SUT, sampler, pruner, label, Baseline?) of the experiment's runs."""
+    planned = [(plan.run(r.folder), r) for r in plan.experiments["r-node"].runs]
     return [
-        (r.sut, r.run.workload.search.sampler, r.run.workload.search.pruner, r.label, r.is_baseline)
-        for r in plan.experiments["r-node"].runs
-        if sut in (None, r.sut)
+        (run.sut, run.workload.search.sampler, run.workload.search.pruner, r.label, r.is_baseline)
+        for run, r in planned
+        if sut in (None, run.sut)
     ]
 
 
@@ -49,7 +50,7 @@ def test_without_a_grid_random_draws_stand_in_and_the_control_runs_both(project)
         ("gamma", "grid"),
     ]
     assert [r.is_baseline for r in plan.experiments["r-node"].runs] == [False] * 4 + [True] * 4
-    stand_in = plan.experiments["r-node"].runs[1].run.workload.search
+    stand_in = plan.run(plan.experiments["r-node"].runs[1].folder).workload.search
     assert (stand_in.sampler, stand_in.budget) == ("random", None)  # null means pS
 
 
@@ -113,13 +114,15 @@ def test_a_sweep_plans_every_step_that_it_may_try(project):
     project.edit(NODE, "vary", to={"workers.cpu": sweep})
     project.edit(NODE, "suts", to=["alpha", "beta"])
     plan = project.plan()
-    sweeps = plan.experiments["r-node"].sweeps
-    assert [one.id for one in sweeps] == ["alpha-grid", "alpha-random", "beta-random"]
-    for one in sweeps:
+    sweeps = plan.sweeps("r-node")
+    assert list(sweeps) == ["alpha-grid", "alpha-random", "beta-random"]
+    for one in sweeps.values():
         assert [step.value for step in one.steps] == [0.5, 0.75, 1.0]
         assert one.baseline.value == 2
         assert (one.tolerance, one.patience) == (0.1, 1)
-        assert {s.run.workload.search.sampler for s in (*one.steps, one.baseline)} == {one.sampler}
+        runs = [plan.run(step.folder) for step in (*one.steps, one.baseline)]
+        assert {run.workload.search.sampler for run in runs} == {one.sampler}
+        assert {run.sut for run in runs} == {one.sut}
     assert plan.experiments["r-node"].fixed_folders == []
     assert len(plan.fixed_repetitions()) == 2  # the experiment Baseline's own
 
@@ -127,7 +130,7 @@ def test_a_sweep_plans_every_step_that_it_may_try(project):
 def test_only_narrows_a_sweep_and_keeps_the_baseline(project):
     project.edit(NODE, "vary", to={"workers.count": {"start": 1, "step": 1, "maximum": 4}})
     project.edit("config.yaml", "only", to={"workers.count": [1, 3]})
-    (sweep,) = project.plan().experiments["r-node"].sweeps
+    (sweep,) = project.plan().sweeps("r-node").values()
     assert [step.value for step in sweep.steps] == [1, 3]
     assert sweep.baseline.value == 2
 
@@ -155,6 +158,7 @@ def test_a_target_names_an_experiment(project):
 
 def test_the_settings_add_suts_that_can_run(project):
     project.edit("config.yaml", "optional_suts", to=["gamma", "absent", "alpha"])
-    node = project.plan().experiments["r-node"]
-    assert {run.sut for run in node.runs} == {"alpha", "gamma"}
+    plan = project.plan()
+    node = plan.experiments["r-node"]
+    assert {plan.run(run.folder).sut for run in node.runs} == {"alpha", "gamma"}
     assert [one.sut for one in node.unavailable] == ["absent"]

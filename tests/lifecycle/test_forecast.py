@@ -53,7 +53,8 @@ def test_without_records_the_time_is_unknown(plan):
 
 
 def test_the_time_follows_from_the_runs_that_are_done(plan, tmp_path):
-    (baseline,) = [r.folder for r in plan.experiments["baseline"].runs if r.sut == "plain"]
+    runs = plan.experiments["baseline"].runs
+    (baseline,) = [r.folder for r in runs if plan.run(r.folder).sut == "plain"]
     done(tmp_path / "results" / baseline / "rep1", 10)
     done(tmp_path / "results" / baseline / "rep2", 20)
     parts, whole = forecast(plan)

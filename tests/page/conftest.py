@@ -188,8 +188,15 @@ def plan_of(title: str) -> dict:
     part = {"title": title, "varies": [], "compared": [], "file": "a.yaml", "runs": []}
     numbers = {"seed": 1, "repetitions": 1, "most_repetitions": 1, "warm_up": False}
     return {
-        **{"generator": "trialwatt", "format": 2, "testbed_name": "lab", "testbed": {}},
-        **{**numbers, "base": None, "set": {}, "power": {}, "files": ["a.yaml"], "runs": {}},
+        **{
+            "generator": "trialwatt",
+            "format": 2,
+            "testbed_name": "lab",
+            "testbed": {},
+            "workload": {},
+        },
+        **{**numbers, "base": None, "set": {}, "power": {}, "files": ["a.yaml"]},
+        **{"workload": {}, "runs": {}},
         "context": dataclasses.asdict(CONTEXT),
         "experiments": dict.fromkeys(("r-node", "s-sam", "theirs"), part),
     }

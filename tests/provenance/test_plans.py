@@ -63,12 +63,12 @@ def test_it_holds_what_is_needed_and_no_path_of_this_machine(written, tmp_path, 
     assert set(plan.warm_up_folders) == {"plain"}
 
 
-def test_nothing_stands_in_it_twice_but_names(written):
+def test_what_all_runs_have_in_common_stands_in_it_once(written):
     content = json.loads(written.read_text(encoding="utf-8"))
-    (workload,) = {json.dumps(run["workload"]["space"]) for run in content["runs"].values()}
-    told = json.dumps({key: part for key, part in content.items() if key != "runs"})
-    assert workload not in told and told.count(json.dumps(content["context"])) == 1
-    assert all(run.keys() == {"sut", "workload"} for run in content["runs"].values())
+    assert {"space", "search", "batch", "deadline_s"} < content["workload"].keys()
+    assert len(content["runs"]) > 2
+    for run in content["runs"].values():
+        assert run.keys() == {"sut", "workload"} and run["workload"].keys() == {"workers"}
 
 
 def test_what_runs_here_has_the_places_of_this_machine(tmp_path, root):
@@ -158,6 +158,7 @@ def test_a_missing_or_damaged_one(tmp_path):
         (lambda c: c.update(runs=[]), "runs"),
         (lambda c: a_run(c).update(workload=5), "runs.*workload"),
         (lambda c: a_run(c)["workload"].update(batch=float("nan")), "runs.*JSON compliant"),
+        (lambda c: c["workload"].update(batch=float("nan")), "workload.*JSON compliant"),
         (lambda c: c["testbed"].update(pue=float("nan")), "testbed: .*JSON compliant"),
         (lambda c: c["experiments"].update(x={"runs": [5]}), "experiments.x"),
         (lambda c: c["experiments"].update(x=5), "experiments.x"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,14 @@ def hash_of(config: Mapping[str, Any]) -> str:
         if isinstance(options := kept[section], Mapping):
             kept[section] = {key: value for key, value in options.items() if key not in access}
     return hashlib.sha256(canonical_json({**config, "testbed": kept}).encode()).hexdigest()[:10]
+
+
+def in_common(configs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The keys, with their values, that all of these have with the same value in a hash."""
+    texts = [{key: canonical_json(value) for key, value in one.items()} for one in configs]
+    first = texts[0] if texts else {}
+    same = [key for key, text in first.items() if all(one.get(key) == text for one in texts)]
+    return {key: configs[0][key] for key in same}
 
 
 def run_label(run: RunConfig) -> str:

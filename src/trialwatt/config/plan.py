@@ -49,7 +49,8 @@ class Plan(BaseModel):
     """What will be run, and what is made of it. Paths are relative to the root, run folders to the
     results folder.
 
-    testbed_config (`testbed` in the file), configurations (`runs`): as they are resolved.
+    testbed_config (`testbed` in the file), configurations (`runs`): as they are resolved; workload:
+    the keys of it that all runs have in common.
     most_repetitions: of a step of a sweep. base, set: how the settings change each base workload.
     power: every power model that there is. files: every configuration file that was read, sorted.
     """
@@ -60,6 +61,7 @@ class Plan(BaseModel):
     format: Literal[2] = FORMAT
     testbed_name: PlainName
     testbed_config: Data = Field(alias="testbed")
+    workload: Data
     seed: int
     repetitions: Annotated[int, Field(ge=1)]
     most_repetitions: Annotated[int, Field(ge=1)]
@@ -113,13 +115,19 @@ class Plan(BaseModel):
         """The run of a folder, which may begin with the results folder and end with /rep<n>."""
         return self._run(self._folder(where))
 
+    def workload_of(self, folder: str) -> dict[str, Any]:
+        """The workload of a planned run, resolved."""
+        return self.workload | self.configurations[folder].workload
+
     def config(self, folder: str) -> dict[str, Any] | None:
         """A run's configuration as its record has it; None where no such run is planned."""
-        if folder not in self.configurations:
-            return None
+        return self._config(folder) if folder in self.configurations else None
+
+    def _config(self, folder: str) -> dict[str, Any]:
         return {
             "format": 1,
-            **self.configurations[folder].model_dump(),
+            "sut": self.configurations[folder].sut,
+            "workload": self.workload_of(folder),
             "testbed_name": self.testbed_name,
             "testbed": self.testbed_config,
             "seed": self.seed,
@@ -152,7 +160,7 @@ class Plan(BaseModel):
     @property
     def datasets(self) -> list[str]:
         """Names of the datasets that the runs need, sorted."""
-        return sorted({str(run.workload.get("dataset")) for run in self.configurations.values()})
+        return sorted({str(self.workload_of(run).get("dataset")) for run in self.configurations})
 
     def folders(self, experiment: str) -> list[str]:
         """runs/<testbed>/<run>/rep<n> of the runs of an experiment that no sweep decides on."""
@@ -253,10 +261,7 @@ class Plan(BaseModel):
         return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def _run(self, folder: str) -> RunConfig:
-        config = self.configurations[folder].model_dump()
-        return RunConfig(
-            **config, testbed_name=self.testbed_name, testbed=self.testbed, seed=self.seed
-        )
+        return RunConfig.model_validate(self._config(folder) | {"testbed": self.testbed})
 
     def _folder(self, where: str) -> str:
         folder = where.removeprefix(f"{self.here.results}/").rstrip("/")

@@ -146,7 +146,8 @@ class Unavailable(Part):
 
 
 class Configuration(Part):
-    """What is run: a workload under a SUT; the testbed and the seed are those of the plan."""
+    """What is run: a workload under a SUT; the testbed, the seed, and what all runs have in common
+    of their workloads are the plan's."""
 
     sut: PlainName
     workload: Data

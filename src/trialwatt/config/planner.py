@@ -22,7 +22,7 @@ from trialwatt.config.expansion import (
     value_at,
 )
 from trialwatt.config.factors import compared
-from trialwatt.config.identity import run_folder
+from trialwatt.config.identity import in_common, run_folder
 from trialwatt.config.loading import ConfigFiles, Problems, validated
 from trialwatt.config.models import Experiment, RunConfig, Settings, Testbed, Value, Workload
 from trialwatt.config.origins import Origins
@@ -145,6 +145,8 @@ class _Planner:
         of_goals = [goals.reference_file(name) for name in self._datasets if name in targets]
         named = {*self._settings_files, *self._files.names, *series, *of_goals}
         places = {placed(root / file, root): file for file in named}
+        workloads = {name: run.workload.model_dump(mode="json") for name, run in self._runs.items()}
+        common = in_common(list(workloads.values()))
         portable = testbed
         if series:
             series_name = placed(root / series[0], root)
@@ -169,11 +171,13 @@ class _Planner:
                 power=dict(tables.power),
                 files=sorted(places),
                 experiments=experiments,
+                workload=common,
                 runs={
                     folder: Configuration(
-                        sut=run.sut, workload=run.workload.model_dump(mode="json")
+                        sut=self._runs[folder].sut,
+                        workload={key: own[key] for key in own if key not in common},
                     )
-                    for folder, run in self._runs.items()
+                    for folder, own in workloads.items()
                 },
                 here=Here(
                     results=settings.results,

@@ -119,6 +119,7 @@ def plan_of(content: dict[str, Any]) -> Plan:
         {
             "testbed_name": old.testbed,
             "testbed": whole.testbed,
+            "workload": {},
             "seed": settings.seed,
             "repetitions": settings.repetitions,
             "most_repetitions": max(most, default=settings.repetitions),

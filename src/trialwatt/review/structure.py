@@ -221,7 +221,7 @@ def _faults_of_runs(plan: Plan, part: PlannedExperiment) -> Iterator[str]:
     """Each treatment of an experiment against the configuration that it stands for."""
     for number, run in enumerate(part.runs):
         for key, value in run.treatment.items():
-            found = _at(plan.configurations[run.folder].workload, key)
+            found = _at(plan.workload_of(run.folder), key)
             if isinstance(found, int | float | str) and found != value:
                 where = f"experiments.{part.id}.runs.{number}"
                 yield f"{where}: says {key}={value}, but it ran with {found}"

@@ -178,4 +178,6 @@ def test_what_a_sut_needs_is_not_looked_for_on_this_machine_but_in_the_image(pro
     assert any("java is not installed" in one for one in said(project))
     project.edit(BENCH, "platform", to="kubernetes")
     project.edit(BENCH, "kubernetes", to={"image": "x:1"})
-    assert {run.sut for run in project.plan().experiments["baseline"].runs} == {"alpha", "absent"}
+    plan = project.plan()
+    runs = plan.experiments["baseline"].runs
+    assert {plan.run(run.folder).sut for run in runs} == {"alpha", "absent"}
