@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from trialwatt.figures import figures_of
 from trialwatt.files import sha256
 from trialwatt.paper.build import build
 from trialwatt.provenance import crate
@@ -29,7 +30,8 @@ def test_an_intact_archive(archive, capsys):
     assert "unchanged" not in text and "up to rounding" not in text
     assert "more-cpu: reproduced: plain on lab: least energy under" in text
     assert "H1: reproduced: H1: " in text and "H2: reproduced: H2: " in text
-    assert "figures 28 of 28 identical" in text and "sweeps 4 of 4 identical" in text
+    count = 4 * len(figures_of(["workers.cpu"]))  # three formats and a sidecar
+    assert f"figures {count} of {count} identical" in text and "sweeps 4 of 4 identical" in text
     assert "paper 3 of 3 identical" in text and "paper: reproduced: 2 runs with" in text
 
 
