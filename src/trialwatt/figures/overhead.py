@@ -12,15 +12,7 @@ from trialwatt.analysis.intervals import ENOUGH, RESAMPLES, SEED, Summary
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences
 from trialwatt.figures.notes import conditions
-from trialwatt.figures.panels import (
-    Panel,
-    bars_said,
-    draw,
-    legend_of,
-    placed,
-    points,
-    rows,
-)
+from trialwatt.figures.panels import Panel, bars_said, draw, legend_of, placed, points, rows
 from trialwatt.figures.style import BASELINE, footnote, heading, nothing, styled
 from trialwatt.figures.suts import in_order, of_control
 from trialwatt.metrics.dictionary import shown_in
@@ -135,7 +127,7 @@ def ratio(values: pd.Series, control: pd.Series) -> Summary:
 
 
 def _note(runs: pd.DataFrame, name: str, panels: Sequence[Panel], left_out: int) -> str:
-    bars = bars_said(panel.frame for panel in panels)
+    bars = bars_said(panels)
     bars = bars.replace("largest value", "largest ratio").replace("the median", "the ratio")
     said = (
         f"Large: ratio of the medians; small below it: each repetition ÷ {name}'s median"

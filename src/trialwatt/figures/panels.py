@@ -113,13 +113,18 @@ def bars(found: pd.DataFrame, parts: pd.DataFrame, looks: Mapping[str, str]) -> 
     return pd.concat([widths.assign(colour=colours), totals, row.assign(said=said)])
 
 
+def joined(panels: Iterable[Panel]) -> pd.DataFrame:
+    """The frames of all panels as one, each line with its panel's title."""
+    frames = [panel.frame.assign(panel=panel.title) for panel in panels]
+    return pd.concat(frames, ignore_index=True)
+
+
 def draw(found: pd.DataFrame, panels: Sequence[Panel], extra_in: float = 1.75) -> Figure:
     """The panels, with labels of rows at the first; extra_in: height beside the rows."""
     row = found.drop_duplicates("place")
     lines = max(0.8, 0.17 * len(row) + 0.08 * row["sut"].nunique())
     figure = blank(PAGE_IN, extra_in + lines)
-    frame = pd.concat([panel.frame.assign(panel=panel.title) for panel in panels])
-    frame = frame.reset_index(drop=True)
+    frame = joined(panels)
     drawing = plot(frame, y="place").facet("panel", order=[panel.title for panel in panels])
     for column, (marks, mapped) in _layers().items():
         if column in frame and frame[column].notna().any():
@@ -141,17 +146,16 @@ def draw(found: pd.DataFrame, panels: Sequence[Panel], extra_in: float = 1.75) -
 
 def points_said(panels: Iterable[Panel]) -> str:
     """What the points of these panels are, and what their bars."""
-    spreads = bars_said(panel.frame for panel in panels)
-    return f"Large: median; small below it: every repetition{spreads}."
+    return f"Large: median; small below it: every repetition{bars_said(panels)}."
 
 
-def bars_said(frames: Iterable[pd.DataFrame]) -> str:
-    """What the bars of these medians (kind, n) are, after a semicolon; empty where none is."""
+def bars_said(panels: Iterable[Panel]) -> str:
+    """What the bars of the medians are, after a semicolon; empty where there are none."""
     words = {
         "bootstrap": "; bars: 95 % bootstrap interval of the median ({n})",
         "range": "; bars: smallest to largest value ({n})",
     }
-    every = pd.concat([frame.reindex(columns=["kind", "n"]) for frame in frames])
+    every = pd.concat([panel.frame.reindex(columns=["kind", "n"]) for panel in panels])
     counts = {kind: every.loc[every["kind"] == kind, "n"].tolist() for kind in words}
     return "".join(
         words[kind].format(n=treatments.sentence_of_n(known))

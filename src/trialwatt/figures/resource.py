@@ -15,7 +15,7 @@ from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.groups import Group, groups
 from trialwatt.figures.notes import conditions
-from trialwatt.figures.panels import bars_said, points
+from trialwatt.figures.panels import Panel, bars_said, joined, points
 from trialwatt.figures.style import (
     BASELINE,
     DASHES,
@@ -59,26 +59,23 @@ def resource(
     axis = _with_unavailable(treatments.axis(runs), unavailable)
     found = groups(runs)
     placed = _placed(runs, found, axis, converged)
-    frames = []
-    figure = blank(PAGE_IN, 5.2)
-    columns = shown_in("resource")
-    for column in columns:
+    panels = []
+    for column in shown_in("resource"):
         values = quantity.column(runs, column.name)
-        values *= quantity.of_column(column.name, values, runs).factor
-        top = values.max() if values.max() > 0 else 1.0
-        frames.append(_marked(points(placed, values), top).assign(panel=column.heading))
-    _draw(figure, pd.concat(frames, ignore_index=True), axis)
-    for axes, frame, column in zip(figure.axes, frames, columns, strict=True):
-        scale = quantity.of_column(column.name, quantity.column(runs, column.name), runs)
-        axes.set_ylabel(f"{column.label} ({quantity.head(column.name, scale, runs)})")
-        axes.yaxis.label.set_visible(True)
-        _finish(axes, axis, runs, frame["value"].max())
+        scale = quantity.of_column(column.name, values, runs)
+        label = f"{column.label} ({quantity.head(column.name, scale, runs)})"
+        frame = _marked(points(placed, values * scale.factor))
+        panels.append(Panel(column.heading, label, frame))
+    figure = blank(PAGE_IN, 5.2)
+    _draw(figure, panels, axis)
+    for axes, panel in zip(figure.axes, panels, strict=True):
+        axes.set_ylabel(panel.label, visible=True)
+        _finish(axes, axis, runs, panel.frame["value"].max())
     for axes in figure.axes[-2:]:
         axes.set_xlabel(axis.label)
-    rings = any(frame["ring"].notna().any() for frame in frames)
-    heading(figure, experiment, _handles(runs, found, axis, rings), columns=7)
+    heading(figure, experiment, _handles(runs, found, axis, panels), columns=7)
     ends = [(group.name, end) for group in found if (end := sweep_of(group, converged))]
-    footnote(figure, _note(runs, axis, frames, ends) + absences(runs, unavailable))
+    footnote(figure, _note(runs, axis, panels, ends) + absences(runs, unavailable))
     return figure
 
 
@@ -103,36 +100,35 @@ def _placed(
         }
         place = here + (number - (len(found) - 1) / 2) * slot
         piece = pd.DataFrame({"sut": group.sut, "status": status, "place": place})
-        looks = {"colour": mark(group.sut).colour, "face": _face(group), "edge": _edge(group)}
         pieces.append(
             piece.assign(
                 group=number,
-                dashes=group.dashes,
                 beside=place + min(4.5 * point, 0.6 * slot),
                 is_step=here == _step(sweep_of(group, converged), axis),
                 never=has["infeasible"] & ~has["completed"],
                 failed=has[FAILED],
-                **looks,
+                **_looks(group),
             )
         )
     return pd.concat(pieces)
 
 
-def _marked(frame: pd.DataFrame, top: float) -> pd.DataFrame:
+def _marked(frame: pd.DataFrame) -> pd.DataFrame:
     """With the heights of what is drawn once per place: ring, cross and question mark.
 
     Medians come first, from left to right, so that a line over them breaks only where one lacks.
     """
-    once = frame["n"].notna()
+    once, top = frame["n"].notna(), frame["value"].max()
+    low, above = pd.Series(0.0, frame.index), 0.05 * top if top > 0 else 0.05
     return frame.assign(
         ring=frame["median"].where(frame["is_step"]),
-        cross=(0.0 * frame["place"]).where(once & frame["never"]),
-        hole=(0.0 * frame["place"] + 0.05 * top).where(once & frame["failed"]),
+        cross=low.where((once & frame["never"]).to_numpy()),
+        hole=(low + above).where((once & frame["failed"]).to_numpy()),
         repeated=~once,
     ).sort_values(["repeated", "place"], kind="stable")
 
 
-def _draw(figure: Figure, frame: pd.DataFrame, axis: treatments.Axis) -> None:
+def _draw(figure: Figure, panels: Sequence[Panel], axis: treatments.Axis) -> None:
     """Every repetition, its group's medians with their bars, and the marks of places."""
     over = {"clip_on": False, "zorder": 5}
     small = so.Dot(pointsize=2.6, edgewidth=0.4, alpha=0.6)
@@ -147,15 +143,13 @@ def _draw(figure: Figure, frame: pd.DataFrame, axis: treatments.Axis) -> None:
         (so.Dot(marker="x", pointsize=4.5, artist_kws=over), "place", "cross", {}),
         (so.Dot(marker="$?$", pointsize=6, artist_kws=over), "place", "hole", {}),
     )
+    frame = joined(panels)
     drawing = plot(frame, color="colour").facet("panel", wrap=2).share(y=False)
     for marks, x, y, mapped in layers:
         is_drawn = not (axis.is_words and "linestyle" in mapped)  # nothing lies between words
         if is_drawn and frame[y].notna().any():
             drawing = drawing.add(marks, orient="x", legend=False, x=x, y=y, **mapped)
-    drawing = drawing.scale(
-        fillcolor=None, edgecolor=None, linestyle={each: each for each in DASHES}
-    )
-    drawing.label(x="", y="", title=str).on(figure).plot()
+    drawing.scale(edgecolor=None).label(x="", y="", title=str).on(figure).plot()
 
 
 def _with_unavailable(axis: treatments.Axis, unavailable: Sequence[Mapping]) -> treatments.Axis:
@@ -190,13 +184,11 @@ def _step(state: Mapping | None, axis: treatments.Axis) -> float | None:
     return axis.positions.get(float(value))
 
 
-def _face(group: Group) -> str:
-    """White where a SUT stands for itself again, with another sampler or testbed."""
-    return "white" if group.order else mark(group.sut).colour
-
-
-def _edge(group: Group) -> str:
-    return mark(group.sut).colour if group.order else "white"
+def _looks(group: Group) -> dict[str, str]:
+    """White inside where a SUT stands for itself again, with another sampler or testbed."""
+    colour = mark(group.sut).colour
+    face, edge = ("white", colour) if group.order else (colour, "white")
+    return {"colour": colour, "face": face, "edge": edge, "dashes": group.dashes}
 
 
 def _finish(axes: Axes, axis: treatments.Axis, runs: pd.DataFrame, highest: float) -> None:
@@ -223,7 +215,7 @@ def _baselines(axis: treatments.Axis, runs: pd.DataFrame) -> list[float]:
 
 
 def _handles(
-    runs: pd.DataFrame, found: list[Group], axis: treatments.Axis, rings: bool
+    runs: pd.DataFrame, found: list[Group], axis: treatments.Axis, panels: Sequence[Panel]
 ) -> list[Line2D]:
     handles = [
         legend_entry(
@@ -231,13 +223,14 @@ def _handles(
             color=mark(group.sut).colour,
             marker=mark(group.sut).marker,
             markersize=5,
-            markerfacecolor=_face(group),
+            markerfacecolor=_looks(group)["face"],
             linestyle=DASHES[group.dashes],
         )
         for group in found
     ]
     hollow = {"marker": "o", "markerfacecolor": "none", "markersize": 3}
     shown = runs["status"].eq
+    rings = any(panel.frame["ring"].notna().any() for panel in panels)
     marks = (
         (rings, "converged step", RING),
         (shown("infeasible").any(), "infeasible", CROSS),
@@ -255,14 +248,13 @@ def _handles(
 def _note(
     runs: pd.DataFrame,
     axis: treatments.Axis,
-    frames: list[pd.DataFrame],
+    panels: Sequence[Panel],
     ends: Sequence[tuple[str, Mapping]],
 ) -> str:
     """ends: name of a group and how its sweep ended."""
-    bars = bars_said(frames)
     middle = "Large" if axis.is_words else "Line"
     lines = [
-        f"{middle}: median; points beside it: every repetition{bars}. "
+        f"{middle}: median; points beside it: every repetition{bars_said(panels)}. "
         "TWH: over all started trials.",
         conditions(runs),
     ]
