@@ -53,8 +53,6 @@ _LATEX = {
 }
 
 
-SUFFIXES = (".csv", ".md", ".tex", ".json")
-"""Of the files of a table, the last one of its sidecar."""
 NO_DATA = "No data: this experiment has no runs yet."
 
 

@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from trialwatt.figures import FIGURES, tablefiles
+from trialwatt.figures import FIGURES
 from trialwatt.provenance.embed import FIGURES as SUFFIXES
 from trialwatt.summary.experiment import ExperimentSummary
 
+TABLE_SUFFIXES = (".csv", ".md", ".tex", ".json")
 _METRICS = ("runs.csv", "trials.csv", "dictionary.json")
 
 
@@ -37,7 +38,7 @@ def figure_links(results: Path, experiment: str, figure: str, output: Path) -> l
 
 def table_links(results: Path, stem: str, output: Path) -> list[dict]:
     """The files of a table."""
-    return _links([results / "tables" / f"{stem}{end}" for end in tablefiles.SUFFIXES], output)
+    return _links([results / "tables" / f"{stem}{end}" for end in TABLE_SUFFIXES], output)
 
 
 def metrics_links(results: Path, experiment: str, names: Iterable[str], output: Path) -> list[dict]:
