@@ -13,6 +13,7 @@ from trialwatt.analysis.convergence import (
     assess,
     half_width,
     needs_more_repetitions,
+    told,
 )
 
 SHAPE = (0.98, 0.99, 1.0, 1.01, 1.02)
@@ -167,7 +168,9 @@ def test_a_steep_fall_at_the_maximum_is_not_converged_in_spite_of_noise():
 
 def test_fewer_than_five_repetitions_is_a_demonstration():
     verdict = assess(curve(100, 100, 100, shape=(0.99, 1, 1.01)))
-    assert verdict.demonstration and verdict.sentence.startswith("demonstration only: converged")
+    said = told(verdict.state, verdict.reason, verdict.demonstration)
+    assert verdict.demonstration and said.startswith("demonstration only: converged: ")
+    assert told("undecided", "", demonstration=False) == "undecided"
     assert not assess(curve(100, 100, 100)).demonstration
 
 

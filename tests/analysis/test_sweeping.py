@@ -238,7 +238,7 @@ def test_damaged_moves_are_refused_in_words(tmp_path, count):
         path.write_bytes(data)
         move = Move.read(path)
         assert all(isinstance(name, str) for name in [*move.new, *move.repetitions])
-        assert move.verdict is None or move.verdict.sentence
+        assert move.verdict is None or move.verdict.state
 
     wrong = (json.dumps(wrong_json(json.loads(good), rng)).encode() for _ in range(count))
     assert all_clean(wrong, read, (TrialwattError,))

@@ -61,7 +61,7 @@ def test_the_whole_page(source):
     text = written(source)
     page = Page(text)
     for part in (
-        "R-Node: &lt;how many&gt; workers: number of workers",
+        "R-Node: &lt;how many&gt; workers by number of workers",
         "modelled, not measured",
         "Testbed: local",
         "12 runs: 11 completed, 1 infeasible; n = 2–3",

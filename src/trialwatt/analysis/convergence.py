@@ -63,10 +63,6 @@ class Verdict:
     reason: str
     demonstration: bool = False
 
-    @property
-    def sentence(self) -> str:
-        return told(self.state, self.reason, self.demonstration and self.state != "continue")
-
 
 def told(state: str, reason: str, demonstration: bool) -> str:
     """How a sweep ended, and why, in words."""
