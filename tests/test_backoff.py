@@ -57,5 +57,5 @@ def test_pauses_are_shortened_by_chance_so_that_many_do_not_come_back_as_one(mon
     made = []
     monkeypatch.setattr(backoff.time, "sleep", made.append)
     ask = asked(*[OSError()] * 50, "at last")
-    repeated(ask, OSError, lambda fault, pause_s: False, 1, 1)
+    repeated(ask, OSError, lambda fault, pause_s: False, 1, 1, jitter=0.5)
     assert len(set(made)) > 40 and all(0.5 <= pause <= 1 for pause in made)

@@ -17,11 +17,12 @@ def repeated(
     is_over: Callable[[Fault, float], bool],
     first_s: float,
     longest_s: float,
+    jitter: float = 0.0,
 ) -> Answer:
     """The first answer. A fault for which is_over(fault, the next pause in s) is true is raised.
 
-    Pauses double from first_s to longest_s, each shortened by chance: those whom one outage has
-    stopped must not come back as one.
+    Pauses double from first_s to longest_s. jitter: the share of each by which chance may shorten
+    it, so that many whom one outage has stopped do not come back as one.
     """
     pause_s = first_s
     while True:
@@ -30,5 +31,5 @@ def repeated(
         except fault as error:
             if is_over(error, pause_s):
                 raise
-        time.sleep(pause_s * random.uniform(0.5, 1))
+        time.sleep(pause_s * random.uniform(1 - jitter, 1))
         pause_s = min(2 * pause_s, longest_s)

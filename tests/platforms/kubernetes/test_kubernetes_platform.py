@@ -165,13 +165,14 @@ sys.exit(3)
 def test_files_travel_in_both_directions(platform, tmp_path):
     source = """
 from pathlib import Path
-from trialwatt.records.remote import Remote
+from trialwatt.records.remote import keep
 print(json.dumps({"done": "deploy"}), flush=True)
 for line in sys.stdin:
     folder = Path(os.environ["TRIALWATT_FOLDER"])
     text = (folder / "best.txt").read_text()
-    (folder / "answer.txt").write_text(text[::-1])
-    Remote.here().put("weights/answer.txt", folder / "answer.txt")
+    (folder / "weights").mkdir()
+    (folder / "weights" / "answer.txt").write_text(text[::-1])
+    keep(folder, "weights/answer.txt")
     print(json.dumps({"done": "test"}), flush=True)
 """
     handle = start(platform, role(source))

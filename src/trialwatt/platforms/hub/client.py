@@ -34,6 +34,7 @@ class Retired(OSError):
     """The hub takes nothing more from this life of the component: it has been replaced."""
 
 
+FAULTS = (OSError, http.client.HTTPException)
 FINAL = (Retired, PermissionError, FileNotFoundError)
 """What asking again does not change."""
 
@@ -114,10 +115,10 @@ class HubClient:
             return self._once(method, path, body, headers or {}, answer_s, save)
 
         try:
-            return repeated(once, (OSError, http.client.HTTPException), is_over, 0.05, 2.0)
+            return repeated(once, FAULTS, is_over, 0.05, 2.0, jitter=0.5)
         except FINAL:
             raise
-        except (OSError, http.client.HTTPException) as error:
+        except FAULTS as error:
             raise OSError(
                 f"the run's hub at {self._host}:{self._port} does not answer ({error!r})"
             ) from error
