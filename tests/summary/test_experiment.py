@@ -34,7 +34,7 @@ def results(tmp_path):
 
 def test_each_part_in_its_words(results):
     found = read_summary(results, EXPERIMENT)
-    assert found.heading == "Mine: number of workers" and found.n == "n = 2–3"
+    assert found.heading == "Mine by number of workers" and found.n == "n = 2–3"
     assert found.ended == ["plain (grid): demonstration only: converged: 2 is it."]
     assert found.absent[0].startswith("1 run failed and is not counted. plain, ")
     assert found.absent[1:] == ["Not available here. plain has no tpe."]

@@ -62,6 +62,8 @@ class Panel(NamedTuple):
 
 def rows(runs: pd.DataFrame, axis: treatments.Axis) -> pd.DataFrame:
     """On the index of runs: sut, its colour, status, and the label and place (y) of its row."""
+    if runs.empty:
+        return pd.DataFrame(columns=["sut", "status", "group", "label", "colour", "step", "place"])
     keys = treatments.key(runs)
     found = pd.concat(
         group.runs[["sut", "status"]].assign(group=number, label=f"{group.name}, ")
