@@ -11,7 +11,7 @@ rule resolved_plan:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        text=lambda wc: plan_text(plan),
+        text=lambda wc: plan.as_json(),
     script:
         "../scripts/plan.py"
 
@@ -19,24 +19,21 @@ rule resolved_plan:
 rule archive:
     input:
         f"{RESULTS}/plan.json",
-        rules.report.input,
-        rules.report.output,
         rules.paper.input,
-        rules.paper.output,
-        rules.page.output,
-        config=list(plan.files),
+        made=[file for name in archived() for file in files_of(name)],
+        config=plan.paths(plan.files),
         folders=lambda wc: [
             folder for name in plan.experiments for folder in repetitions_of(name)
         ],
     output:
-        f"{RESULTS}/archive/trialwatt-{plan.settings.testbed}.zip",
+        f"{RESULTS}/archive/trialwatt-{plan.testbed_name}.zip",
     log:
         f"{RESULTS}/logs/archive.log",
     conda:
         "../envs/trialwatt.yaml"
     params:
         results=subpath(output[0], ancestor=2),
-        config_files=list(plan.files),
+        config_files=plan.paths(plan.files),
         light=False,
     script:
         "../scripts/archive.py"
@@ -48,14 +45,14 @@ rule light_archive:
     input:
         rules.archive.input,
     output:
-        f"{RESULTS}/archive/trialwatt-{plan.settings.testbed}-light.zip",
+        f"{RESULTS}/archive/trialwatt-{plan.testbed_name}-light.zip",
     log:
         f"{RESULTS}/logs/light-archive.log",
     conda:
         "../envs/trialwatt.yaml"
     params:
         results=subpath(output[0], ancestor=2),
-        config_files=list(plan.files),
+        config_files=plan.paths(plan.files),
         light=True,
     script:
         "../scripts/archive.py"

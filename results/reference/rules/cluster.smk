@@ -1,4 +1,4 @@
-# A cluster as the testbed: looked at before anything runs, and what all runs on it share.
+# A remote platform as the testbed: looked at before anything runs, and what all runs on it share.
 
 
 rule testbed:
@@ -14,7 +14,7 @@ rule testbed:
         testbed=1,
     params:
         testbed=plan.testbed.model_dump_json(),
-        power=plan.tables.power.model_dump_json(),
+        power=plan.power_model.model_dump_json(),
         suts=sorted(plan.warm_ups),
     script:
         "../scripts/cluster.py"
@@ -64,6 +64,7 @@ rule image:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        arguments=handover.image_arguments(),
+        platform=plan.testbed.platform,
+        arguments=image_arguments(),
     script:
         "../scripts/image.py"

@@ -65,7 +65,7 @@ def measured_with(testbed, dataset, made):
         "testbed": f"{RESULTS}/testbeds/{testbed}.json",
     }
     note = f"{RESULTS}/shared/{testbed}/{dataset}.json"
-    if plan.testbed.kubernetes and made != note:
+    if IS_REMOTE and made != note:
         files["shared"] = note
     return {name: kept(file, made) for name, file in files.items()}
 
@@ -74,15 +74,34 @@ def warm_up_of(wildcards):
     """The run that was made before all others of this SUT, if the settings want one."""
     sut = planned(wildcards).sut
     folder = f"{RESULTS}/warm-ups/{wildcards.testbed}/{sut}"
-    return kept(folder, repetition_folder(wildcards)) if plan.settings.warm_up else []
+    return kept(folder, repetition_folder(wildcards)) if plan.warm_up else []
 
 
-def figure_files(experiment):
-    return expand(
-        f"{RESULTS}/figures/{experiment}/{{figure}}{{ending}}",
-        figure=figures_of(plan.experiments[experiment].varies),
-        ending=[".svg", ".pdf", ".png", ".json"],
-    )
+def outputs(product):
+    """The files of a product; {experiment} in them is the wildcard of its rule."""
+    return [f"{RESULTS}/{file}" for file in PRODUCTS[product].files]
+
+
+def files_of(product, experiment=None):
+    """The files of a product, of one experiment or of all."""
+    some = [plan.experiments[experiment]] if experiment else plan.experiments.values()
+    return [f"{RESULTS}/{file}" for file in PRODUCTS[product].files_of(some)]
+
+
+def taken_by(product, experiment=None):
+    """The files that a product is made of, of one experiment or of all."""
+    return [
+        file
+        for taken in PRODUCTS[product].takes
+        for file in files_of(taken, experiment)
+    ]
+
+
+def shown_of(experiment):
+    """The figures and tables of an experiment."""
+    return [
+        file for name in ("figures", "table") for file in files_of(name, experiment)
+    ]
 
 
 def reported(file, experiment):
@@ -100,22 +119,12 @@ def reported(file, experiment):
 def reported_figures(experiment):
     return [
         reported(file, experiment) if file.endswith(".svg") else file
-        for file in figure_files(experiment)
+        for file in files_of("figures", experiment)
     ]
-
-
-def table_files(experiment):
-    return expand(
-        f"{RESULTS}/tables/{{folder}}{experiment}{{ending}}",
-        folder=["", "best/"],
-        ending=[".csv", ".md", ".tex", ".json"],
-    )
 
 
 def pages():
-    """The page, and the one with the results of others where some were imported."""
+    """The report, the page, and the one with the results of others where some were imported."""
     contributed = Path(RESULTS).glob("contrib/*.json")
-    return [
-        f"{RESULTS}/page.html",
-        *([f"{RESULTS}/comparison.html"] if any(contributed) else []),
-    ]
+    made = ["report", "page", *(["comparison"] if any(contributed) else [])]
+    return [file for name in made for file in files_of(name)]

@@ -9,6 +9,6 @@ rule data:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        folder=plan.settings.data,
+        folder=plan.here.data,
     script:
         "../scripts/data.py"

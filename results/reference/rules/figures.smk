@@ -7,8 +7,7 @@ for experiment in plan.experiments:
         name:
             f"figures_of_{experiment.replace('-', '_')}"
         input:
-            f"{RESULTS}/metrics/{experiment}/runs.parquet",
-            f"{RESULTS}/metrics/{experiment}/convergence.json",
+            taken_by("figures", experiment),
         output:
             reported_figures(experiment),
         log:
@@ -16,25 +15,23 @@ for experiment in plan.experiments:
         conda:
             "../envs/trialwatt.yaml"
         params:
-            source=handover.source(plan, experiment),
-            figures=figures_of(plan.experiments[experiment].varies),
+            plan=PRODUCTS["figures"].parts(plan, experiment),
+            results=subpath(output[0], ancestor=3),
         script:
-            "../scripts/figures.py"
+            "../scripts/product.py"
 
     rule:
         # snakemake --profile local r_mem: one experiment alone, named as its file
         name:
             experiment.replace("-", "_")
         input:
-            figure_files(experiment),
-            table_files(experiment),
+            shown_of(experiment),
             f"{RESULTS}/metrics/{experiment}/complete.json",
 
 
 rule table:
     input:
-        f"{RESULTS}/metrics/{{experiment}}/runs.parquet",
-        f"{RESULTS}/metrics/{{experiment}}/unavailable.json",
+        outputs("metrics"),
     output:
         report(
             f"{RESULTS}/tables/{{experiment}}.csv",
@@ -50,8 +47,7 @@ rule table:
             subcategory="Tables",
             labels={"table": "best treatments"},
         ),
-        multiext(f"{RESULTS}/tables/{{experiment}}", ".md", ".tex", ".json"),
-        multiext(f"{RESULTS}/tables/best/{{experiment}}", ".md", ".tex", ".json"),
+        [file for file in outputs("table") if not file.endswith(".csv")],
     log:
         f"{RESULTS}/logs/table/{{experiment}}.log",
     wildcard_constraints:
@@ -59,51 +55,43 @@ rule table:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        source=lambda wc: handover.source(plan, wc.experiment),
+        plan=lambda wc: PRODUCTS["table"].parts(plan, wc.experiment),
+        results=subpath(output[0], ancestor=2),
     script:
-        "../scripts/table.py"
+        "../scripts/product.py"
 
 
 rule answers:
     # the hypotheses, under every power model that we ship
     input:
-        runs=expand(
-            f"{RESULTS}/metrics/{{experiment}}/runs.parquet",
-            experiment=plan.experiments,
-        ),
-        carbon=handover.carbon_series(plan),
+        metrics=taken_by("answers"),
+        carbon=plan.paths(plan.carbon_series),
     output:
         [
             report(
-                f"{RESULTS}/tables/answers{part}.csv",
+                file,
                 caption="../captions/answers.rst",
                 category="Answers",
-                labels={"table": f"answers{part}"},
+                labels={"table": Path(file).stem},
             )
-            for part in ["", "-tests", "-best"]
+            for file in outputs("answers")
+            if file.endswith(".csv")
         ],
-        expand(
-            f"{RESULTS}/tables/answers{{part}}{{ending}}",
-            part=["", "-tests", "-best"],
-            ending=[".md", ".tex", ".json"],
-        ),
+        [file for file in outputs("answers") if not file.endswith(".csv")],
     log:
         f"{RESULTS}/logs/answers.log",
     conda:
         "../envs/trialwatt.yaml"
     params:
-        sources=[handover.source(plan, name) for name in plan.experiments],
-        context=handover.metrics_values(plan),
-        power=handover.power_models(plan),
+        plan=PRODUCTS["answers"].parts(plan),
+        results=subpath(output[0], ancestor=2),
     script:
-        "../scripts/answers.py"
+        "../scripts/product.py"
 
 
 rule report:
     input:
-        figures=[file for name in plan.experiments for file in figure_files(name)],
-        tables=[file for name in plan.experiments for file in table_files(name)],
-        answers=rules.answers.output,
+        taken_by("report"),
     output:
         report(
             f"{RESULTS}/report.html",
@@ -116,7 +104,7 @@ rule report:
     conda:
         "../envs/trialwatt.yaml"
     params:
+        plan=PRODUCTS["report"].parts(plan),
         results=subpath(output[0], parent=True),
-        experiments=handover.report_sections(plan),
     script:
-        "../scripts/report.py"
+        "../scripts/product.py"

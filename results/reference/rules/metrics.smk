@@ -5,35 +5,25 @@ rule metrics:
     input:
         folders=lambda wc: repetitions_of(wc.experiment),
         sweeps=lambda wc: ends_of(wc.experiment),
-        carbon=handover.carbon_series(plan),
+        carbon=plan.paths(plan.carbon_series),
     output:
-        multiext(
-            f"{RESULTS}/metrics/{{experiment}}/",
-            "runs.parquet",
-            "runs.csv",
-            "trials.parquet",
-            "trials.csv",
-            "dictionary.json",
-            "convergence.json",
-            "unavailable.json",
-        ),
+        outputs("metrics"),
     log:
         f"{RESULTS}/logs/metrics/{{experiment}}.log",
     conda:
         "../envs/trialwatt.yaml"
     params:
-        rows=lambda wc: handover.experiment_rows(plan, wc.experiment),
-        context=handover.metrics_values(plan),
-        unavailable=lambda wc: handover.unavailable(plan, wc.experiment),
+        plan=lambda wc: PRODUCTS["metrics"].parts(plan, wc.experiment),
+        results=subpath(output[0], ancestor=3),
     script:
-        "../scripts/metrics.py"
+        "../scripts/product.py"
 
 
 rule complete:
     # fails where a run has failed for good, after all that can be shown has been made
     input:
         folders=lambda wc: repetitions_of(wc.experiment),
-        shown=lambda wc: figure_files(wc.experiment) + table_files(wc.experiment),
+        shown=lambda wc: shown_of(wc.experiment),
     output:
         f"{RESULTS}/metrics/{{experiment}}/complete.json",
     log:

@@ -3,47 +3,35 @@
 
 rule page:
     input:
-        metrics=expand(
-            f"{RESULTS}/metrics/{{experiment}}/{{table}}",
-            experiment=plan.experiments,
-            table=[
-                "runs.parquet",
-                "trials.parquet",
-                "convergence.json",
-                "unavailable.json",
-            ],
-        ),
-        beside=rules.report.input,
+        taken_by("page"),
     output:
-        f"{RESULTS}/page.html",
+        outputs("page"),
     log:
         f"{RESULTS}/logs/page.log",
     conda:
         "../envs/trialwatt.yaml"
     params:
+        plan=PRODUCTS["page"].parts(plan),
         results=subpath(output[0], parent=True),
-        experiments=handover.report_sections(plan),
-        compared=False,
     script:
-        "../scripts/page.py"
+        "../scripts/product.py"
 
 
 rule comparison:
     # our results and those that `trialwatt import` took over; they are no part of our archive
     input:
-        rules.page.input,
+        taken_by("comparison"),
         contributed=lambda wc: sorted(
             str(file) for file in Path(RESULTS).glob("contrib/*.json")
         ),
     output:
-        f"{RESULTS}/comparison.html",
+        outputs("comparison"),
     log:
         f"{RESULTS}/logs/comparison.log",
     conda:
         "../envs/trialwatt.yaml"
     params:
+        plan=PRODUCTS["comparison"].parts(plan),
         results=subpath(output[0], parent=True),
-        experiments=handover.report_sections(plan),
-        compared=True,
     script:
-        "../scripts/page.py"
+        "../scripts/product.py"

@@ -6,13 +6,7 @@ rule paper:
     input:
         source=collect("paper/{file}", file=["main.typ", "style.typ", "references.bib"]),
         sections=sorted(str(file) for file in Path("paper/sections").glob("*.typ")),
-        runs=expand(
-            f"{RESULTS}/metrics/{{experiment}}/{{table}}",
-            experiment=plan.experiments,
-            table=["runs.parquet", "convergence.json", "unavailable.json"],
-        ),
-        figures=[file for name in plan.experiments for file in figure_files(name)],
-        answers=rules.answers.output,
+        made=taken_by("paper"),
     output:
         report(
             f"{RESULTS}/paper/paper.pdf",
@@ -20,14 +14,13 @@ rule paper:
             category="All experiments",
             labels={"file": "paper"},
         ),
-        f"{RESULTS}/paper/paper.json",
-        f"{RESULTS}/paper/numbers.json",
+        [file for file in outputs("paper") if not file.endswith(".pdf")],
     log:
         f"{RESULTS}/logs/paper.log",
     conda:
         "../envs/trialwatt.yaml"
     params:
-        sources=[handover.source(plan, name) for name in plan.experiments],
-        experiments=handover.report_sections(plan),
+        plan=PRODUCTS["paper"].parts(plan),
+        results=subpath(output[0], ancestor=2),
     script:
-        "../scripts/paper.py"
+        "../scripts/product.py"

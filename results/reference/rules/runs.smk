@@ -23,7 +23,7 @@ rule run:
     resources:
         testbed=1,
     params:
-        config=lambda wc: handover.run_text(planned(wc)),
+        config=lambda wc: run_text(planned(wc)),
         results=subpath(output[0], ancestor=4),
     script:
         "../scripts/run.py"
@@ -35,7 +35,7 @@ rule warm_up:
         unpack(
             lambda wc: measured_with(
                 wc.testbed,
-                plan.warm_ups[wc.sut].workload.dataset,
+                plan.run(plan.warm_ups[wc.sut]).workload.dataset,
                 f"{RESULTS}/warm-ups/{wc.testbed}/{wc.sut}",
             )
         ),
@@ -49,7 +49,7 @@ rule warm_up:
     resources:
         testbed=1,
     params:
-        config=lambda wc: handover.run_text(plan.warm_ups[wc.sut]),
+        config=lambda wc: run_text(plan.run(plan.warm_ups[wc.sut])),
         results=subpath(output[0], ancestor=3),
     script:
         "../scripts/warm_up.py"
@@ -68,7 +68,7 @@ checkpoint move:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        sweep=lambda wc: handover.sweep_values(plan, wc.experiment, wc.sweep),
+        sweep=lambda wc: plan.sweeps(wc.experiment)[wc.sweep].model_dump(),
         results=subpath(output[0], ancestor=4),
     script:
         "../scripts/move.py"
@@ -88,6 +88,6 @@ rule sweep:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        sweep=lambda wc: handover.sweep_values(plan, wc.experiment, wc.sweep),
+        sweep=lambda wc: plan.sweeps(wc.experiment)[wc.sweep].model_dump(),
     script:
         "../scripts/sweep.py"

@@ -13,6 +13,6 @@ rule testbed:
         testbed=1,
     params:
         testbed=plan.testbed.model_dump_json(),
-        power=plan.tables.power.model_dump_json(),
+        power=plan.power_model.model_dump_json(),
     script:
         "../scripts/testbed.py"

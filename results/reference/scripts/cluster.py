@@ -4,9 +4,8 @@ from trialwatt.config.models import Testbed
 from trialwatt.config.tables import PowerModel
 from trialwatt.lifecycle.cluster import describe_cluster
 from trialwatt.lifecycle.locks import measuring
-from trialwatt.lifecycle.script import user_errors
-from trialwatt.lifecycle.signals import trapped
-from trialwatt.meters.model import PowerParameters
+from trialwatt.lifecycle.script import trapped, user_errors
+from trialwatt.meters.coefficients import PowerParameters
 
 with user_errors(snakemake.log[0]), trapped(), measuring():
     describe_cluster(

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from trialwatt.lifecycle.holes import write_summary
+from trialwatt.lifecycle.announce import write_summary
 from trialwatt.lifecycle.script import user_errors
 
 with user_errors(snakemake.log[0]):

@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from trialwatt import platforms
 from trialwatt.lifecycle.script import user_errors
-from trialwatt.platforms.kubernetes.image import build
 
 with user_errors(snakemake.log[0]):
-    build(project=Path(), arguments=snakemake.params.arguments)
+    platforms.get(snakemake.params.platform).build_image(Path(), snakemake.params.arguments)

@@ -1,9 +1,8 @@
 from pathlib import Path
 
-from trialwatt.config.handover import run_of
-from trialwatt.config.identity import run_label
+from trialwatt.config.identity import run_label, run_of
 from trialwatt.lifecycle.announce import announce
-from trialwatt.lifecycle.attempts import attempt
+from trialwatt.lifecycle.execute import attempt
 from trialwatt.lifecycle.script import user_errors
 
 with user_errors(snakemake.log[0]):

@@ -2,8 +2,7 @@ from pathlib import Path
 
 from trialwatt.config.models import Testbed
 from trialwatt.lifecycle.cluster import bring_up_data
-from trialwatt.lifecycle.script import user_errors
-from trialwatt.lifecycle.signals import trapped
+from trialwatt.lifecycle.script import trapped, user_errors
 
 with user_errors(snakemake.log[0]), trapped():
     bring_up_data(

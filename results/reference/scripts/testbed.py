@@ -3,10 +3,9 @@ from pathlib import Path
 from trialwatt.config.models import Testbed
 from trialwatt.config.tables import PowerModel
 from trialwatt.lifecycle.locks import measuring
-from trialwatt.lifecycle.script import user_errors
-from trialwatt.lifecycle.signals import trapped
+from trialwatt.lifecycle.script import trapped, user_errors
 from trialwatt.meters.choose import open_available
-from trialwatt.meters.model import PowerParameters
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.records.testbed_facts import describe, measure_idle, write_testbed
 
 with user_errors(snakemake.log[0]), trapped(), measuring():

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from trialwatt.config.handover import run_of
+from trialwatt.config.identity import run_of
 from trialwatt.lifecycle.announce import announce
 from trialwatt.lifecycle.execute import execute
 from trialwatt.lifecycle.script import user_errors

@@ -1,5 +1,0 @@
-from trialwatt.figures.make import make_figures, source_of
-from trialwatt.lifecycle.script import user_errors
-
-with user_errors(snakemake.log[0]):
-    make_figures(snakemake.params.figures, source_of(snakemake.params.source))
