@@ -442,6 +442,15 @@ def test_a_sweep_stands_alone(project):
     ]
 
 
+def test_a_sweep_is_the_only_way_of_its_experiment(project):
+    sweep = {"start": 1, "step": 1, "maximum": 2}
+    project.edit(NODE, "vary", to=[{"workers.count": [1, 2]}, {"workers.cpu": sweep}])
+    assert said(project) == [
+        f"config/{NODE}: vary[1].workers.cpu: a sweep cannot be one of several ways; make it an "
+        "experiment of its own"
+    ]
+
+
 def test_all_of_a_key_that_has_no_all(project):
     project.edit(NODE, "vary", to=[{"epochs": "all"}])
     assert said(project) == [

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trialwatt.config.keys import exists, settable, suggestion
+from trialwatt.config.keys import Path, exists, settable, suggestion
 from trialwatt.config.loading import ConfigFiles, Problems, validated
 from trialwatt.config.models import ALL, Experiment, Sweep, Value, Workload, WorkloadFile
 from trialwatt.config.origins import Origins
@@ -21,10 +21,10 @@ _PLACEHOLDER = {"?": {"choices": [0]}}
 class Draft:
     """A workload as written, not yet validated."""
 
-    data: dict
+    data: dict[str, Any]
     origins: Origins
 
-    def with_value(self, key: str, value: Value, file: str, written: tuple) -> Draft:
+    def with_value(self, key: str, value: Value, file: str, written: Path) -> Draft:
         """With one dotted key replaced; `written` is where in `file` the value stands."""
         path = tuple(key.split("."))
         origins = self.origins.copy()
@@ -32,7 +32,7 @@ class Draft:
         return Draft(_replaced(self.data, path, value), origins)
 
 
-def known_key(key: str, origins: Origins, path: tuple, problems: Problems) -> bool:
+def known_key(key: str, origins: Origins, path: Path, problems: Problems) -> bool:
     """Whether a dotted key of `set` or `vary` names something in a workload."""
     if exists(WorkloadFile, tuple(key.split("."))):
         return True
@@ -58,7 +58,8 @@ def resolve(draft: Draft, files: ConfigFiles, problems: Problems) -> Resolved | 
     Mappings are sorted: the order of keys in a file has no meaning, so it must not change a run
     whose hash does not see it either.
     """
-    data, origins, unread = draft.data, draft.origins, frozenset()
+    unread: frozenset[str] = frozenset()
+    data, origins = draft.data, draft.origins
     if isinstance(data.get("space"), str):
         origins = origins.copy()
         file, space = files.named("spaces", data["space"], origins, ("space",))
@@ -167,14 +168,14 @@ class Variations:
         key: str,
         written: list[Value] | Sweep | str,
         origins: Origins,
-        path: tuple,
+        path: Path,
         everything: Mapping[str, list[Value]],
         problems: Problems,
-    ) -> list[tuple[str, Value, tuple]]:
+    ) -> list[tuple[str, Value, Path]]:
         """(key, value, its place in the file) of each value of one key."""
         if isinstance(written, Sweep):
             last = len(written.values) - 1
-            places = [
+            places: list[tuple[Value, Path]] = [
                 (value, (*path, "maximum" if last and index == last else "start"))
                 for index, value in enumerate(written.values)
             ]
@@ -192,18 +193,24 @@ class Variations:
 
 
 def sweep_of(experiment: Experiment, way: int) -> tuple[str, Sweep] | None:
-    """The key and the sweep of a way that is one."""
+    """The key and the sweep of a way that is one, and the only one."""
     _, varied = experiment.ways[way]
+    if len(experiment.ways) > 1:
+        return None
     found = [(key, written) for key, written in varied.items() if isinstance(written, Sweep)]
     return found[0] if found else None
 
 
 def check_sweeps(experiment: Experiment, origins: Origins, problems: Problems) -> None:
-    """A sweep is of one key alone: what would the others' converged step be?"""
+    """A sweep is of one key alone: what would the others' converged step be? It is the only way of
+    its experiment: a run that two ways share stands in one of them."""
     for path, varied in experiment.ways:
         swept = [key for key, written in varied.items() if isinstance(written, Sweep)]
         if swept and len(varied) > 1:
             message = "a sweep cannot be combined with other keys; list its values instead"
+            problems.add(origins.problem((*path, swept[0]), message))
+        elif swept and len(experiment.ways) > 1:
+            message = "a sweep cannot be one of several ways; make it an experiment of its own"
             problems.add(origins.problem((*path, swept[0]), message))
 
 
@@ -223,7 +230,11 @@ def value_at(draft: Draft, workload: Workload, key: str) -> Value | None:
 
 
 def repeated(
-    values: list, origins: Origins, path: tuple, problems: Problems, before: Sequence = ()
+    values: Sequence[Any],
+    origins: Origins,
+    path: Path,
+    problems: Problems,
+    before: Sequence[Any] = (),
 ) -> None:
     """Report every value of a list that stands in it, or in the one `before`, already."""
     seen = [(isinstance(value, bool), value) for value in before]
@@ -234,7 +245,7 @@ def repeated(
         seen.append(mark)
 
 
-def _replaced(data: Mapping, path: tuple, value: Value) -> dict:
+def _replaced(data: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
     first, *rest = path
     inner = data.get(first)
     if rest:
@@ -242,5 +253,5 @@ def _replaced(data: Mapping, path: tuple, value: Value) -> dict:
     return {**data, first: value}
 
 
-def _sorted(mapping: dict) -> dict:
+def _sorted(mapping: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted(mapping.items()))

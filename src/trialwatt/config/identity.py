@@ -64,7 +64,9 @@ def run_folder(run: RunConfig) -> str:
 
 def run_text(run: RunConfig) -> str:
     """A run as text for its rule, without what may change and redoes no run (the image, say)."""
-    return run.model_dump_json(exclude={"testbed": access_keys(run.testbed.sections)})
+    access = access_keys(run.testbed.sections)
+    left_out = {key: dict.fromkeys(keys, True) for key, keys in access.items()}
+    return run.model_dump_json(exclude={"testbed": left_out})
 
 
 def run_of(text: str, testbed_record: Path) -> RunConfig:
