@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from trialwatt.printed import printable
+from trialwatt.printable import printable
 
 app = typer.Typer(
     name="trialwatt",

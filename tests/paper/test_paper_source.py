@@ -8,7 +8,7 @@ import pytest
 
 from trialwatt.config.factors import FACTORS
 from trialwatt.figures import figures_of
-from trialwatt.paper.prose import NAMES, STYLE, digits, typed_digits
+from trialwatt.paper.lint import NAMES, STYLE, digits, typed_digits
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "paper"

@@ -10,8 +10,8 @@ import pytest
 
 from trialwatt.errors import TrialwattError
 from trialwatt.paper.constants import PLACES, constants
+from trialwatt.paper.lineage import origin
 from trialwatt.paper.names import find, read_numbers
-from trialwatt.paper.origin import origin
 from trialwatt.paper.trace import trace_number
 from trialwatt.provenance.render import render_json, render_text
 from trialwatt.provenance.trace import trace, trace_command

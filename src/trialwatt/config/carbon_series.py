@@ -13,7 +13,7 @@ from typing import Any
 
 from trialwatt.errors import TrialwattError
 from trialwatt.plainfile import read_plain
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 
 _MOST_BYTES = 64 << 20
 _FIRST_YEAR, _LAST_YEAR = 1971, 2199  # in ns, numbers of 64 bits

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 
 _PATH_LETTERS, _NAME_BYTES = 400, 255
 """What a file system would refuse is no path of ours."""

@@ -11,7 +11,7 @@ import pandas as pd
 from trialwatt.errors import TrialwattError
 from trialwatt.files import write_whole
 from trialwatt.metrics.experiment_notes import AGAIN
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance.embed import write_sidecar
 
 _SENTENCE = 80

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.script import workflow_is_gone
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 
 POLL_S = 0.2
 """The kernel wakes the one who waits for a lock, but not when its own workflow is killed."""

@@ -10,7 +10,7 @@ from trialwatt import platforms, suts
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import JOB_FILE, job_of
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 
 PARTIAL = ".partial"
 """Folder in the results where a run lives until it is whole."""

@@ -24,7 +24,7 @@ from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS
 from trialwatt.metrics.experiment_notes import AGAIN, write_notes
 from trialwatt.metrics.extract import RunMetrics, extract_run
 from trialwatt.metrics.processes import PROCESSES, mapped
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 
 _WORTH_A_PROCESS = 8
 _CSV_ROWS = 65536

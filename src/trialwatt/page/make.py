@@ -22,9 +22,9 @@ from trialwatt.figures.suts import in_order, mark
 from trialwatt.files import write_whole
 from trialwatt.metrics.dictionary import shown_in
 from trialwatt.metrics.processes import PROCESSES
-from trialwatt.page.beside import links
 from trialwatt.page.labs import Lab, contributed, own
-from trialwatt.page.origin import SHARED, Pool, configuration
+from trialwatt.page.lineage import SHARED, Pool, configuration
+from trialwatt.page.links import links
 from trialwatt.page.overview import overview
 from trialwatt.page.report import page_template
 from trialwatt.page.runs import described, values, words

@@ -15,7 +15,7 @@ from trialwatt.figures.notes import by_status, conditions, host_said
 from trialwatt.figures.tablefiles import NO_DATA
 from trialwatt.figures.workflow import graph_svg
 from trialwatt.files import write_whole
-from trialwatt.page.beside import figure_links, linked, metrics_links, table_links
+from trialwatt.page.links import figure_links, linked, metrics_links, table_links
 from trialwatt.provenance.chain import validated
 from trialwatt.provenance.embed import read_sidecar
 from trialwatt.summary.answers import answers_of

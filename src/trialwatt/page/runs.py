@@ -17,7 +17,7 @@ from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.metrics.series import anytime
 from trialwatt.metrics.tables import read_trials
 from trialwatt.page.labs import Lab
-from trialwatt.page.origin import Pool, origin
+from trialwatt.page.lineage import Pool, origin
 from trialwatt.summary.experiment import ExperimentSummary
 
 _APART = (*PLANNED, "folder", "label", "space", "flags", "notes")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import printable, shown
+from trialwatt.printable import printable, shown
 from trialwatt.provenance.foreign import Unreadable, read_json
 
 _MOST_BYTES = 64 << 20

@@ -8,9 +8,9 @@ from pathlib import Path
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.quantity import each_method
 from trialwatt.paper.build import NUMBERS
+from trialwatt.paper.lineage import origin
 from trialwatt.paper.names import find, read_numbers
-from trialwatt.paper.origin import origin
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance.trace import trace
 from trialwatt.provenance.traced import Number, Trace
 

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 
 VARIABLE = "TRIALWATT_RUNTIME_DIR"
 SUFFIX = ".run"

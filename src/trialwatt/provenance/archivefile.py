@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trialwatt.files import whole
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance.bounds import (
     LIMITS,
     Amount,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 
 BLOCK = 4096
 """Bytes on the disk that the smallest file, and a folder, take."""

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from trialwatt.config.paths import RelativePath, placed
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.records.manifest import MANIFEST, TRACED, headline_domains, read_manifest
 
 Sha256 = str

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance import crate
 from trialwatt.provenance.foreign import Missing, Unreadable, read_json
 

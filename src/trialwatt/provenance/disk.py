@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance.crate import is_light, left_out
 from trialwatt.provenance.foreign import Missing, Unreadable, checksum
 from trialwatt.provenance.traced import Check, Part

@@ -18,7 +18,7 @@ from xml.parsers import expat
 
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256, write_whole
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance import pdftext, pngtext
 from trialwatt.provenance.foreign import JSON_BYTES, Missing, parse_json, read_bytes, read_json
 

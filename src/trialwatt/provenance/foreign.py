@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from trialwatt import plainfile
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance import jsontext
 
 FILE_BYTES = 2 << 30

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance.place import Place
 
 TRACEABLE = (

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance.foreign import JSON_BYTES, opened
 
 PDF_BYTES = 256 << 20

@@ -15,7 +15,7 @@ from trialwatt.config.paths import Repetition
 from trialwatt.config.plan import NAME, Plan
 from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance.foreign import read_json
 from trialwatt.provenance.plans import read_plan
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from trialwatt.config.plan import FORMAT, NAME, Here, Plan
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance import format1
 from trialwatt.provenance.chain import first_fault
 from trialwatt.provenance.foreign import Missing, read_json

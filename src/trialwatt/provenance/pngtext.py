@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance.foreign import JSON_BYTES, opened
 
 PNG_BYTES = 1 << 30

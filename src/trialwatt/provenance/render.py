@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from trialwatt.printed import printable
+from trialwatt.printable import printable
 from trialwatt.provenance.chain import Chain, Code
 from trialwatt.provenance.traced import Check, Number, Trace
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance import crate
 from trialwatt.provenance.bounds import is_company
 from trialwatt.provenance.chain import chain_of_runs, validated

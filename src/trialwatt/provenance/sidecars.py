@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance.chain import Chain, validated
 from trialwatt.provenance.disk import Disk
 from trialwatt.provenance.embed import FIGURES, NoProvenance, embedded, read_sidecar, sidecar_of

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import printable, shown
+from trialwatt.printable import printable, shown
 from trialwatt.provenance.embed import NoProvenance
 from trialwatt.provenance.kinds import TRACEABLE, kind_of, why_not
 from trialwatt.provenance.place import Place, place_of, repetitions_in, run_folder_of

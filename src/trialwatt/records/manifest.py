@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256, write_whole
 from trialwatt.meters import method_of
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance.bounds import is_company
 from trialwatt.provenance.foreign import Missing, read_json
 

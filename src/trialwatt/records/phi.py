@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from trialwatt.config.identity import canonical_json
 from trialwatt.config.models import Choices, Range, Space
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance.jsontext import parse_json
 
 _VALUE = r'(-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?|true|false|"[^"\\,{}[:cntrl:]]*")'

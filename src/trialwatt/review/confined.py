@@ -14,7 +14,7 @@ from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import thread_environment
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.review.sandbox import Limits
 from trialwatt.review.tree import Tree
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256, write_whole
-from trialwatt.printed import printable, shown
+from trialwatt.printable import printable, shown
 from trialwatt.review.verdict import Verdict
 from trialwatt.review.verify import unpacked, verify_tree
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.files import write_whole
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 
 SUFFIX = ".sig"
 NAMESPACE = "trialwatt"

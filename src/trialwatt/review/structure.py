@@ -19,7 +19,7 @@ from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
-from trialwatt.paper.prose import typed_digits
+from trialwatt.paper.lint import typed_digits
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import plain_files
 from trialwatt.provenance.bounds import is_company

@@ -19,7 +19,7 @@ from trialwatt.config.plan import Plan
 from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.products import PAPER, PRODUCTS, archived
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import company_in_results, content_of
 from trialwatt.provenance.bounds import is_company, note_on

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from trialwatt.printed import printable
+from trialwatt.printable import printable
 
 _LISTED = 40
 

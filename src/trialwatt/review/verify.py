@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
-from trialwatt.printed import printable
+from trialwatt.printable import printable
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import BadArchive, unpack
 from trialwatt.provenance.plans import read_plan

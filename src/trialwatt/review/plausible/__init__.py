@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance import crate
 from trialwatt.provenance.foreign import read_json
 from trialwatt.records.manifest import MANIFEST

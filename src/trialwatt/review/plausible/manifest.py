@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from trialwatt.config.identity import repetition_seed
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.provenance.foreign import read_json
 from trialwatt.review.plausible.run import LETTERS, Fault, Run, at, key_fault
 from trialwatt.workload.prepared import PUBLISHED

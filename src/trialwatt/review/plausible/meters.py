@@ -9,7 +9,7 @@ import numpy as np
 from trialwatt.meters import kind_of, method_of
 from trialwatt.meters.base import Domain, MeterError
 from trialwatt.meters.choose import headline_domains
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.review.plausible.run import LETTERS, USAGE, Fault, Run, key_fault, row_fault
 
 _LEAST_SHARE = 0.25

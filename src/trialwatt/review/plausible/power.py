@@ -13,7 +13,7 @@ import numpy as np
 from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.model import PowerModel, machine_watts
 from trialwatt.meters.prometheus import PrometheusMeter
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.review.plausible.run import (
     LETTERS,
     USAGE,

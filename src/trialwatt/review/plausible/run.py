@@ -15,7 +15,7 @@ import numpy as np
 
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.records.manifest import MANIFEST
 from trialwatt.records.reader import RunRecords, read_run
 

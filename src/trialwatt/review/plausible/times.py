@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.records.repair import JUMP_NS
 from trialwatt.review.plausible.run import LETTERS, USAGE, Fault, Rows, Run, key_fault, row_fault
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from trialwatt.config.space import contains, size
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.records.events import OUTCOMES
 from trialwatt.records.outcome import LIFECYCLE
 from trialwatt.records.phi import canonical

@@ -19,7 +19,7 @@ from trialwatt.metrics.tables import read_runs
 from trialwatt.paper.constants import PLACES
 from trialwatt.paper.names import Named
 from trialwatt.paper.numbers import most_compared
-from trialwatt.printed import shown
+from trialwatt.printable import shown
 from trialwatt.records.outcome import COMPLETED, FAILED, STATUSES
 
 _UNLIKE = (KeyError, IndexError, ValueError, TypeError, AttributeError)

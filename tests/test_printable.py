@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialwatt.printed import MOST_LETTERS, printable, shown
+from trialwatt.printable import MOST_LETTERS, printable, shown
 
 
 def test_what_steers_a_terminal_is_visible():
