@@ -19,8 +19,7 @@ KEPT = ("plan.json", "metrics/r-cpu", "sweeps", "testbeds", "page.html", "tables
 
 def configurations(experiment: str) -> list[str]:
     plan = json.loads((RESULTS / "plan.json").read_text())
-    (found,) = [one for one in plan["experiments"] if one["id"] == experiment]
-    return sorted({folder.rpartition("/")[0] for folder in found["folders"]})
+    return sorted({run["folder"] for run in plan["experiments"][experiment]["runs"]})
 
 
 CONFIGURATION = configurations("frameworks")[0]
