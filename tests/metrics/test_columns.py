@@ -13,6 +13,7 @@ from trialwatt.metrics.dictionary import CURVE, RUNS, TRIALS
 from trialwatt.metrics.tables import read_runs
 from trialwatt.page.runs import values
 from trialwatt.page.sections import section
+from trialwatt.summary.experiment import ExperimentSummary
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "results" / "metrics"
 BARE = ("share", "score")
@@ -47,7 +48,7 @@ def added():
 
 def of_page(runs) -> dict:
     numbers = {folder: number for number, folder in enumerate(sorted(set(runs["folder"])))}
-    return section({"id": "r-node"}, runs, {"sweeps": [], "unavailable": []}, numbers, {})
+    return section(ExperimentSummary("r-node", "R-Node", (), runs, [], []), numbers, {})
 
 
 def test_a_new_entry_is_in_the_table_the_page_the_dictionary_and_the_correlations(runs, added):

@@ -27,7 +27,7 @@ from trialwatt.summary import findings
 class ExperimentSummary:
     """varied: the workload keys that vary in the plan. runs: the runs table, empty where there is
     none yet. ends: how each sweep ended. unavailable: what cannot be run here (both as in
-    metrics.beside)."""
+    metrics.experiment_notes)."""
 
     id: str
     title: str
