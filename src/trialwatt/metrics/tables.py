@@ -65,7 +65,7 @@ def make_metrics(
 ) -> None:
     """The tables of an experiment, and what stands beside them, in the folder of `output`.
 
-    ends, unavailable: as metrics.beside.write_notes takes them.
+    ends, unavailable: as metrics.experiment_notes.write_notes takes them.
     """
     build_tables(folders, rows, context, output.parent, processes)
     write_notes(output.parent, ends, unavailable)
