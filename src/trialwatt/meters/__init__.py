@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
-from trialwatt.meters.base import Meter, Method
+if TYPE_CHECKING:  # a testbed's section is read without its meter
+    from trialwatt.meters.base import Meter, Method
 
 GROUP = "trialwatt.meters"
 """Entry points of the meters; another package adds one by registering there."""
