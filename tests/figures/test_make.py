@@ -8,7 +8,7 @@ import pytest
 
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import FIGURES, figures_of
-from trialwatt.figures.make import make_figure, make_figures, make_table, one_run_each
+from trialwatt.figures.make import make_figures, make_table, one_run_each
 from trialwatt.provenance.trace import trace
 
 
@@ -66,13 +66,13 @@ _APART: dict[str, dict[str, bytes]] = {}
 def apart(name: str, source) -> dict[str, bytes]:
     """The files of a figure that was made alone, by their endings; drawn once for all tests."""
     if name not in _APART:
-        _APART[name] = {file.suffix: file.read_bytes() for file in make_figure(name, source)}
+        _APART[name] = {file.suffix: file.read_bytes() for file in make_figures([name], source)}
     return _APART[name]
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_made_and_traces(source, timelines, name):
-    files = make_figure(name, source)
+    files = make_figures([name], source)
     _APART[name] = {file.suffix: file.read_bytes() for file in files}
     stem = source.results / "figures" / "r-node" / name
     assert files == [stem.with_suffix(end) for end in (".svg", ".pdf", ".png", ".json")]
@@ -85,7 +85,7 @@ def test_a_figure_is_made_and_traces(source, timelines, name):
 
 
 def test_all_figures_at_once_are_the_same_bytes_and_read_records_once(source, timelines):
-    make_figure("timeline", source)
+    make_figures(["timeline"], source)
     asked = len(timelines)
     made = {name: apart(name, source) for name in FIGURES}
     timelines.clear()
@@ -111,7 +111,7 @@ def test_what_is_known_beside_the_runs_is_used_and_in_the_chain(source):
     beside.with_name("convergence.json").write_text(json.dumps({"sweeps": []}))
     absent = {"sut": "ray", "treatment": None, "reason": "it is not installed"}
     beside.with_name("unavailable.json").write_text(json.dumps({"unavailable": [absent]}))
-    svg, *_, sidecar = make_figure("resource", source)
+    svg, *_, sidecar = make_figures(["resource"], source)
     read = json.loads(sidecar.read_text())["provenance"]["tables"]
     names = {Path(file).name for file in read}
     assert names == {"runs.parquet", "convergence.json", "unavailable.json"}
@@ -130,7 +130,7 @@ def test_the_timeline_shows_the_baseline_and_its_duplicates(source, timelines, m
     trials = pd.read_parquet(source.tables[1])
     trials["waste_class"] = "duplicate"
     trials.to_parquet(source.tables[1])
-    make_figure("timeline", source)
+    make_figures(["timeline"], source)
     runs = pd.read_parquet(source.tables[0]).set_index("folder")
     asked = [folder.relative_to(source.results).as_posix() for folder in timelines]
     assert [runs.loc[folder, "sut"] for folder in asked] == ["plain", "optuna"]
@@ -152,7 +152,7 @@ def test_tables_without_rows_make_figures_that_say_so(source, timelines):
     for file in source.tables:
         pd.read_parquet(file).iloc[:0].to_parquet(file)
     for name in FIGURES:
-        assert len(make_figure(name, source)) == 4
+        assert len(make_figures([name], source)) == 4
     make_table(source)
     found = trace(source.results / "figures" / "r-node" / "resource.svg")
     assert not found.ok and "names no run" in found.problems[0]
@@ -160,18 +160,18 @@ def test_tables_without_rows_make_figures_that_say_so(source, timelines):
 
 def test_what_is_missing_is_named(source):
     with pytest.raises(TrialwattError, match="there is no figure 'x'"):
-        make_figure("x", source)
+        make_figures(["x"], source)
     run = pd.read_parquet(source.tables[0]).loc[0, "folder"]
     (source.results / run / "run.json").unlink()
     with pytest.raises(TrialwattError, match=r"run\.json: missing"):
-        make_figure("resource", source)
+        make_figures(["resource"], source)
     source.tables[0].unlink()
     with pytest.raises(TrialwattError, match="make the metrics of r-node first"):
         make_table(source)
 
 
 def test_sidecars_hold_no_path_of_this_machine(source, tmp_path):
-    *_, sidecar = make_figure("resource", source)
+    *_, sidecar = make_figures(["resource"], source)
     text = sidecar.read_text()
     assert str(tmp_path) not in text and json.loads(text)["outputs"].keys() == {
         "resource.svg",

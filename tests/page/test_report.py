@@ -6,7 +6,7 @@ import pytest
 from tests.figures.conftest import synthetic, write_project
 
 from trialwatt.figures import figures_of
-from trialwatt.figures.make import make_figure, make_table
+from trialwatt.figures.make import make_figures, make_table
 from trialwatt.figures.notes import cores_said
 from trialwatt.page.report import write_report
 
@@ -55,8 +55,8 @@ def written(source, experiments=(EXPERIMENT,)) -> str:
 
 
 def test_the_whole_page(source):
-    make_figure("resource", source)
-    make_figure("lifecycle", source)
+    make_figures(["resource"], source)
+    make_figures(["lifecycle"], source)
     make_table(source)
     text = written(source)
     page = Page(text)
@@ -89,14 +89,14 @@ def test_the_whole_page(source):
 
 
 def test_nothing_is_loaded_from_elsewhere(source):
-    make_figure("resource", source)
+    make_figures(["resource"], source)
     text = written(source)
     assert not re.search(r'(src|href)="(https?:)?//', text) and "@import" not in text
     assert "<script" not in text and str(source.results) not in text
 
 
 def test_the_same_results_give_the_same_bytes(source):
-    make_figure("resource", source)
+    make_figures(["resource"], source)
     make_table(source)
     assert written(source) == written(source)
 

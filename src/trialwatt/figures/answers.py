@@ -27,14 +27,13 @@ from trialwatt.analysis.recompute import PROCESSES, tables_under
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.best import overall
 from trialwatt.figures.make import Source, chain_of_all
+from trialwatt.figures.products import ANSWERS
 from trialwatt.figures.tablefiles import Table, write_table
 from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.tables import read_runs
 
-STEM = "answers"
-TESTS = f"{STEM}-tests"
-STEMS = (STEM, TESTS, f"{STEM}-best")
+STEM, TESTS, _BEST = ANSWERS
 TITLE = "Answers to the hypotheses"
 NOTE = (
     "Computed from the runs of all experiments; the rule of a verdict stands in docs/analysis.md. "
@@ -72,7 +71,7 @@ def write_answers(
         best,
     )
     written = []
-    for name, table in zip(STEMS, tables, strict=True):
+    for name, table in zip(ANSWERS, tables, strict=True):
         own = provenance | {"kind": f"table/{name}"}
         written += write_table(results / "tables" / name, table, own)
     return written

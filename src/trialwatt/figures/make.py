@@ -70,11 +70,6 @@ class Source:
         return self.results / "tables" / "best" / self.experiment
 
 
-def make_figure(name: str, source: Source) -> list[Path]:
-    """Draw one figure of an experiment and save it with its provenance; returns its files."""
-    return make_figures([name], source)
-
-
 def make_figures(names: Iterable[str], source: Source) -> list[Path]:
     """Draw figures of one experiment and save each with its provenance; returns all files.
 

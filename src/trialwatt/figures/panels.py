@@ -141,9 +141,14 @@ def draw(found: pd.DataFrame, panels: Sequence[Panel], extra_in: float = 1.75) -
         if panel.from_zero:
             axes.set_xlim(left=0)
         say(axes, panel.frame.dropna(subset="said").set_index("place")["said"])
-    figure.axes[0].set_yticks(row["place"], row["label"])
-    figure.axes[0].set_ylim(row["place"].max() + 0.7, -0.7)
+    label_rows(figure.axes[0], row)
     return figure
+
+
+def label_rows(axes: Axes, row: pd.DataFrame) -> None:
+    """The labels of the rows, from the top; row: a line per place."""
+    axes.set_yticks(row["place"], row["label"])
+    axes.set_ylim(row["place"].max() + 0.7, -0.7)
 
 
 def points_said(panels: Iterable[Panel]) -> str:

@@ -18,9 +18,10 @@ from trialwatt.config.plan import Plan
 from trialwatt.config.plan_parts import ExperimentRow, PlannedExperiment
 from trialwatt.config.tables import PowerModel
 from trialwatt.figures import figures_of
+from trialwatt.provenance.embed import FIGURES
 
 TABLE_SUFFIXES = (".csv", ".md", ".tex", ".json")
-FIGURE_SUFFIXES = (".svg", ".pdf", ".png", ".json")
+FIGURE_SUFFIXES = (*FIGURES, ".json")
 ANSWERS = ("answers", "answers-tests", "answers-best")
 
 PARTS: dict[str, Callable[[Plan, str], Any]] = {

@@ -17,7 +17,7 @@ from trialwatt.config.models import Choices, Range, Space
 from trialwatt.figures import treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.notes import place
-from trialwatt.figures.panels import became, legend_of, rows, say
+from trialwatt.figures.panels import became, label_rows, legend_of, rows, say
 from trialwatt.figures.style import PAGE_IN, blank, footnote, heading, nothing, styled
 from trialwatt.figures.suts import mark
 from trialwatt.figures.treatments import LOG_FROM
@@ -104,8 +104,7 @@ def _canvas(found: pd.DataFrame, count: int) -> tuple[Figure, list[Axes]]:
     grid = figure.subplots(lines, across, sharey=True, squeeze=False)
     for axes in grid.flat[count:]:
         axes.set_visible(False)
-    grid[0, 0].set_yticks(row["place"], row["label"])
-    grid[0, 0].set_ylim(row["place"].max() + 0.7, -0.7)
+    label_rows(grid[0, 0], row)
     return figure, list(grid.flat[:count])
 
 

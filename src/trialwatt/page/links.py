@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from trialwatt.figures import FIGURES
-from trialwatt.figures.products import TABLE_SUFFIXES
-from trialwatt.provenance.embed import FIGURES as SUFFIXES
+from trialwatt.figures.products import FIGURE_SUFFIXES, TABLE_SUFFIXES
 from trialwatt.summary.experiment import ExperimentSummary
 
 _METRICS = ("runs.csv", "trials.csv", "dictionary.json")
@@ -33,7 +32,7 @@ def links(results: Path, summary: ExperimentSummary, output: Path) -> dict:
 def figure_links(results: Path, experiment: str, figure: str, output: Path) -> list[dict]:
     """The files of a figure."""
     folder = results / "figures" / experiment
-    return _links([folder / f"{figure}{end}" for end in (*SUFFIXES, ".json")], output)
+    return _links([folder / f"{figure}{end}" for end in FIGURE_SUFFIXES], output)
 
 
 def table_links(results: Path, stem: str, output: Path) -> list[dict]:

@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from trialwatt.figures import FIGURES, category_of
-from trialwatt.figures.answers import STEMS
 from trialwatt.figures.notes import by_status, conditions, host_said
+from trialwatt.figures.products import ANSWERS
 from trialwatt.figures.tablefiles import NO_DATA
 from trialwatt.figures.workflow import graph_svg
 from trialwatt.files import write_whole
@@ -34,7 +34,7 @@ def write_report(results: Path, experiments: Iterable[Mapping], output: Path) ->
     page = page_template("report.html").render(
         sections=sections,
         answers=answers_of(results),
-        answer_links=[link for stem in STEMS for link in table_links(results, stem, output)],
+        answer_links=[link for stem in ANSWERS for link in table_links(results, stem, output)],
         categories=_categories(summaries),
         graph=Markup(graph_svg()),
         example=made[0] if made else "figures/baseline/lifecycle.svg",
