@@ -9,6 +9,7 @@ from tests.suts.scripted import ScriptedTrials, job_of, search
 
 from trialwatt.config.space import contains, grid
 from trialwatt.suts.optuna import Optuna
+from trialwatt.suts.optuna_storage import open_storage
 from trialwatt.suts.optuna_strategies import SAMPLERS
 
 CONTINUOUS = {"lr": {"low": 1e-5, "high": 0.1, "log": True}, "decay": {"low": 0.0, "high": 1.0}}
@@ -126,6 +127,25 @@ def test_one_worker_visits_everything_by_brute_force(tmp_path):
     space = {"lr": {"choices": [1e-3, 1e-2]}, "ls": {"low": 2, "high": 5}}
     job = job_of(tmp_path, "optuna", space, {"sampler": "bruteforce"}, epochs=1)
     assert len(set(keys(search(Optuna(), job, by_lr)))) == 8
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_trial_that_ended_before_it_had_all_of_its_values_harms_no_other(name, tmp_path):
+    """A worker is killed while it draws; the budget is full when it asks."""
+    import optuna
+
+    job = job_of(tmp_path, "optuna", GRID | {"lr": {"choices": [1e-4, 1e-3, 1e-2]}},
+                 {"sampler": name, "budget": 8}, epochs=1)  # fmt: skip
+    sut = Optuna()
+    sut.setup(job)
+    study = optuna.load_study(study_name=job.run_id, storage=open_storage(job))
+    lost = [study.ask() for _ in range(3)]
+    lost[1].suggest_categorical("lr", [1e-4, 1e-3, 1e-2])
+    sut.recover(job, [0, 1])
+    study.tell(2, state=optuna.trial.TrialState.PRUNED)
+    trials = ScriptedTrials(job, by_lr, started=[0, 1, 2])
+    sut.work(job, 0, trials)
+    assert [number for _, number, *_ in trials.ran] == [3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize("name", [name for name in SAMPLERS if name not in ("grid", "bruteforce")])

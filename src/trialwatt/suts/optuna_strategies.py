@@ -69,6 +69,24 @@ def _qmc(workload: Workload, seeds: Seeds, options: dict[str, Any]) -> Any:
     return QMCSampler(**{"seed": seeds.shared, "independent_sampler": first} | options)
 
 
+def _bruteforce(workload: Workload, seeds: Seeds, options: dict[str, Any]) -> Any:
+    # A trial that ended before all of its φ was drawn, as its worker was lost or the budget full,
+    # is a point of the tree without children to this sampler, which then refuses every other.
+    from optuna.samplers import BruteForceSampler
+
+    class WholeTrials(BruteForceSampler):
+        @staticmethod
+        def _populate_tree(tree: Any, trials: list[Any], params: dict[str, Any]) -> None:
+            known = [
+                trial
+                for trial in trials
+                if not trial.state.is_finished() or workload.space.keys() <= trial.params.keys()
+            ]
+            BruteForceSampler._populate_tree(tree, known, params)
+
+    return WholeTrials(**{"seed": seeds.own} | options)
+
+
 def _sampler(name: str) -> Any:
     """A sampler of which every worker has its own random state."""
 
@@ -124,7 +142,7 @@ SAMPLERS = {
         note="The first generation is random: 50 trials (population_size).",
     ),
     "bruteforce": Strategy(
-        _sampler("BruteForceSampler"),
+        _bruteforce,
         native="BruteForceSampler",
         note="Every point of choices, whole numbers and steps; workers that ask at the same"
         " moment can get the same point.",
