@@ -41,11 +41,12 @@ def resource_runs(rng, means, repetitions=6, noise=0.05, experiment="r-mem", **s
             "testbed": testbed,
             "treatment_value": float(treatment),
             "treatment": f"{treatment}",
+            "repetition": repetition,
             "ept_kwh": mean * np.exp(noise * rng.standard_normal()),
         }
         for testbed, cells in means.items()
         for treatment, mean in cells.items()
-        for _ in range(repetitions)
+        for repetition in range(1, repetitions + 1)
     ]
     return runs_table(rows, experiment=experiment, varied="workers.memory_mb", **same)
 
@@ -65,7 +66,7 @@ def search_runs(
     job = job or dict.fromkeys(to_goal, 10.0)
     rows = []
     for level, mean in to_goal.items():
-        for _ in range(repetitions):
+        for repetition in range(1, repetitions + 1):
             goal = mean * np.exp(noise * rng.standard_normal())
             energy = max(job[level] * np.exp(noise * rng.standard_normal()), 1e-9)
             chance = reach[level] if isinstance(reach, dict) else reach
@@ -73,6 +74,7 @@ def search_runs(
             rows.append(
                 {
                     factor: level,
+                    "repetition": repetition,
                     "treatment": str(level),
                     "job_energy_kwh": energy,
                     "goal_censored": not reached,

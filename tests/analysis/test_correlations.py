@@ -18,7 +18,8 @@ from trialwatt.analysis.correlations import (
 def some_runs(table, n=30, seed=1, **same):
     rng = np.random.default_rng(seed)
     rows = [
-        {"wn": w, "jct_ms": j, "job_energy_kwh": e, "oc": 2.0} for w, j, e in rng.random((n, 3))
+        {"wn": w, "jct_ms": j, "job_energy_kwh": e, "oc": 2.0, "treatment": f"wn={w}"}
+        for w, j, e in rng.random((n, 3))
     ]
     runs = table(rows, experiment="r-node", **same)
     runs["carbon_g"], runs["cint_g_per_kwh"] = runs["job_energy_kwh"] * 400, 400.0
@@ -111,6 +112,23 @@ def test_noise_is_rarely_significant(table):
         small = {"configuration": ("wn",), "impact": ("jct_ms", "job_energy_kwh")}
         hits += rank_correlations(runs, variables=small)["significant"].any()
     assert hits <= 9  # 3 expected
+
+
+def test_repetitions_are_no_evidence_of_their_own(table, false_positives):
+    """Six configurations, five runs each: what differs between them has to do with nothing."""
+    small = {"configuration": ("wn",), "impact": ("jct_ms",)}
+    hits = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        cells = some_runs(table, n=6, seed=seed)
+        runs = pd.concat([cells.assign(jct_ms=cells["jct_ms"] + 0.01 * i) for i in range(5)])
+        runs["jct_ms"] *= np.exp(0.01 * rng.standard_normal(len(runs)))
+        found = rank_correlations(runs, variables=small).iloc[0]
+        assert found["n"] == 6
+        hits += found["p"] < 0.05
+    assert false_positives(hits, 200)
+    four = runs[runs["treatment"].isin(runs["treatment"].unique()[:4])]
+    assert rank_correlations(four, variables=small)["rho"].isna().all()
 
 
 def test_groups_stay_apart(table):

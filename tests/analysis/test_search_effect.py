@@ -28,11 +28,11 @@ def many(search, seeds, means, **how):
 
 
 def test_no_effect_is_rarely_found(search, false_positives):
-    """400 data sets of four equal samplers; a third of the jobs does not reach the goal."""
-    answers = many(search, 400, EQUAL, reach=0.67, noise=0.3, repetitions=5)
-    assert sum(answer.outcome == "supported" for answer in answers) <= 0.05 * 400
+    """150 data sets of four equal samplers; a third of the jobs does not reach the goal."""
+    answers = many(search, 150, EQUAL, reach=0.67, noise=0.3, repetitions=5)
+    assert sum(answer.outcome == "supported" for answer in answers) <= 0.05 * 150
     p = [test.p for answer in answers for test in answer.tests if not np.isnan(test.p)]
-    assert len(p) > 1100 and false_positives(sum(value < 0.05 for value in p), len(p))
+    assert len(p) > 400 and false_positives(sum(value < 0.05 for value in p), len(p))
 
 
 SLOW_ONES_FAIL = {"grid": 0.7, "random": 0.85, "tpe": 1.0, "cmaes": 1.0}
@@ -51,7 +51,7 @@ def test_a_difference_only_in_reaching_the_goal_is_found(search):
     runs = search(np.random.default_rng(1), EQUAL, reach=reach, noise=0.1, repetitions=8)
     answer = one(runs)
     to_goal = next(t for t in answer.tests if "energy to tg" in t.name)
-    assert answer.verdict == "supported" and to_goal.p_adjusted < 0.05 and to_goal.n == 32
+    assert answer.verdict == "supported" and to_goal.p_adjusted < 0.05 and to_goal.n == 8
     assert "16 of 32 runs are right-censored" in answer.sentence and "Gehan" in to_goal.name
     ratio = next(t for t in answer.tests if "÷" in t.name)
     assert ratio.effect == np.inf
@@ -78,7 +78,7 @@ def test_waste_is_a_share_and_never_decides(search):
     runs["wte_share"] += np.random.default_rng(2).uniform(0, 0.01, len(runs))
     answer = one(runs)
     waste = [t for t in answer.tests if not t.primary]
-    assert waste[0].p_adjusted < 0.05 and answer.verdict == "not supported"
+    assert waste[0].p_adjusted < 0.05 and answer.outcome == "undecided"
 
 
 def test_space_sizes_compare_within_a_sampler_and_only_at_equal_budget(search):
@@ -110,7 +110,7 @@ def test_testbeds_and_suts_are_never_mixed(search):
         "optuna in s-sam (b)",
         "ray in s-sam (a)",
     ]
-    assert every.verdict == "not supported"
+    assert every.outcome == "undecided"
 
 
 def test_only_one_sampler(search):
@@ -126,23 +126,60 @@ def test_without_a_goal_job_energy_still_counts(search, change, reason):
     assert answer.verdict == "supported" and reason in answer.sentence
 
 
+def test_a_job_that_missed_the_goal_is_censored_where_the_others_could_still_reach_it(search):
+    """At the end of its last trial, not with its test and undeploy."""
+    runs = search(np.random.default_rng(1), EQUAL, repetitions=6, noise=0.01)
+    runs.loc[runs["sampler"] == "grid", "goal_censored"] = True
+    steps = {"step_deploy_energy_kwh": 0.5, "step_setup_energy_kwh": 0.5}
+    runs = runs.assign(**steps, step_trials_energy_kwh=3.5)
+    assert "Least with grid (4.5e+03 Wh)" not in one(runs).sentence
+    assert "6 of 24 runs are right-censored" in one(runs).sentence
+    runs.loc[23, "energy_to_goal_kwh"] = 1.0
+    cut = runs.assign(goal_censored=[True] * 23 + [False])
+    assert "no level has a median" in evidence(cut, FEW)[0].primary[0].undecided
+
+
+def test_equal_samplers_are_equivalent(search):
+    """In at least 80 % of data sets with noise of 3 % and ten blocks, of two levels."""
+    two = {"grid": 5.0, "tpe": 5.0}
+    answers = many(search, 60, two, noise=0.03, repetitions=10)
+    assert sum(answer.verdict == "equivalent" for answer in answers) >= 40
+    assert not any(answer.outcome == "supported" for answer in answers)
+
+
+def test_undecided_says_what_it_would_take(search):
+    close = {"grid": 5.5, "random": 5.0, "tpe": 5.0}
+    answer = one(search(np.random.default_rng(3), close, noise=0.1, repetitions=5))
+    assert "5 blocks leave it open, about" in answer.verdict and "would decide" in answer.verdict
+
+
+def test_a_level_without_values_does_not_take_the_others_with_it(search):
+    runs = search(np.random.default_rng(1), PLANTED, noise=0.02)
+    runs.loc[(runs["sampler"] == "cmaes") & (runs["repetition"] > 1), "status"] = "failed"
+    answer = one(runs)
+    assert answer.verdict == "supported" and "cmaes has values in 1 of 6 blocks." in answer.sentence
+
+
 def test_few_repetitions(search):
     answer = one(search(np.random.default_rng(1), PLANTED, repetitions=2))
-    assert answer.verdict.startswith("demonstration only: ")
+    said = "demonstration only: undecided: 2 complete of 5 blocks that a comparison needs"
+    assert answer.verdict == said and answer.sentence == f"H2 for {answer.scope}: {said}."
     two = {k: PLANTED[k] for k in ("grid", "tpe")}
-    answer = one(search(np.random.default_rng(1), two, repetitions=2))
-    assert "undecided: too few repetitions: p cannot be below 0.333" in answer.verdict
+    answer = one(search(np.random.default_rng(1), two, repetitions=5))
+    assert answer.verdict == "undecided: needs 7 blocks"  # of two outcomes
     answer = one(search(np.random.default_rng(1), PLANTED, repetitions=1))
-    assert answer.verdict.startswith("demonstration only: undecided: one repetition")
+    assert answer.verdict == "demonstration only: undecided: one block, so that noise is not known"
 
 
 def test_missing_energies_are_counted(search):
-    runs = search(np.random.default_rng(1), PLANTED, noise=0.02)
-    lost = runs.index[::5]
+    runs = search(np.random.default_rng(1), PLANTED, noise=0.02, repetitions=8)
+    lost = runs.index[runs["repetition"] == 3]
     runs.loc[lost, ["job_energy_kwh", "energy_to_goal_kwh"]] = np.nan
     answer = one(runs)
     assert answer.verdict == "supported"
     assert f"{len(lost)} of {len(runs)} runs have no energy" in answer.sentence
+    runs.loc[runs.index[0], ["job_energy_kwh", "energy_to_goal_kwh"]] = np.nan
+    assert "1 of 7 blocks are not complete." in one(runs).sentence
     runs[["job_energy_kwh", "energy_to_goal_kwh"]] = np.nan
     assert one(runs).outcome == "undecided"
 
@@ -152,7 +189,7 @@ def test_a_job_ended_by_its_deadline_is_censored(search):
     runs.loc[runs["sampler"] == "grid", "status"] = "deadline"
     answer = one(runs)
     job = next(t for t in answer.tests if "job energy at equal budget between" in t.name)
-    assert "Gehan" in job.name and job.n == 32 and job.p < 0.05
+    assert "Gehan" in job.name and job.n == 8 and job.p < 0.05
 
 
 def test_infeasible_jobs_are_censored_for_the_goal_and_no_job_of_equal_budget(search):
@@ -164,7 +201,8 @@ def test_infeasible_jobs_are_censored_for_the_goal_and_no_job_of_equal_budget(se
     sizes = {
         t.name.split(": ")[1].split(" between")[0]: t.n for t in answer.tests if "between" in t.name
     }
-    assert sizes["energy to tg"] == 32 and sizes["job energy at equal budget"] == 24
+    assert sizes["energy to tg"] == sizes["job energy at equal budget"] == 8
+    assert "most with grid" in answer.sentence
     assert "8 runs are infeasible" in answer.sentence
 
 
@@ -191,10 +229,15 @@ def test_space_sizes_are_compared_way_by_way(table):
     """A search of the whole space, and one with the same budget for all, are never mixed."""
     rng = np.random.default_rng(1)
     rows = [
-        {"pS": size, "budget": budget, "job_energy_kwh": budget * rng.uniform(0.9, 1.1)}
+        {
+            "pS": size,
+            "budget": budget,
+            "job_energy_kwh": budget * rng.uniform(0.9, 1.1),
+            "repetition": repetition,
+        }
         for size in (6, 24, 96)
         for budget in {size, 24}
-        for _ in range(6)
+        for repetition in range(6)
     ]
     runs = table(rows, experiment="s-phi", varied="space", sampler="random", goal_censored=False)
     runs["energy_to_goal_kwh"] = runs["job_energy_kwh"] / 2
@@ -204,8 +247,8 @@ def test_space_sizes_are_compared_way_by_way(table):
         "optuna in s-phi (local, budget 24)",
     ]
     whole, fixed = found
-    assert [o.test.n for o in whole.primary if o.test] == [18]  # budgets differ: no job energy
-    assert [o.test.n for o in fixed.primary] == [18, 18]
+    assert [o.test.n for o in whole.primary if o.test] == [6]  # budgets differ: no job energy
+    assert [o.test.n for o in fixed.primary] == [6, 6]
 
 
 def test_a_key_without_a_column_is_read_from_the_labels(search):

@@ -1,14 +1,21 @@
 """The small statistics against independent judges."""
 
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from trialwatt.analysis import intervals
 from trialwatt.analysis.censoring import gehan_scores, median
-from trialwatt.analysis.permutation import Layout, epsilon_squared, holm, k_sample
+from trialwatt.analysis.permutation import (
+    between_levels,
+    explained,
+    explained_interaction,
+    holm,
+    huber_scores,
+    interaction,
+    least_p,
+)
 
 
 def test_holm_by_hand():
@@ -19,13 +26,13 @@ def test_holm_by_hand():
     assert len(holm([])) == 0
 
 
-def test_ranks_give_kruskal_wallis():
-    rng = np.random.default_rng(1)
-    values, groups = rng.integers(0, 6, 24).astype(float), np.repeat([0, 1, 2], 8)
-    got = k_sample(stats.rankdata(values), groups, 999)
-    judge = stats.kruskal(*(values[groups == g] for g in range(3)))
+def test_ranks_give_friedmans_test():
+    values = np.random.default_rng(1).integers(0, 6, (12, 4)).astype(float)
+    ranks = stats.rankdata(values, axis=1)
+    got, judge = between_levels(ranks, 999), stats.friedmanchisquare(*values.T)
     assert got.statistic == pytest.approx(judge.statistic)
     assert got.p == pytest.approx(judge.pvalue, abs=0.06)
+    assert explained(ranks) == pytest.approx(judge.statistic / (12 * 3))  # Kendall's W
 
 
 def test_gehan_scores_pair_by_pair():
@@ -42,72 +49,80 @@ def test_gehan_scores_pair_by_pair():
             assert got[i] == below - above
 
 
-def test_gehan_without_censoring_is_kruskal_wallis():
-    rng = np.random.default_rng(2)
-    values, groups = rng.integers(0, 9, 40).astype(float), np.repeat([0, 1, 2, 3], 10)
-    got = k_sample(gehan_scores(values, np.zeros(40, bool)), groups, 9)
-    judge = stats.kruskal(*(values[groups == g] for g in range(4)))
-    assert got.statistic == pytest.approx(judge.statistic)
+def test_gehan_without_censoring_is_friedmans_test():
+    values = np.random.default_rng(2).integers(0, 9, (10, 4)).astype(float)
+    got = between_levels(gehan_scores(values, np.zeros(values.shape, bool)), 9)
+    assert got.statistic == pytest.approx(stats.friedmanchisquare(*values.T).statistic)
 
 
-def test_gehan_agrees_with_the_logrank_test_on_a_clear_effect():
-    """Another test for the same question, by another library."""
-    rng = np.random.default_rng(2)
-    groups = np.repeat([0, 1], 25)
-    for shift, few in ((0.0, False), (2.0, True)):
-        values, censored = rng.exponential(size=50) * np.exp(shift * groups), rng.random(50) < 0.2
-        data = [
-            stats.CensoredData.right_censored(values[groups == g], censored[groups == g])
-            for g in (0, 1)
-        ]
-        ours = k_sample(gehan_scores(values, censored), groups, 999).p
-        assert (ours < 0.01, stats.logrank(*data).pvalue < 0.01) == (few, few)
+def test_the_p_against_all_permutations():
+    values = np.random.default_rng(3).normal(size=(4, 3))
+    every = product(*(permutations(row) for row in values - values.mean(axis=1, keepdims=True)))
+    spread = np.array([(np.sum(one, axis=0) ** 2).sum() for one in every])
+    got = between_levels(values, 99)
+    assert got.p == pytest.approx(np.mean(spread >= spread[0] - 1e-9))
+    assert got.least_p == pytest.approx(1 / 6**3)
 
 
-def test_the_permutation_p_against_all_permutations():
-    values, groups = np.array([1.0, 2, 3, 10, 11, 12]), np.array([0, 0, 0, 1, 1, 1])
-    ranks = stats.rankdata(values)
-    every = [abs(sum(p[:3]) - sum(p[3:])) for p in permutations(ranks)]
-    exact = np.mean(np.array(every) >= every[0] - 1e-9)
-    got = k_sample(ranks, groups, 4999)
-    assert got.p == pytest.approx(exact, abs=0.02)
-    assert got.least_p == pytest.approx(0.1) == pytest.approx(exact)
+def test_two_levels_are_the_test_of_paired_signs():
+    values = np.random.default_rng(4).normal(0.3, 1, size=(9, 2))
+    judge = stats.permutation_test(
+        (values[:, 0] - values[:, 1],), np.mean, permutation_type="samples", n_resamples=np.inf
+    )
+    assert between_levels(values, 99).p == pytest.approx(judge.pvalue)
+    assert least_p(6, 2) < 0.05 < least_p(5, 2) and least_p(9, 2) * 12 < 0.05 < least_p(8, 2) * 12
+
+
+def test_more_permutations_than_can_be_listed_are_sampled():
+    values = np.random.default_rng(5).normal(size=(8, 5)) + np.linspace(0, 2, 5)
+    got = between_levels(values, 499)
+    assert got.p == got.least_p == pytest.approx(1 / 500)
 
 
 def test_equal_scores_tell_nothing():
-    assert np.isnan(k_sample(np.ones(6), np.array([0, 0, 0, 1, 1, 1]), 99).p)
-    assert np.isnan(epsilon_squared(np.ones((1, 4)), np.array([0, 0, 1, 1]))[0])
+    assert np.isnan(between_levels(np.ones((5, 3)), 99).p)
+    assert np.isnan(explained(np.ones((4, 3))))
+    assert np.isnan(between_levels(np.ones((1, 3)), 99).p)
+
+
+def test_what_blocks_share_is_no_difference():
+    """A drift as large as one likes between blocks leaves p as it is."""
+    values = np.random.default_rng(6).normal(size=(6, 3)) + np.array([0.0, 0.5, 1.0])
+    drift = np.arange(6.0)[:, None]
+    for score in (lambda v: v, huber_scores):
+        one, other = (between_levels(score(v), 99) for v in (values, values + 100 * drift))
+        assert one.p == pytest.approx(other.p)
+
+
+def test_a_value_far_away_counts_no_more_than_one_at_the_bound():
+    values = np.random.default_rng(7).normal(size=(6, 4))
+    far = values.copy()
+    values[0, 0], far[0, 0] = 50.0, 5000.0
+    assert huber_scores(values) == pytest.approx(huber_scores(far))
+
+
+def two_testbeds(rng, noise, profiles, blocks=5):
+    values = np.concatenate([p + noise * rng.normal(size=(blocks, len(p))) for p in profiles])
+    return values, np.repeat(np.arange(len(profiles)), blocks)
 
 
 def test_the_interaction_against_the_classical_table():
-    """Balanced, the F is the one of the sums of squares by hand."""
-    rng = np.random.default_rng(3)
-    y = rng.normal(size=(2, 3, 5))
-    rows, columns = np.repeat([0, 1], 15), np.tile(np.repeat([0, 1, 2], 5), 2)
-    cell = y.mean(axis=2)
-    parts = cell - cell.mean(1, keepdims=True) - cell.mean(0, keepdims=True) + cell.mean()
-    within = ((y - cell[:, :, None]) ** 2).sum() / 24
-    by_hand = 5 * (parts**2).sum() / 2 / within
-    layout = Layout(rows, columns)
-    assert (layout.df, layout.residual_df) == (2, 24)
-    assert layout.f(y.reshape(1, -1))[0] == pytest.approx(by_hand)
-    got = layout.interaction(y.ravel(), 1999)
-    assert got.p == pytest.approx(stats.f.sf(by_hand, 2, 24), abs=0.05)
+    values, groups = two_testbeds(np.random.default_rng(3), 1.0, [np.zeros(3), np.array([0, 1, 2])])
+    within = np.stack([values[groups == g] for g in (0, 1)])
+    within = within - within.mean(axis=2, keepdims=True)
+    means = within.mean(axis=1)
+    between = 5 * ((means - means.mean(axis=0)) ** 2).sum()
+    error = ((within - means[:, None]) ** 2).sum()
+    judge = stats.f.sf((between / 2) / (error / 16), 2, 16)
+    assert interaction(values, groups, 1999).p == pytest.approx(judge, abs=0.1)
+    assert explained_interaction(values, groups) == pytest.approx(between / (between + error))
 
 
 def test_additive_effects_are_no_interaction():
-    rows, columns = np.repeat([0, 1], 12), np.tile(np.repeat([0, 1, 2], 4), 2)
-    rng = np.random.default_rng(4)
-    noise = rng.normal(size=24)
-    layout = Layout(rows, columns)
-    moved = noise + 100 * rows + np.array([0.0, 30, -50])[columns]
-    assert layout.f(noise[None])[0] == pytest.approx(layout.f(moved[None])[0], rel=1e-6)
-
-
-def test_an_empty_cell_takes_a_degree_of_freedom():
-    rows = np.array([0, 0, 0, 0, 1, 1, 1, 1, 0, 0])
-    columns = np.array([0, 0, 1, 1, 0, 0, 1, 1, 2, 2])
-    assert Layout(rows, columns).df == 1
+    values, groups = two_testbeds(np.random.default_rng(4), 1.0, [np.zeros(3)] * 2, 4)
+    moved = values + 100 * groups[:, None] + np.array([0.0, 30, -50])
+    one, other = (interaction(each, groups, 99) for each in (values, moved))
+    assert one.statistic == pytest.approx(other.statistic) and one.p == pytest.approx(other.p)
 
 
 def test_the_kaplan_meier_median_against_scipy():
@@ -124,16 +139,3 @@ def test_the_kaplan_meier_median_against_scipy():
 
 def test_the_median_without_censoring_is_the_median():
     assert median(np.array([1.0, 2, 3, 10]), np.zeros(4, bool)) == 2.5
-
-
-def test_bootstrap_medians_do_not_depend_on_the_order():
-    values, cut = np.array([3.0, 1, 2, 5, 4]), np.zeros(5, bool)
-    one = intervals.medians([values], [cut], 200)
-    assert (one == intervals.medians([values[::-1]], [cut], 200)).all()
-    assert set(np.unique(one)) <= set(values)
-
-
-def test_intervals_take_infinite_values():
-    low, high = intervals.interval(np.array([1.0] * 50 + [np.inf] * 50))
-    assert (low, high) == (1.0, np.inf)
-    assert np.isnan(intervals.interval(np.array([np.nan]))).all()

@@ -7,7 +7,7 @@ FACTS = {"generator": "trialwatt", "kind": "table/best", "experiment": {"id": "r
 
 
 def test_the_smallest_median_of_completed_runs_wins(make_synthetic):
-    runs, _ = make_synthetic(values=(1, 2, 4))
+    runs, _ = make_synthetic(values=(1, 2, 4), repetitions=5)
     runs["ept_kwh"] = runs["wn"].map({1: 3e-6, 2: 1e-6, 4: 2e-6})
     free = (runs["sut"] == "optuna") & (runs["wn"] == 2)
     runs.loc[free, "status"] = "infeasible"
@@ -19,6 +19,8 @@ def test_the_smallest_median_of_completed_runs_wins(make_synthetic):
     shown = readable_best(table.reset_index())
     assert list(shown["EPT (mWh, modelled)"]) == ["1.00", "2.00"]
     assert list(shown["clear of the second"]) == ["yes", "yes"]
+    few = readable_best(best_table(runs[runs["repetition"] < 5]))
+    assert list(few["clear of the second"]) == ["–", "–"]
 
 
 def test_searches_are_compared_by_the_energy_of_the_job(make_search):

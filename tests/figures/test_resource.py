@@ -38,7 +38,7 @@ def test_below_six_repetitions_nothing_is_called_95_percent(make_synthetic):
     few = words(resource(make_synthetic(repetitions=5)[0], "r-node"))
     assert "95" not in few and "smallest to largest" in few and "n = 5" in few
     many = words(resource(make_synthetic(repetitions=6)[0], "r-node"))
-    assert "95 % bootstrap" in many and "smallest to largest" not in many
+    assert "95 % interval" in many and "smallest to largest" not in many
 
 
 def test_modelled_is_said_whenever_it_is(make_synthetic):

@@ -73,7 +73,7 @@ def test_files(make_synthetic, tmp_path):
     lines = text.read_text().splitlines()
     assert lines[0] == "# r-node"
     assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
-    assert "95 % bootstrap interval" in lines[-1] and "modelled, not measured" in lines[-1]
+    assert "95 % interval of the median" in lines[-1] and "modelled, not measured" in lines[-1]
     assert read_sidecar(csv)[0] == FACTS and set(read_sidecar(text)[1]) == {
         csv.name,
         text.name,

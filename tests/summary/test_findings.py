@@ -10,7 +10,7 @@ from tests.figures.synthetic_search import search_tables
 from trialwatt.figures.best import best_table
 from trialwatt.figures.quantity import number
 from trialwatt.figures.tables import results_table
-from trialwatt.summary.findings import findings, ratios
+from trialwatt.summary.findings import findings, headline, ratios
 
 
 def said(runs: pd.DataFrame, frameworks: bool = False) -> list[str]:
@@ -20,13 +20,13 @@ def said(runs: pd.DataFrame, frameworks: bool = False) -> list[str]:
 @settings(max_examples=15, deadline=None)
 @given(st.permutations([0.4, 0.6, 0.8, 1.0]))
 def test_the_least_energy_is_named_with_its_value(factors):
-    runs, _ = synthetic(suts=("plain",))
+    runs, _ = synthetic(suts=("plain",), repetitions=5)
     by_value = dict(zip((1, 2, 4, 8), factors, strict=True))
     runs["ept_kwh"] = runs["wn"].map(by_value) * 1e-6
     least = min(by_value, key=by_value.get)
     first = said(runs)[0]
     workers = f"{least} worker" + ("s" if least > 1 else "")
-    assert f"is least under {workers}: {number(400)} µWh (modelled), n = 3" in first
+    assert f"is least under {workers}: {number(400)} µWh (modelled), n = 5" in first
     if least == 4:
         assert "which is the baseline" in first
     else:
@@ -39,15 +39,17 @@ def test_a_measured_energy_is_not_called_modelled():
     assert "modelled" not in " ".join(said(runs))
 
 
-def test_one_repetition_says_nothing_of_spread():
-    runs, _ = synthetic(repetitions=1)
-    assert "spread" not in " ".join(said(runs))
-    runs, _ = synthetic(repetitions=3)
-    assert "spread" in " ".join(said(runs))
+@pytest.mark.parametrize("repetitions", [1, 4])
+def test_fewer_than_five_blocks_are_not_compared(repetitions):
+    runs, _ = synthetic(repetitions=repetitions)
+    sentence = f"Nothing is compared: there are {repetitions} of the 5 blocks that it takes."
+    assert said(runs, frameworks=True) == [sentence] and headline(runs) == ""
+    enough, _ = synthetic(repetitions=5)
+    assert "spread" in " ".join(said(enough)) and "times" in headline(enough)
 
 
 def test_frameworks_are_compared_with_the_control_of_the_same_sampler():
-    runs, _ = synthetic()
+    runs, _ = synthetic(repetitions=5)
     base = runs[runs["is_baseline"]].groupby("sut")[["job_energy_kwh", "jct_ms"]].median()
     energy, time = base.loc["optuna"] / base.loc["plain"]
     assert ratios(runs) == [("optuna", "grid", pytest.approx(energy), pytest.approx(time))]
@@ -67,7 +69,7 @@ def test_frameworks_are_compared_with_a_control_of_any_name():
 
 
 def test_waste_is_told_as_a_share_with_its_treatment():
-    runs, _, _ = search_tables("s-pru")
+    runs, _, _ = search_tables("s-pru", repetitions=5)
     shares = runs[runs["status"] == "completed"].groupby(["sut", "treatment"])["wte_share"]
     waste = [sentence for sentence in said(runs) if "wasted share" in sentence]
     assert waste
@@ -77,10 +79,11 @@ def test_waste_is_told_as_a_share_with_its_treatment():
 
 
 def test_waste_of_two_samplers_is_never_mixed():
-    runs, _, _ = search_tables("s-pru")
-    one = runs[runs["status"] == "completed"].head(2).assign(sut="plain", sampler="grid")
+    runs, _, _ = search_tables("s-pru", repetitions=5)
+    one = runs[runs["status"] == "completed"].head(5).assign(sut="plain", sampler="grid")
     one = one.assign(treatment="epochs=3", treatment_value=3.0, epochs=3, wte_share=0.0)
-    other = one.assign(sampler="random", wte_share=[0.2, 0.4], hash="other")
+    one = one.assign(repetition=range(1, 6), hash="one")
+    other = one.assign(sampler="random", wte_share=[0.2, 0.4, 0.3, 0.3, 0.3], hash="other")
     both = pd.concat([one, other], ignore_index=True).assign(experiment="frameworks-dur")
     waste = [s for s in said(both) if "wasted share" in s]
     assert len(waste) == 1 and waste[0].startswith("plain (random): ")
@@ -88,7 +91,7 @@ def test_waste_of_two_samplers_is_never_mixed():
 
 
 def test_treatments_without_waste_are_counted_and_none_is_picked():
-    runs, _, _ = search_tables("s-pru")
+    runs, _, _ = search_tables("s-pru", repetitions=5)
     done = runs[(runs["status"] == "completed") & (runs["sut"] == "optuna")].copy()
     wasteful = done["treatment"].unique()[0]
     done["wte_share"] = (done["treatment"] == wasteful) * 0.1
@@ -98,6 +101,6 @@ def test_treatments_without_waste_are_counted_and_none_is_picked():
 
 
 def test_runs_that_did_not_complete_are_told():
-    runs, _ = synthetic()
+    runs, _ = synthetic(repetitions=7)
     runs.loc[runs.index[:2], "status"] = "infeasible"
     assert said(runs)[-1] == "Of the runs 2 infeasible."

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
 
-SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
+SUPPORTED, EQUIVALENT, UNDECIDED = "supported", "equivalent", "undecided"
 DEMONSTRATION = "demonstration only"
 RECORDED = "as recorded"
 STATEMENTS = {
@@ -26,7 +26,7 @@ class TestResult:
 
     p_adjusted: after Holm's correction over all tests of the hypothesis (of the primary outcomes,
     or of the secondary ones). effect with its interval low-high is what effect_name says.
-    n: observations. coefficients: the set of power coefficients under which energy was taken.
+    n: blocks. coefficients: the set of power coefficients under which energy was taken.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
@@ -49,8 +49,8 @@ class TestResult:
 class Answer:
     """What the data say to a hypothesis within a scope ("all" or a SUT within an experiment).
 
-    verdict: "supported", "not supported" or "undecided: why", after "demonstration only: " where
-    there were fewer than five repetitions.
+    verdict: "supported", "equivalent" or "undecided: why", after "demonstration only: " where
+    there were fewer than five blocks.
     """
 
     hypothesis: str
@@ -124,8 +124,8 @@ def readable_answers(answers: Sequence[Answer]) -> pd.DataFrame:
 
 
 TESTS_NOTE = (
-    "p: permutation test; adjusted after Holm over the primary (or the secondary) tests of the "
-    "hypothesis. Effects with the 2.5 % and 97.5 % percentile of the bootstrap within groups."
+    "p: permutation within blocks; adjusted after Holm over the primary (or the secondary) tests "
+    "of the hypothesis. Effects with their 95 % interval from a bootstrap over blocks. n: blocks."
 )
 
 

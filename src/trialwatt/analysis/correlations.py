@@ -1,4 +1,7 @@
-"""Rank correlations between configuration, lifecycle steps and impacts, without the made ones."""
+"""Rank correlations between configuration, lifecycle steps and impacts, without the made ones.
+
+Of the medians of configurations: repetitions of one are no further evidence of what goes with what.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln, stdtr
 
-from trialwatt.analysis.columns import groups, is_modelled, number
+from trialwatt.analysis.columns import groups, is_modelled, number, treatment
 from trialwatt.analysis.permutation import holm
 from trialwatt.config.factors import FACTORS
 from trialwatt.metrics.columns import Place
@@ -22,6 +25,7 @@ MODELLED = "a power model makes energy from CPU time, reserved cores and memory,
 ALLOTMENT = "at one allotment cost is time × a constant"
 STATIC = "carbon is energy × a static intensity"
 LEAST_N = 5
+"""Configurations, below which an order of theirs says nothing."""
 
 _COST_OF = (
     {"oc", "jct_ms"},
@@ -63,8 +67,9 @@ def rank_correlations(
     """Spearman's ρ of every pair of variables, a row each (x before y in their order).
 
     Columns: those of `by`, x, x_group, y, y_group, rho, p, p_adjusted (Holm, within a group of
-    `by`), significant (below 5 %), n, excluded (the reason, then rho is NaN). Only completed
-    runs count; pairs with fewer than five runs, or in which one side never changes, are NaN.
+    `by`), significant (below 5 %), n, excluded (the reason, then rho is NaN). n: configurations
+    with a completed run, each of which counts once, by its medians; pairs with fewer than five, or
+    in which one side never changes, are NaN.
     """
     variables = variables_of_runs() if variables is None else variables
     named = [(name, group) for group, names in variables.items() for name in names]
@@ -72,7 +77,7 @@ def rank_correlations(
     for key, here in groups(runs, list(by)):
         done = here[here["status"] == "completed"]
         values = pd.DataFrame({name: number(done, name) for name, _ in named})
-        values = values.where(np.isfinite(values))
+        values = values.where(np.isfinite(values)).groupby(_configuration(done)).median()
         rho, p, n = _spearman(values)
         made = is_modelled(done), _static(done), _one_allotment(done)
         rows = []
@@ -91,6 +96,10 @@ def rank_correlations(
             part.insert(place, name, value)
         parts.append(part)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _configuration(runs: pd.DataFrame) -> pd.Series:
+    return runs["hash"] if "hash" in runs else treatment(runs)
 
 
 def _spearman(values: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

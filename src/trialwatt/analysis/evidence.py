@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+from scipy.special import stdtrit
+
 from trialwatt.analysis.answers import (
     DEMONSTRATION,
-    NOT_SUPPORTED,
+    EQUIVALENT,
     SUPPORTED,
     UNDECIDED,
     Answer,
@@ -16,39 +20,51 @@ from trialwatt.analysis.answers import (
     text,
 )
 from trialwatt.analysis.convergence import REPETITIONS
-from trialwatt.analysis.permutation import holm
+from trialwatt.analysis.permutation import holm, least_p
 
 ALPHA = 0.05
 NO_RUNS = "all runs failed"
 STRONG = 1.05
 """A ratio from which on we call an influence strong: the tolerance of the sweeps."""
+EQUIVALENCE_LEVEL = 1 - 2 * ALPHA
+"""Of the interval that must lie within 1 ÷ STRONG … STRONG: two one-sided tests at ALPHA."""
+MOST_BLOCKS = 200
+"""More blocks than these nobody measures: no number is given then."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """One outcome within a scope. undecided: why nothing can be said of it, or empty.
 
-    test: the test whose p decides. ratio, low, high: how large the influence is, as a ratio of
-    energies of at least 1. words: what was found, for the sentence. more: effects beside it.
+    test: the test whose p decides, of so many blocks and levels, each block a row in each of
+    `places` (testbeds). ratio: how large the influence
+    is, as a ratio of energies of at least 1, with its 95 % interval low-high; at_most: the upper
+    end of that of EQUIVALENCE_LEVEL. sd_log: standard deviation over blocks of the logarithm of
+    that ratio. words: what was found, for the sentence. more: effects beside it.
     """
 
     name: str
     undecided: str = ""
     test: TestResult | None = None
+    blocks: int = 0
+    levels: int = 0
+    places: int = 1
     ratio: float = math.nan
     low: float = math.nan
     high: float = math.nan
+    at_most: float = math.nan
+    sd_log: float = math.nan
     words: str = ""
     more: tuple[TestResult, ...] = ()
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the data say within a scope. repetitions: the fewest of any cell."""
+    """All that the data say within a scope. blocks: the fewest complete ones of any testbed."""
 
     scope: str
     primary: tuple[Outcome, ...]
-    repetitions: int
+    blocks: int
     secondary: tuple[Outcome, ...] = ()
     remarks: tuple[str, ...] = field(default=())
 
@@ -57,24 +73,30 @@ def judge(hypothesis: str, evidence: Sequence[Evidence]) -> list[Answer]:
     """An answer per scope, p-values corrected over all of them.
 
     An outcome supports the hypothesis where the adjusted p is below 5 % and the ratio's interval
-    lies at or above STRONG; it does not where p is not below, or the interval lies below STRONG.
-    A scope is supported by any of its primary outcomes.
+    lies at or above STRONG; it is equivalent where the interval of EQUIVALENCE_LEVEL lies below
+    it; anything else is undecided, with the blocks that would decide. A scope is supported by any
+    of its primary outcomes, and equivalent where all are.
     """
     evidence = [replace(e, primary=_adjusted(e, evidence, "primary")) for e in evidence]
     evidence = [replace(e, secondary=_adjusted(e, evidence, "secondary")) for e in evidence]
-    return [_answer(hypothesis, one) for one in evidence]
+    tests = sum(o.test is not None for e in evidence for o in e.primary)
+    return [_answer(hypothesis, one, tests) for one in evidence]
 
 
 def overall(hypothesis: str, answers: Sequence[Answer]) -> Answer:
-    """The answer over all scopes: supported (or not) where those that could be decided agree."""
+    """The answer over all scopes: that of those that could be decided, where they agree."""
     by_outcome: dict[str, list[Answer]] = {}
     for answer in answers:
         by_outcome.setdefault(answer.outcome, []).append(answer)
     if not answers:
         verdict = f"{UNDECIDED}: no experiment has data for it"
         return Answer(hypothesis, "all", verdict, f"{hypothesis}: {verdict}.")
-    yes, no = by_outcome.get(SUPPORTED, []), by_outcome.get(NOT_SUPPORTED, [])
-    counts = ", ".join(f"{outcome} in {len(those)}" for outcome, those in by_outcome.items())
+    yes, no = by_outcome.get(SUPPORTED, []), by_outcome.get(EQUIVALENT, [])
+    counts = ", ".join(
+        f"{outcome} in {len(by_outcome[outcome])}"
+        for outcome in (SUPPORTED, EQUIVALENT, UNDECIDED)
+        if outcome in by_outcome
+    )
     reasons = {a.verdict.removeprefix(f"{DEMONSTRATION}: ") for a in answers}
     if not yes and not no:
         verdict = reasons.pop() if len(reasons) == 1 else f"{UNDECIDED}: no scope can be decided"
@@ -83,7 +105,7 @@ def overall(hypothesis: str, answers: Sequence[Answer]) -> Answer:
     elif 2 * len(yes or no) < len(answers):
         verdict = f"{UNDECIDED}: only {len(yes or no)} of {len(answers)} scopes can be decided"
     else:
-        verdict = SUPPORTED if yes else NOT_SUPPORTED
+        verdict = SUPPORTED if yes else EQUIVALENT
     if any(answer.demonstration for answer in answers):
         verdict = f"{DEMONSTRATION}: {verdict}"
     scopes = "scope" if len(answers) == 1 else "scopes"
@@ -101,52 +123,83 @@ def _adjusted(one: Evidence, evidence: Sequence[Evidence], which: str) -> tuple[
     )
 
 
-def _answer(hypothesis: str, one: Evidence) -> Answer:
-    decided = [_decide(outcome) for outcome in one.primary]
+def _answer(hypothesis: str, one: Evidence, tests: int) -> Answer:
+    """tests: primary ones of the hypothesis."""
+    decided = [_decide(outcome, tests) for outcome in one.primary]
     if SUPPORTED in decided:
         verdict = SUPPORTED
-    elif all(word == NOT_SUPPORTED for word in decided):
-        verdict = NOT_SUPPORTED
+    elif all(word == EQUIVALENT for word in decided):
+        verdict = EQUIVALENT
     else:
-        verdict = next(word for word in decided if word != NOT_SUPPORTED)
-    if one.repetitions < REPETITIONS:
-        verdict = f"{DEMONSTRATION}: {verdict}"
-    findings = [_finding(outcome, word) for outcome, word in zip(one.primary, decided, strict=True)]
-    findings += [_p_words(outcome, outcome.test) for outcome in one.secondary if outcome.test]
+        verdict = next(word for word in decided if word != EQUIVALENT)
+    if one.blocks < REPETITIONS:
+        return _demonstration(hypothesis, one, verdict)
+    findings = [_finding(outcome) for outcome in (*one.primary, *one.secondary)]
     sentence = " ".join(
         [f"{hypothesis} for {one.scope}: {verdict}.", *filter(None, findings), *one.remarks]
     )
-    tests = []
+    found = []
     for outcome in (*one.primary, *one.secondary):
-        tests += [outcome.test] if outcome.test else []
-        tests += outcome.more
-    return Answer(hypothesis, one.scope, verdict, sentence, tuple(tests))
+        found += [outcome.test] if outcome.test else []
+        found += outcome.more
+    return Answer(hypothesis, one.scope, verdict, sentence, tuple(found))
 
 
-def _decide(outcome: Outcome) -> str:
+def _demonstration(hypothesis: str, one: Evidence, verdict: str) -> Answer:
+    """So few blocks carry no comparison: none is printed."""
+    why = verdict.removeprefix(UNDECIDED).removeprefix(": ")
+    if one.blocks and any(outcome.test for outcome in one.primary):
+        why = f"{_counted(one.blocks)} of {REPETITIONS} blocks that a comparison needs"
+    verdict = f"{DEMONSTRATION}: {UNDECIDED}: {why}"
+    sentence = " ".join([f"{hypothesis} for {one.scope}: {verdict}.", *one.remarks])
+    return Answer(hypothesis, one.scope, verdict, sentence)
+
+
+def _counted(blocks: int) -> str:
+    return f"{blocks} complete" if blocks else "none complete"
+
+
+def _decide(outcome: Outcome, tests: int) -> str:
     if outcome.undecided or outcome.test is None:
         return f"{UNDECIDED}: {outcome.undecided}"
-    if not outcome.test.p_adjusted < ALPHA:
-        return NOT_SUPPORTED
-    if outcome.low >= STRONG:
+    needed = blocks_for_p(outcome.levels, tests, outcome.places)
+    if outcome.blocks < needed:
+        return f"{UNDECIDED}: needs {needed} blocks"
+    if outcome.test.p_adjusted < ALPHA and outcome.low >= STRONG:
         return SUPPORTED
-    if outcome.high < STRONG:
-        return NOT_SUPPORTED
-    return f"{UNDECIDED}: an influence, but whether it reaches {STRONG - 1:.0%} is not sure"
+    if outcome.at_most <= STRONG:
+        return EQUIVALENT
+    return f"{UNDECIDED}: {_what_it_takes(outcome, tests)}"
 
 
-def _finding(outcome: Outcome, word: str) -> str:
-    if outcome.undecided or outcome.test is None:
-        return f"{outcome.name.capitalize()}: {outcome.undecided}.{_spaced(outcome.words)}"
-    weak = word == NOT_SUPPORTED and outcome.test.p_adjusted < ALPHA
-    size = f" There is an influence, but below {STRONG - 1:.0%}." if weak else ""
-    return _p_words(outcome, outcome.test) + size
+def blocks_for_p(levels: int, tests: int = 1, places: int = 1) -> int:
+    """The fewest blocks, of so many rows each, with which the smallest p of one of so many tests is
+    below ALPHA."""
+    return next(
+        n for n in itertools.count(REPETITIONS) if least_p(n * places, levels) * tests < ALPHA
+    )
 
 
-def _p_words(outcome: Outcome, test: TestResult) -> str:
-    p = f"p = {text(test.p_adjusted)} after Holm, n = {test.n}"
-    return f"{outcome.name.capitalize()}: {p}.{_spaced(outcome.words)}"
+def blocks_to_decide(outcome: Outcome, tests: int = 1) -> int | None:
+    """With how many blocks the intervals would lie on one side of STRONG, if ratio and noise stay
+    as they are; None where more than MOST_BLOCKS would be needed, or the noise is not known."""
+    away = abs(math.log(outcome.ratio)) - math.log(STRONG) if outcome.ratio > 0 else math.nan
+    level = 1 - ALPHA / 2 if away > 0 else 1 - ALPHA
+    least = max(blocks_for_p(outcome.levels, tests, outcome.places), outcome.blocks + 1)
+    n = np.arange(least, MOST_BLOCKS + 1)
+    enough = stdtrit(n - 1, level) * outcome.sd_log / np.sqrt(n) <= abs(away)
+    return int(n[enough.argmax()]) if enough.any() else None
 
 
-def _spaced(words: str) -> str:
-    return f" {words}" if words else ""
+def _what_it_takes(outcome: Outcome, tests: int) -> str:
+    needed = blocks_to_decide(outcome, tests)
+    about = f"about {needed} blocks" if needed else f"more than {MOST_BLOCKS} blocks, if any number"
+    return f"{outcome.blocks} blocks leave it open, {about} would decide"
+
+
+def _finding(outcome: Outcome) -> str:
+    said = outcome.undecided
+    if outcome.test:
+        said = said or f"p = {text(outcome.test.p_adjusted)} after Holm, n = {outcome.test.n}"
+    words = f" {outcome.words}" if outcome.words else ""
+    return f"{outcome.name.capitalize()}: {said}.{words}" if said else ""

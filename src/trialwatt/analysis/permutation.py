@@ -1,9 +1,10 @@
-"""Permutation tests: no normal distribution is needed, few repetitions and ties are no harm."""
+"""Permutation tests within blocks: no normal distribution is needed, and drift between blocks, a
+repetition's seed and its data split cancel."""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,128 +12,148 @@ import numpy as np
 
 from trialwatt.analysis.intervals import SEED
 
+HUBER = 1.345
+"""Standard deviations from which on a value counts no more: Huber's constant, with which a mean of
+normal values loses 5 % of its efficiency."""
+EXACT = 5000
+"""Up to so many permutations all of them are gone through; beyond, a random sample."""
 _SLACK = 1e-9
+_SIGMA_OF_MAD = 1.4826
 
 
 class Tested(NamedTuple):
-    """statistic, p, and the smallest p that these sizes of groups can give."""
+    """statistic, p, and the smallest p that so many blocks and levels can give."""
 
     statistic: float
     p: float
     least_p: float
 
 
-def k_sample(scores: np.ndarray, groups: np.ndarray, resamples: int) -> Tested:
-    """Whether the scores differ between groups: H = (n − 1)·SS_between ÷ SS_total.
+def huber_scores(values: np.ndarray) -> np.ndarray:
+    """(blocks, levels) deviations from the block's middle, none beyond HUBER times their scale.
 
-    scores (n,): ranks (then H is Kruskal-Wallis', corrected for ties) or the scores of a test for
-    censored values. groups (n,): codes from 0. Where all scores are equal nothing can be told:
-    NaN.
+    One scale for all, by the median of the deviations; so one level that is noisier than the others
+    does not make the test find differences that are none.
     """
-    n = len(scores)
-    centred = scores - scores.mean()
-    total = math.fsum(centred**2)
-    sizes = np.bincount(groups)
-    if total <= _SLACK * n or len(sizes) < 2:
-        return Tested(math.nan, math.nan, math.nan)
-    shuffled = np.random.default_rng(SEED).permuted(
-        np.broadcast_to(np.sort(centred), (resamples, n)), axis=1
-    )
-    scale = (n - 1) / total
-    observed = scale * float(_between(centred[None], groups)[0])
-    drawn = scale * _between(shuffled, groups)
-    return Tested(observed, _p(observed, drawn), _least_p(sizes))
+    return _centred(_clipped(values - np.median(values, axis=1, keepdims=True)))
 
 
-def epsilon_squared(scores: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """(rows,) share of the scores' variance that the groups explain, H ÷ (n − 1), in [0, 1].
+def between_levels(scores: np.ndarray, resamples: int) -> Tested:
+    """Whether the scores (blocks, levels) differ between levels; of ranks this is Friedman's test.
 
-    scores (rows, n), groups (n,). NaN where all scores of a row are equal.
+    The statistic is (levels − 1)·SS_between ÷ (SS_total ÷ blocks), after centring within blocks.
+    Where all scores of every block are equal nothing can be told: NaN. Source: M. Friedman, The
+    Use of Ranks to Avoid the Assumption of Normality, 1937.
     """
-    centred = scores - scores.mean(axis=1, keepdims=True)
-    total = (centred**2).sum(axis=1)
-    safe = np.where(total > _SLACK * scores.shape[1], total, np.nan)
-    return _between(centred, groups) / safe
+    scores = _centred(scores)
+    blocks, levels = scores.shape
+    total = float((scores**2).sum())
+    if blocks < 2 or levels < 2 or total <= _SLACK**2:
+        return _NOTHING
+    scale = (levels - 1) / total
+    observed = scale * float((scores.sum(axis=0) ** 2).sum())
+    sums, is_exact = _permuted(scores, resamples)
+    hits = np.count_nonzero(scale * (sums**2).sum(axis=1) >= observed * (1 - _SLACK))
+    least = least_p(blocks, levels)
+    if is_exact:
+        return Tested(observed, float(hits / len(sums)), least)
+    return Tested(observed, float((1 + hits) / (1 + len(sums))), max(least, 1 / (1 + len(sums))))
 
 
-def _between(centred: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """(rows,) sum of squares between groups of centred scores (rows, n).
+def interaction(values: np.ndarray, groups: np.ndarray, resamples: int) -> Tested:
+    """Whether the profile over levels differs between groups of blocks, such as testbeds.
 
-    Group by group and in the order of the scores, as a product of matrices adds up in another
-    order on each kind of processor.
+    values (blocks, levels); groups (blocks,): codes from 0, each with two blocks or more. The
+    statistic is the profiles' squared distance from the one that they share, each level in units
+    of its own noise, half of which is taken as equal for all; what a group's own profile leaves is
+    permuted within its blocks. So a group or a level may be noisier than others. Sources: C. ter
+    Braak, Permutation Versus Bootstrap Significance Tests in Multiple Regression and ANOVA, 1992;
+    M. Pauly et al., Asymptotic Permutation Tests in General Factorial Designs, 2015.
     """
-    found = np.zeros(len(centred))
-    for group in np.unique(groups):
-        own = centred[:, groups == group]
-        found += own.sum(axis=1) ** 2 / own.shape[1]
-    return found
+    centred = _centred(values)
+    left = centred - _moments(centred[None], groups)[0][0][groups]
+    if float((centred**2).sum()) <= _SLACK**2:
+        return _NOTHING
+    rng = np.random.default_rng(SEED)
+    same = np.broadcast_to(np.sort(left, axis=1), (resamples, *left.shape))
+    observed = float(_apart(centred[None], groups)[0])
+    hits = np.count_nonzero(_apart(rng.permuted(same, axis=2), groups) >= observed * (1 - _SLACK))
+    least = max(least_p(len(values), values.shape[1]), 1 / (1 + resamples))
+    return Tested(observed, float((1 + hits) / (1 + resamples)), least)
 
 
-class Layout:
-    """A two-way layout, balanced or not, with or without empty cells.
+def explained(scores: np.ndarray) -> np.ndarray:
+    """(…,) share of the variance of scores (…, blocks, levels) within blocks that levels explain.
 
-    rows, columns (n,): codes of each observation's testbed and treatment. The interaction is
-    what the cells' means explain beyond the additive model.
+    Of ranks it is Kendall's W. NaN where all scores of every block are equal.
     """
+    centred = _centred(scores)
+    total = (centred**2).sum(axis=(-2, -1))
+    between = (centred.sum(axis=-2) ** 2).sum(axis=-1) / scores.shape[-2]
+    return between / np.where(total > 0, total, np.nan)
 
-    def __init__(self, rows: np.ndarray, columns: np.ndarray):
-        both = np.column_stack([rows, columns])
-        cells = np.ravel(np.unique(both, axis=0, return_inverse=True)[1])
-        self.cells, self._rows = cells, rows
-        of_row, of_column = np.eye(rows.max() + 1)[rows], np.eye(columns.max() + 1)[columns]
-        self._additive = _basis(np.column_stack([of_row, of_column]))
-        self._full = np.eye(cells.max() + 1)[cells] / np.sqrt(np.bincount(cells))
-        self.df = self._full.shape[1] - self._additive.shape[1]
-        self.residual_df = len(rows) - self._full.shape[1]
 
-    def f(self, y: np.ndarray) -> np.ndarray:
-        """(k,) F of the interaction for each row of y (k, n)."""
-        total = (y**2).sum(axis=-1)
-        full = ((y @ self._full) ** 2).sum(axis=-1)
-        additive = ((y @ self._additive) ** 2).sum(axis=-1)
-        residual = np.maximum(total - full, _SLACK * 1e-3 * np.maximum(total, 1e-300))
-        return (np.maximum(full - additive, 0) / self.df) / (residual / self.residual_df)
+def explained_interaction(values: np.ndarray, groups: np.ndarray) -> float:
+    """Share of the variance within blocks, beyond the levels' own, that the groups explain."""
+    centred, sizes = _centred(values), np.bincount(groups)[:, None]
+    means = _moments(centred[None], groups)[0][0]
+    shared = (means * sizes).sum(axis=0) / len(groups)
+    between = float((sizes * (means - shared) ** 2).sum())
+    total = between + float(((centred - means[groups]) ** 2).sum())
+    return between / total if total else 0.0
 
-    def omega_squared(self, f: np.ndarray) -> np.ndarray:
-        """Partial ω² of the interaction, at least 0: df(F − 1) ÷ (df(F − 1) + n)."""
-        gain = self.df * np.maximum(f - 1, 0)
-        return gain / (gain + len(self._rows))
 
-    def interaction(self, y: np.ndarray, resamples: int) -> Tested:
-        """Permute the additive model's residuals within each testbed and refit.
+def least_p(blocks: int, levels: int) -> float:
+    """The smallest p: orders that differ only in the levels' names ÷ all orders."""
+    return math.exp((1 - blocks) * math.lgamma(levels + 1)) if levels > 1 and blocks else 1.0
 
-        Within a testbed, since one machine may be noisier than another. Source: Freedman and
-        Lane, A Nonstochastic Interpretation of Reported Significance Levels, 1983.
-        """
-        fitted = self._additive @ (y @ self._additive)
-        residuals = y - fitted
+
+_NOTHING = Tested(math.nan, math.nan, math.nan)
+
+
+def _permuted(scores: np.ndarray, resamples: int) -> tuple[np.ndarray, bool]:
+    """(draws, levels) sums of scores permuted within blocks, and whether these are all.
+
+    The first block stays as it is: what counts is how the others lie to it.
+    """
+    blocks, levels = scores.shape
+    if math.factorial(levels) ** (blocks - 1) > EXACT:
         rng = np.random.default_rng(SEED)
-        drawn = np.empty((resamples, len(y)))
-        for row in np.unique(self._rows):
-            at = np.flatnonzero(self._rows == row)
-            drawn[:, at] = rng.permuted(
-                np.broadcast_to(residuals[at], (resamples, len(at))), axis=1
-            )
-        # What the additive model takes up is the same with and without `fitted`: it is left out.
-        observed = float(self.f(residuals[None])[0])
-        return Tested(observed, _p(observed, self.f(drawn)), 1 / (resamples + 1))
+        same = np.broadcast_to(np.sort(scores, axis=1), (resamples, blocks, levels))
+        return rng.permuted(same, axis=2).sum(axis=1), False
+    orders = np.array(list(itertools.permutations(range(levels))))
+    sums = scores[:1]
+    for own in scores[1:]:
+        sums = (sums[:, None] + own[orders]).reshape(-1, levels)
+    return sums, True
 
 
-def _p(observed: float, drawn: np.ndarray) -> float:
-    return float((1 + np.count_nonzero(drawn >= observed * (1 - _SLACK))) / (1 + len(drawn)))
+def _moments(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(draws, groups, levels) each: means of values (draws, blocks, levels), and their variances,
+    half of each taken as equal for all levels of a group."""
+    parts = [values[:, groups == code] for code in range(int(groups.max()) + 1)]
+    means = np.stack([part.mean(axis=1) for part in parts], axis=1)
+    own = np.stack([part.var(axis=1, ddof=1) / part.shape[1] for part in parts], axis=1)
+    return means, (own + own.mean(axis=2, keepdims=True)) / 2
 
 
-def _least_p(sizes: np.ndarray) -> float:
-    """Splits that are alike but for the names of equal groups ÷ all splits."""
-    ways = math.lgamma(sizes.sum() + 1) - sum(math.lgamma(size + 1) for size in sizes)
-    alike = sum(math.lgamma(count + 1) for count in Counter(sizes.tolist()).values())
-    return min(1.0, math.exp(alike - ways))
+def _apart(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """(draws,) how far the groups' profiles lie apart, of centred values."""
+    means, variances = _moments(values, groups)
+    weights = 1 / (variances + _SLACK**2)
+    shared = (weights * means).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True)
+    return (weights * (means - shared) ** 2).sum(axis=(1, 2))
 
 
-def _basis(design: np.ndarray) -> np.ndarray:
-    """An orthonormal basis of the design's columns."""
-    left, size, _ = np.linalg.svd(design, full_matrices=False)
-    return left[:, size > 1e-9 * size[0]]
+def _clipped(away: np.ndarray) -> np.ndarray:
+    """Deviations, none beyond HUBER times their scale."""
+    scale = _SIGMA_OF_MAD * float(np.median(np.abs(away)))
+    scale = scale if scale > 0 else math.sqrt(float((away**2).mean()))
+    return np.clip(away, -HUBER * scale, HUBER * scale)
+
+
+def _centred(scores: np.ndarray) -> np.ndarray:
+    return scores - scores.mean(axis=-1, keepdims=True)
 
 
 def holm(p: Sequence[float]) -> np.ndarray:

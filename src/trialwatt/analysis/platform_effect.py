@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,14 +25,14 @@ from trialwatt.analysis.columns import (
     with_unit,
     without_holes,
 )
-from trialwatt.analysis.evidence import NO_RUNS, Evidence, Outcome
-from trialwatt.analysis.intervals import SEED
-from trialwatt.analysis.permutation import Layout
+from trialwatt.analysis.evidence import EQUIVALENCE_LEVEL, NO_RUNS, Evidence, Outcome
+from trialwatt.analysis.paired import Paired, block, paired
+from trialwatt.analysis.permutation import explained_interaction, interaction
 from trialwatt.config.factors import FACTORS, RESOURCE, factor, families
 
 ENERGY = "ept_kwh"
 _COLUMNS = {
-    *("experiment", "varied", "sut", "sampler", "testbed", "status"),
+    *("experiment", "varied", "sut", "sampler", "testbed", "status", "block", "repetition"),
     *("treatment", "treatment_value", ENERGY),
     *(factor.column for factor in FACTORS.values()),
 }
@@ -60,162 +62,144 @@ def evidence(runs: pd.DataFrame, platforms: Mapping[str, str], resamples: int) -
     return found
 
 
-def best_treatments(runs: pd.DataFrame, resamples: int = 4999) -> pd.DataFrame:
-    """The treatment with the smallest median energy per completed trial, within a testbed.
+@dataclass(frozen=True)
+class _Testbed:
+    """The energies of one platform: here, in whole blocks; infeasible: treatments that cannot work,
+    as all runs of them were infeasible or ended by the deadline."""
 
-    A row per experiment, SUT, testbed and sampler: `best`, its `median_kwh`, `low`, `high` (of
-    the bootstrap), `n`, `best_share` (share of bootstrap samples in which it is best), and the
-    treatment that is best the next most often with its share; `shares` has all of them.
-    """
-    rows = []
-    for key, here in groups(runs, ["experiment", "sut", "testbed", "sampler"]):
-        cells = _Cells(here, resamples)
-        middle = cells.medians[0]
-        if not np.isfinite(middle).any():
-            continue
-        wins = np.bincount(_argmin(cells.drawn[0]), minlength=len(middle)) / resamples
-        best = int(_argmin(middle))
-        order = [i for i in np.argsort(-wins, kind="stable") if i != best and wins[i] > 0]
-        low, high = intervals.interval(cells.drawn[0][best])
-        rows.append(
-            key
-            | {
-                "best": cells.treatments[best],
-                "median_kwh": middle[best],
-                "low": low,
-                "high": high,
-                "interval": intervals.kind(cells.counts[0][best]),
-                "n": cells.counts[0][best],
-                "best_share": wins[best],
-                "next": cells.treatments[order[0]] if order else "",
-                "next_share": wins[order[0]] if order else 0.0,
-                "shares": {t: float(w) for t, w in zip(cells.treatments, wins, strict=True)},
-                "treatments": int(np.isfinite(middle).sum()),
-                "infeasible": int(np.isinf(middle).sum()),
-                "energy_method": "+".join(
-                    sorted(set(here.get("energy_method", pd.Series(dtype=str)).dropna()))
-                ),
-            }
-        )
-    return pd.DataFrame(rows)
+    name: str
+    here: Paired
+    infeasible: frozenset[str]
+
+    @property
+    def treatments(self) -> set[str]:
+        """Those of which something is known."""
+        return {*self.here.levels, *self.infeasible}
+
+    def logs(self, treatments: Sequence[str]) -> np.ndarray:
+        """(blocks, treatments) logarithms of energies; infinite where it is infeasible."""
+        columns = [
+            np.log(self.here.values[:, self.here.levels.index(name)])
+            if name in self.here.levels
+            else np.full(self.here.blocks, np.inf)
+            for name in treatments
+        ]
+        return np.stack(columns, axis=1) if columns else np.empty((self.here.blocks, 0))
 
 
-class _Cells:
-    """Testbed × treatment: median energies, bootstrap medians, counts.
-
-    medians (testbeds, treatments): infinite where all runs were infeasible or ended by the
-    deadline (it cannot be best), NaN where nothing is known. drawn: (testbeds, treatments,
-    resamples). runs counts all rows, counts those with an energy.
-    """
-
-    def __init__(self, runs: pd.DataFrame, resamples: int):
-        energy, label = number(runs, ENERGY), treatment(runs)
-        energy = energy.where((energy > 0) & np.isfinite(energy) & (runs["status"] == "completed"))
-        self.testbeds = sorted(runs["testbed"].unique())
-        firsts = runs.loc[label.drop_duplicates().index]
-        self.treatments = in_order(firsts, list(label[firsts.index]))
-        shape = (len(self.testbeds), len(self.treatments))
-        self.medians = np.full(shape, np.nan)
-        self.drawn = np.full((*shape, resamples), np.nan)
-        self.counts = np.zeros(shape, int)
-        self.runs = np.zeros(shape, int)
-        self.values = {}
-        rows = runs["testbed"].map({name: i for i, name in enumerate(self.testbeds)}).to_numpy()
-        columns = label.map({name: i for i, name in enumerate(self.treatments)}).to_numpy()
-        status, energies = runs["status"].to_numpy(), energy.to_numpy()
-        for place in np.ndindex(shape):
-            here = (rows == place[0]) & (columns == place[1])
-            values = energies[here]
-            values = values[~np.isnan(values)]
-            self.runs[place], self.counts[place] = here.sum(), len(values)
-            if len(values):
-                self.values[place] = values
-                self.medians[place] = np.median(values)
-            elif here.any() and np.isin(status[here], ["infeasible", "deadline"]).all():
-                self.medians[place], self.drawn[place] = np.inf, np.inf
-        places = list(self.values)
-        known = [self.values[place] for place in places]
-        drawn = intervals.medians(known, [np.zeros(len(v), bool) for v in known], resamples)
-        for place, row in zip(places, drawn, strict=True):
-            self.drawn[place] = row
+def _testbed(name: str, runs: pd.DataFrame) -> _Testbed:
+    energy, label = number(runs, ENERGY), treatment(runs)
+    known = (energy > 0) & np.isfinite(energy) & (runs["status"] == "completed")
+    never = pd.Series(False, runs.index)
+    cannot = runs["status"].isin(["infeasible", "deadline"]).groupby(label).all()
+    here = paired(energy.where(known), never, label, block(runs))
+    return _Testbed(name, here, frozenset(cannot.index[cannot]))
 
 
 def _scope(
     scope: str, runs: pd.DataFrame, platforms: Mapping[str, str], resamples: int
 ) -> Evidence:
+    name = "testbed × treatment"
     runs, holes = without_holes(runs)
     if runs.empty:
-        return Evidence(scope, (Outcome("testbed × treatment", undecided=NO_RUNS),), 0)
+        return Evidence(scope, (Outcome(name, undecided=NO_RUNS),), 0)
     runs, remarks = _one_testbed_each(runs, platforms)
     remarks += holes
-    cells = _Cells(runs, resamples)
-    # A treatment that cannot work need not be tried five times.
-    repetitions = int(cells.runs[cells.counts > 0].min(initial=cells.runs.max()))
     lost = int(((runs["status"] == "completed") & number(runs, ENERGY).isna()).sum())
     if lost:
         remarks.append(f"{lost} completed runs have no energy.")
-    bests = _best_words(cells, unit(runs))
+    testbeds = [_testbed(key["testbed"], rows) for key, rows in groups(runs, ["testbed"])]
+    remarks += [f"{each.name}: {said}" for each in testbeds for said in each.here.remarks]
+    order = in_order(runs.drop_duplicates("treatment"), list(treatment(runs).unique()))
+    # A testbed on which nothing can work has no block, and no noise.
+    blocks = min((each.here.blocks for each in testbeds if each.here.levels), default=0)
+    bests = _best_words(testbeds, order, unit(runs), resamples)
 
     def blocked(why: str) -> Evidence:
-        outcome = Outcome("testbed × treatment", undecided=why, words=bests)
-        return Evidence(scope, (outcome,), repetitions, remarks=tuple(remarks))
+        outcome = Outcome(name, undecided=why, words=bests, blocks=blocks)
+        return Evidence(scope, (outcome,), blocks, remarks=tuple(remarks))
 
-    if len(cells.testbeds) < 2:
+    if not blocks:
+        return blocked("no block is complete" if lost < len(runs) else "no run has an energy")
+    if len(testbeds) < 2:
         return blocked("one platform")
-    places = list(cells.values)
-    if not places:
-        return blocked("no run has an energy")
-    y = np.log(np.concatenate([cells.values[place] for place in places]))
-    sizes = [len(cells.values[place]) for place in places]
-    repeated: np.ndarray = np.repeat(np.array(places), sizes, axis=0)
-    rows = np.unique(repeated[:, 0], return_inverse=True)[1]
-    columns = np.unique(repeated[:, 1], return_inverse=True)[1]
-    layout = Layout(rows, columns)
-    if layout.df < 1:
-        return blocked("fewer than two treatments were measured on two platforms")
-    if layout.residual_df < 1:
-        return blocked("one repetition, so that noise is not known")
+    both = [name for name in order if all(name in each.here.levels for each in testbeds)]
+    known = [name for name in order if all(name in each.treatments for each in testbeds)]
+    if len(both) < 2:
+        return blocked("fewer than two treatments were measured on every platform")
+    if blocks < 2:
+        return blocked("one block, so that noise is not known")
+    return Evidence(
+        scope,
+        (_outcome(scope, name, testbeds, both, known, bests, resamples),),
+        blocks,
+        remarks=tuple(remarks),
+    )
 
-    tested = layout.interaction(y - y.mean(), resamples)
-    omega = float(layout.omega_squared(np.array([tested.statistic]))[0])
-    low, high = intervals.interval(layout.omega_squared(layout.f(_resampled(y, layout, resamples))))
-    fewest = min(len(values) for values in cells.values.values())
+
+def _outcome(
+    scope: str,
+    name: str,
+    testbeds: Sequence[_Testbed],
+    both: Sequence[str],
+    known: Sequence[str],
+    bests: str,
+    resamples: int,
+) -> Outcome:
+    """both: treatments that work on every platform, which are tested; known: and infeasible ones,
+    which may be the best of another platform."""
+    logs = [each.logs(both) for each in testbeds]
+    values = np.concatenate(logs)
+    codes = np.repeat(np.arange(len(logs)), [len(each) for each in logs])
+    blocks = min(map(len, logs))
+    tested = interaction(values, codes, resamples)
+    if math.isnan(tested.p):
+        return Outcome(name, undecided="all values are equal", words=bests, blocks=blocks)
     test = TestResult(
         f"{scope}: interaction testbed × treatment on log energy per completed trial",
         tested.statistic,
         tested.p,
         math.nan,
-        omega,
-        low,
-        high,
-        len(y),
-        "partial ω²",
-        intervals.kind(fewest),
+        explained_interaction(values, codes),
+        math.nan,
+        math.nan,
+        blocks,
+        "share of variance within blocks",
     )
-    penalty, drawn, pair = _penalty(cells)
-    low, high = intervals.interval(drawn)
+    penalty = _penalty(testbeds, known, resamples)
+    low, high = intervals.over_blocks(penalty.sample, blocks)
     extra = TestResult(
         f"{scope}: energy with another platform's best treatment ÷ with one's own",
         math.nan,
         math.nan,
         math.nan,
-        penalty,
+        penalty.ratio,
         low,
         high,
-        len(y),
+        blocks,
         "ratio",
-        intervals.kind(fewest),
+        "95 %, bootstrap over blocks",
     )
-    if math.isnan(penalty):
-        return blocked("no two platforms have measured the same two treatments")
     words = (
-        f"{bests} Taking the other platform's best costs {text(penalty)} times the energy "
-        f"({text(low)}–{text(high)}) where it matters most ({pair})."
+        f"{bests} Taking the other platform's best costs {text(penalty.ratio)} times the energy "
+        f"({text(low)}–{text(high)}) where it matters most ({penalty.where})."
     )
-    outcome = Outcome(
-        "testbed × treatment", "", test, penalty, low, high, words=words, more=(extra,)
+    at_most = intervals.over_blocks(penalty.sample, blocks, EQUIVALENCE_LEVEL)[1]
+    return Outcome(
+        name,
+        "",
+        test,
+        blocks,
+        len(both),
+        len(testbeds),
+        penalty.ratio,
+        low,
+        high,
+        at_most,
+        penalty.sd_log,
+        words,
+        (extra,),
     )
-    return Evidence(scope, (outcome,), repetitions, remarks=tuple(remarks))
 
 
 def _one_testbed_each(
@@ -233,53 +217,60 @@ def _one_testbed_each(
     return kept, [f"Left out as another scaling of the same machine: {', '.join(left_out)}."]
 
 
-def _resampled(y: np.ndarray, layout: Layout, resamples: int) -> np.ndarray:
-    """(resamples, n) y drawn anew within each cell."""
-    rng = np.random.default_rng(SEED)
-    drawn = np.empty((resamples, len(y)))
-    for cell in np.unique(layout.cells):
-        at = np.flatnonzero(layout.cells == cell)
-        drawn[:, at] = np.sort(y[at])[rng.integers(len(at), size=(resamples, len(at)))]
-    return drawn - y.mean()
+class _Penalty(NamedTuple):
+    """ratio, its bootstrap sample, where it is greatest, and how much the logarithm of a ratio of
+    two treatments varies there over blocks (a standard deviation)."""
+
+    ratio: float
+    sample: np.ndarray
+    where: str
+    sd_log: float
 
 
-def _penalty(cells: _Cells) -> tuple[float, np.ndarray, str]:
-    """The greatest price of a platform's best treatment on another one, over all pairs.
-
-    Only treatments that both have tried count: sweeps stop at different places. Returns the
-    ratio, its bootstrap sample, and where it is greatest.
-    """
-    greatest, sample, where = math.nan, np.full(cells.drawn.shape[-1], np.nan), ""
-    for a, b in itertools.permutations(range(len(cells.testbeds)), 2):
-        both = ~np.isnan(cells.medians[[a, b]]).any(axis=0)
-        if both.sum() < 2 or not np.isfinite(cells.medians[[a, b]][:, both]).any(axis=1).all():
-            continue
-        point = _price(cells.medians[a, both][:, None], cells.medians[b, both][:, None])[0]
-        sample = np.fmax(sample, _price(cells.drawn[a, both], cells.drawn[b, both]))
-        if not point <= greatest:
-            greatest = float(point)
-            where = f"{cells.testbeds[a]}'s best on {cells.testbeds[b]}"
-    return greatest, sample, where
+def _penalty(testbeds: Sequence[_Testbed], treatments: Sequence[str], resamples: int) -> _Penalty:
+    """The greatest price of a platform's best treatment on another one, over all pairs."""
+    logs = [each.logs(treatments) for each in testbeds]
+    drawn = [each[intervals.resampled(len(each), resamples)].mean(axis=1) for each in logs]
+    found = []
+    sample = np.full(resamples, -np.inf)
+    for a, b in itertools.permutations(range(len(testbeds)), 2):
+        theirs, own = logs[a].mean(axis=0), logs[b].mean(axis=0)
+        best, mine = int(np.argmin(theirs)), int(np.argmin(own))
+        price = float(own[best] - own[mine])
+        sample = np.maximum(sample, _price(drawn[a], drawn[b]))
+        spread = _noise(logs[b], mine)
+        where = f"{testbeds[a].name}'s best on {testbeds[b].name}"
+        found.append((price, where, spread))
+    price, where, spread = max(found, key=lambda one: one[0])
+    return _Penalty(math.exp(price), np.exp(sample), where, spread)
 
 
 def _price(theirs: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """(k,) for energies (treatments, k): own energy at their best treatment ÷ own least energy."""
-    at_theirs = np.take_along_axis(own, _argmin(theirs)[None], 0)[0]
-    return at_theirs / own.min(axis=0)
+    """(k,) for log energies (k, treatments): own ones at their best treatment − own least."""
+    at_theirs = np.take_along_axis(own, np.argmin(theirs, axis=1)[:, None], 1)[:, 0]
+    return at_theirs - own.min(axis=1)
 
 
-def _argmin(energies: np.ndarray) -> np.ndarray:
-    return np.argmin(np.where(np.isnan(energies), np.inf, energies), axis=0)
+def _noise(logs: np.ndarray, best: int) -> float:
+    """In the middle of all treatments, each against the best; logs (blocks, treatments)."""
+    finite = np.isfinite(logs).all(axis=0) & (np.arange(logs.shape[1]) != best)
+    away = logs[:, finite] - logs[:, [best]]
+    return float(np.median(np.std(away, axis=0, ddof=1))) if finite.any() else math.nan
 
 
-def _best_words(cells: _Cells, unit: str) -> str:
+def _best_words(
+    testbeds: Sequence[_Testbed], order: Sequence[str], unit: str, resamples: int
+) -> str:
     parts = []
-    for name, middle, drawn in zip(cells.testbeds, cells.medians, cells.drawn, strict=True):
-        if not np.isfinite(middle).any():
-            parts.append(f"{name}: none is feasible")
+    for each in testbeds:
+        own = [name for name in order if name in each.here.levels]
+        if not own:
+            parts.append(f"{each.name}: none is feasible")
             continue
-        best = int(_argmin(middle))
-        share = float((_argmin(drawn) == best).mean())
-        said = with_unit(cells.treatments[best], unit)
-        parts.append(f"{name}: {said} (best in {share:.0%} of bootstrap samples)")
+        logs = each.logs(own)
+        best = int(np.argmin(logs.mean(axis=0)))
+        drawn = logs[intervals.resampled(len(logs), resamples)].mean(axis=1)
+        share = float((np.argmin(drawn, axis=1) == best).mean())
+        said = with_unit(own[best], unit)
+        parts.append(f"{each.name}: {said} (best in {share:.0%} of bootstrap samples)")
     return f"Best treatment: {'; '.join(parts)}."

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,15 +22,19 @@ from trialwatt.analysis.columns import (
     with_levels,
     without_holes,
 )
-from trialwatt.analysis.evidence import ALPHA, NO_RUNS, Evidence, Outcome
-from trialwatt.analysis.intervals import SEED
-from trialwatt.analysis.permutation import epsilon_squared, k_sample
+from trialwatt.analysis.evidence import EQUIVALENCE_LEVEL, NO_RUNS, Evidence, Outcome
+from trialwatt.analysis.paired import Paired, block, paired
+from trialwatt.analysis.permutation import between_levels, explained, huber_scores
 from trialwatt.config.factors import FACTORS, SEARCH, Factor, factor, plural
 
+SEARCHED = ("step_deploy_energy_kwh", "step_setup_energy_kwh", "step_trials_energy_kwh")
+"""What a job has spent when its last trial ends. Until then any of them may reach the goal: there,
+and not at the end of its test, a job that did not is censored."""
 _COLUMNS = {
-    *("experiment", "varied", "treatment", "sut", "testbed", "status"),
+    *("experiment", "varied", "treatment", "sut", "testbed", "status", "block", "repetition"),
     *(factor.column for factor in FACTORS.values()),
     *("job_energy_kwh", "energy_to_goal_kwh", "goal_censored", "wte_share"),
+    *SEARCHED,
 }
 _WAY = "way"
 _SPACE, _BUDGET = FACTORS["space"], FACTORS["search.budget"]
@@ -113,26 +118,21 @@ def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evide
     if infeasible:
         remarks.append(f"{infeasible} runs are infeasible: they end the search without a result.")
 
-    def outcome(
-        name: str,
-        values: pd.Series,
-        censored: pd.Series,
-        is_energy: bool = True,
-        primary: bool = True,
-    ) -> Outcome:
-        return _outcome(
-            scope, name, values, censored, levels, one.said, is_energy, primary, resamples
-        )
+    def outcome(name: str, values: pd.Series, censored: pd.Series, **kind: bool) -> Outcome:
+        here = paired(values, censored, levels, block(runs))
+        remarks.extend(remark for remark in here.remarks if remark not in remarks)
+        return _outcome(scope, name, here, one.said, resamples, **kind)
 
-    to_goal = number(runs, "energy_to_goal_kwh")
     is_censored = flag(runs, "goal_censored")
-    to_goal = to_goal.where(is_censored == 0, energy).where(is_censored.notna())
     if is_censored.isna().all():
         goal = Outcome("energy to tg", undecided="no goal target is known")
     elif not (is_censored == 0).any():
         goal = Outcome("energy to tg", undecided="no run reached the goal")
     else:
-        goal = outcome("energy to tg", to_goal, is_censored == 1)
+        to_goal = number(runs, "energy_to_goal_kwh").where(
+            is_censored == 0, _searched(runs, energy)
+        )
+        goal = outcome("energy to tg", to_goal.where(is_censored.notna()), is_censored == 1)
 
     counted = runs["status"] != "infeasible"
     primary = [goal]
@@ -144,119 +144,160 @@ def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evide
         primary.append(outcome("job energy at equal budget", energy.where(counted), cut_off))
     share = number(runs, "wte_share").where(runs["status"] == "completed")
     never = pd.Series(False, runs.index)
-    waste = outcome("waste as a share of job energy", share, never, is_energy=False, primary=False)
-    repetitions = levels[counted].value_counts() if counted.any() else levels.value_counts()
+    waste = outcome("waste as a share of job energy", share, never, is_energy=False)
     return Evidence(
         scope,
         tuple(primary),
-        int(repetitions.min()),
+        max(each.blocks for each in primary),
         (waste,) if waste.test else (),
         tuple(remarks),
     )
 
 
+def _searched(runs: pd.DataFrame, energy: pd.Series) -> pd.Series:
+    """Energy until the last trial ended; the job's where a table does not tell its steps'."""
+    parts = pd.DataFrame({name: number(runs, name) for name in SEARCHED})
+    return parts.sum(axis=1, skipna=False).fillna(energy)
+
+
 def _outcome(
     scope: str,
     name: str,
-    values: pd.Series,
-    censored: pd.Series,
-    levels: pd.Series,
+    here: Paired,
     said_of_level: str,
-    is_energy: bool,
-    primary: bool,
     resamples: int,
+    is_energy: bool = True,
 ) -> Outcome:
-    """Compare one outcome between the levels; values and censored are aligned with them."""
-    known = values.notna()
-    values, censored = values[known].to_numpy(float), censored[known].to_numpy(bool)
-    names, code = np.unique(levels[known].to_numpy(str), return_inverse=True)
-    if len(names) < 2:
-        return Outcome(name, undecided=f"only one {said_of_level} has values")
-    sizes = np.bincount(code)
-    if sizes.max() < 2:
-        return Outcome(name, undecided="one repetition, so that noise is not known")
-    how, scores = _scores(values, censored)
-    tested = k_sample(scores, code, resamples)
+    """Compare one outcome between the levels, within blocks."""
+    if len(here.levels) < 2:
+        return Outcome(name, undecided=f"only one {said_of_level} has values", blocks=here.blocks)
+    if here.blocks < 2:
+        why = "no block is complete" if not here.blocks else "one block, so that noise is not known"
+        return Outcome(name, undecided=why, blocks=here.blocks)
+    how, score = _scoring(here, is_energy)
+    scores = score(here.values, here.censored)
+    tested = between_levels(scores, resamples)
     if math.isnan(tested.p):
-        return Outcome(name, undecided="all values are equal")
-    by_level = [values[code == i] for i in range(len(names))]
-    cut = [censored[code == i] for i in range(len(names))]
-    low, high = _epsilon_interval(values, censored, code, resamples)
+        return Outcome(name, undecided="all values are equal", blocks=here.blocks)
+    drawn = intervals.resampled(here.blocks, resamples)
+    low, high = intervals.over_blocks(explained(scores[drawn]), here.blocks)
+    effect = float(explained(scores))
     test = TestResult(
         f"{scope}: {name} between {plural(said_of_level)}, {how}",
         tested.statistic,
         tested.p,
         math.nan,
-        float(epsilon_squared(scores[None], code)[0]),
+        effect,
         low,
         high,
-        len(values),
-        "ε²",
-        intervals.kind(sizes.min()),
-        primary,
+        here.blocks,
+        "share of variance within blocks",
+        _INTERVAL,
+        is_energy,
     )
-    middles = np.array([float(median(v, c)) for v, c in zip(by_level, cut, strict=True)])
-    drawn = intervals.medians(by_level, cut, resamples)
+    middles = _middles(here, is_energy)
     most, least = int(np.argmax(middles)), int(np.argmin(middles))
-    ratio, low, high = _ratio(middles, drawn, most, least)
+    ratio = _ratio(here, middles, most, least, drawn, is_energy)
     extra = TestResult(
-        f"{scope}: {name}, {names[most]} ÷ {names[least]}",
+        f"{scope}: {name}, {here.levels[most]} ÷ {here.levels[least]}",
         math.nan,
         math.nan,
         math.nan,
-        ratio,
-        low,
-        high,
-        int(sizes[most] + sizes[least]),
-        "ratio of medians",
-        intervals.kind(min(sizes[most], sizes[least])),
-        primary,
+        ratio.ratio,
+        ratio.low,
+        ratio.high,
+        here.blocks,
+        "ratio",
+        ratio.interval,
+        is_energy,
     )
-    said = [f"{text(1e3 * middle)} Wh" if is_energy else text(middle) for middle in middles]
-    words = f"Least with {names[least]} (median {said[least]}), most with "
-    words += f"{names[most]} ({said[most]})"
-    words += "." if math.isnan(ratio) else f", ratio {text(ratio)} ({text(low)}–{text(high)})."
-    if censored.any():
-        words += f" {int(censored.sum())} of {len(values)} runs are right-censored."
-    undecided = ""
-    if tested.least_p >= ALPHA:
-        undecided = f"too few repetitions: p cannot be below {text(tested.least_p)}"
-    elif math.isnan(ratio):
-        undecided = "no level has a median, since most runs are right-censored"
-    return Outcome(name, undecided, test, ratio, low, high, words, (extra,))
+    return Outcome(
+        name,
+        "" if ratio.known else "no level has a median, since most runs are right-censored",
+        test,
+        here.blocks,
+        len(here.levels),
+        1,
+        ratio.ratio,
+        ratio.low,
+        ratio.high,
+        ratio.at_most,
+        ratio.sd_log,
+        _words(here, middles, ratio, is_energy),
+        (extra,),
+    )
+
+
+_INTERVAL = "95 %, bootstrap over blocks"
+_Score: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def _scoring(here: Paired, is_energy: bool) -> tuple[str, _Score]:
+    """The name of the test, and how values (blocks, levels) become scores."""
+    if here.censored.any():
+        return "Gehan's scores permuted within blocks", gehan_scores
+    if not is_energy:
+        return "ranks permuted within blocks (Friedman)", lambda v, _: rankdata(v, axis=1)
+    return "logarithms permuted within blocks", lambda v, _: huber_scores(np.log(v))
+
+
+class _Ratio(NamedTuple):
+    """Of the greatest and the least middle, as evidence.Outcome has it."""
+
+    ratio: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    at_most: float = math.nan
+    sd_log: float = math.nan
+    interval: str = _INTERVAL
+
+    @property
+    def known(self) -> bool:
+        return not math.isnan(self.ratio)
 
 
 def _ratio(
-    middles: np.ndarray, drawn: np.ndarray, most: int, least: int
-) -> tuple[float, float, float]:
-    """Ratio of two medians; NaN where both are infinite, or the lesser is 0."""
+    here: Paired, middles: np.ndarray, most: int, least: int, drawn: np.ndarray, is_energy: bool
+) -> _Ratio:
+    """NaN where both middles are infinite, or the lesser is 0. drawn: blocks of each resample."""
+    if is_energy and not here.censored.any():
+        logs = np.log(here.values)
+        away = logs[:, most] - logs[:, least]
+        low, high = np.exp(intervals.of_mean(away))
+        at_most = math.exp(intervals.of_mean(away, EQUIVALENCE_LEVEL)[1])
+        said = "95 %, Student's t of paired logarithms"
+        return _Ratio(
+            math.exp(away.mean()), float(low), float(high), at_most, float(away.std(ddof=1)), said
+        )
     if math.isinf(middles[least]) or middles[least] == 0:
-        return math.nan, math.nan, math.nan
+        return _Ratio()
+    one, other = (
+        median(here.values[:, i][drawn], here.censored[:, i][drawn]) for i in (most, least)
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
-        sample = drawn[most] / drawn[least]
-    return (float(middles[most] / middles[least]), *intervals.interval(sample))
+        sample = one / other
+    low, high = intervals.over_blocks(sample, here.blocks)
+    at_most = intervals.over_blocks(sample, here.blocks, EQUIVALENCE_LEVEL)[1]
+    return _Ratio(float(middles[most] / middles[least]), low, high, at_most)
 
 
-def _scores(values: np.ndarray, censored: np.ndarray) -> tuple[str, np.ndarray]:
-    """The name of the test, and its scores: those of Gehan are ranks where nothing is censored."""
-    if censored.any():
-        return "Gehan's Wilcoxon by permutation", gehan_scores(values, censored)
-    return "Kruskal-Wallis by permutation", rankdata(values, axis=-1)
+def _middles(here: Paired, is_energy: bool) -> np.ndarray:
+    """(levels,) geometric means of energies; medians of shares, and those of Kaplan and Meier of
+    energies that are censored."""
+    if is_energy and not here.censored.any():
+        return np.exp(np.log(here.values).mean(axis=0))
+    return median(here.values.T, here.censored.T)
 
 
-def _epsilon_interval(
-    values: np.ndarray, censored: np.ndarray, code: np.ndarray, resamples: int
-) -> tuple[float, float]:
-    """Bootstrap within the levels; ranks of each sample are taken anew."""
-    rng = np.random.default_rng(SEED)
-    order = np.lexsort((censored, values, code))
-    values, censored, code = values[order], censored[order], code[order]
-    drawn = np.empty((min(resamples, 999), len(values)), int)
-    for level in np.unique(code):
-        at = np.flatnonzero(code == level)
-        drawn[:, at] = at[rng.integers(len(at), size=(len(drawn), len(at)))]
-    _, scores = _scores(values[drawn], censored[drawn])
-    return intervals.interval(epsilon_squared(scores, code))
+def _words(here: Paired, middles: np.ndarray, ratio: _Ratio, is_energy: bool) -> str:
+    most, least = int(np.argmax(middles)), int(np.argmin(middles))
+    said = [f"{text(1e3 * middle)} Wh" if is_energy else text(middle) for middle in middles]
+    words = f"Least with {here.levels[least]} ({said[least]}), most with {here.levels[most]} "
+    words += f"({said[most]})"
+    if ratio.known:
+        words += f", ratio {text(ratio.ratio)} ({text(ratio.low)}–{text(ratio.high)})"
+    cut = int(here.censored.sum())
+    return words + (f". {cut} of {here.values.size} runs are right-censored." if cut else ".")
 
 
 def _levels(runs: pd.DataFrame, one: Factor) -> pd.Series:

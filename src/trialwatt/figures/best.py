@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from trialwatt.analysis.columns import varied
-from trialwatt.analysis.intervals import summary
+from trialwatt.analysis.convergence import REPETITIONS
+from trialwatt.analysis.intervals import Summary, summary
 from trialwatt.analysis.winners import Winner, winner, worded
 from trialwatt.config.factors import FACTORS, RESOURCE, SEARCH, factor, families
 from trialwatt.figures import quantity, treatments
@@ -62,7 +63,8 @@ def best_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.Da
 
     The best has the smallest median over completed runs. best_phi: the φ that won most often under
     it, in best_phi_runs of the best_phi_of runs that tell theirs. saved_share: 1 − best ÷ baseline;
-    overlaps: whether its spread (range or interval) and that of the second best overlap;
+    overlaps: whether its spread (range or interval) and that of the second best overlap, None of
+    fewer than REPETITIONS blocks;
     treatments: how many had a completed run; failed: runs that are not known. A SUT that cannot
     run here has a row with the reason in `unavailable`.
     """
@@ -95,7 +97,7 @@ def best_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.Da
                 if second is not None:
                     row["second_treatment"] = axis.names[second]
                     row["second_median_kwh"] = known[second].median
-                    row["overlaps"] = best.high >= known[second].low
+                    row["overlaps"] = _overlaps(best, known[second])
             found.append(row)
     for each in grouped(unavailable):
         if each.sut and not each.treatments:
@@ -103,6 +105,13 @@ def best_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.Da
             row |= dict.fromkeys(("n", "failed", "treatments"), 0)
             found.append(row | {"unavailable": each.reason, "energy_method": ""})
     return pd.DataFrame(found, columns=COLUMNS)
+
+
+def _overlaps(best: Summary, second: Summary) -> bool | None:
+    """Whether the spreads do; None where there are too few blocks to say so."""
+    if min(best.n, second.n) < REPETITIONS:
+        return None
+    return best.high >= second.low
 
 
 def _winner(runs: pd.DataFrame) -> dict:
@@ -246,8 +255,8 @@ def explained(table: pd.DataFrame, runs: pd.DataFrame) -> str:
         return ""
     return (
         f"Smallest median {metric(measure_of(runs)).title} over completed runs, in brackets the "
-        "spread of its n runs (smallest to largest below six, else the 95 % bootstrap interval of "
-        "the median). φ that won: the best trial's in most of these runs, and in how many of those "
-        "that tell theirs. Clear of the second: the two spreads do not overlap; this is no test. "
-        + conditions(runs)
+        "spread of its n runs (smallest to largest below six, else the 95 % interval of the "
+        "median). φ that won: the best trial's in most of these runs, and in how many of those "
+        "that tell theirs. Clear of the second: the two spreads do not overlap, from "
+        f"{REPETITIONS} blocks on; this is no test. " + conditions(runs)
     )

@@ -41,15 +41,15 @@ def correlations(
 
     table: of analysis.correlations.rank_correlations, a row per pair with x, y, their groups, rho,
     p_adjusted, n, and excluded (the reason, else empty). A pair that is no finding whatever the
-    data are is crossed out; one that is not known (nothing varied, too few runs) is blank, and a
-    SUT of which no pair is known is named below instead of drawn.
+    data are is crossed out; one that is not known (nothing varied, too few configurations) is
+    blank, and a SUT of which no pair is known is named below instead of drawn.
     """
     title = f"{experiment}: rank correlations"
     if table is None or table.empty:
         return nothing(title, f"no run was completed. {absences(runs, unavailable)}")
     down, across = _variables(table)
     if not down or not across:
-        why = "too few completed runs, or nothing varied, in each system under test."
+        why = "too few configurations completed, or nothing varied, in each system under test."
         return nothing(title, f"{why} {absences(runs, unavailable)}")
     every = _panels(table)
     panels = {name: here for name, here in every.items() if here["rho"].notna().any()}
@@ -151,9 +151,9 @@ def _handles(table: pd.DataFrame) -> list[Line2D]:
 def _note(table: pd.DataFrame, runs: pd.DataFrame, blank_ones: Sequence[str]) -> str:
     counts = [int(n) for n in table.loc[table["rho"].notna(), "n"].unique()]
     said = [
-        f"Spearman's rank correlation over completed runs of a SUT "
+        f"Spearman's rank correlation over the configurations of a SUT, by their medians "
         f"({treatments.sentence_of_n(counts)}). Blank: not known, as nothing varied or too few "
-        "runs have it."
+        "configurations have it."
     ]
     if blank_ones:
         said.append(f"Not drawn, as no pair is known: {', '.join(blank_ones)}.")

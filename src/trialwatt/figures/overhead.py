@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from trialwatt.analysis.intervals import ENOUGH, RESAMPLES, SEED, Summary
+from trialwatt.analysis.intervals import summary
+from trialwatt.analysis.paired import block
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences
 from trialwatt.figures.notes import conditions
@@ -45,16 +45,14 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
         return nothing(title, f"{why} {absent}")
     found = placed(found)
     alike = {place: controls(row.index) for place, row in found.groupby("place")}
-    panels = []
+    blocks, panels = block(done), []
     for column in shown_in("overhead"):
         values = quantity.column(done, column.name)
-        base = {place: values[those].dropna() for place, those in alike.items()}
-        mine = values[found.index]
-        middles = {
-            place: ratio(mine[row.index].dropna(), base[place])
+        each = pd.concat(
+            ratios(values[row.index], values[alike[place]], blocks)
             for place, row in found.groupby("place")
-        }
-        each = mine / found["place"].map({place: those.median() for place, those in base.items()})
+        )
+        middles = {place: summary(each[row.index]) for place, row in found.groupby("place")}
         modelled = column.from_energy and quantity.is_modelled(done["energy_method"])
         label = f"{column.title}, ratio{' (modelled)' if modelled else ''}"
         head = f"{column.short} ÷ {name_of_control}'s"
@@ -103,35 +101,21 @@ def _without_search(key: object) -> object:
     return ", ".join(part for part in parts if not part.startswith(_SEARCH))
 
 
-def ratio(values: pd.Series, control: pd.Series) -> Summary:
-    """Ratio of medians and its spread; n is that of the smaller side.
+def ratios(values: pd.Series, control: pd.Series, blocks: pd.Series) -> pd.Series:
+    """Each value ÷ the control's of the same block; NaN where it has none above 0.
 
-    Below six values on a side the spread is from the smallest to the largest ratio of two runs;
-    from six on the 95 % percentile bootstrap interval, both sides resampled, seeded.
+    blocks: of all runs, by their index. So what drifts from block to block cancels.
     """
-    a, b = (np.sort(side.to_numpy(float)) for side in (values.dropna(), control.dropna()))
-    n = min(len(a), len(b))
-    if n == 0 or np.median(b) <= 0:
-        return Summary(np.nan, np.nan, np.nan, "none", 0)
-    middle = float(np.median(a) / np.median(b))
-    if n < ENOUGH:
-        high = float(a[-1] / b[0]) if b[0] > 0 else np.inf
-        return Summary(middle, float(a[0] / b[-1]), high, "range", n)
-    rng = np.random.default_rng(SEED)
-    drawn = [
-        np.median(side[rng.integers(0, len(side), (RESAMPLES, len(side)))], axis=1)
-        for side in (a, b)
-    ]
-    low, high = np.percentile(drawn[0] / drawn[1], [2.5, 97.5])
-    return Summary(middle, float(low), float(high), "bootstrap", n)
+    base = control.groupby(blocks[control.index]).median()
+    return values / blocks[values.index].map(base.where(base > 0))
 
 
 def _note(runs: pd.DataFrame, name: str, panels: Sequence[Panel], left_out: int) -> str:
     bars = bars_said(panels)
-    bars = bars.replace("largest value", "largest ratio").replace("the median", "the ratio")
+    bars = bars.replace("largest value", "largest ratio")
     said = (
-        f"Large: ratio of the medians; small below it: each repetition ÷ {name}'s median"
-        f"{bars}. {name[:1].upper()}{name[1:]} searches the same space "
+        f"Large: median of the ratios; small below it: each repetition ÷ {name}'s of the same "
+        f"block{bars}. {name[:1].upper()}{name[1:]} searches the same space "
         "with the same sampler and budget, and no framework."
     )
     if left_out:

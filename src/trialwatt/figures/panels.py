@@ -159,7 +159,7 @@ def points_said(panels: Iterable[Panel]) -> str:
 def bars_said(panels: Iterable[Panel]) -> str:
     """What the bars of the medians are, after a semicolon; empty where there are none."""
     words = {
-        "bootstrap": "; bars: 95 % bootstrap interval of the median ({n})",
+        "interval": "; bars: 95 % interval of the median ({n})",
         "range": "; bars: smallest to largest value ({n})",
     }
     every = pd.concat([panel.frame.reindex(columns=["kind", "n"]) for panel in panels])

@@ -31,7 +31,7 @@ def results_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd
 
     Per SUT, testbed and treatment (and sampler where a SUT has several under one treatment): for
     each measure m `m_median`, `m_low`, `m_high` over the completed runs; `spread` (range below six
-    runs, bootstrap from six on), `n` completed runs, `runs` all of them, `infeasible`, `deadline`,
+    runs, interval from six on), `n` completed runs, `runs` all of them, `infeasible`, `deadline`,
     `failed`, `flagged`, `energy_method`, `currency`, `remark` (why runs failed). What cannot be
     run here has a row without numbers, with the reason as its remark; several treatments share
     one where the reason is the same.
@@ -103,7 +103,7 @@ def explanation(table: pd.DataFrame, runs: pd.DataFrame, shown: pd.DataFrame | N
         words
         for kind, words in (
             ("range", "smallest to largest value (fewer than six runs)"),
-            ("bootstrap", "95 % bootstrap interval of the median"),
+            ("interval", "95 % interval of the median"),
         )
         if kind in kinds
     ]

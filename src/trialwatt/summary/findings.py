@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from trialwatt.analysis.convergence import REPETITIONS
+from trialwatt.analysis.paired import fewest_blocks
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.groups import groups
 from trialwatt.figures.suts import in_order, of_control
@@ -16,8 +18,6 @@ from trialwatt.records.outcome import FAILED
 
 _LEAST = 1.0
 """Percentage points below which two medians are called equal in words."""
-_SPREAD_FROM = 2
-"""Repetitions from which on there is a spread to speak of."""
 
 
 def findings(
@@ -28,10 +28,12 @@ def findings(
     table, best: of figures.tables.results_table and figures.best.best_table. frameworks: whether
     to compare each with the control, which every experiment could, since each contains the
     baseline. Medians throughout; no sentence claims a difference to be more than what these runs
-    show.
+    show, and of fewer than REPETITIONS blocks none is told.
     """
     if runs.empty:
         return []
+    if not compares(runs):
+        return [nothing_compared(fewest_blocks(runs))]
     alike = "budget" not in runs or runs["budget"].nunique() <= 1
     said = [_best(row, table, alike) for row in best.to_dict("records") if row.get("n")]
     if any(table.get("wte_kwh_median", pd.Series(dtype=float)) > 0):
@@ -39,6 +41,16 @@ def findings(
     said += _framework(runs) if frameworks else []
     ended = _ended(table)
     return [*said, *([ended] if ended else [])]
+
+
+def compares(runs: pd.DataFrame) -> bool:
+    """Whether these runs are of as many blocks as a sentence of comparison needs."""
+    return fewest_blocks(runs) >= REPETITIONS
+
+
+def nothing_compared(blocks: int) -> str:
+    """What is said in place of comparisons."""
+    return f"Nothing is compared: there are {blocks} of the {REPETITIONS} blocks that it takes."
 
 
 def _best(row: Mapping[str, Any], table: pd.DataFrame, alike: bool) -> str:
@@ -62,7 +74,7 @@ def _best(row: Mapping[str, Any], table: pd.DataFrame, alike: bool) -> str:
     elif not math.isnan(saved):
         said += ", about as under the baseline"
     said += _time(row, table) if alike else ""
-    if isinstance(row.get("second_treatment"), str) and row["n"] >= _SPREAD_FROM:
+    if isinstance(row.get("second_treatment"), str):
         said += (
             f"; its spread {'overlaps' if row['overlaps'] else 'is clear of'} that of the second "
             f"best, {_named(row['second_treatment'])}"
@@ -161,7 +173,7 @@ def ratios(runs: pd.DataFrame) -> list[tuple[str, str, float, float]]:
 def headline(runs: pd.DataFrame) -> str:
     """What the frameworks themselves cost, one sentence; empty where there is no control."""
     found = ratios(runs)
-    if not found:
+    if not found or not compares(runs):
         return ""
     energies = listed([quantity.number(energy) for _, _, energy, _ in found])
     return (

@@ -74,17 +74,19 @@ def _bruteforce(workload: Workload, seeds: Seeds, options: dict[str, Any]) -> An
     # is a point of the tree without children to this sampler, which then refuses every other.
     from optuna.samplers import BruteForceSampler
 
-    class WholeTrials(BruteForceSampler):
-        @staticmethod
-        def _populate_tree(tree: Any, trials: list[Any], params: dict[str, Any]) -> None:
-            known = [
-                trial
-                for trial in trials
-                if not trial.state.is_finished() or workload.space.keys() <= trial.params.keys()
-            ]
-            BruteForceSampler._populate_tree(tree, known, params)
+    sampler: Any = BruteForceSampler(**{"seed": seeds.own} | options)
+    populate = sampler._populate_tree
 
-    return WholeTrials(**{"seed": seeds.own} | options)
+    def populate_with_whole_trials(tree: Any, trials: list[Any], params: dict[str, Any]) -> None:
+        whole = [
+            trial
+            for trial in trials
+            if not trial.state.is_finished() or workload.space.keys() <= trial.params.keys()
+        ]
+        populate(tree, whole, params)
+
+    sampler._populate_tree = populate_with_whole_trials
+    return sampler
 
 
 def _sampler(name: str) -> Any:

@@ -146,7 +146,7 @@ function showExperiment(section) {
       h("p", { class: "small" }, section.conditions),
       legendOf(section),
       h("div", { class: "plots" }, plotsOf(section)),
-      h("p", { class: "small" }, "Large: median of the completed runs, with their range (from six runs on the 95 % bootstrap interval). Small: every run; select one for its configuration and origin."),
+      h("p", { class: "small" }, "Large: median of the completed runs, with their range (from six runs on the 95 % interval of the median). Small: every run; select one for its configuration and origin."),
       list("What is not there", section.absent),
       list("How the sweeps ended", section.sweeps),
       section.tables.map((table) => [h("h3", {}, table.title), sortable(table, `${table.title}, ${section.heading}`), h("p", { class: "small" }, table.explanation)]),
