@@ -24,6 +24,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does that to wh
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+MEASURES = {"cluster", "contract", "lifecycle", "meters", "platforms", "suts", "workload"}
+"""Folders whose tests start workers, which take turns on a machine."""
+
+
+def pytest_collection_modifyitems(items):
+    """What starts workers runs one after the other in one process, the rest beside it in another,
+    each folder's tests together, as they share what is slow to make (`make test`)."""
+    for item in items:
+        top = item.path.relative_to(ROOT / "tests").parts[0]
+        measures = top in MEASURES or top.startswith("test_workflow")
+        measures |= "run_job" in item.fixturenames
+        item.add_marker(pytest.mark.xdist_group("machine" if measures else top))
+
+
 @pytest.fixture(autouse=True)
 def subnormal_floats_again():
     """A trial flushes subnormal floats for its whole process; other tests need them."""
