@@ -88,7 +88,7 @@ def test_what_they_hold(sources):
     assert r"p{0.5\linewidth}" in (folder / "answers.tex").read_text()
     best = pd.read_csv(folder / "answers-best.csv")
     assert list(best["experiment"]) == ["r-node", "s-sam"]
-    assert list(best["measure"]) == ["ept_kwh", "job_energy_kwh"]
+    assert list(best["measure"]) == ["ept_kwh", "energy_to_goal_kwh"]
     assert best["least"][0] and pd.isna(best["least"][1])
     runs = pd.read_parquet(sources[0].tables[0])
     least = runs.groupby("treatment_value")["ept_kwh"].median().min()

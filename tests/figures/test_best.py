@@ -23,16 +23,37 @@ def test_the_smallest_median_of_completed_runs_wins(make_synthetic):
     assert list(few["clear of the second"]) == ["–", "–"]
 
 
-def test_searches_are_compared_by_the_energy_of_the_job(make_search):
+def test_searches_are_compared_by_the_energy_to_the_goal(make_search):
     runs, _, _ = make_search(offered={"plain": ("grid", "random"), "optuna": ("tpe",)})
+    runs["goal_censored"] = False
+    runs["energy_to_goal_kwh"] = runs["sampler"].map({"grid": 2e-6, "random": 3e-6, "tpe": 1e-6})
+    table = best_table(runs).set_index("sut")
+    assert set(table["measure"]) == {"energy_to_goal_kwh"}
+    assert table.loc["plain", "best_treatment"] == "grid"
+    assert np.isnan(table.loc["optuna", "baseline_median_kwh"])
+    shown = readable_best(table.reset_index())
+    assert shown["second best"].iloc[1] == shown["saved against baseline (%)"].iloc[1] == "–"
+
+
+def test_what_misses_the_goal_cannot_be_best(make_search):
+    runs, _, _ = make_search(offered={"plain": ("grid", "random")})
+    runs["goal_censored"] = runs["sampler"] == "grid"
+    runs["energy_to_goal_kwh"] = np.where(runs["goal_censored"], np.nan, 9e-9)
+    row = best_table(runs).iloc[0]
+    assert (row["best_treatment"], row["treatments"], row["n"]) == ("random", 1, 3)
+    runs.loc[runs["repetition"] == 1, "goal_censored"] = False
+    runs.loc[runs["repetition"] == 1, "energy_to_goal_kwh"] = 1e-9
+    assert best_table(runs).iloc[0]["best_treatment"] == "random"  # one of three reached it
+
+
+def test_without_a_goal_searches_are_compared_by_the_energy_of_the_job(make_search):
+    runs, _, _ = make_search(goal=None, offered={"plain": ("grid", "random")})
+    runs["goal_censored"] = None
     table = best_table(runs).set_index("sut")
     assert set(table["measure"]) == {"job_energy_kwh"}
     medians = runs.groupby(["sut", "sampler"])["job_energy_kwh"].median()
     assert table.loc["plain", "median_kwh"] == medians["plain"].min()
     assert table.loc["plain", "best_treatment"] == medians["plain"].idxmin()
-    assert np.isnan(table.loc["optuna", "baseline_median_kwh"])
-    shown = readable_best(table.reset_index())
-    assert shown["second best"].iloc[1] == shown["saved against baseline (%)"].iloc[1] == "–"
 
 
 def test_the_phi_that_won_under_the_best_treatment(make_synthetic):

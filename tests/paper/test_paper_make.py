@@ -51,8 +51,8 @@ def test_the_numbers_are_those_of_the_tables(made):
     assert numbers["runs"]["demonstration"] and numbers["setup"]["one_platform"]
     for name in ("H1", "H2"):
         assert numbers["answers"][name]["verdict"] == whole.loc[name, "verdict"]
-    least = runs.groupby("treatment_value")["ept_kwh"].median().idxmin()
-    assert any(f"is least under {least:g} vCPU" in s for s in own(numbers)["findings"])
+    said = "Nothing is compared: there are 1 of the 5 blocks that it takes."
+    assert own(numbers)["findings"] == [said]
     assert own(numbers)["sweeps"]
 
 
@@ -68,7 +68,6 @@ def test_another_record_is_another_number(made, tmp_path):
     runs.to_parquet(table)
     before = json.loads(NUMBERS.read_text(encoding="utf-8"))
     after = paper_numbers(copy, made.plan.sections)
-    assert own(before)["findings"] != own(after)["findings"]
     assert own(before)["table"]["rows"] != own(after)["table"]["rows"]
     assert before["setup"] == after["setup"]
 

@@ -129,9 +129,7 @@ def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evide
     elif not (is_censored == 0).any():
         goal = Outcome("energy to tg", undecided="no run reached the goal")
     else:
-        to_goal = number(runs, "energy_to_goal_kwh").where(
-            is_censored == 0, _searched(runs, energy)
-        )
+        to_goal = number(runs, "energy_to_goal_kwh").where(is_censored == 0, searched(runs, energy))
         goal = outcome("energy to tg", to_goal.where(is_censored.notna()), is_censored == 1)
 
     counted = runs["status"] != "infeasible"
@@ -154,7 +152,7 @@ def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evide
     )
 
 
-def _searched(runs: pd.DataFrame, energy: pd.Series) -> pd.Series:
+def searched(runs: pd.DataFrame, energy: pd.Series) -> pd.Series:
     """Energy until the last trial ended; the job's where a table does not tell its steps'."""
     parts = pd.DataFrame({name: number(runs, name) for name in SEARCHED})
     return parts.sum(axis=1, skipna=False).fillna(energy)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from trialwatt.analysis.columns import varied
+from trialwatt.analysis.censoring import median
+from trialwatt.analysis.columns import flag, varied
 from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.analysis.intervals import Summary, summary
+from trialwatt.analysis.search_effect import searched
 from trialwatt.analysis.winners import Winner, winner, worded
 from trialwatt.config.factors import FACTORS, RESOURCE, SEARCH, factor, families
 from trialwatt.figures import quantity, treatments
@@ -47,22 +50,52 @@ COLUMNS = [
 ]
 
 
+_GOAL = "energy_to_goal_kwh"
+
+
 def measure_of(runs: pd.DataFrame) -> str:
     """Column of the runs table by which the treatments of their experiment are compared.
 
-    Job energy where strategies are compared (their budget is equal, and a pruner makes completed
-    trials few), energy per completed trial otherwise, and where budgets differ.
+    Of a search experiment the energy to the goal, where any run reached it; else that of the job
+    where strategies are compared (their budget is equal, and a pruner makes completed trials few).
+    Energy per completed trial otherwise, and where budgets differ.
     """
     factors = [factor(key) for key in varied(runs)]
+    if any(one.family == SEARCH for one in factors) and (flag(runs, "goal_censored") == 0).any():
+        return _GOAL
     by_job = any(one.by_job for one in factors) and not any(one.in_budget for one in factors)
     return "job_energy_kwh" if by_job else "ept_kwh"
+
+
+def _spreads(done: pd.DataFrame, name: str) -> Callable[[pd.Index], Summary]:
+    """Finds the middle and the spread of some completed runs by a measure.
+
+    A job that did not reach the goal is censored at what it spent until its last trial ended: the
+    middle is infinite where most did not, and the spread is that of those that did.
+    """
+    values, cut = quantity.column(done, name), pd.Series(False, done.index)
+    if name == _GOAL:
+        cut = flag(done, "goal_censored") == 1
+        values = values.where(~cut, searched(done, quantity.column(done, "job_energy_kwh")))
+
+    def spread(runs: pd.Index) -> Summary:
+        own = values[runs].dropna()
+        late = cut[own.index].to_numpy(bool)
+        found = summary(own[~late])
+        if not late.any():
+            return found
+        return found._replace(median=float(median(own.to_numpy(float), late)))
+
+    return spread
 
 
 def best_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.DataFrame:
     """A row per SUT, testbed and, where it is no treatment, sampler; energies in kWh.
 
-    The best has the smallest median over completed runs. best_phi: the φ that won most often under
-    it, in best_phi_runs of the best_phi_of runs that tell theirs. saved_share: 1 − best ÷ baseline;
+    The best has the smallest median over completed runs; what most often misses the goal cannot be
+    best where the goal counts, and n are those that reached it. best_phi: the φ that won most often
+    under it, in best_phi_runs of the best_phi_of runs that tell theirs. saved_share: 1 − best ÷
+    baseline;
     overlaps: whether its spread (range or interval) and that of the second best overlap, None of
     fewer than REPETITIONS blocks;
     treatments: how many had a completed run; failed: runs that are not known. A SUT that cannot
@@ -73,9 +106,14 @@ def best_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.Da
         axis, keys, name = treatments.axis(runs), treatments.key(runs), measure_of(runs)
         for group in groups(runs):
             done = group.runs[group.runs["status"] == "completed"]
-            values, mine = quantity.column(done, name), keys[done.index]
-            known = {key: summary(values[mine == key]) for key in axis.keys if (mine == key).any()}
-            ranked = sorted((s.median, axis.keys.index(k), k) for k, s in known.items() if s.n)
+            spread, mine = _spreads(done, name), keys[done.index]
+            every = {key: mine.index[mine == key] for key in axis.keys}
+            known = {key: spread(those) for key, those in every.items() if len(those)}
+            ranked = sorted(
+                (s.median, axis.keys.index(k), k)
+                for k, s in known.items()
+                if math.isfinite(s.median)
+            )
             row = {"sut": group.sut, "testbed": group.testbed, "sampler": group.sampler}
             row |= {"measure": name, "treatments": len(ranked), "n": 0}
             row["failed"] = int((group.runs["status"] == FAILED).sum())
@@ -83,7 +121,7 @@ def best_table(runs: pd.DataFrame, unavailable: Sequence[Mapping] = ()) -> pd.Da
             if ranked:
                 best, second = known[ranked[0][2]], ranked[1][2] if len(ranked) > 1 else None
                 base = done["is_baseline"].fillna(False).astype(bool)
-                baseline = summary(values[base]).median
+                baseline = spread(done.index[base]).median
                 row |= {
                     "best_treatment": axis.names[ranked[0][2]],
                     "median_kwh": best.median,
@@ -227,7 +265,8 @@ def overall_explained(runs: pd.DataFrame) -> str:
     """What the rows over all experiments are, and how the energy came about."""
     return (
         "Per experiment the treatment with the smallest median over completed runs: of energy per "
-        "completed trial (EPT), and of job energy where strategies are compared. The least EPT is "
+        "completed trial (EPT), and of energy until the goal was reached where the search varies. "
+        "What most often misses the goal cannot be best. The least EPT is "
         "that of the baseline and the resource experiments, which run the same trials. In brackets "
         "the spread of the n runs. " + conditions(runs.drop_duplicates("folder"))
     )
