@@ -62,11 +62,13 @@ def execute(
     root = Path(results)
     root.mkdir(parents=True, exist_ok=True)
     final = folder or root / run_folder(config) / f"rep{repetition}"
-    with trapped(), measuring():
-        for sentence in reap(root, config.testbed.platform, config.testbed):
-            print(sentence, file=sys.stderr, flush=True)
+    purpose = f"{run_folder(config)}, repetition {repetition}"
+    with trapped(), measuring(purpose) as beside:
+        if not beside:  # what is half-written may be the other one's
+            for sentence in reap(root, config.testbed.platform, config.testbed):
+                print(sentence, file=sys.stderr, flush=True)
         run = _Run(config, repetition, Path(data).resolve(), Path(testbed_facts), root)
-        run.failure_is_result = failure_is_result
+        run.failure_is_result, run.beside = failure_is_result, beside
         try:
             run.measure()
         except BaseException:
@@ -111,6 +113,7 @@ class _Run:
             service=config.testbed.service,
         )
         self.failure_is_result = False
+        self.beside = ""  # whom it did not wait for any longer, for the record
         self.status, self.reason = "completed", ""
         self.best: dict | None = None
         self.test: dict | None = None
@@ -129,6 +132,8 @@ class _Run:
         accelerators = self.config.workload.workers.accelerator != "cpu"
         meters = open_available(self.config.testbed, self.testbed_facts["power"], accelerators)
         events = EventWriter(self.folder, self.run_id, "harness")
+        if self.beside:
+            events.write("note", text=self.beside)
         deadline = time.monotonic() + self.config.workload.deadline_s
         sample_hz = self.config.testbed.sample_hz
         sampler = Sampler(meters.meters, self.folder, sample_hz, platform.machine)
