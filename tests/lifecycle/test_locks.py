@@ -129,7 +129,6 @@ def machine(monkeypatch):
 
 HOLDS = """
 from trialwatt.machinelock import MachineLock
-from trialwatt.records.reader import read_run
 lock = MachineLock(sys.argv[2], "the run of a test")
 print("taken" if lock.take() else lock.holder(), flush=True)
 sys.stdin.readline()
@@ -139,7 +138,7 @@ sys.stdin.readline()
 @needs_users
 def test_users_with_folders_of_their_own_take_turns(machine, tmp_path, monkeypatch):
     first = process_of(ALICE, HOLDS, machine, TMPDIR="/var/tmp")
-    assert first.stdout.readline() == "taken\n"
+    assert first.stdout.readline() == "taken\n", first.communicate()
     said = said_by(BOB, HOLDS, machine, TMPDIR="/tmp")
     assert said.startswith(f"user {ALICE}, process {first.pid}: the run of a test, since 20")
     monkeypatch.setenv(locks.WAIT, "0")
