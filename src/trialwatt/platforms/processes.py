@@ -27,10 +27,10 @@ class Stat(NamedTuple):
 
 
 def read_stat(pid: int) -> Stat | None:
-    """One process, None if it is gone. Layout: proc_pid_stat(5)."""
+    """One process, None if it is gone, or hidden as another user's. Layout: proc_pid_stat(5)."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     fields = text[text.rindex(")") + 2 :].split()  # the name before may hold anything
     return Stat(

@@ -15,6 +15,12 @@ from trialwatt.platforms.cgroups.base import EnforcementError
 TOP = "trialwatt"
 """The folder that holds the groups of all runs: <where we may>/trialwatt/<run>/<component>."""
 
+_STAYS = (
+    *(errno.EBUSY, errno.ENOTEMPTY, errno.ENOENT),  # another run has its groups there; it is gone
+    *(errno.EACCES, errno.EPERM, errno.EROFS),  # another user's
+)
+"""Why the folder of all runs is not removed with the last one of ours."""
+
 
 def is_gone(error: OSError) -> bool:
     """Whether a group's file is not there, or went away between open and use."""
@@ -82,7 +88,7 @@ def remove(group: Path, patience_s: float = 3.0) -> None:
 def destroy(run: Path, patience_s: float = 5.0) -> None:
     """Kill every process of a run's groups and remove them, and `trialwatt` if it is empty."""
     deadline = time.monotonic() + patience_s
-    if run.is_dir():
+    if os.path.isdir(run):  # noqa: PTH112 - one in a folder that is closed to us is none of ours
         folders = [Path(folder) for folder, _, _ in os.walk(run, topdown=False)]
         while any(left := [pids(folder) for folder in folders]) and time.monotonic() < deadline:
             for processes in left:
@@ -92,8 +98,8 @@ def destroy(run: Path, patience_s: float = 5.0) -> None:
             remove(folder)
     try:
         run.parent.rmdir()
-    except OSError as error:  # another run has its groups there, or it is gone already
-        if error.errno not in (errno.EBUSY, errno.ENOTEMPTY, errno.ENOENT):
+    except OSError as error:
+        if error.errno not in _STAYS:
             raise
 
 
