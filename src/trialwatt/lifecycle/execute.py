@@ -25,6 +25,7 @@ from trialwatt.lifecycle.trials import WEIGHTS
 from trialwatt.meters.choose import Chosen, open_available
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Platform
+from trialwatt.private import remove_folder
 from trialwatt.provenance.chain import code_version
 from trialwatt.records.manifest import write_manifest
 from trialwatt.records.testbed_facts import idle_of
@@ -76,7 +77,7 @@ def execute(
             raise
         final.parent.mkdir(parents=True, exist_ok=True)
         if final.exists():  # made empty by the workflow, or an older one that is to be redone
-            shutil.rmtree(final)
+            remove_folder(final)
         run.folder.replace(final)
     return final
 
@@ -188,7 +189,7 @@ class _Run:
             self.folder.replace(target)
             print(f"its records and logs are in {target}", file=sys.stderr, flush=True)
         else:
-            shutil.rmtree(self.folder)
+            remove_folder(self.folder)
 
     def _job_steps(self, supervisor: Supervisor, steps: _Steps, events: EventWriter) -> None:
         steps.enter("setup")
