@@ -33,8 +33,7 @@ def made_private(folder: Path, new: bool = False, remedy: str = "") -> Path:
         raise TrialwattError(
             f"{folder}: cannot be made ({error.strerror}): {what_to_do}"
         ) from error
-    problem = _problem(folder) or _replaceable(folder.parent)
-    if problem:
+    if problem := _problem(folder):
         raise TrialwattError(f"{folder}: {problem}, so that it cannot be trusted: {what_to_do}")
     return folder
 
@@ -95,16 +94,6 @@ def _problem(folder: Path) -> str:
     if not is_owned(found):
         return f"belongs to {user_of(found.st_uid)}"
     return "can be written to by others" if found.st_mode & _OTHERS_WRITE else ""
-
-
-def _replaceable(parent: Path) -> str:
-    """Whether others can put a folder of theirs in place of ours."""
-    found = parent.stat()
-    if found.st_uid not in (0, os.geteuid()):
-        return f"lies in a folder of {user_of(found.st_uid)}"
-    if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
-        return f"lies in {parent}, where everybody can replace it"
-    return ""
 
 
 def _left(folder: Path, error: OSError | RecursionError) -> TrialwattError:
