@@ -23,7 +23,8 @@ from trialwatt.printable import shown
 
 ANSWER_S = 1.0
 """A holder answers at once, if it is one of ours."""
-_QUEUE, _MOST_BYTES = 64, 1000
+_QUEUE, _MOST_BYTES = 4096, 1000
+"""Callers that wait while a holder is stopped; bytes of its answer."""
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -63,7 +64,8 @@ class MachineLock:
 
     def holder(self) -> str:
         """Who has it: "user …, process …: what for, since …"; the first two are the kernel's word,
-        the last is that of the process itself, or its command where it does not answer."""
+        the last is that of the process itself, or its command where it does not answer. The empty
+        text where it is free by now."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
             caller.settimeout(ANSWER_S)
             try:
@@ -86,10 +88,15 @@ class MachineLock:
 
     def _silent_holder(self) -> str:
         address = f"@{self._address[1:]}"
-        for each in psutil.net_connections("unix"):
-            if each.laddr == address and each.pid:
-                return f"{_process(each.pid)}: {_command(each.pid)}"
-        return f"a process that does not say whose it is (as root: ss -xlp | grep {address})"
+        try:
+            found = [c.pid for c in psutil.net_connections("unix") if c.laddr == address]
+        except (OSError, psutil.Error):  # not every container shows them
+            found = [None]
+        if not found:
+            return ""
+        if pid := next(filter(None, found), None):  # root can see it, and its own user
+            return f"{_process(pid)}: {_command(pid)}"
+        return f"a process that does not say whose it is (as root: ss -xp | grep {address})"
 
 
 def _answer(held: socket.socket, told: bytes) -> None:

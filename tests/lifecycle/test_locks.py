@@ -20,10 +20,21 @@ from trialwatt.lifecycle.script import WORKFLOW_PID
 from trialwatt.machinelock import MachineLock
 from trialwatt.records.reader import read_run
 
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A measuring lock of the test's own: its name."""
+    name = f"test-{os.getpid()}-{time.monotonic_ns()}"
+    monkeypatch.setattr(locks, "MEASURING", name)
+    return name
+
+
 HOLDER = """
 import sys, time
+from trialwatt.lifecycle import locks
 from trialwatt.lifecycle.locks import hold_results, measuring
-hold_results(sys.argv[-1])
+locks.MEASURING, folder = sys.argv[1:]
+hold_results(folder)
 with measuring("the run of a test"):
     print("held", flush=True)
     sys.stdin.readline()
@@ -38,10 +49,10 @@ sys.stdin.readline()
 """
 
 
-def holder(folder):
+def holder(machine, folder):
     """A process that holds both locks until it is told a line; then it says when that was."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder)],
+        [sys.executable, "-c", HOLDER, machine, str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -50,8 +61,8 @@ def holder(folder):
     return process
 
 
-def test_a_second_workflow_on_the_same_results_is_refused(tmp_path):
-    process = holder(tmp_path)
+def test_a_second_workflow_on_the_same_results_is_refused(machine, tmp_path):
+    process = holder(machine, tmp_path)
     try:
         with pytest.raises(TrialwattError, match=f"process {process.pid} of user .*, since 20"):
             hold_results(tmp_path)
@@ -61,8 +72,8 @@ def test_a_second_workflow_on_the_same_results_is_refused(tmp_path):
     hold_results(tmp_path)  # free again, though nobody gave it back
 
 
-def test_measuring_waits_for_its_turn(tmp_path, capfd):
-    process, came_in = holder(tmp_path), []
+def test_measuring_waits_for_its_turn(machine, tmp_path, capfd):
+    process, came_in = holder(machine, tmp_path), []
 
     def measure():
         with measuring():
@@ -85,18 +96,21 @@ def test_measuring_waits_for_its_turn(tmp_path, capfd):
 
 
 WAITER = """
+import sys
+from trialwatt.lifecycle import locks
 from trialwatt.lifecycle.locks import measuring
+locks.MEASURING = sys.argv[1]
 print("waiting", flush=True)
 with measuring():
     print("held", flush=True)
 """
 
 
-def test_who_waits_for_its_turn_ends_with_its_workflow(tmp_path):
-    process = holder(tmp_path)
+def test_who_waits_for_its_turn_ends_with_its_workflow(machine, tmp_path):
+    process = holder(machine, tmp_path)
     workflow = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     waiter = subprocess.Popen(
-        [sys.executable, "-c", WAITER],
+        [sys.executable, "-c", WAITER, machine],
         env=os.environ | {WORKFLOW_PID: str(workflow.pid)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -117,14 +131,6 @@ def test_who_waits_for_its_turn_ends_with_its_workflow(tmp_path):
 
 
 # --- whoever they are, wherever their temporary files lie -------------------------------------
-
-
-@pytest.fixture
-def machine(monkeypatch):
-    """A measuring lock of the test's own: its name."""
-    name = f"test-{os.getpid()}-{time.monotonic_ns()}"
-    monkeypatch.setattr(locks, "MEASURING", name)
-    return name
 
 
 HOLDS = """
@@ -211,6 +217,7 @@ def test_a_holder_that_does_not_answer_is_named_by_its_command(machine, listens)
         assert f"process {process.pid}: {sys.executable} -c import socket" in said
     finally:
         process.communicate(b"\n")
+    assert MachineLock(machine, "").holder() == ""
 
 
 def test_a_machine_that_allows_no_such_lock_is_told_in_a_sentence(machine, monkeypatch):

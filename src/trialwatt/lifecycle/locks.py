@@ -58,13 +58,15 @@ def measuring(purpose: str = "measuring") -> Iterator[str]:
 
 def _wait_for(lock: MachineLock, patience_s: float) -> str:
     """Returns the empty text once it is ours; else that it is not, where that is wanted."""
-    began, ask_at, said = time.monotonic(), 0.0, ""
+    over_at, ask_at, said = time.monotonic() + patience_s, 0.0, ""
     while not lock.take():
         now = time.monotonic()
-        if now - began >= patience_s:
-            return _beside(lock.holder(), patience_s)
-        if now >= ask_at:
-            ask_at, holder = now + ASK_S, lock.holder()
+        if now >= min(ask_at, over_at):
+            if not (holder := lock.holder()):
+                continue  # it has just ended
+            if now >= over_at:
+                return _beside(holder, patience_s)
+            ask_at = now + ASK_S
             if holder != said:
                 text = f"waiting: another measuring run holds this machine: {holder}"
                 print(text, file=sys.stderr, flush=True)
@@ -186,7 +188,7 @@ def _hold_name(path: Path) -> None:
     folder = path.parent.stat()
     lock = MachineLock(f"results-{folder.st_dev}-{folder.st_ino}", f"results in {path.parent}")
     if not lock.take():
-        raise _busy(path, lock.holder())
+        raise _busy(path, lock.holder() or "which has just ended")
     _kept.append(lock)
     try:
         _write_new(path)
