@@ -93,7 +93,9 @@ def _problem(folder: Path) -> str:
         return f"is no folder but a {'link' if stat.S_ISLNK(found.st_mode) else 'file'}"
     if not is_owned(found):
         return f"belongs to {user_of(found.st_uid)}"
-    return "can be written to by others" if found.st_mode & _OTHERS_WRITE else ""
+    if found.st_mode & _OTHERS_WRITE:
+        return f"can be written to by others (chmod go-w {folder})"
+    return ""
 
 
 def _left(folder: Path, error: OSError | RecursionError) -> TrialwattError:

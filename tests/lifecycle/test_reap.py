@@ -96,7 +96,7 @@ def test_damaged_jobs_stop_nothing(partial, count):
 
 def test_strange_records_of_runs_are_named_and_left_alone(partial, tmp_path, capsys):
     runtime = tmp_path / "runtime"
-    runtime.mkdir()
+    runtime.mkdir(mode=0o700)
     (tmp_path / "mine").write_text("kept")
     (runtime / f"a-link{SUFFIX}").symlink_to(tmp_path / "mine")
     (runtime / f"a-folder{SUFFIX}").mkdir()
@@ -122,7 +122,7 @@ def record(tmp_path, *lines) -> Path:
 
 def test_what_a_record_names_but_is_no_control_group_is_left_alone(partial, tmp_path):
     runtime = tmp_path / "runtime"
-    runtime.mkdir()
+    runtime.mkdir(mode=0o700)
     groups = {name: tmp_path / "trialwatt" / name for name in ("gone-1", "mine")}
     for group in groups.values():
         group.mkdir(parents=True)

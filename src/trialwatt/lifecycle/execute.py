@@ -100,8 +100,7 @@ class _Run:
         self._refuse_full_disk(root)
         self.run_id = f"{run_hash(config)}-r{repetition}-{secrets.token_hex(3)}"
         self.root = root
-        self.folder = (root / PARTIAL / self.run_id).absolute()
-        self.folder.mkdir(parents=True)
+        self.folder = _new_folder(root, self.run_id)
         self.job = Job(
             run_id=self.run_id,
             config=config,
@@ -268,6 +267,15 @@ class _Run:
                 f"{root}: only {free // 2**20} MB are free, a run needs {SPARE_BYTES // 2**20} MB; "
                 "nothing was started"
             )
+
+
+def _new_folder(root: Path, run_id: str) -> Path:
+    """Where the run lives until it is whole: in the results themselves, as it is then renamed."""
+    if (root / PARTIAL).is_symlink():
+        raise TrialwattError(f"{root / PARTIAL}: is a link: remove it; nothing was started")
+    folder = (root / PARTIAL / run_id).absolute()
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _clock(platform: Platform) -> dict:
