@@ -17,7 +17,6 @@ from urllib.parse import quote, urlsplit
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Role
-from trialwatt.private import made_private
 from trialwatt.suts import postgres
 from trialwatt.suts.base import Job
 from trialwatt.suts.services import free_blocks
@@ -83,7 +82,7 @@ def open_storage(job: Job) -> Any:
         from optuna.storages.journal import JournalFileBackend
 
         folder = job.path("sut")
-        made_private(folder)
+        folder.mkdir(exist_ok=True)
         return optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log")))
     with _database(job) as url:
         return optuna.storages.RDBStorage(
