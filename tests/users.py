@@ -22,11 +22,13 @@ os.environ["HOME"] = "/nonexistent"
 """
 
 
-def process_of(user: int, source: str, *arguments: object, **environment: str) -> subprocess.Popen:
+def process_of(
+    user: int, source: str, *arguments: object, through: tuple[str, ...] = (), **environment: str
+) -> subprocess.Popen:
     """A Python process of that user that runs `source`, with os and sys at hand, and everything
-    of ours imported. Its arguments are sys.argv[2:]."""
+    of ours imported. Its arguments are sys.argv[2:]. through: a command that root starts it by."""
     return subprocess.Popen(
-        [sys.executable, "-c", BECOME + source, str(user), *map(str, arguments)],
+        [*through, sys.executable, "-c", BECOME + source, str(user), *map(str, arguments)],
         env=os.environ | environment,
         cwd="/",
         stdin=subprocess.PIPE,
@@ -36,9 +38,9 @@ def process_of(user: int, source: str, *arguments: object, **environment: str) -
     )
 
 
-def said_by(user: int, source: str, *arguments: object, **environment: str) -> str:
+def said_by(user: int, source: str, *arguments: object, **keys) -> str:
     """What such a process prints. It must end without an error."""
-    process = process_of(user, source, *arguments, **environment)
+    process = process_of(user, source, *arguments, **keys)
     out, error = process.communicate(timeout=120)
     assert process.returncode == 0, error
     return out + error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,17 @@ def test_a_user_without_rights_falls_back_beside_the_groups_of_root(open_folder,
         for folder in theirs:
             folder.parent.chmod(0o755)
             tree.destroy(folder)
+
+
+HIDDEN = ("unshare", "-m", "sh", "-c", 'mount -t proc -o hidepid=1 proc /proc && exec "$@"', "sh")
+
+
+@needs_users
+def test_a_user_who_sees_no_other_ones_processes_has_soft_limits(open_folder):
+    if subprocess.run([*HIDDEN, "true"], capture_output=True).returncode != 0:
+        pytest.skip("this container may not mount /proc")
+    said = said_by(ALICE, CHOOSE, open_folder / "runtime", "/proc", through=HIDDEN)
+    assert "Choice(kind='soft'" in said
 
 
 @needs_users
