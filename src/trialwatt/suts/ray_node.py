@@ -36,13 +36,13 @@ def main() -> None:
     folder = scratch(SUT, run_id)
     try:
         made_private(folder)  # Ray lets everyone into the folder inside it
+        from ray.scripts.scripts import main as ray
+
+        if head:
+            _wait_for(head)
+            _take_turn(folder / "turn", own)
     except TrialwattError as error:
         sys.exit(str(error))
-    from ray.scripts.scripts import main as ray
-
-    if head:
-        _wait_for(head)
-        _take_turn(folder / "turn", own)
     sys.argv = ["ray", "start", *arguments, "--temp-dir", str(folder / "ray")]
     ray()
 
