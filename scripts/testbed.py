@@ -8,7 +8,7 @@ from trialwatt.meters.choose import open_available
 from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.records.testbed_facts import describe, measure_idle, write_testbed
 
-with user_errors(snakemake.log[0]), trapped(), measuring():
+with user_errors(snakemake.log[0]), trapped(), measuring(f"testbed {snakemake.wildcards.testbed}"):
     name = snakemake.wildcards.testbed
     testbed = Testbed.model_validate_json(snakemake.params.testbed)
     power = PowerParameters.of(PowerModel.model_validate_json(snakemake.params.power))

@@ -17,6 +17,15 @@ def test_a_file_is_written_with_its_folder(tmp_path, data):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_the_name_of_what_is_half_written_is_never_the_same(tmp_path):
+    """Nobody can put a link there first."""
+    with whole(tmp_path / "a.txt") as one, whole(tmp_path / "a.txt") as other:
+        assert one.parent == other.parent == tmp_path
+        assert one != other
+        one.write_text("one")
+        other.write_text("other")
+
+
 def test_a_write_that_fails_leaves_what_was_there(tmp_path):
     path = tmp_path / "a.txt"
     write_whole(path, "old")

@@ -218,12 +218,15 @@ def reap(
 ) -> None:
     """Remove what the runs of a killed workflow have left; the next run does so by itself."""
     from trialwatt.config.files import plan_of_files
+    from trialwatt.errors import TrialwattError
     from trialwatt.lifecycle.locks import measuring
     from trialwatt.lifecycle.reap import reap as remove
 
     # The platform is not asked what it could serve: it is only cleaned.
     plan = plan_of_files(configfile or [], testbed=testbed, ask_platform=False)
-    with measuring():
+    with measuring("trialwatt reap") as beside:
+        if beside:
+            raise TrialwattError(f"{beside}: what is half-written may be its own; nothing was done")
         said = remove(Path(plan.here.results), plan.testbed.platform, plan.testbed, all_hosts)
     typer.echo("\n".join(said) or "nothing was left behind")
 

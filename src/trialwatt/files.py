@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,9 +32,9 @@ def write_whole(path: Path, data: bytes | str, synced: bool = False) -> None:
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary name in the same folder, to write to: the file is at `path` after the block,
-    and nowhere if the block raises."""
+    and nowhere if the block raises. Nobody who shares the folder can foresee that name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         yield part
         part.replace(path)

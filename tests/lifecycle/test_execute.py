@@ -41,6 +41,16 @@ def test_workers_without_memory_for_a_trial_are_infeasible_with_that_reason(job,
     assert not our_processes()
 
 
+def test_a_folder_for_half_written_runs_that_is_a_link_is_not_used(job, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "results" / ".partial"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(TrialwattError, match="is a link: remove it; nothing was started"):
+        job()
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 COORDINATOR = textwrap.dedent(
     """
     import sys

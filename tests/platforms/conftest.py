@@ -35,7 +35,7 @@ def group_kind(kind) -> str:
 @pytest.fixture(autouse=True)
 def runtime(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "runtime"
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     monkeypatch.setenv(liveness.VARIABLE, str(folder))
     return folder
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -12,7 +14,8 @@ import pytest
 from tests.platforms.processes import group_folders, is_dead, wait_until
 
 from trialwatt.config.models import Testbed
-from trialwatt.platforms.liveness import LiveRun
+from trialwatt.errors import TrialwattError
+from trialwatt.platforms.liveness import VARIABLE, LiveRun
 from trialwatt.platforms.local import LocalPlatform
 
 COORDINATOR = """
@@ -109,11 +112,23 @@ def test_leftover_of_a_probe_is_removed_silently(runtime):
     assert list(runtime.iterdir()) == []
 
 
+def test_where_no_file_can_be_locked_the_user_is_told_another_place(runtime, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    (runtime / "gone.run").write_text("")
+    for look in (lambda: LiveRun.take("mine", runtime), lambda: LiveRun.dead(runtime)):
+        with pytest.raises(TrialwattError, match=f"keeps no locks.*: set {VARIABLE} to a folder"):
+            look()
+
+
 def test_a_lock_ends_with_its_process(runtime):
     source = f"""
 import signal, sys
 from pathlib import Path
-from trialwatt.platforms.liveness import LiveRun
+from trialwatt.errors import TrialwattError
+from trialwatt.platforms.liveness import VARIABLE, LiveRun
 live = LiveRun.take("mine", Path({str(runtime)!r}))
 live.note({{"group": "a"}}, {{"unit": "b"}})
 print("held", flush=True)

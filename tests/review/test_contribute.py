@@ -1,5 +1,4 @@
 import json
-import os
 import shutil
 import zipfile
 
@@ -112,10 +111,13 @@ def test_a_refusal_keeps_what_was_there_before(archive, tmp_path, verified):
     assert {p.name for p in (tmp_path / "contrib").iterdir()} == {"first", "first.json"}
 
 
-def test_where_its_description_cannot_be_written_nothing_is_kept(archive, tmp_path, verified):
+def test_where_its_description_cannot_be_written_nothing_is_kept(
+    archive, tmp_path, verified, monkeypatch
+):
     verified()
+    monkeypatch.setattr("secrets.token_hex", lambda _: "token")
     name = "lab"
-    blocked = tmp_path / f"contrib/.{name}.json.{os.getpid()}.part"
+    blocked = tmp_path / f"contrib/.{name}.json.token.part"
     blocked.mkdir(parents=True)
     with pytest.raises(OSError):
         take_over(archive, name, tmp_path)

@@ -87,7 +87,7 @@ def test_a_folder_that_is_there_already_is_not_used(job, platform, tmp_path):
         platform.start(Optuna().roles(job)[0])
         ending = platform.inbox.get(timeout=120).ending
         assert ending.code == 1
-        assert f"cannot be started: [Errno 17] File exists: '{taken}'" in ending.tail
+        assert f"cannot be started: {taken}: is there already" in ending.tail
         assert not list(taken.iterdir())
     finally:
         Optuna().clean(job)

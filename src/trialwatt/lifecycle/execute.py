@@ -25,6 +25,7 @@ from trialwatt.lifecycle.trials import WEIGHTS
 from trialwatt.meters.choose import Chosen, open_available
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Platform
+from trialwatt.private import remove_folder
 from trialwatt.provenance.chain import code_version
 from trialwatt.records.manifest import write_manifest
 from trialwatt.records.testbed_facts import idle_of
@@ -62,11 +63,13 @@ def execute(
     root = Path(results)
     root.mkdir(parents=True, exist_ok=True)
     final = folder or root / run_folder(config) / f"rep{repetition}"
-    with trapped(), measuring():
-        for sentence in reap(root, config.testbed.platform, config.testbed):
-            print(sentence, file=sys.stderr, flush=True)
+    purpose = f"{run_folder(config)}, repetition {repetition}"
+    with trapped(), measuring(purpose) as beside:
+        if not beside:  # what is half-written may be the other one's
+            for sentence in reap(root, config.testbed.platform, config.testbed):
+                print(sentence, file=sys.stderr, flush=True)
         run = _Run(config, repetition, Path(data).resolve(), Path(testbed_facts), root)
-        run.failure_is_result = failure_is_result
+        run.failure_is_result, run.beside = failure_is_result, beside
         try:
             run.measure()
         except BaseException:
@@ -74,7 +77,7 @@ def execute(
             raise
         final.parent.mkdir(parents=True, exist_ok=True)
         if final.exists():  # made empty by the workflow, or an older one that is to be redone
-            shutil.rmtree(final)
+            remove_folder(final)
         run.folder.replace(final)
     return final
 
@@ -97,8 +100,7 @@ class _Run:
         self._refuse_full_disk(root)
         self.run_id = f"{run_hash(config)}-r{repetition}-{secrets.token_hex(3)}"
         self.root = root
-        self.folder = (root / PARTIAL / self.run_id).absolute()
-        self.folder.mkdir(parents=True)
+        self.folder = _new_folder(root, self.run_id)
         self.job = Job(
             run_id=self.run_id,
             config=config,
@@ -111,6 +113,7 @@ class _Run:
             service=config.testbed.service,
         )
         self.failure_is_result = False
+        self.beside = ""  # whom it did not wait for any longer, for the record
         self.status, self.reason = "completed", ""
         self.best: dict | None = None
         self.test: dict | None = None
@@ -129,6 +132,8 @@ class _Run:
         accelerators = self.config.workload.workers.accelerator != "cpu"
         meters = open_available(self.config.testbed, self.testbed_facts["power"], accelerators)
         events = EventWriter(self.folder, self.run_id, "harness")
+        if self.beside:
+            events.write("note", text=self.beside)
         deadline = time.monotonic() + self.config.workload.deadline_s
         sample_hz = self.config.testbed.sample_hz
         sampler = Sampler(meters.meters, self.folder, sample_hz, platform.machine)
@@ -183,7 +188,7 @@ class _Run:
             self.folder.replace(target)
             print(f"its records and logs are in {target}", file=sys.stderr, flush=True)
         else:
-            shutil.rmtree(self.folder)
+            remove_folder(self.folder)
 
     def _job_steps(self, supervisor: Supervisor, steps: _Steps, events: EventWriter) -> None:
         steps.enter("setup")
@@ -262,6 +267,15 @@ class _Run:
                 f"{root}: only {free // 2**20} MB are free, a run needs {SPARE_BYTES // 2**20} MB; "
                 "nothing was started"
             )
+
+
+def _new_folder(root: Path, run_id: str) -> Path:
+    """Where the run lives until it is whole: in the results themselves, as it is then renamed."""
+    if (root / PARTIAL).is_symlink():
+        raise TrialwattError(f"{root / PARTIAL}: is a link: remove it; nothing was started")
+    folder = (root / PARTIAL / run_id).absolute()
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _clock(platform: Platform) -> dict:

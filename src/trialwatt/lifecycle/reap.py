@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import stat
 from pathlib import Path
 
 from trialwatt import platforms, suts
@@ -11,6 +11,7 @@ from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import JOB_FILE, job_of
 from trialwatt.printable import shown
+from trialwatt.private import is_owned, remove_private, user_of
 
 PARTIAL = ".partial"
 """Folder in the results where a run lives until it is whole."""
@@ -39,17 +40,17 @@ def reap(
 
 
 def _removed(folder: Path) -> list[str]:
-    """Remove what one run has left; a sentence for each thing that was done, or could not be."""
-    if folder.is_symlink() or not folder.is_dir():
+    """Remove what one run of ours has left; a sentence for each thing that was done, or not."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
         return [shown(f"left alone: {folder}: no folder, and so not made by a run")]
+    if not is_owned(found):  # what it says of itself is that user's word
+        return [shown(f"left alone: {folder}: of a run of {user_of(found.st_uid)}")]
     said = _clean(folder)
     try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        why = f"{error.filename or folder}: {error.strerror}"
-        raise TrialwattError(
-            shown(f"what run {folder.name} has left cannot be removed: {why}; remove {folder}")
-        ) from error
+        remove_private(folder, in_link=False)
+    except TrialwattError as error:
+        return [*said, f"what run {folder.name} has left stays: {error}"]
     return [*said, shown(f"removed the half-written records of run {folder.name}")]
 
 
@@ -68,6 +69,6 @@ def _clean(folder: Path) -> list[str]:
         return []
     try:
         suts.get(job.config.sut)().clean(job)
-    except TrialwattError as error:
-        return [f"run {folder.name} may have left something: {error}"]
+    except (TrialwattError, OSError) as error:  # a SUT of another package may raise that
+        return [shown(f"run {folder.name} may have left something: {error}")]
     return []

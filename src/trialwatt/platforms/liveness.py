@@ -8,24 +8,24 @@ may leave behind. A run whose lock is free is dead, and what stands in its file 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import re
-import stat
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.filelock import PLAIN, NoFileLocks, flocked, is_own_file, is_still_at
 from trialwatt.printable import shown
+from trialwatt.private import made_private
 
 VARIABLE = "TRIALWATT_RUNTIME_DIR"
 SUFFIX = ".run"
 
 RUN_ID = re.compile("[a-z0-9-]+")
-_OPEN = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+_OPEN = os.O_RDWR | os.O_APPEND | PLAIN
 _MOST_BYTES = 16 << 20
 PATIENCE_S = 1.0
 """A reaper that looks at a new record holds its lock for a moment."""
@@ -38,7 +38,8 @@ class RunIsLive(TrialwattError):
 def runtime_folder() -> Path:
     """The folder of this user's records on this machine: $TRIALWATT_RUNTIME_DIR, or in /var/tmp.
 
-    Not in XDG_RUNTIME_DIR: that is removed at log-out while a run may go on.
+    Not in XDG_RUNTIME_DIR: that is removed at log-out while a run may go on. What is written there
+    is believed, and so it is nobody else's: raises TrialwattError otherwise.
     """
     named = os.environ.get(VARIABLE)
     if named:
@@ -48,12 +49,8 @@ def runtime_folder() -> Path:
         if not os.access(base, os.W_OK):
             base = Path(tempfile.gettempdir())
         folder = base / f"trialwatt-{os.geteuid()}"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_uid != os.geteuid():
-        raise TrialwattError(
-            f"{folder} belongs to another user: set {VARIABLE} to a folder of yours"
-        )
-    return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return made_private(folder, remedy=f"set {VARIABLE} to a folder of yours")
 
 
 class LiveRun:
@@ -109,15 +106,16 @@ class LiveRun:
             descriptor = os.open(path, _OPEN | create, 0o600)
         except FileNotFoundError:
             return None
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        if not is_own_file(descriptor):
             os.close(descriptor)
             raise OSError(errno.EINVAL, "It is no plain file", str(path))
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _still_there(path, descriptor):
+            if flocked(descriptor, path) and is_still_at(path, descriptor):
                 return cls(path, descriptor)
-        except BlockingIOError:
-            pass
+        except NoFileLocks as error:
+            raise NoFileLocks(
+                f"{error}: set {VARIABLE} to a folder on a disk of this machine"
+            ) from error
         os.close(descriptor)
         return None
 
@@ -150,10 +148,3 @@ class LiveRun:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-def _still_there(path: Path, descriptor: int) -> bool:
-    try:
-        return path.stat().st_ino == os.fstat(descriptor).st_ino
-    except FileNotFoundError:
-        return False

@@ -26,7 +26,7 @@ from trialwatt.platforms.base import (
     thread_environment,
 )
 from trialwatt.platforms.cgroups import container
-from trialwatt.platforms.cgroups.base import EnforcementError, Groups, Host
+from trialwatt.platforms.cgroups.base import Groups, Host
 from trialwatt.platforms.cgroups.chooser import KINDS, choose
 from trialwatt.platforms.liveness import LiveRun, runtime_folder
 from trialwatt.platforms.local_handle import MAX_GRACE_S, LocalHandle
@@ -68,7 +68,7 @@ class LocalPlatform(Platform, PlatformKind):
         if testbed.enforcement != "auto":
             try:
                 choose(testbed.enforcement, runtime_folder())
-            except EnforcementError as error:
+            except TrialwattError as error:
                 found.append(str(error))
         if not testbed.allow_oversubscription:
             found += _shortages(roles, len(os.sched_getaffinity(0)), psutil.virtual_memory().total)

@@ -15,6 +15,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Ending, Handle, Message, Role, Usage, message_of, tail_of
 from trialwatt.platforms.cgroups import tree
 from trialwatt.platforms.cgroups.base import Group
+from trialwatt.platforms.processes import signal_all
 
 MAX_GRACE_S = 4.0
 """SIGTERM may be ignored for so long: with the kill below, gone within 10 s in any case."""
@@ -87,7 +88,7 @@ class LocalHandle(Handle):
         if not self._stopping:
             self._stopping = True
             self._outbox.put(None)
-            tree.signal_all(self._group.pids(), signal.SIGTERM)
+            signal_all(self._group.pids, signal.SIGTERM)
 
     def stop(self, grace_s: float = 5.0) -> Usage:
         """See Handle.stop. The grace is cut to 4 s, so that it is gone within 10 s.

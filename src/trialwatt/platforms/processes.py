@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterable
+import signal
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +15,8 @@ COMPONENT_VARIABLE = "TRIALWATT_COMPONENT"
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_AT_ONCE = 32
+"""Processes that are held at a time: each takes a descriptor."""
 
 
 class Stat(NamedTuple):
@@ -27,10 +32,10 @@ class Stat(NamedTuple):
 
 
 def read_stat(pid: int) -> Stat | None:
-    """One process, None if it is gone. Layout: proc_pid_stat(5)."""
+    """One process, None if it is gone, or hidden as another user's. Layout: proc_pid_stat(5)."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     fields = text[text.rindex(")") + 2 :].split()  # the name before may hold anything
     return Stat(
@@ -50,6 +55,45 @@ def read_all() -> dict[int, Stat]:
         pids = [int(entry.name) for entry in entries if entry.name.isdigit()]
     read = [read_stat(pid) for pid in pids]
     return {stat.pid: stat for stat in read if stat}
+
+
+def signal_all(members: Callable[[], Iterable[int]], number: int) -> None:
+    """Send a signal to each process of those that `members` finds, and to no other.
+
+    Each is held before it is looked for once more, so that whoever has been given the number of
+    one that has ended is not meant; those that have ended are no error.
+    """
+    pids = list(members())
+    for first in range(0, len(pids), _AT_ONCE):
+        held = {pid: _held(pid) for pid in pids[first : first + _AT_ONCE]}
+        try:
+            for pid in held.keys() & set(members()):
+                with suppress(ProcessLookupError):
+                    _send(pid, held[pid], number)
+        finally:
+            for descriptor in held.values():
+                if descriptor is not None:
+                    os.close(descriptor)
+
+
+def _held(pid: int) -> int | None:
+    """A descriptor of the process, whatever becomes of its number; None where it is gone, or the
+    kernel has none (before Linux 5.3, or in a sandbox)."""
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.EPERM):
+            return None
+        raise
+
+
+def _send(pid: int, descriptor: int | None, number: int) -> None:
+    if descriptor is None:
+        os.kill(pid, number)
+    else:
+        signal.pidfd_send_signal(descriptor, number)
 
 
 def carriers(run_id: str, pids: Iterable[int]) -> dict[int, str]:

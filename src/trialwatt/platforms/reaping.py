@@ -6,14 +6,15 @@ import os
 import re
 import signal
 import time
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.cgroups import tree
 from trialwatt.platforms.cgroups.base import Host
 from trialwatt.platforms.cgroups.systemd import stop_unit
 from trialwatt.platforms.liveness import LiveRun
-from trialwatt.platforms.processes import Stat, carriers, read_all
+from trialwatt.platforms.processes import Stat, carriers, read_all, signal_all
 
 PATIENCE_S = 5.0
 
@@ -34,10 +35,10 @@ def reap_dead(runtime: Path, host: Host) -> list[str]:
 
 def clear(live: LiveRun, host: Host) -> None:
     """Remove all that the earlier owner of this record has left, and nothing that it has not: only
-    what bears the run's name as a group or unit of ours does."""
+    control groups that we have made, or units, which bear the run's name."""
     for trace in live.traces():
         group, unit = trace.get("group"), trace.get("unit")
-        if isinstance(group, str) and _is_group(group, live.run_id):
+        if isinstance(group, str) and _is_group(group, live.run_id, host):
             tree.destroy(Path(group))
         elif isinstance(unit, str) and re.fullmatch(
             f"trialwatt-{live.run_id}-[a-z0-9-]+[.]scope", unit
@@ -46,10 +47,11 @@ def clear(live: LiveRun, host: Host) -> None:
     kill_processes_of(live.run_id)
 
 
-def _is_group(folder: str, run_id: str) -> bool:
-    path = PurePosixPath(folder)
+def _is_group(folder: str, run_id: str, host: Host) -> bool:
+    path = Path(folder)
     inside = path.is_absolute() and ".." not in path.parts and "\0" not in folder
-    return inside and path.parts[-2:] == (tree.TOP, run_id)
+    named = inside and path.parts[-2:] == (tree.TOP, run_id)
+    return named and tree.is_made_by(host.uid, path, host.proc)
 
 
 def kill_processes_of(run_id: str) -> None:
@@ -58,7 +60,7 @@ def kill_processes_of(run_id: str) -> None:
     while processes := _processes_of(run_id):
         if time.monotonic() > deadline:
             raise TrialwattError(f"processes {processes} of run {run_id} do not die of SIGKILL")
-        tree.signal_all(processes, signal.SIGKILL)
+        signal_all(partial(_processes_of, run_id), signal.SIGKILL)
         time.sleep(0.01)
 
 

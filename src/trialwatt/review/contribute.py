@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256, write_whole
 from trialwatt.printable import printable, shown
+from trialwatt.private import remove_folder
 from trialwatt.review.verdict import Verdict
 from trialwatt.review.verify import unpacked, verify_tree
 
@@ -83,7 +83,7 @@ def take_over(archive: Path, name: str, results: Path, code_read: bool = False) 
     try:
         write_whole(folder.with_name(f"{name}.json"), json.dumps(about, indent=1) + "\n")
     except BaseException:
-        shutil.rmtree(folder)
+        remove_folder(folder)
         raise
     return Taken(folder, verdict.notes)
 
@@ -99,14 +99,12 @@ def import_command(archive: Path, name: str, results: Path, code_read: bool = Fa
 def _part(folder: Path) -> Iterator[Path]:
     """A folder beside `folder` to unpack into; removed in the end, with what is still in it."""
     part = folder.with_name(f".{folder.name}.part")
-    if part.exists():
-        shutil.rmtree(part)  # of an import that was cut off
+    remove_folder(part)  # of an import that was cut off
     part.mkdir()
     try:
         yield part
     finally:
-        if part.exists():
-            shutil.rmtree(part)
+        remove_folder(part)
 
 
 @contextmanager

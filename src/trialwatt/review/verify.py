@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.printable import printable
+from trialwatt.private import remove_folder
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import BadArchive, unpack
 from trialwatt.provenance.plans import read_plan
@@ -98,7 +98,7 @@ def remake_command(path: Path, output: Path) -> str:
                 output.rmdir()
             part.rename(output)
         finally:
-            _remove(part)
+            remove_folder(part)
         notes = [f"note: {note}" for note in notes_of(tree)]
     failed = [f"{name}: {why}" for name, why in answer["failed"].items()]
     if failed:
@@ -150,11 +150,6 @@ def _leave_records_out(folder: Path) -> None:
     for link in (folder / RESULTS).iterdir():
         if link.is_symlink():
             link.unlink()
-
-
-def _remove(folder: Path) -> None:
-    if folder.is_dir():
-        shutil.rmtree(folder)
 
 
 def verify_command(path: Path, as_json: bool = False, **options) -> int:

@@ -15,7 +15,6 @@ has no pruner, and SparkTrials no grid.
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 from concurrent.futures import Future, wait
@@ -26,6 +25,7 @@ from typing import Any
 
 from trialwatt.config.models import Testbed, Workload
 from trialwatt.platforms.base import Role
+from trialwatt.private import made_private, remove_folder
 from trialwatt.suts import spark, spark_daemon
 from trialwatt.suts.base import SPEAKING, Best, Infeasible, Job, Sut, Trials
 from trialwatt.suts.hyperopt_strategies import SAMPLERS, option_problems, phi_of, to_hyperopt
@@ -126,7 +126,7 @@ class Hyperopt(Sut):
                 f"{spark.LEAST_HEAP_MB}, daemon {spark.DAEMON_HEAP_MB}), and has "
                 f"{job.workload.workers.memory_mb} MB"
             )
-        _scratch(job).mkdir(exist_ok=True)
+        made_private(_scratch(job))
         os.environ.update(spark_daemon.variables(_scratch(job)))
         import hyperopt  # noqa: F401
         import pyspark.sql  # noqa: F401
@@ -173,8 +173,7 @@ class Hyperopt(Sut):
         return Best(phi_of(job.workload.space, drawn), -top["result"]["loss"], top["tid"])
 
     def clean(self, job: Job) -> None:
-        if _scratch(job).exists():
-            shutil.rmtree(_scratch(job))
+        remove_folder(_scratch(job))
 
     def _search(self, job: Job, trials: Trials, search: Future[Any]) -> None:
         """The whole search, in a thread: fmin would wait for ever for a worker that never comes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
@@ -11,6 +10,7 @@ from trialwatt import platforms
 from trialwatt.config.models import Range, RunConfig, Testbed, Workload
 from trialwatt.config.space import is_whole
 from trialwatt.platforms.base import Role
+from trialwatt.private import remove_private
 from trialwatt.suts import postgres
 from trialwatt.suts.base import Best, Job, Sut, Trials
 from trialwatt.suts.optuna_storage import (
@@ -144,10 +144,8 @@ class Optuna(Sut):
     def clean(self, job: Job) -> None:
         """Delete the study from the user's database; a journal goes with the run's folder."""
         if is_service(job.config.testbed):
-            folder = scratch(postgres.SUT, job.run_id)
-            if folder.exists():  # it was killed before it could remove it
-                shutil.rmtree(folder)
-            return
+            remove_private(scratch(postgres.SUT, job.run_id), postgres.owners())
+            return  # it has removed it, if it was not killed before
         if job.config.testbed.options(Storage) is None:
             return
         optuna = _optuna()

@@ -20,6 +20,7 @@ import threading
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.private import made_private
 from trialwatt.suts.services import scratch
 
 SUT = "postgres"
@@ -64,7 +65,7 @@ def main() -> None:
         sys.exit(problem())
     try:
         user = _user()
-        folder.mkdir(mode=0o700)  # not one that is there already: it could be someone else's
+        made_private(folder, new=True)  # one that is there could be someone else's
         try:
             if os.geteuid() == 0:
                 _become(user, folder)
@@ -100,6 +101,14 @@ def _user() -> pwd.struct_passwd:
     raise TrialwattError(
         "PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody"
     )
+
+
+def owners() -> list[int]:
+    """Whose the server's folder may be: the user ids of those who run it here."""
+    try:
+        return [_user().pw_uid]
+    except TrialwattError:  # then nobody has run it
+        return []
 
 
 def _become(user: pwd.struct_passwd, folder: Path) -> None:

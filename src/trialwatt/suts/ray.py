@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from trialwatt.config.models import Range, Workload
 from trialwatt.config.space import is_whole
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Role, replaced
+from trialwatt.private import made_private, remove_private
 from trialwatt.suts import ray_trial
 from trialwatt.suts.base import SPEAKING, Best, Job, Sut, Trials
 from trialwatt.suts.ray_node import SUT, is_open
@@ -130,9 +130,7 @@ class Ray(Sut):
         return [head, driver, *workers]
 
     def clean(self, job: Job) -> None:
-        folder = scratch(SUT, job.run_id)
-        if folder.exists():
-            shutil.rmtree(folder)
+        remove_private(scratch(SUT, job.run_id))
 
     # --- the driver's side --------------------------------------------------------------------
 
@@ -182,7 +180,7 @@ class Ray(Sut):
             ),
             run_config=tune.RunConfig(
                 name="tune",
-                storage_path=str(scratch(SUT, job.run_id)),
+                storage_path=str(made_private(scratch(SUT, job.run_id))),
                 callbacks=[_watcher(trials)],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,

@@ -13,7 +13,6 @@ when the port of the last one is open. What comes before and after that they do 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import socket
@@ -22,6 +21,9 @@ import threading
 import time
 from pathlib import Path
 
+from trialwatt.errors import TrialwattError
+from trialwatt.filelock import PLAIN, flocked
+from trialwatt.private import made_private
 from trialwatt.suts.services import scratch
 
 SUT = "ray"
@@ -32,12 +34,15 @@ def main() -> None:
     run_id, own, head, *arguments = sys.argv[1:]
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     folder = scratch(SUT, run_id)
-    folder.mkdir(mode=0o700, exist_ok=True)  # Ray lets everyone into the folder inside it
-    from ray.scripts.scripts import main as ray
+    try:
+        made_private(folder)  # Ray lets everyone into the folder inside it
+        from ray.scripts.scripts import main as ray
 
-    if head:
-        _wait_for(head)
-        _take_turn(folder / "turn", own)
+        if head:
+            _wait_for(head)
+            _take_turn(folder / "turn", own)
+    except TrialwattError as error:
+        sys.exit(str(error))
     sys.argv = ["ray", "start", *arguments, "--temp-dir", str(folder / "ray")]
     ray()
 
@@ -51,8 +56,8 @@ def _end_with_stdin() -> None:
 
 def _take_turn(lock: Path, own: str) -> None:
     """Wait until no other raylet is being started; the turn ends when this one can be reached."""
-    fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(fd, fcntl.LOCK_EX)  # the kernel drops it if this process dies
+    fd = os.open(lock, os.O_RDWR | os.O_CREAT | PLAIN, 0o600)
+    flocked(fd, lock, wait=True)
 
     def end() -> None:
         _wait_for(own)

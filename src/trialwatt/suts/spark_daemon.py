@@ -11,6 +11,9 @@ import os
 import sys
 from pathlib import Path
 
+from trialwatt.errors import TrialwattError
+from trialwatt.private import made_private
+
 # Daemons that live for minutes: the first compiler level halves the CPU time of their start, the
 # serial collector keeps them small, and without performance data nothing is left in /tmp.
 JVM_OPTIONS = "-XX:-UsePerfData -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -18,7 +21,10 @@ JVM_OPTIONS = "-XX:-UsePerfData -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 def main() -> None:
     scratch, *arguments = sys.argv[1:]
-    Path(scratch).mkdir(exist_ok=True)
+    try:
+        made_private(Path(scratch))  # the daemons believe what is written there
+    except TrialwattError as error:
+        sys.exit(str(error))
     os.environ.update(variables(Path(scratch)))
     program = str(Path(os.environ["SPARK_HOME"], "bin", "spark-class"))
     os.execv(program, [program, *arguments])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from tests.platforms.processes import group_folders, offered
+from tests.users import ALICE, needs_users, said_by
 
 from trialwatt.config.models import Testbed
+from trialwatt.platforms.cgroups import tree
 from trialwatt.platforms.cgroups.base import EnforcementError, Host
 from trialwatt.platforms.cgroups.chooser import KINDS, choose
 from trialwatt.platforms.local import LocalPlatform
@@ -98,3 +101,82 @@ def test_open_fails_before_anything_is_made(tmp_path, bare_host, runtime):
         LocalPlatform.open("r", Testbed(enforcement="cgroup-v1"), tmp_path / "run", bare_host)
     assert not (tmp_path / "run").exists()
     assert list(runtime.iterdir()) == []
+
+
+CHOOSE = """
+from pathlib import Path
+from trialwatt.platforms.cgroups.base import Host
+from trialwatt.platforms.cgroups.chooser import choose
+Path(sys.argv[2]).mkdir(mode=0o700)
+print(choose("auto", Path(sys.argv[2]), Host(proc=Path(sys.argv[3]))))
+"""
+
+
+@pytest.fixture
+def open_folder(tmp_path) -> Path:
+    """A folder in which every user may make one."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    made = tmp_path / "open"
+    made.mkdir()
+    made.chmod(0o1777)
+    return made
+
+
+@needs_users
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_a_user_without_rights_falls_back_beside_the_groups_of_root(open_folder, mode):
+    tops = {h.mount / tree.TOP for h in tree.v1_hierarchies(Path("/proc")).values()}
+    if (v2 := tree.v2_hierarchy(Path("/proc"))) is not None:
+        tops.add(v2.mount / tree.TOP)
+    if not tops:
+        pytest.skip("no control groups are mounted here")
+    theirs = [top / f"beside-{os.getpid()}" for top in tops]
+    try:
+        for folder in theirs:
+            folder.mkdir(parents=True)
+            folder.parent.chmod(mode)
+        said = said_by(ALICE, CHOOSE, open_folder / "runtime", "/proc")
+        assert "Choice(kind='soft'" in said
+        assert "Permission denied" in said  # why the better kinds are passed over
+        assert all(folder.is_dir() for folder in theirs)
+    finally:
+        for folder in theirs:
+            folder.parent.chmod(0o755)
+            tree.destroy(folder)
+
+
+HIDDEN = ("unshare", "-m", "sh", "-c", 'mount -t proc -o hidepid=1 proc /proc && exec "$@"', "sh")
+
+
+@needs_users
+def test_a_user_who_sees_no_other_ones_processes_has_soft_limits(open_folder):
+    if subprocess.run([*HIDDEN, "true"], capture_output=True).returncode != 0:
+        pytest.skip("this container may not mount /proc")
+    said = said_by(ALICE, CHOOSE, open_folder / "runtime", "/proc", through=HIDDEN)
+    assert "Choice(kind='soft'" in said
+
+
+@needs_users
+@pytest.mark.parametrize("empty", [True, False])
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_same_where_groups_lie_that_root_made(open_folder, tmp_path, version, empty):
+    """On folders that play either version's tree, the way to ours closed by root's."""
+    mount, proc = tmp_path / "cgroup", tmp_path / "proc"
+    (proc / "self").mkdir(parents=True)
+    (mount / "trialwatt").mkdir(parents=True)
+    if not empty:
+        (mount / "trialwatt" / "a-run").mkdir()
+    kind = "cgroup2 cgroup2 rw" if version == 2 else "cgroup cgroup rw,cpu,cpuacct,memory"
+    (proc / "self" / "mountinfo").write_text(f"30 1 0:29 / {mount} rw - {kind}\n")
+    (proc / "self" / "cgroup").write_text("0::/\n" if version == 2 else "2:cpu,cpuacct,memory:/\n")
+    for name in ("cgroup.procs", "cgroup.subtree_control", "cgroup.controllers"):
+        (mount / name).write_text("cpu memory\n" if name.endswith("controllers") else "")
+        (mount / name).chmod(0o666)
+    if version == 2:  # as one that is handed to the user, but for what root has made in it
+        mount.chmod(0o1777)
+        (mount / "trialwatt" / "cgroup.subtree_control").write_text("")
+    said = said_by(ALICE, CHOOSE, open_folder / "runtime", proc)
+    assert "Choice(kind='soft'" in said
+    assert "control groups cannot be made here (Permission denied" in said
+    assert (mount / "trialwatt").is_dir()

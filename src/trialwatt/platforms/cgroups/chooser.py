@@ -6,11 +6,12 @@ import itertools
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from trialwatt.platforms.cgroups.base import EnforcementError, Group, Groups, Host
+from trialwatt.platforms.cgroups.base import EnforcementError, Group, Groups, Host, cause
 from trialwatt.platforms.cgroups.soft import SoftGroups
 from trialwatt.platforms.cgroups.systemd import SystemdGroups
 from trialwatt.platforms.cgroups.v1 import V1Groups
@@ -56,25 +57,39 @@ def choose(wanted: str, runtime: Path, host: Host | None = None) -> Choice:
 
 
 def probe(kind: str, runtime: Path, host: Host) -> None:
-    """Really make a group, run a process in it, compare the limits. Raises EnforcementError."""
+    """Really make a group, run a process in it, compare the limits. Raises EnforcementError,
+    whatever part of that this machine refuses."""
     run_id = f"probe-{os.getpid()}-{next(_numbers)}"
-    groups = KINDS[kind](run_id, host)
+    with _refusals():
+        groups = KINDS[kind](run_id, host)
     live = LiveRun.take(run_id, runtime)
     live.note(*groups.traces(), *groups.trace("probe"), {"probe": True})
     try:
-        group = groups.make("probe", PROBE_CPU, PROBE_MEMORY_MB)
-        try:
-            _run(group)
-            if kind != SoftGroups.kind:
-                _compare(group.limits())
-            _ = group.cpu_ns(), group.memory_bytes(), group.peak_bytes(), group.oom_kills()
-        except OSError as error:
-            raise EnforcementError(f"its files cannot be used: {error}") from error
-        finally:
-            group.remove()
+        with _refusals():
+            _try(groups)
     finally:
-        groups.remove()
+        with _refusals():
+            groups.remove()
         live.release()
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EnforcementError(f"its files cannot be used ({cause(error)})") from error
+
+
+def _try(groups: Groups) -> None:
+    group = groups.make("probe", PROBE_CPU, PROBE_MEMORY_MB)
+    try:
+        _run(group)
+        if groups.kind != SoftGroups.kind:
+            _compare(group.limits())
+        _ = group.cpu_ns(), group.memory_bytes(), group.peak_bytes(), group.oom_kills()
+    finally:
+        group.remove()
 
 
 def _run(group: Group) -> None:

@@ -12,11 +12,11 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from trialwatt.platforms.cgroups import tree
 from trialwatt.platforms.cgroups.base import EnforcementError, Group, Groups, Host, cause
-from trialwatt.platforms.processes import Stat, carriers, read_all, read_stat
+from trialwatt.platforms.processes import Stat, carriers, read_all, read_stat, signal_all
 
 WATCH_S = 0.1
 SEARCH_EVERY = 10
@@ -31,6 +31,12 @@ class Found(NamedTuple):
 
 
 NOTHING = Found({}, {})
+
+
+def _again(keys: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Stat]:
+    """Those of the processes (number, start) that live yet, read anew."""
+    read = {key: read_stat(key[0]) for key in keys}
+    return {key: stat for key, stat in read.items() if stat and stat.start == key[1]}
 
 
 class SoftGroups(Groups):
@@ -150,7 +156,7 @@ class SoftGroup(Group):
             self._peak = max(self._peak, resident)
             if resident > self._limit:
                 self._kills |= now.keys()
-                tree.signal_all([stat.pid for stat in now.values()], signal.SIGKILL)
+                signal_all(lambda: [stat.pid for stat in _again(now).values()], signal.SIGKILL)
             return resident
 
     def _read(self, found: Found) -> dict[tuple[int, int], Stat]:
@@ -162,8 +168,7 @@ class SoftGroup(Group):
             keys |= {(pid, everyone[pid].start) for pid in more}
             ours |= more
             more = {pid for pid, stat in everyone.items() if stat.parent in ours}
-        read = {key: read_stat(key[0]) for key in keys}
-        return {key: stat for key, stat in read.items() if stat and stat.start == key[1]}
+        return _again(keys)
 
     def pids(self) -> list[int]:
         self.look(self._groups.search())
@@ -171,7 +176,7 @@ class SoftGroup(Group):
             return [stat.pid for stat in self._living.values() if stat.state not in "ZX"]
 
     def kill(self) -> None:
-        tree.signal_all(self.pids(), signal.SIGKILL)
+        signal_all(self.pids, signal.SIGKILL)
 
     def cpu_ns(self) -> int:
         self.look()

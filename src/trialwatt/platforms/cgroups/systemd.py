@@ -10,7 +10,6 @@ import subprocess
 import time
 from pathlib import Path
 
-from trialwatt.platforms.cgroups import tree
 from trialwatt.platforms.cgroups.base import (
     PERIOD_US,
     EnforcementError,
@@ -21,6 +20,7 @@ from trialwatt.platforms.cgroups.base import (
 from trialwatt.platforms.cgroups.counters import Counters
 from trialwatt.platforms.cgroups.tree import v2_hierarchy, v2_path
 from trialwatt.platforms.cgroups.v2 import V2Group
+from trialwatt.platforms.processes import signal_all
 
 HOLDER = "trialwatt-holder"
 
@@ -131,7 +131,7 @@ class Scope(V2Group):
         return pid == self._main or words[3:4] != [HOLDER.encode()]
 
     def kill(self) -> None:
-        tree.signal_all(self.pids(), signal.SIGKILL)  # not the holder: the last reading is to come
+        signal_all(self.pids, signal.SIGKILL)  # not the holder: the last reading is to come
 
     def remove(self) -> None:
         if self._hold is None:

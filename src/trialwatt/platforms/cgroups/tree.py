@@ -8,12 +8,21 @@ import re
 import signal
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from trialwatt.platforms.cgroups.base import EnforcementError
+from trialwatt.platforms.processes import signal_all
 
 TOP = "trialwatt"
 """The folder that holds the groups of all runs: <where we may>/trialwatt/<run>/<component>."""
+
+_FILE_SYSTEMS = ("cgroup", "cgroup2")
+_STAYS = (
+    *(errno.EBUSY, errno.ENOTEMPTY, errno.ENOENT),  # another run has its groups there; it is gone
+    *(errno.EACCES, errno.EPERM, errno.EROFS),  # another user's
+)
+"""Why the folder of all runs is not removed with the last one of ours."""
 
 
 def is_gone(error: OSError) -> bool:
@@ -22,22 +31,14 @@ def is_gone(error: OSError) -> bool:
 
 
 def pids(group: Path) -> list[int]:
-    """Living processes of a group; none where it is gone."""
+    """Living processes of a group; none where it is gone. One that this container cannot see is
+    told as 0, which would mean ourselves."""
     try:
-        return [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
+        return [pid for pid in map(int, (group / "cgroup.procs").read_text().split()) if pid > 0]
     except OSError as error:
         if is_gone(error):
             return []
         raise
-
-
-def signal_all(processes: list[int], number: int) -> None:
-    """Send a signal to each; those that are gone already are no error."""
-    for pid in processes:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
 
 
 def make_run(base: Path, run_id: str, prepare=lambda folder: None) -> Path:
@@ -82,19 +83,38 @@ def remove(group: Path, patience_s: float = 3.0) -> None:
 def destroy(run: Path, patience_s: float = 5.0) -> None:
     """Kill every process of a run's groups and remove them, and `trialwatt` if it is empty."""
     deadline = time.monotonic() + patience_s
-    if run.is_dir():
+    if os.path.isdir(run):  # noqa: PTH112 - one in a folder that is closed to us is none of ours
         folders = [Path(folder) for folder, _, _ in os.walk(run, topdown=False)]
-        while any(left := [pids(folder) for folder in folders]) and time.monotonic() < deadline:
-            for processes in left:
-                signal_all(processes, signal.SIGKILL)
+        while any(map(pids, folders)) and time.monotonic() < deadline:
+            for folder in folders:
+                signal_all(partial(pids, folder), signal.SIGKILL)
             time.sleep(0.01)
         for folder in folders:
             remove(folder)
     try:
         run.parent.rmdir()
-    except OSError as error:  # another run has its groups there, or it is gone already
-        if error.errno not in (errno.EBUSY, errno.ENOTEMPTY, errno.ENOENT):
+    except OSError as error:
+        if error.errno not in _STAYS:
             raise
+
+
+def is_made_by(uid: int, folder: Path, proc: Path) -> bool:
+    """Whether that user has made this very folder (no link leads there) as a control group."""
+    try:
+        if Path(os.path.realpath(folder, strict=True)) != folder:
+            return False
+        found = folder.lstat()
+    except OSError:
+        return False
+    device = f"{os.major(found.st_dev)}:{os.minor(found.st_dev)}"
+    return found.st_uid == uid and device in _devices(proc)
+
+
+def _devices(proc: Path) -> set[str]:
+    """The device numbers of the mounted control group file systems."""
+    lines = (proc / "self" / "mountinfo").read_text().splitlines()
+    halves = (line.partition(" - ") for line in lines)
+    return {left.split()[2] for left, _, right in halves if right.split()[0] in _FILE_SYSTEMS}
 
 
 def write(path: Path, value: int | str) -> None:

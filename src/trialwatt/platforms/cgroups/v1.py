@@ -16,6 +16,7 @@ from trialwatt.platforms.cgroups.base import (
 )
 from trialwatt.platforms.cgroups.counters import CountedGroup, Counters
 from trialwatt.platforms.cgroups.tree import v1_hierarchies
+from trialwatt.platforms.processes import signal_all
 
 NEEDED = ("cpu", "cpuacct", "memory")
 
@@ -99,7 +100,7 @@ class V1Group(CountedGroup):
                 tree.write(self._folders["pids"] / "pids.max", 0)
         except FileNotFoundError:
             return
-        tree.signal_all(self.pids(), signal.SIGKILL)
+        signal_all(self.pids, signal.SIGKILL)
 
     def remove(self) -> None:
         self.counters.close()

@@ -17,6 +17,7 @@ from trialwatt.platforms.cgroups.base import (
 )
 from trialwatt.platforms.cgroups.counters import CountedGroup, Counters
 from trialwatt.platforms.cgroups.tree import Hierarchy, v2_hierarchy
+from trialwatt.platforms.processes import signal_all
 
 CONTROLLERS = ("cpu", "memory")
 
@@ -136,7 +137,7 @@ class V2Group(CountedGroup):
         except OSError as error:  # before Linux 5.14, or the group is gone
             if not tree.is_gone(error):
                 raise
-            tree.signal_all(self.pids(), signal.SIGKILL)
+            signal_all(self.pids, signal.SIGKILL)
 
     def remove(self) -> None:
         self.counters.close()

@@ -1,0 +1,46 @@
+"""Processes of other users of this machine, which only root can make."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+ALICE, BOB = 54321, 54322
+
+needs_users = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be other users")
+
+BECOME = """
+import os, sys
+import trialwatt.lifecycle.execute, trialwatt.lifecycle.reap  # while the interpreter can be read
+import trialwatt.suts.ray_node, trialwatt.suts.optuna, encodings.idna
+os.setgroups([])
+os.setgid(int(sys.argv[1]))
+os.setuid(int(sys.argv[1]))
+os.umask(0o077)
+os.environ["HOME"] = "/nonexistent"
+"""
+
+
+def process_of(
+    user: int, source: str, *arguments: object, through: tuple[str, ...] = (), **environment: str
+) -> subprocess.Popen:
+    """A Python process of that user that runs `source`, with os and sys at hand, and everything
+    of ours imported. Its arguments are sys.argv[2:]. through: a command that root starts it by."""
+    return subprocess.Popen(
+        [*through, sys.executable, "-c", BECOME + source, str(user), *map(str, arguments)],
+        env=os.environ | environment,
+        cwd="/",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def said_by(user: int, source: str, *arguments: object, **keys) -> str:
+    """What such a process prints. It must end without an error."""
+    process = process_of(user, source, *arguments, **keys)
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    return out + error
