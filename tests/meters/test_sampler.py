@@ -15,6 +15,7 @@ import pytest
 from trialwatt.config.models import Testbed
 from trialwatt.meters.base import Domain, Meter, MeterError
 from trialwatt.meters.coefficients import PowerParameters
+from trialwatt.meters.machine import Machine
 from trialwatt.meters.model import PowerModel
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Usage
@@ -113,6 +114,29 @@ def test_modelled_watts_follow_from_the_machine_rows(tmp_path):
         assert float(watts["cpu"]) == pytest.approx(cores + 3 * busy / elapsed, abs=1e-5)
     assert max(float(row["cpu"]) for row in power) > cores + 1
     assert len({row["memory"] for row in power}) == 1
+
+
+class BeganAgain(Machine):
+    """Its CPU counter falls to 0 at the fourth time that it is read, and goes on."""
+
+    def __init__(self):
+        super().__init__()
+        self.read, self.first = 0, super().busy_ns() + 10**13
+
+    def busy_ns(self):
+        self.read += 1
+        level = self.first if self.read <= 3 else 0
+        return level + self.read * 10**6
+
+
+def test_nothing_is_modelled_where_the_counter_of_the_machine_began_again(tmp_path):
+    model = PowerModel.open(Testbed(), POWER)
+    with Sampler({"model": model}, tmp_path, 0.001, BeganAgain) as sampler:
+        for _ in range(3):
+            sampler.tick()
+    watts = [row["cpu"] for row in rows(tmp_path, "power-model")]
+    assert [not cell for cell in watts] == [False, False, True, False, False]
+    assert sampler.errors == ["meter model: no reading of cpu"]
 
 
 def test_samples_come_at_the_rate_and_at_ticks(tmp_path):
