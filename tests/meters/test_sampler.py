@@ -116,22 +116,22 @@ def test_modelled_watts_follow_from_the_machine_rows(tmp_path):
     assert len({row["memory"] for row in power}) == 1
 
 
-class BeganAgain(Machine):
-    """Its CPU counter falls to 0 at the fourth time that it is read, and goes on."""
+class Leaping(Machine):
+    """Its CPU counter leaps at the fourth time that it is read, and goes on from there."""
 
-    def __init__(self):
+    def __init__(self, level: int):
         super().__init__()
-        self.read, self.first = 0, super().busy_ns() + 10**13
+        self.read, self.level = 0, level
 
     def busy_ns(self):
         self.read += 1
-        level = self.first if self.read <= 3 else 0
-        return level + self.read * 10**6
+        return (10**13 if self.read <= 3 else self.level) + self.read * 10**6
 
 
-def test_nothing_is_modelled_where_the_counter_of_the_machine_began_again(tmp_path):
+@pytest.mark.parametrize("level", [0, 10**15])
+def test_nothing_is_modelled_where_the_counter_of_the_machine_leaps(tmp_path, level):
     model = PowerModel.open(Testbed(), POWER)
-    with Sampler({"model": model}, tmp_path, 0.001, BeganAgain) as sampler:
+    with Sampler({"model": model}, tmp_path, 0.001, lambda: Leaping(level)) as sampler:
         for _ in range(3):
             sampler.tick()
     watts = [row["cpu"] for row in rows(tmp_path, "power-model")]

@@ -7,6 +7,7 @@ multiplied, restarted or misread, not for what is rare.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,14 @@ COLLECTED_UPDATE_S = 60.0
 """The same of counters that an exporter reads at a pace of its own."""
 TICKS_NS = 100e6
 """Per core: CPU time is counted in ticks of 10 ms, and some of them late."""
+LATE_NS = 1e9
+"""So long after the stamp of a sample a busy machine may let its counter be read."""
+
+
+def can_be_used(used_ns: Any, elapsed_ns: Any, cores: float) -> Any:
+    """Whether a machine can have used so much CPU time meanwhile; no: its counter began again, or
+    jumped. Of numbers, or of arrays alike."""
+    return (used_ns >= -cores * TICKS_NS) & (used_ns <= cores * (elapsed_ns + LATE_NS))
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ def bound_of(kind: type[Meter] | None, resource: str, max_w: float | None = None
     max_w: the limit that the hardware names (`max_w` of its domain).
     """
     parts = kind is not None and kind.single_parts
-    most_w = MOST_W[resource] if parts else MOST_OF_A_MACHINE_W
+    most_w = MOST_W.get(resource, MOST_OF_A_MACHINE_W) if parts else MOST_OF_A_MACHINE_W
     update_s = UPDATE_S if kind is not None and kind.sampled else COLLECTED_UPDATE_S
     limit_w = None if max_w is None else min(OVER_LIMIT * max_w, most_w)
     return Bound(most_w, update_s, limit_w)

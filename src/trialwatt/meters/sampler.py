@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trialwatt.clock import Stamp, now
 from trialwatt.meters.base import MachineLoad, Meter, MeterError
-from trialwatt.meters.bounds import TICKS_NS
+from trialwatt.meters.bounds import can_be_used
 from trialwatt.meters.machine import Machine
 from trialwatt.meters.sample_files import (
     DEVICES,
@@ -182,10 +182,10 @@ class Sampler:
         return stamp
 
     def _load(self, busy_ns: int, elapsed_ns: int) -> MachineLoad:
-        """Not known where the machine's counter began again, and nor is what follows."""
+        """Not known where the machine's counter cannot be right; nor is what is modelled by it."""
         load = self._machine.load(busy_ns, elapsed_ns)
-        fell = busy_ns < -load.cores * TICKS_NS
-        return replace(load, busy_cores=math.nan) if fell else load
+        known = can_be_used(busy_ns, elapsed_ns, load.cores)
+        return load if known else replace(load, busy_cores=math.nan)
 
     def _power_fields(self, name: str, load) -> str:
         meter = self._meters[name]

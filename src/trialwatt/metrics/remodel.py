@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from trialwatt.meters.bounds import TICKS_NS
+from trialwatt.meters.bounds import can_be_used
 from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.model import PowerModel, machine_watts
 from trialwatt.records.reader import RunRecords
@@ -38,8 +38,9 @@ def remodelled(records: RunRecords, power: PowerParameters) -> RunRecords:
         return records
     cpu_ns = np.interp(times, machine.times_ns[seen], machine.cpu_ns[seen])
     used_ns = np.diff(cpu_ns, prepend=cpu_ns[:1])
-    used_ns[used_ns < -cores * TICKS_NS] = np.nan  # as the sampler: its counter began again
-    busy = used_ns / np.maximum(np.diff(times, prepend=times[0] - 1), 1)
+    elapsed_ns = np.maximum(np.diff(times, prepend=times[0] - 1), 1)
+    used_ns[~can_be_used(used_ns, elapsed_ns, cores)] = np.nan  # as the sampler does
+    busy = used_ns / elapsed_ns
     watts = machine_watts(power, cores, busy, memory_gb)
     idle = PowerModel(power).idle_watts(cores, memory_gb)
 
