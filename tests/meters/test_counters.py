@@ -28,17 +28,19 @@ def readings(watts, seconds, start: int, wraps_at: int | None):
 
 @st.composite
 def runs(draw):
-    """Watts that a package can draw, and the seconds between readings at 5 Hz, ticks among them."""
-    count = draw(st.integers(3, 40))
-    watts = draw(st.lists(st.floats(1, 500), min_size=count, max_size=count))
+    """Watts that a package can draw, at most twice as many as before, and the seconds between
+    readings at 5 Hz, ticks among them."""
+    count, least_w = draw(st.integers(3, 40)), draw(st.floats(1, 250))
+    watts = draw(st.lists(st.floats(least_w, 2 * least_w), min_size=count, max_size=count))
     seconds = draw(st.lists(st.floats(0.01, 0.2), min_size=count, max_size=count))
     return watts, np.array(seconds)
 
 
-@given(runs(), st.sampled_from([AMD, INTEL]), st.integers(0, INTEL))
-def test_what_hardware_drew_comes_back_through_wraps(run, wraps_at, start):
+@given(runs(), st.sampled_from([AMD, INTEL]), st.integers(0, 4 * 10**9))
+def test_what_hardware_drew_comes_back_through_wraps(run, wraps_at, left):
+    """Which come within the run, or after it."""
     watts, seconds = run
-    true, raw = readings(watts, seconds, start % wraps_at, wraps_at)
+    true, raw = readings(watts, seconds, wraps_at - left, wraps_at)
     found = rises(seconds, raw, wraps_at, PACKAGE)
     np.testing.assert_allclose(found.uj, true, atol=1)
     assert not (found.restarted | found.too_fast | found.rewrapped).any()
@@ -73,13 +75,24 @@ def test_a_counter_that_begins_again_is_not_known_there(wraps_at, before):
 
 
 @pytest.mark.parametrize(("joules", "is_known"), [(6.8e3, True), (40e3, False)])
-def test_in_a_hole_a_wrap_is_believed_at_the_usual_power_only(joules, is_known):
+def test_in_a_hole_a_wrap_is_believed_at_the_power_that_was_seen_only(joules, is_known):
     """400 W for 100 s can be, but hardly of a package that draws 68 W: it began again."""
     seconds = np.array([1.0, 1, 1, 100, 1, 1])
     true, raw = readings([68, 68, 68, joules / 100, 68, 68], seconds, AMD - 6 * 10**9, AMD)
     found = rises(seconds, raw, AMD, PACKAGE)
     assert found.restarted.tolist() == [False] * 3 + [not is_known] + [False] * 2
     assert np.nansum(found.uj) == true.sum() - (0 if is_known else true[3])
+
+
+@given(st.floats(5, 400), st.floats(0.05, 1), st.integers(100, 600))
+def test_near_the_end_of_the_range_too_a_new_start_is_no_wrap(watts, pause_s, joules):
+    """The counter began again when it had so much left, more than it was seen to draw twice over:
+    some of that the bound alone would take for a wrap."""
+    raw = INTEL - joules * 1e6 + watts * pause_s * 1e6 * np.arange(-5.0, 1)
+    raw = np.concatenate([raw, watts * pause_s * 1e6 * np.arange(5.0)])
+    found = rises(np.full(10, pause_s), raw, INTEL, PACKAGE)
+    assert found.restarted[5] or joules <= 2 * watts * (pause_s + UPDATE_S)
+    assert np.nansum(found.uj) <= 2 * watts * (pause_s + UPDATE_S) * 1e6 + watts * pause_s * 9e6 + 1
 
 
 @pytest.mark.parametrize(("pause_s", "is_known"), [(400, True), (600, False), (3000, False)])

@@ -12,7 +12,7 @@ HOLE = 2.0
 """An interval longer than this many usual ones is a hole between readings."""
 SAFE_SHARE = 0.5
 """A hole in which a counter, at its usual power, would use up more of its range than this may hide
-a wrap. In a hole a wrap is believed up to the greatest power that was seen ÷ this."""
+a wrap. A wrap is believed up to the greatest power that was seen ÷ this."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def rises(seconds: np.ndarray, values: np.ndarray, wraps_at: float | None, bound
     if believed_w == bound.limit_w:  # the most that can be drawn is known, at any pace
         rewrapped = believed_w * seconds * 1e6 > (wraps_at or np.inf)
     else:  # readings at the usual pace are close enough together
-        beyond |= fell & hole & (grown * 1e-6 > seen_w / SAFE_SHARE * seconds)
+        beyond |= fell & (grown > bound.allowed_uj(seen_w / SAFE_SHARE, seconds))
         rewrapped = hole & (usual_w * seconds * 1e6 > SAFE_SHARE * (wraps_at or np.inf))
     rewrapped &= ~beyond
     uj = np.where(beyond | rewrapped, np.nan, grown)
