@@ -17,6 +17,7 @@ from pyRAPL import Sensor
 from trialwatt.config.models import Testbed
 from trialwatt.meters import rapl, rapl_sensors
 from trialwatt.meters.base import MachineLoad, MeterError
+from trialwatt.meters.choose import headline_domains
 
 TESTBED = Testbed()
 LOAD = MachineLoad(cores=2, busy_cores=0.5, memory_gb=8)
@@ -116,27 +117,93 @@ def test_packages_and_dram_are_read_by_pyrapl_itself(fs):
     meter.close()
 
 
+def dies(fs, apart_uj: int, sockets_: int = 2) -> None:
+    """Two dies of each socket, with DRAM, whose counters stand so far apart."""
+    sockets(fs, sockets_)
+    for number in range(2 * sockets_):
+        socket, die = divmod(number, 2)
+        zone(fs, f"{number}", f"package-{socket}-die-{die}", 10**9 * socket + apart_uj * die + 1)
+        zone(fs, f"{number}:0", "dram", 10**8 * (socket + 1) + apart_uj * die)
+
+
 def test_dies_of_a_package_are_separate_domains(fs):
-    sockets(fs, 2)
-    number = 0
-    for socket in (0, 1):
-        for die in (0, 1):
-            zone(fs, f"{number}", f"package-{socket}-die-{die}", 10 * socket + die + 1)
-            zone(fs, f"{number}:0", "dram", 100 + 10 * socket + die)
-            number += 1
+    dies(fs, apart_uj=2 * 10**7)
     domains, readings = read_all()
     assert readings == {
         "package-0-die-0": 1,
-        "package-0-die-1": 2,
-        "package-1-die-0": 11,
-        "package-1-die-1": 12,
-        "dram-0-die-0": 100,
-        "dram-0-die-1": 101,
-        "dram-1-die-0": 110,
-        "dram-1-die-1": 111,
+        "package-0-die-1": 20_000_001,
+        "package-1-die-0": 1_000_000_001,
+        "package-1-die-1": 1_020_000_001,
+        "dram-0-die-0": 100_000_000,
+        "dram-0-die-1": 120_000_000,
+        "dram-1-die-0": 200_000_000,
+        "dram-1-die-1": 220_000_000,
     }
     assert all(d.counts for d in domains.values())
     assert rapl.Rapl.probe(TESTBED).reason == ""
+
+
+def moving(monkeypatch, watts) -> None:
+    """watts: of a zone's folder name."""
+
+    def sleep(seconds):
+        for file in Path(ROOT).rglob("energy_uj"):
+            grown = watts(file.parent.name) * seconds * 1e6
+            file.write_text(f"{int((int(file.read_text()) + grown) % RANGE)}\n")
+
+    monkeypatch.setattr(rapl.time, "sleep", sleep)
+
+
+@pytest.mark.parametrize("apart_uj", [0, 60_000])
+def test_dies_that_show_the_counter_of_their_socket_are_counted_once(fs, monkeypatch, apart_uj):
+    """One reads 68 W a ms after the other."""
+    moving(monkeypatch, lambda zone: 68)
+    dies(fs, apart_uj)
+    meter = rapl.Rapl.open(TESTBED)
+    counted = headline_domains({"rapl": meter.domains}, accelerators=False)
+    assert counted == {
+        "rapl": ["package-0-die-0", "package-1-die-0", "dram-0-die-0", "dram-1-die-0"]
+    }
+    assert "package-0-die-1" in meter.read(LOAD)  # recorded, for whoever wants to check
+    meter.close()
+    reason = rapl.Rapl.probe(TESTBED).reason
+    assert "package-1-die-1 shows the counter of package-1-die-0: counted once" in reason
+    assert reason.count("counted once") == 4
+
+
+def test_dies_that_stand_near_each_other_and_draw_their_own_are_both_counted(fs, monkeypatch):
+    moving(monkeypatch, lambda zone: 40 if zone.split(":")[1] == "0" else 28)
+    dies(fs, apart_uj=0, sockets_=1)
+    domains, _ = read_all()
+    assert all(domain.counts for domain in domains.values())
+
+
+def test_a_mirror_is_seen_through_a_wrap(fs, monkeypatch):
+    moving(monkeypatch, lambda zone: 68)
+    sockets(fs, 1)
+    for die in (0, 1):
+        zone(fs, f"{die}", f"package-0-die-{die}", RANGE - 20_000_000)
+    assert [d.counts for d in read_all()[0].values()] == [True, False]
+
+
+def test_the_highest_limit_that_the_kernel_lists_is_the_zones(fs):
+    sockets(fs, 2)
+    zone(fs, "0", "package-0", 5)
+    zone(fs, "1", "package-1", 5)
+    for name, text in {
+        "constraint_0_name": "long_term",
+        "constraint_0_max_power_uw": "65000000",
+        "constraint_0_power_limit_uw": "35000000",
+        "constraint_0_time_window_us": "27983872000",
+        "constraint_1_max_power_uw": "0",
+        "constraint_1_power_limit_uw": "90000000",
+        "constraint_2_max_power_uw": "no data",
+    }.items():
+        fs.create_file(f"{ROOT}/intel-rapl:0/{name}", contents=f"{text}\n")
+    domains, _ = read_all()
+    assert (domains["package-0"].max_w, domains["package-1"].max_w) == (90, None)
+    assert domains["package-0"].facts()["max_w"] == 90
+    assert "max_w" not in domains["package-1"].facts()
 
 
 def test_psys_is_listed_and_never_added(fs):

@@ -15,6 +15,7 @@ import pytest
 from trialwatt.config.models import Testbed
 from trialwatt.meters.base import Domain, Meter, MeterError
 from trialwatt.meters.coefficients import PowerParameters
+from trialwatt.meters.machine import Machine
 from trialwatt.meters.model import PowerModel
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Usage
@@ -113,6 +114,29 @@ def test_modelled_watts_follow_from_the_machine_rows(tmp_path):
         assert float(watts["cpu"]) == pytest.approx(cores + 3 * busy / elapsed, abs=1e-5)
     assert max(float(row["cpu"]) for row in power) > cores + 1
     assert len({row["memory"] for row in power}) == 1
+
+
+class Leaping(Machine):
+    """Its CPU counter leaps at the fourth time that it is read, and goes on from there."""
+
+    def __init__(self, level: int):
+        super().__init__()
+        self.read, self.level = 0, level
+
+    def busy_ns(self):
+        self.read += 1
+        return (10**13 if self.read <= 3 else self.level) + self.read * 10**6
+
+
+@pytest.mark.parametrize("level", [0, 10**15])
+def test_nothing_is_modelled_where_the_counter_of_the_machine_leaps(tmp_path, level):
+    model = PowerModel.open(Testbed(), POWER)
+    with Sampler({"model": model}, tmp_path, 0.001, lambda: Leaping(level)) as sampler:
+        for _ in range(3):
+            sampler.tick()
+    watts = [row["cpu"] for row in rows(tmp_path, "power-model")]
+    assert [not cell for cell in watts] == [False, False, True, False, False]
+    assert sampler.errors == ["meter model: no reading of cpu"]
 
 
 def test_samples_come_at_the_rate_and_at_ticks(tmp_path):

@@ -107,6 +107,29 @@ def test_idle_of_a_counter_is_measured_through_its_wraps(monkeypatch):
     assert (idle["seconds"], idle["hz"]) == (0.6, 50)
 
 
+class Restarting(Socket):
+    """Begins again at 0 after a second."""
+
+    def read(self, load):
+        at_s = self.clock.monotonic() - 7.0
+        return {"package-0": int((200e3 if at_s < 1 else -WATTS) * 1e6 + at_s * WATTS * 1e6)}
+
+    @property
+    def domains(self):
+        return (Domain("package-0", "cpu", "uj", "counter", 262_143_328_850),)
+
+
+def test_a_counter_that_begins_again_leaves_its_interval_out_of_the_idle_power(monkeypatch):
+    socket = Restarting()
+    socket.clock = PatientClock()
+    for module in (testbed_facts, sampler):
+        monkeypatch.setattr(module, "time", socket.clock)
+    found = measure_idle({"socket": socket}, seconds=2, hz=5)["meters"]["socket"]
+    package = found["domains"]["package-0"]
+    assert package["watts_q1"] == package["watts_q3"] == pytest.approx(WATTS, rel=1e-3)
+    assert package["intervals"] == socket.clock.sleeps - 1
+
+
 def test_a_domain_that_cannot_be_read_has_no_watts_and_is_named():
     socket = measure_idle({"socket": Socket()}, 0.1, 50)["meters"]["socket"]
     assert socket["domains"]["dram-0"] == {"watts": None}

@@ -2,84 +2,144 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
-import io
 import itertools
 import math
-from collections import Counter
+import statistics
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
+import numpy as np
+
+from trialwatt.config.csv_lines import Row, read_table
 from trialwatt.errors import TrialwattError
-from trialwatt.plainfile import read_plain
 from trialwatt.printable import shown
 
-_MOST_BYTES = 64 << 20
 _FIRST_YEAR, _LAST_YEAR = 1971, 2199  # in ns, numbers of 64 bits
-_FEW = 5
-_EVEN = 0.8
-"""A series is even where so many of its rows are equally far apart; from a few of them on."""
+_LETTERS = 200
+
+ONE_STEP = 1.1
+"""Rows that are up to so many steps apart follow each other: clocks of loggers drift."""
+_OFTEN = 0.1
+"""Of the spacings between rows, at least so many are one step."""
+
+LEAST_G, MOST_G = 2.0, 3000.0
+"""No grid is below the one all the time, or ever above the other: hydropower has 4 to 24 g/kWh,
+lignite 1,000 to 1,300. A grid in kg/kWh is below the one, in mg/kWh far above the other."""
+_USUAL_G = 100.0
+"""Where a grid is above this most of the time, a single value below LEAST_G is in other units."""
+CHECKED = "g_per_kwh is checked"
+"""The comment by which a user says that such values are meant."""
 
 
-def read_series(path: Path) -> tuple[list[int], list[float]]:
-    """Starts (UTC, ns) and intensities (gCO2eq/kWh), two rows at least, in order of time.
+class Series(NamedTuple):
+    """Starts (UTC, ns), intensities (gCO2eq/kWh), and the line of each row; in order of time."""
+
+    utc_ns: list[int]
+    g_per_kwh: list[float]
+    lines: list[int]
+
+
+def read_series(path: Path) -> Series:
+    """Two rows at least.
 
     utc_start is ISO 8601; a time without an offset is taken as UTC. Raises TrialwattError where
-    the file cannot be read, or rows are missing, out of order, doubled or no numbers; an even
-    series may have no hole.
+    the file cannot be read, or rows are out of order, doubled, no numbers, or of another unit.
     """
     path = Path(path)
-    try:
-        text = read_plain(path, _MOST_BYTES).decode("utf-8-sig")
-        rows = csv.DictReader(io.StringIO(text, newline=""))
-        if not {"utc_start", "g_per_kwh"} <= set(rows.fieldnames or ()):
-            raise TrialwattError(f"{path}: must have the columns utc_start and g_per_kwh")
-        found = [_row(path, number, row) for number, row in enumerate(rows, start=2)]
-    except FileNotFoundError as error:
-        raise TrialwattError(f"{path}: there is no such file") from error
-    except OSError as error:
-        raise TrialwattError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TrialwattError(f"{path}: no CSV file: {error}") from error
+    table = read_table(path, ("utc_start", "g_per_kwh"))
+    found = [(_moment(path, row), _intensity(path, row), row.line) for row in table.rows]
     if len(found) < 2:
         raise TrialwattError(
             f"{path}: needs two rows at least; the last holds as long as its neighbour"
         )
-    times, values = (list(column) for column in zip(*found, strict=True))
-    for number, (before, after) in enumerate(itertools.pairwise(times), start=3):
+    series = Series(*(list(column) for column in zip(*found, strict=True)))
+    _refuse_two_clocks(path, table.rows)
+    for (before, _, earlier), (after, _, line) in itertools.pairwise(found):
         if after <= before:
-            raise TrialwattError(f"{path}: line {number}: utc_start must rise from row to row")
-    _refuse_holes(path, times)
-    return times, values
-
-
-def _refuse_holes(path: Path, times: list[int]) -> None:
-    """A row that is missing from an even series would be covered by an older value, unseen."""
-    spacings = [after - before for before, after in itertools.pairwise(times)]
-    usual, count = Counter(spacings).most_common(1)[0]
-    if len(spacings) < _FEW or count < _EVEN * len(spacings):
-        return  # an uneven series: a value holds until the next one
-    for number, spacing in enumerate(spacings, start=3):
-        if spacing > usual:
+            same = "the same moment as" if after == before else "before that of"
             raise TrialwattError(
-                f"{path}: line {number}: {spacing / 1e9:g} s after the row before it, where the "
-                f"others are {usual / 1e9:g} s apart; add the missing rows"
+                f"{path}: line {line}: utc_start must rise from row to row (it is {same} line "
+                f"{earlier})"
             )
+    if CHECKED not in table.comments:
+        _refuse_other_units(path, series)
+    return series
 
 
-def _row(path: Path, number: int, row: dict[str, Any]) -> tuple[int, float]:
+def base_step_ns(utc_ns: np.ndarray) -> int:
+    """The step of a series (docs/methodology, rule 9): the shortest spacing between two rows that,
+    with those up to a tenth longer, is at least a tenth of all spacings. utc_ns: (n,), n > 1."""
+    spacings = np.sort(np.diff(utc_ns))
+    alike = np.searchsorted(spacings, spacings * ONE_STEP, side="right") - np.arange(len(spacings))
+    return int(spacings[np.argmax(alike >= _OFTEN * len(spacings))])
+
+
+def ends_ns(utc_ns: np.ndarray) -> np.ndarray:
+    """Until when each value holds (n,): the next row, but for one step of the series at most."""
+    step = base_step_ns(utc_ns)
+    following = np.append(utc_ns[1:], utc_ns[-1] + step)
+    return np.where(following - utc_ns <= ONE_STEP * step, following, utc_ns + step)
+
+
+def _moment(path: Path, row: Row) -> int:
     try:
-        moment = datetime.datetime.fromisoformat(row["utc_start"])
-        value = float(row["g_per_kwh"])
-    except (TypeError, ValueError) as error:
-        raise TrialwattError(f"{path}: line {number}: {shown(error, 200)}") from error
+        moment = datetime.datetime.fromisoformat(row.cells["utc_start"])
+    except ValueError as error:
+        raise TrialwattError(
+            f"{path}: line {row.line}: {shown(error, _LETTERS)}; utc_start is a time such as "
+            "2026-01-31T12:00Z"
+        ) from error
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise TrialwattError(
-            f"{path}: line {number}: utc_start must be in a year from {_FIRST_YEAR} to {_LAST_YEAR}"
+            f"{path}: line {row.line}: utc_start must be in a year from {_FIRST_YEAR} to "
+            f"{_LAST_YEAR}"
         )
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.UTC)
+    return round(moment.timestamp()) * 1_000_000_000
+
+
+def _intensity(path: Path, row: Row) -> float:
+    text = row.cells["g_per_kwh"]
+    if not text:
+        raise TrialwattError(
+            f"{path}: line {row.line}: g_per_kwh is empty; leave the row out where it is not known"
+        )
+    try:
+        value = float("_" if "_" in text else text)
+    except ValueError as error:
+        raise TrialwattError(
+            f"{path}: line {row.line}: could not convert {shown(text, _LETTERS)} to a number"
+        ) from error
     if not math.isfinite(value) or value < 0:
-        raise TrialwattError(f"{path}: line {number}: g_per_kwh must be at least 0")
-    return round(moment.timestamp()) * 1_000_000_000, value
+        raise TrialwattError(f"{path}: line {row.line}: g_per_kwh must be at least 0")
+    return value
+
+
+def _refuse_two_clocks(path: Path, rows: list[Row]) -> None:
+    """Times without an offset beside times of a zone: nobody can know that the first are UTC."""
+    moments = [(row, datetime.datetime.fromisoformat(row.cells["utc_start"])) for row in rows]
+    plain = [row for row, moment in moments if moment.tzinfo is None]
+    if plain and any(moment.utcoffset() for _, moment in moments):
+        raise TrialwattError(
+            f"{path}: line {plain[0].line}: utc_start has no offset from UTC, but that of other "
+            "rows has; write one in each row"
+        )
+
+
+def _refuse_other_units(path: Path, series: Series) -> None:
+    values = series.g_per_kwh
+    low = max(values) < LEAST_G or statistics.median(values) >= _USUAL_G
+    odd = [
+        (line, value, "mg/kWh, or g/MWh" if value > MOST_G else "kg/kWh, or t/MWh")
+        for value, line in zip(values, series.lines, strict=True)
+        if value > MOST_G or (low and 0 < value < LEAST_G)
+    ]
+    if odd:
+        line, value, unit = odd[0]
+        more = f" (and {len(odd) - 1} more lines)" if len(odd) > 1 else ""
+        raise TrialwattError(
+            f"{path}: line {line}: {value:g} g/kWh is the intensity of no grid; is it in {unit}?"
+            f"{more} Convert it to g/kWh; if it is right, add the line: # {CHECKED}"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -30,6 +30,7 @@ class Domain:
     resource: which reservation its static power follows ("cpu", "memory" or "accelerator").
     unit: "uj" (a counter of microjoules, wrapping at `wraps_at`) or "w" (watts).
     counts: False for what must not be added to the others (psys holds the packages).
+    max_w: the limit that the hardware names, a mean over seconds; None where it names none.
     """
 
     name: str
@@ -38,6 +39,12 @@ class Domain:
     method: Method
     wraps_at: int | None = None
     counts: bool = True
+    max_w: float | None = None
+
+    def facts(self) -> dict[str, str | float | bool | None]:
+        """For the manifest; a limit only where there is one."""
+        unknown = {"max_w"} if self.max_w is None else set()
+        return {key: value for key, value in asdict(self).items() if key not in unknown}
 
 
 @dataclass(frozen=True)
@@ -102,12 +109,14 @@ class Meter(ABC):
     when the run is over; settle_s is how long after a moment its reading of that moment can be
     had. `methods` says how its readings can have come about, by the unit of the domain: it is a
     matter of the kind of meter, so that it need not be believed from a record. `packages` names
-    what it reads with (PyPI names), for their versions in the manifest.
+    what it reads with (PyPI names), for their versions in the manifest. single_parts: each of its
+    domains is one processor package, the memory beside it or one accelerator, never more.
     """
 
     name: str
     methods: Mapping[str, tuple[Method, ...]] = MappingProxyType({})
     packages: tuple[str, ...] = ()
+    single_parts: bool = False
     sampled: bool = True
     settle_s: float = 0.0
 

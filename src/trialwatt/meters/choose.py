@@ -6,7 +6,7 @@ import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple
@@ -89,7 +89,7 @@ class Chosen:
             name: {
                 "available": probe.available,
                 "reason": probe.reason,
-                "domains": [asdict(d) for d in (meter.domains if meter else probe.domains)],
+                "domains": [d.facts() for d in (meter.domains if meter else probe.domains)],
                 "parameters": meter.parameters if meter else {},
             }
             for name, probe in self.probes.items()

@@ -1,17 +1,67 @@
-"""Energy counters read back: differences that survive wraps and missing readings."""
+"""Counters read back: what they have grown by, where that can be known."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from trialwatt.meters.bounds import Bound
 
-def increments(values, wraps_at: int | None) -> np.ndarray:
-    """What a counter has grown between neighbouring readings, in its own unit.
+HOLE = 2.0
+"""An interval longer than this many usual ones is a hole between readings."""
+SAFE_SHARE = 0.5
+"""A hole in which a counter, at its usual power, would use up more of its range than this may hide
+a wrap. A wrap is believed up to the greatest power that was seen ÷ this."""
+
+
+@dataclass(frozen=True)
+class Rises:
+    """What an energy counter has grown by between n neighbouring readings; all arrays (n−1,).
+
+    uj: NaN where it is not known, for one of the reasons that the masks give. restarted: it fell,
+    and no wrap explains that. too_fast: it rose by more than `believed_w`, the most that is
+    believed of it. rewrapped: it may have wrapped once more than can be seen.
+    """
+
+    uj: np.ndarray
+    restarted: np.ndarray
+    too_fast: np.ndarray
+    rewrapped: np.ndarray
+    believed_w: float
+
+
+def rises(seconds: np.ndarray, values: np.ndarray, wraps_at: float | None, bound: Bound) -> Rises:
+    """By the rule of docs/methodology, rule 4.
+
+    seconds: (n−1,) between the n readings; values: microjoules, none missing.
+    """
+    grown, fell = increments(values, wraps_at), np.diff(values) < 0
+    possible = (seconds > 0) & (grown <= bound.allowed_uj(bound.most_w, seconds))
+    hole = seconds > HOLE * np.median(seconds) if len(seconds) else np.zeros(0, bool)
+    watts = grown[possible] * 1e-6 / seconds[possible]
+    usual_w = float(np.median(watts)) if len(watts) else 0.0
+    seen_w = float(np.max(watts[~(fell | hole)[possible]], initial=usual_w))
+    believed_w = bound.believed_w(usual_w)
+    beyond = ~(grown <= bound.allowed_uj(believed_w, seconds))  # NaN too
+    rewrapped = np.zeros(len(grown), bool)
+    if believed_w == bound.limit_w:  # the most that can be drawn is known, at any pace
+        rewrapped = believed_w * seconds * 1e6 > (wraps_at or np.inf)
+    else:  # readings at the usual pace are close enough together
+        beyond |= fell & (grown > bound.allowed_uj(seen_w / SAFE_SHARE, seconds))
+        rewrapped = hole & (usual_w * seconds * 1e6 > SAFE_SHARE * (wraps_at or np.inf))
+    rewrapped &= ~beyond
+    uj = np.where(beyond | rewrapped, np.nan, grown)
+    return Rises(uj, fell & beyond, ~fell & beyond, rewrapped, believed_w)
+
+
+def increments(values, wraps_at: float | None) -> np.ndarray:
+    """What a counter has grown between neighbouring readings, in its own unit, as far as its range
+    tells: what hardware can do, `rises` says.
 
     values: n readings, NaN where one is missing. Returns n−1 floats, NaN where a neighbour is
     missing and where the counter fell although it cannot have wrapped (`wraps_at` is None, or it
-    fell by more than its range). A fall is taken as one wrap: readings must be closer together
-    than the counter's range lasts (minutes, for RAPL).
+    fell by more than its range). A fall is taken as one wrap.
     """
     steps = np.diff(np.asarray(values, float))
     fell = steps < 0
@@ -21,22 +71,21 @@ def increments(values, wraps_at: int | None) -> np.ndarray:
     return np.where(steps < 0, np.nan, steps)
 
 
-def unwrap(values, wraps_at: int | None) -> np.ndarray:
-    """The readings as if the counter had never wrapped; same length, NaN where one is missing.
+def resumed(values: np.ndarray, slack: float) -> tuple[np.ndarray, np.ndarray]:
+    """A counter of CPU time that began again, as if it had gone on; and where it did, (n−1,).
 
-    Missing readings are bridged, as if there were at most one wrap in the hole. Raises ValueError
-    where the counter fell although it cannot have wrapped (see `increments`).
+    values: n readings, NaN where one is missing. A fall of at most `slack` is the order of two
+    readings, and is left. The time that passed unseen is not made up: the counter goes on from the
+    last level.
     """
-    values = np.asarray(values, float)
     seen = ~np.isnan(values)
     known = values[seen]
-    steps = increments(known, wraps_at)
-    if np.isnan(steps).any():
-        at = int(np.flatnonzero(seen)[int(np.flatnonzero(np.isnan(steps))[0]) + 1])
-        raise ValueError(f"the counter fell at reading {at} by more than a wrap explains")
-    result = np.full(values.shape, np.nan)
-    if known.size:
-        # Multiples of the range, not sums of differences: no rounding piles up.
-        wraps = np.concatenate([[0], np.cumsum(np.diff(known) < 0)])
-        result[seen] = known + wraps * (wraps_at or 0)
-    return result
+    falls = np.minimum(np.diff(known), 0)
+    falls[falls >= -slack] = 0
+    result = np.array(values, float)
+    result[seen] = known - np.concatenate([[0.0], np.cumsum(falls)])[: len(known)]
+    began = np.zeros(max(len(values) - 1, 0), bool)
+    at = np.flatnonzero(seen)
+    for before, after in zip(at[:-1][falls < 0], at[1:][falls < 0], strict=True):
+        began[before:after] = True
+    return result, began

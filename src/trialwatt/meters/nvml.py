@@ -33,6 +33,7 @@ class Nvml(Meter):
 
     name = "nvml"
     packages = ("nvidia-ml-py",)
+    single_parts = True
     methods = MappingProxyType({"uj": ("counter",), "w": ("polled",)})
 
     def __init__(self, nvml, devices: list[_Device]):
@@ -135,7 +136,8 @@ def _find(nvml) -> tuple[list[_Device], list[str]]:
 
 def _first_that_reads(nvml, name: str, handle) -> _Device | None:
     for unit, method in (("uj", "counter"), ("w", "polled")):
-        device = _Device(Domain(name, "accelerator", unit, method), handle)
+        limit_w = _or_none(nvml, _limit_w, handle)
+        device = _Device(Domain(name, "accelerator", unit, method, max_w=limit_w), handle)
         try:
             _value(nvml, device)
             return device
@@ -148,6 +150,12 @@ def _value(nvml, device: _Device) -> float:
     if device.domain.unit == "uj":
         return nvml.nvmlDeviceGetTotalEnergyConsumption(device.handle) * 1000  # mJ, 64 bits
     return nvml.nvmlDeviceGetPowerUsage(device.handle) / 1000  # mW
+
+
+def _limit_w(nvml, handle) -> float | None:
+    """The highest power limit that its board can be set to, whatever it is set to now."""
+    find = getattr(nvml, "nvmlDeviceGetPowerManagementLimitConstraints", None)
+    return (find(handle)[1] / 1000 or None) if find else None  # mW
 
 
 def _memory_bytes(nvml, handle) -> int:

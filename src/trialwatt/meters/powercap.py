@@ -33,11 +33,18 @@ class Zone:
 
     def range_uj(self) -> int | None:
         """Where the counter wraps, in microjoules; None if the kernel does not say."""
-        try:
-            value = int((self.directory / "max_energy_range_uj").read_text())
-        except (OSError, ValueError):
-            return None
+        value = _whole_number(self.directory / "max_energy_range_uj")
         return value if value > 0 else None
+
+    def max_w(self) -> float | None:
+        """The highest of the limits that the kernel lists for it; None where there is none.
+
+        Of each constraint the limit that is set counts too: for the short term a package may be
+        let draw more than the maximum of its long term, which is its thermal design power.
+        """
+        files = self.directory.glob("constraint_*_*_uw")
+        watts = max((_whole_number(file) for file in files), default=0) / 1e6
+        return watts if watts > 0 else None
 
 
 def find_zones() -> list[Zone]:
@@ -68,6 +75,14 @@ def _numbered(parent: Path, prefix: str) -> list[Path]:
     pattern = re.compile(re.escape(prefix) + r":(\d+)")
     found = [(int(m[1]), path) for path in parent.iterdir() if (m := pattern.fullmatch(path.name))]
     return [path for _, path in sorted(found)]
+
+
+def _whole_number(file: Path) -> int:
+    """0 where it cannot be read, or is none."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def _name(directory: Path) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from trialwatt.meters import mirrors
 from trialwatt.meters.base import Domain, MachineLoad, Meter, MeterError, Probe
 from trialwatt.meters.powercap import ROOT, find_zones
 
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
 GRANT = "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj"
 
 _STILL_S = 0.2  # a running package's counter moves every millisecond
+_LOOKS = 4  # at zones that may show one counter
 
 
 class Rapl(Meter):
@@ -22,6 +28,7 @@ class Rapl(Meter):
 
     name = "rapl"
     packages = ("pyRAPL",)
+    single_parts = True
     methods = MappingProxyType({"uj": ("counter",)})
 
     def __init__(self, counters: list[Counter]):
@@ -92,10 +99,36 @@ def _open_all() -> tuple[list[Counter], str]:
     without = [label for label in packages if label.replace("package", "dram", 1) not in listed]
     if without:
         notes.append(f"no DRAM counter beside {', '.join(without)}: that memory is not measured")
+    counters, found = _each_once(counters)
+    notes += mirrors.said(found)
     endless = [c.domain.name for c in counters if c.domain.wraps_at is None]
     if endless:
         notes.append(f"the range of {', '.join(endless)} is unknown: a wrap will be a gap")
     return counters, "; ".join(notes)
+
+
+def _each_once(counters: list[Counter]) -> tuple[list[Counter], dict[str, str]]:
+    """Zones that show the counter of another one are read on, so that it can be checked, and do
+    not count; and which they are."""
+    looked_at = [counter for counter in counters if counter.domain.counts]
+    ranges = {counter.domain.name: counter.domain.wraps_at for counter in looked_at}
+    looks = [_look(looked_at)]
+    if not mirrors.may_mirror(looks[0], ranges):
+        return counters, {}
+    for _ in range(_LOOKS - 1):
+        time.sleep(_STILL_S)
+        looks.append(_look(looked_at))
+    columns = {name: np.array([look[name] for look in looks]) for name in ranges}
+    found = mirrors.mirrored(np.arange(_LOOKS) * _STILL_S, columns, ranges)
+    return [
+        replace(c, domain=replace(c.domain, counts=False)) if c.domain.name in found else c
+        for c in counters
+    ], found
+
+
+def _look(counters: list[Counter]) -> dict[str, float]:
+    readings = {counter.domain.name: counter.read() for counter in counters}
+    return {name: math.nan if value is None else value for name, value in readings.items()}
 
 
 def _standing_still(counters: list[Counter]) -> list[str]:

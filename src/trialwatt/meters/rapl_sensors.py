@@ -67,6 +67,7 @@ def open_counter(zone: Zone) -> Counter:
         method="counter",
         wraps_at=zone.range_uj(),
         counts=zone.kind in DEVICES,
+        max_w=zone.max_w(),
     )
     counter = None
     if zone.kind in DEVICES and "die" not in zone.label:

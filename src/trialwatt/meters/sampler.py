@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from trialwatt.clock import Stamp, now
-from trialwatt.meters.base import Meter, MeterError
+from trialwatt.meters.base import MachineLoad, Meter, MeterError
+from trialwatt.meters.bounds import can_be_used
 from trialwatt.meters.machine import Machine
 from trialwatt.meters.sample_files import (
     DEVICES,
@@ -154,7 +157,7 @@ class Sampler:
                 return stamp
             busy = self._machine.busy_ns()
             elapsed = max(1, stamp.mono_ns - self._last_mono)
-            load = self._machine.load(busy - self._last_busy, elapsed)
+            load = self._load(busy - self._last_busy, elapsed)
             self._last_mono, self._last_busy = stamp.mono_ns, busy
 
             power = {name: self._power_fields(name, load) for name in self._meters}
@@ -177,6 +180,12 @@ class Sampler:
                     if self._watched.get(component) is usage:  # not unwatched meanwhile
                         self._write("usage", head + fields)
         return stamp
+
+    def _load(self, busy_ns: int, elapsed_ns: int) -> MachineLoad:
+        """Not known where the machine's counter cannot be right; nor is what is modelled by it."""
+        load = self._machine.load(busy_ns, elapsed_ns)
+        known = can_be_used(busy_ns, elapsed_ns, load.cores)
+        return load if known else replace(load, busy_cores=math.nan)
 
     def _power_fields(self, name: str, load) -> str:
         meter = self._meters[name]

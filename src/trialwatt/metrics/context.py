@@ -6,37 +6,64 @@ import datetime
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from trialwatt.config.carbon_series import read_series
+from trialwatt.config.carbon_series import base_step_ns, ends_ns, read_series
 from trialwatt.errors import TrialwattError
+
+_FEW = 3
+"""Holes of a series that are named."""
 
 
 @dataclass(frozen=True)
 class IntensitySeries:
-    """Carbon intensity over time: g_per_kwh[i] holds from utc_ns[i] to utc_ns[i + 1].
+    """Carbon intensity over time: g_per_kwh[i] holds from utc_ns[i] to ends_utc_ns[i], the next row
+    or one step of the series (docs/methodology, rule 9).
 
-    The last value holds for as long as the one before it.
+    lines: those of the rows in the file `source`, where they come from one.
     """
 
     utc_ns: np.ndarray
     g_per_kwh: np.ndarray
     source: str
+    lines: np.ndarray | None = None
+
+    @cached_property
+    def ends_utc_ns(self) -> np.ndarray:
+        return ends_ns(self.utc_ns)
 
     @property
     def end_utc_ns(self) -> int:
-        return int(2 * self.utc_ns[-1] - self.utc_ns[-2])
+        return int(self.ends_utc_ns[-1])
 
     def require(self, start_utc_ns: int, end_utc_ns: int) -> None:
-        """Raises TrialwattError unless the series covers this time."""
+        """Raises TrialwattError unless the series covers this time, from its start to its end."""
         if start_utc_ns < self.utc_ns[0] or end_utc_ns > self.end_utc_ns:
             raise TrialwattError(
                 f"{self.source}: covers {_utc(self.utc_ns[0])} to {_utc(self.end_utc_ns)}, but the "
                 f"run lasted from {_utc(start_utc_ns)} to {_utc(end_utc_ns)}; add the missing rows"
             )
+        until, following = self.ends_utc_ns[:-1], self.utc_ns[1:]
+        unknown = (until < following) & (until < end_utc_ns) & (following > start_utc_ns)
+        if len(holes := np.flatnonzero(unknown)):
+            said = "; ".join(self._hole(int(at)) for at in holes[:_FEW])
+            more = f" (and {len(holes) - _FEW} more)" if len(holes) > _FEW else ""
+            step_s = base_step_ns(self.utc_ns) / 1e9
+            raise TrialwattError(
+                f"{self.source}: {said}{more}: a value holds for one step of the series, "
+                f"{step_s:g} s, and the run lasted from {_utc(start_utc_ns)} to "
+                f"{_utc(end_utc_ns)}; add the missing rows"
+            )
+
+    def _hole(self, at: int) -> str:
+        between = f"{_utc(self.ends_utc_ns[at])} to {_utc(self.utc_ns[at + 1])}"
+        if self.lines is None:
+            return f"has no value from {between}"
+        return f"lines {self.lines[at]} to {self.lines[at + 1]}: has no value from {between}"
 
 
 @dataclass(frozen=True)
@@ -88,8 +115,9 @@ class MetricsContext:
 
 def read_intensity(path: Path) -> IntensitySeries:
     """A user's carbon intensity (see config.carbon_series). Raises TrialwattError as that does."""
-    times, values = read_series(path)
-    return IntensitySeries(np.array(times, np.int64), np.array(values), Path(path).name)
+    times, values, lines = read_series(path)
+    starts = np.array(times, np.int64)
+    return IntensitySeries(starts, np.array(values), Path(path).name, np.array(lines))
 
 
 def _utc(ns: int) -> str:

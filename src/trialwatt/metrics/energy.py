@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from trialwatt.meters import kind_of, mirrors
+from trialwatt.meters.bounds import TICKS_NS, bound_of
+from trialwatt.meters.counters import resumed
 from trialwatt.metrics.attribution import (
+    S_PER_NS,
     Curve,
     Drawn,
     Grid,
@@ -85,7 +89,7 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
     for part, kind, owner in zip(parts, kinds, owners, strict=True):
         trial_cpu += _trial_cpu(part, kind, owner, count)
     energies = _domains(records, origin, end, flags, notes)
-    machine = _track_curve(records, "machine", origin)
+    machine, unseen = _track_curve(records, "machine", origin)
     result = EnergyAccount(
         steps=names,
         cells_j=np.zeros((len(KINDS), len(names), len(weights))),
@@ -125,7 +129,9 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
         found = attribute(parts, kinds, len(KINDS), machine, grid, supplies)
         for drawn, kind, owner in zip(found, kinds, owners, strict=True):
             _add(result, drawn, kind, owner, grid.weights)
-    _quality(result, records, energies, machine, origin, end)
+    if len(unseen):
+        notes.append(_began_again("the machine", np.ones(len(unseen))))
+    _quality(result, records, energies, machine, unseen, origin, end)
     return result
 
 
@@ -188,7 +194,8 @@ def _parts(
         parts.append(Part(cpu, reserved, cuts))
         kinds.append(kind)
         owners.append(owner)
-    parts.append(Part(_track_curve(records, "harness", origin), {}, np.empty(0)))
+    harness, _ = _track_curve(records, "harness", origin)
+    parts.append(Part(harness, {}, np.empty(0)))
     kinds.append(np.array([HARNESS]))
     owners.append(None)
     return parts, kinds, owners
@@ -255,7 +262,10 @@ def _component_cpu(
     if track is not None:
         times, cpu = track.times_ns - origin, track.cpu_ns
         seen = ~np.isnan(cpu)
-        times, cpu = times[seen], cpu[seen]
+        times, (cpu, began) = times[seen], resumed(cpu[seen], _COUNTER_SLACK_NS)
+        knot_cpu, _ = resumed(knot_cpu, _COUNTER_SLACK_NS)
+        if began.any():
+            notes.append(_began_again(component.name, began))
         if np.any(np.diff(cpu) < 0):
             notes.append(f"samples/usage.csv: the CPU counter of {component.name} fell; lifted")
             cpu = np.maximum.accumulate(cpu)
@@ -309,11 +319,22 @@ def _aligned(
     return knot_cpu - shift
 
 
-def _track_curve(records: RunRecords, name: str, origin: int) -> Curve:
+def _began_again(name: str, began: np.ndarray) -> str:
+    return (
+        f"samples/usage.csv: the CPU counter of {name} began again in "
+        f"{np.count_nonzero(began)} intervals, whose CPU time is not known"
+    )
+
+
+def _track_curve(records: RunRecords, name: str, origin: int) -> tuple[Curve, np.ndarray]:
+    """The cumulative CPU time of a track, and the stretches (g, 2) in which its counter began again
+    and nobody knows."""
     track = records.usage.get(name)
     if track is None:
-        return Curve(np.empty(0), np.empty(0))
-    return usage_curve(track.times_ns - origin, track.cpu_ns)
+        return Curve(np.empty(0), np.empty(0)), np.empty((0, 2))
+    times = (track.times_ns - origin).astype(float)
+    cpu, began = resumed(track.cpu_ns, records.manifest["host"]["cores"] * TICKS_NS)
+    return usage_curve(times, cpu), np.column_stack([times[:-1][began], times[1:][began]])
 
 
 def _trial_cpu(part: Part, kind: np.ndarray, owner: np.ndarray | None, count: int) -> np.ndarray:
@@ -332,7 +353,7 @@ def _domains(
     records: RunRecords, origin: int, end: int, flags: list[str], notes: list[str]
 ) -> dict[str, DomainEnergy]:
     energies = {}
-    for domain in records.domains:
+    for domain in _each_once(records, notes):
         name = domain["name"]
         times, values = records.power.of(name)
         energy = domain_energy(
@@ -343,21 +364,38 @@ def _domains(
             domain.get("wraps_at"),
             (0.0, float(end - origin)),
             domain.get("period_s", 1 / records.config.testbed.sample_hz) * 1e9,
+            bound_of(kind_of(domain["meter"]), domain["resource"], domain.get("max_w")),
         )
         if energy is None:
             flags.append(f"domain {name} has no readings of the run")
             continue
         if energy.unknown:
             notes.append(
-                f"counter of {name}: {energy.unknown} intervals cannot be known (it fell without "
-                "a wrap, or may have wrapped more than once); mean power is taken"
+                f"counter of {name}: {energy.unknown} intervals cannot be known "
+                f"({', '.join(energy.why)}); mean power is taken"
             )
+        elif energy.why:
+            notes.append(f"readings of {name}: {', '.join(energy.why)}: gaps")
         energies[name] = energy
     if not energies:
         flags.append("no power samples: energy unknown")
     if records.config.workload.workers.accelerator != "cpu":
         flags += _unmetered(records)
     return energies
+
+
+def _each_once(records: RunRecords, notes: list[str]) -> list[dict[str, Any]]:
+    """The domains without those whose counter only shows another one's."""
+    mirrored: dict[str, str] = {}
+    for meter in dict.fromkeys(domain["meter"] for domain in records.domains):
+        own = [d for d in records.domains if d["meter"] == meter and d["unit"] == "uj"]
+        ranges = {domain["name"]: domain.get("wraps_at") for domain in own}
+        for name in list(ranges)[:1]:  # all of a meter are read at the same moments
+            times = records.power.of(name)[0] * S_PER_NS
+            values = {name: records.power.of(name)[1] for name in ranges}
+            mirrored |= mirrors.mirrored(times, values, ranges)
+    notes += mirrors.said(mirrored)
+    return [domain for domain in records.domains if domain["name"] not in mirrored]
 
 
 def _unmetered(records: RunRecords) -> list[str]:
@@ -422,12 +460,14 @@ def _quality(
     records: RunRecords,
     energies: dict[str, DomainEnergy],
     machine: Curve,
+    unseen: np.ndarray,
     origin: int,
     end: int,
 ) -> None:
     # who drew the energy is not known either while the usage of the machine is not
     unused = silences(machine.times, (0.0, float(end - origin)), 1e9 / records.sample_hz)
-    spans = np.concatenate([*(energy.gaps for energy in energies.values()), unused])
+    unseen = np.clip(unseen, 0.0, end - origin)
+    spans = np.concatenate([*(energy.gaps for energy in energies.values()), unused, unseen])
     result.gap_share = covered(spans) / (end - origin)
     readings = (records.power.of(name) for name in energies)
     result.samples = min(

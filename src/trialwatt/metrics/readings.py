@@ -6,27 +6,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trialwatt.meters.counters import increments
+from trialwatt.meters.bounds import Bound, bound_of
+from trialwatt.meters.counters import Rises, rises
 from trialwatt.metrics.attribution import S_PER_NS, Curve
 
 GAP_PERIODS = 2.5
 """An interval longer than this many sampling periods is a gap (docs/methodology, rule 6)."""
 
-SAFE_SHARE = 0.5
-"""A gap in which a counter would use up more of its range than this may hide a wrap."""
+ANY = bound_of(None, "cpu")
+"""The bound of a domain of which nothing is known."""
 
 
 @dataclass(frozen=True)
 class DomainEnergy:
     """Cumulative energy in J over a window, and the gaps in it: (g, 2) starts and ends in ns.
 
-    unknown: intervals whose energy a counter cannot tell, because it fell without having wrapped
-    or may have wrapped more than once; their power is taken from the others, and they are gaps.
+    unknown: intervals whose energy a counter cannot tell; their power is taken from the others, and
+    they are gaps. why: what was not believed, and how often.
     """
 
     energy: Curve
     gaps: np.ndarray
     unknown: int = 0
+    why: tuple[str, ...] = ()
 
 
 def domain_energy(
@@ -37,6 +39,7 @@ def domain_energy(
     wraps_at: int | None,
     window: tuple[float, float],
     period_ns: float,
+    bound: Bound = ANY,
 ) -> DomainEnergy | None:
     """Integrate one domain (docs/methodology, rule 4); None where less than two readings are known,
     or none of them tells anything of the window.
@@ -47,6 +50,9 @@ def domain_energy(
     watts are momentary, so the trapezoid counts. Outside of the first and last reading the power
     of the nearest interval is taken on to the window's ends; a gap where that is long.
     """
+    why: tuple[str, ...] = ()
+    if unit == "w" and method != "modelled":
+        values, why = _believed(values, bound)
     known = np.flatnonzero(~np.isnan(values))
     if len(known) < 2:
         return None
@@ -55,17 +61,17 @@ def domain_energy(
     if t[-1] <= first or t[0] >= last:
         return None
     dt = np.diff(t)
-    unknown = np.zeros(len(dt), bool)
     if unit == "uj":
-        joules = increments(v, wraps_at) * 1e-6
-        unknown = np.isnan(joules) | _may_wrap_again(joules, dt, wraps_at)
-        if unknown.all():
-            return None
-        mean_w = joules[~unknown].sum() / (dt[~unknown].sum() * S_PER_NS)
-        joules[unknown] = mean_w * dt[unknown] * S_PER_NS
+        grown = rises(dt * S_PER_NS, v, wraps_at, bound)
+        joules, why = grown.uj * 1e-6, _reasons(grown)
     else:
         watts = v[1:] if method == "modelled" else (v[1:] + v[:-1]) / 2
         joules = watts * dt * S_PER_NS
+    unknown = np.isnan(joules)
+    if unknown.all():
+        return None
+    mean_w = joules[~unknown].sum() / (dt[~unknown].sum() * S_PER_NS)
+    joules[unknown] = mean_w * dt[unknown] * S_PER_NS
     gap = (dt > GAP_PERIODS * period_ns) | (np.diff(known) > 1) | unknown
     spans = [np.column_stack([t[:-1][gap], t[1:][gap]])]
     cumulative = np.concatenate([[0.0], np.cumsum(joules)])
@@ -80,17 +86,30 @@ def domain_energy(
             spans.append(np.array([[t[-1], last]]))
         t, cumulative = np.append(t, last), np.append(cumulative, cumulative[-1] + after)
     spans = np.clip(np.concatenate(spans), first, last)
-    return DomainEnergy(Curve(t, cumulative), spans[spans[:, 1] > spans[:, 0]], int(unknown.sum()))
+    spans = spans[spans[:, 1] > spans[:, 0]]
+    return DomainEnergy(Curve(t, cumulative), spans, int(unknown.sum()), why)
 
 
-def _may_wrap_again(joules: np.ndarray, dt: np.ndarray, wraps_at: int | None) -> np.ndarray:
-    """Intervals so long that, at the usual power, the counter's range may be used up in them."""
-    known = ~np.isnan(joules)
-    if wraps_at is None or not known.any():
-        return np.zeros(len(dt), bool)
-    usual_w = np.median(joules[known] / (dt[known] * S_PER_NS))
-    longer = dt > 2 * np.median(dt)  # readings at the usual pace are close enough together
-    return longer & (usual_w * dt * S_PER_NS > SAFE_SHARE * wraps_at * 1e-6)
+def _reasons(found: Rises) -> tuple[str, ...]:
+    """Why intervals of a counter are not known, and how many for each reason."""
+    return _counted(
+        (found.restarted, "it fell without a wrap"),
+        (found.too_fast, f"it rose by more than {found.believed_w:g} W"),
+        (found.rewrapped, "it may have wrapped more than once"),
+    )
+
+
+def _believed(values: np.ndarray, bound: Bound) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Polled watts without those that the hardware cannot draw."""
+    possible = values[values <= bound.most_w]
+    most_w = bound.believed_w(float(np.median(possible)) if len(possible) else 0.0)
+    beyond = values > most_w
+    return np.where(beyond, np.nan, values), _counted((beyond, f"above {most_w:g} W"))
+
+
+def _counted(*reasons: tuple[np.ndarray, str]) -> tuple[str, ...]:
+    counts = ((int(np.count_nonzero(mask)), said) for mask, said in reasons)
+    return tuple(f"{said} ({count})" for count, said in counts if count)
 
 
 def silences(times: np.ndarray, window: tuple[float, float], period_ns: float) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from trialwatt.meters.bounds import can_be_used
 from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.model import PowerModel, machine_watts
 from trialwatt.records.reader import RunRecords
@@ -36,7 +37,10 @@ def remodelled(records: RunRecords, power: PowerParameters) -> RunRecords:
     if not seen.any():
         return records
     cpu_ns = np.interp(times, machine.times_ns[seen], machine.cpu_ns[seen])
-    busy = np.diff(cpu_ns, prepend=cpu_ns[:1]) / np.maximum(np.diff(times, prepend=times[0] - 1), 1)
+    used_ns = np.diff(cpu_ns, prepend=cpu_ns[:1])
+    elapsed_ns = np.maximum(np.diff(times, prepend=times[0] - 1), 1)
+    used_ns[~can_be_used(used_ns, elapsed_ns, cores)] = np.nan  # as the sampler does
+    busy = used_ns / elapsed_ns
     watts = machine_watts(power, cores, busy, memory_gb)
     idle = PowerModel(power).idle_watts(cores, memory_gb)
 

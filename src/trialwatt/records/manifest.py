@@ -187,6 +187,7 @@ class _Domain(_Part):
     method: str = ""
     counts: bool = True
     wraps_at: Positive | None = None
+    max_w: Positive | None = None
 
 
 class _Parameters(_Part):

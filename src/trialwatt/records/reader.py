@@ -58,7 +58,7 @@ class RunRecords:
     trials: Trials
     usage: dict[str, Track]
     power: Power
-    domains: list[dict[str, Any]]  # those of the headline, with `period_s` between readings
+    domains: list[dict[str, Any]]  # of the headline, with their `meter`, and `period_s` of readings
     utc_minus_mono_ns: int
     events: list[Line] = field(default_factory=list)  # all but trials' and epochs', by time
     notes: list[str] = field(default_factory=list)
@@ -130,7 +130,7 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
         for domain in own:
             if lacking := [key for key in _OF_A_DOMAIN if key not in domain]:
                 raise TrialwattError(f"run.json: a domain of {meter} lacks {', '.join(lacking)}")
-        domains += [domain | {"period_s": period_s} for domain in own]
+        domains += [domain | {"meter": meter, "period_s": period_s} for domain in own]
         path = folder / "samples" / f"power-{meter}.csv"
         flags += _exchanged(folder, manifest, [path])
         readings, found = read_power(path, {d["name"]: d["unit"] for d in own})

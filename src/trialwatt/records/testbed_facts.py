@@ -16,8 +16,9 @@ from trialwatt.clock import Stamp, now
 from trialwatt.config.models import Testbed
 from trialwatt.files import write_whole
 from trialwatt.meters.base import Domain, Meter, MeterError
+from trialwatt.meters.bounds import bound_of
 from trialwatt.meters.coefficients import PowerParameters
-from trialwatt.meters.counters import increments
+from trialwatt.meters.counters import rises
 from trialwatt.meters.machine import Machine
 from trialwatt.meters.sampler import Beats
 
@@ -196,8 +197,7 @@ def _collected(meter: Meter, start: Stamp, end: Stamp) -> tuple[_Readings, str]:
 def _summary(meter: Meter, times: np.ndarray, values: dict[str, list[float]]) -> dict[str, Any]:
     domains, unread = dict[str, Any](), list[str]()
     for domain in meter.domains:
-        watts = _watts(domain, times, np.array(values[domain.name], float))
-        watts = watts[~np.isnan(watts)]
+        watts = _watts(meter, domain, times, np.array(values[domain.name], float))
         if not watts.size:
             domains[domain.name] = {"watts": None}
             unread.append(domain.name)
@@ -214,10 +214,15 @@ def _summary(meter: Meter, times: np.ndarray, values: dict[str, list[float]]) ->
     return {"by": by, "reason": reason, "domains": domains}
 
 
-def _watts(domain: Domain, times: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _watts(meter: Meter, domain: Domain, times: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Of each reading, or each interval between two, that is known and can be."""
+    bound = bound_of(type(meter), domain.resource, domain.max_w)
+    seen = ~np.isnan(values)
+    values, seconds = values[seen], np.diff(times[seen])
     if domain.unit == "w":
-        return values
-    return increments(values, domain.wraps_at) / 1e6 / np.diff(times)
+        return values[values <= bound.most_w]
+    watts = rises(seconds, values, domain.wraps_at, bound).uj / 1e6 / seconds
+    return watts[~np.isnan(watts)]
 
 
 def cpu_model() -> str:

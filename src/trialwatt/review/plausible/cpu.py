@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from trialwatt.meters.bounds import TICKS_NS
 from trialwatt.records.reader import Component
 from trialwatt.review.plausible.run import Fault, Rows, Run, row_fault
 
-TICKS_NS = 100e6
-"""Per core: CPU time is counted in ticks of 10 ms, and some of them late."""
 _PARTS, _PARTS_NS = 1.25, 0.5e9
 """The parts are counted to the ns and the machine in ticks, which may miss some."""
 _OVER_LIMIT = {"soft": (2.0, 3e9)}

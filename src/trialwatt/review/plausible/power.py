@@ -1,8 +1,4 @@
-"""Power that no hardware draws, and modelled power that does not follow from the CPU time.
-
-The bounds are far above what there is (docs/review.md names their sources): they are for what was
-multiplied, not for what is rare.
-"""
+"""Power that no hardware draws, and modelled power that does not follow from the CPU time."""
 
 from __future__ import annotations
 
@@ -10,9 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from trialwatt.meters import kind_of
+from trialwatt.meters.bounds import Bound, bound_of
 from trialwatt.meters.coefficients import PowerParameters
+from trialwatt.meters.counters import rises
 from trialwatt.meters.model import PowerModel, machine_watts
-from trialwatt.meters.prometheus import PrometheusMeter
 from trialwatt.printable import shown
 from trialwatt.review.plausible.run import (
     LETTERS,
@@ -24,16 +22,6 @@ from trialwatt.review.plausible.run import (
     key_fault,
     row_fault,
 )
-
-MOST_W = {"cpu": 1500.0, "memory": 1500.0, "accelerator": 2000.0}
-"""Of one processor package, of the memory beside it, of one accelerator."""
-MOST_OF_A_MACHINE_W = 20_000.0
-"""Of a domain that may be a whole machine with all that is in it."""
-_UPDATE_S = 0.2
-"""A counter is updated in steps (RAPL's each ms, a device's up to each 100 ms): two readings close
-together can lie on either side of one."""
-_COLLECTED_UPDATE_S = 60.0
-"""The same of counters that an exporter reads at a pace of its own."""
 
 _ROUNDING_W = 2e-6
 """Watts are written rounded to 1 µW."""
@@ -56,8 +44,9 @@ def _domain(meter: str, domain: dict, rows: Rows) -> Iterator[Fault]:
     name, value = shown(domain["name"], LETTERS), rows.values[domain["name"]]
     if len(bad := np.flatnonzero(value < 0)):
         yield row_fault(rows, bad, f"{name} is {value[bad[0]]:g}, below 0")
-    whole = meter == PrometheusMeter.name
-    most_w = MOST_OF_A_MACHINE_W if whole else MOST_W[domain["resource"]]
+    # not the limit that the record names: what is above that is noted in the metrics
+    bound = bound_of(kind_of(meter), domain["resource"])
+    most_w = bound.most_w
     if domain["unit"] == "w":
         if len(bad := np.flatnonzero(value > most_w)):
             yield row_fault(
@@ -65,33 +54,30 @@ def _domain(meter: str, domain: dict, rows: Rows) -> Iterator[Fault]:
             )
         return
     known = rows.at(np.flatnonzero(value >= 0))
-    yield from _counter(domain, known, most_w, _COLLECTED_UPDATE_S if whole else _UPDATE_S)
+    yield from _counter(domain, known, bound)
 
 
-def _counter(domain: dict, rows: Rows, most_w: float, update_s: float) -> Iterator[Fault]:
-    """Steps between two readings that a machine of `most_w` cannot draw, and falls that are
-    neither a wrap nor a counter that begins again at 0."""
+def _counter(domain: dict, rows: Rows, bound: Bound) -> Iterator[Fault]:
+    """Steps between two readings that nothing can draw, and falls that are neither a wrap nor a
+    counter that begins again at 0."""
     name, value = shown(domain["name"], LETTERS), rows.values[domain["name"]]
     wraps_at, seconds = domain.get("wraps_at"), np.diff(rows.m) / 1e9
     if wraps_at and len(bad := np.flatnonzero(value > wraps_at)):
         yield row_fault(rows, bad, f"{name} is {value[bad[0]]:.0f}, but wraps at {wraps_at}")
-    steps = np.diff(value)
-    allowed = most_w * (np.maximum(seconds, 0) + update_s) * 1e6
-    fell = steps < 0
-    wrapped = steps + (wraps_at or 0)
-    rise = np.where(fell, np.where(wrapped >= 0, wrapped, np.inf) if wraps_at else np.inf, steps)
-    again = fell & (value[1:] <= allowed)
-    bad = np.flatnonzero((rise > allowed) & ~again)
+    allowed = bound.allowed_uj(bound.most_w, seconds)
+    found = rises(seconds, value, wraps_at, bound)
+    bad = np.flatnonzero(found.too_fast | (found.restarted & (value[1:] > allowed)))
     if not len(bad):
         return
     first = bad[0]
-    if fell[first]:
+    if found.restarted[first]:
         said = f"the counter {name} falls from {value[first]:.0f} to {value[first + 1]:.0f}"
         said += ", which neither a wrap nor a new start explains"
     else:
-        watts = rise[first] / 1e6 / max(float(seconds[first]), update_s)
-        said = f"the counter {name} rises by {rise[first] / 1e6:g} J in {seconds[first]:.3f} s, "
-        said += f"{watts:g} W; there is nothing above {most_w:g} W"
+        joules = (value[first + 1] - value[first]) / 1e6
+        watts = joules / max(float(seconds[first]), bound.update_s)
+        said = f"the counter {name} rises by {joules:g} J in {seconds[first]:.3f} s, "
+        said += f"{watts:g} W; there is nothing above {bound.most_w:g} W"
     yield row_fault(rows, bad + 1, said)
 
 
