@@ -123,6 +123,8 @@ def sound(
     readers differ, or rises by more than `cores` can use since the value before was first seen,
     and `late_ns`. Lesser falls are lifted.
     """
+    if not len(cpu):
+        return cpu, NO_SPANS
     steps = np.diff(cpu)
     changed = np.where(steps != 0, np.arange(1, len(cpu)), 0)
     since = times[np.maximum.accumulate(np.append(0, changed))][:-1]
@@ -130,7 +132,7 @@ def sound(
     if wrong.any():
         cpu = cpu[0] + np.append(0.0, np.cumsum(np.where(wrong, 0.0, steps)))
     spans = np.column_stack([since[wrong], times[1:][wrong]])
-    return np.maximum.accumulate(cpu) if len(cpu) else cpu, spans
+    return np.maximum.accumulate(cpu), spans
 
 
 def _aligned(
