@@ -24,7 +24,7 @@ class Trials:
     """All started trials, sorted by worker and start; arrays (n,). Times in ns.
 
     phi: index into `phis` (canonical JSON). outcome: index into OUTCOMES. score is NaN where
-    there is none. placed: whether it is known when it was, in the time of its worker; nothing that
+    there is none. unscored: failed for that, though its line says completed. placed: whether it is known when it was, in the time of its worker; nothing that
     needs its time is known where it is not. cut_ns: what of it lay beyond its worker's end.
 
     The knots (k,) are the moments at which a worker's owner changes, of placed trials, sorted by
@@ -44,6 +44,7 @@ class Trials:
     reason: pa.Array
     epochs: np.ndarray
     score: np.ndarray
+    unscored: np.ndarray
     placed: np.ndarray
     cut_ns: np.ndarray
     knot_trial: np.ndarray
@@ -123,7 +124,12 @@ def assemble(
     epochs[ended], score[ended] = rows.epochs[found], rows.score[found]
     texts = pa.concat_arrays([*rows.reason.chunks, pa.array(["lost"])])
     reason = texts.take(pa.array(np.where(ended, which, len(texts) - 1)))
-    reason = _fail_unscored(outcome, score, reason, notes)
+    unscored = (outcome == OUTCOMES.index("completed")) & ~np.isfinite(score)
+    if unscored.any():  # docs/methodology, rule 7
+        outcome[unscored] = OUTCOMES.index("failed")
+        reason = pc.if_else(pa.array(unscored), "nan", reason)
+        count_of = np.count_nonzero(unscored)
+        notes.append(f"records: {count_of} trials completed without a score; they failed (nan)")
     _close_lost(ended, [workers[w] for w in worker[~ended]], lives, start_m, end_ns, notes)
     placed = _forward(start_m, end_ns, flags)
     overlaps = _clip_overlaps(worker, start_m, end_ns)
@@ -154,6 +160,7 @@ def assemble(
         reason=reason,
         epochs=epochs,
         score=score,
+        unscored=unscored,
         placed=placed,
         cut_ns=cut_ns,
         **knots,
@@ -237,19 +244,6 @@ def _of_known_clocks(
             f"{', '.join(told)} is not known, nor is the energy of its trials"
         )
     return ~np.isin(worker, strange)
-
-
-def _fail_unscored(
-    outcome: np.ndarray, score: np.ndarray, reason: pa.Array, notes: list[str]
-) -> pa.Array:
-    """A trial without a score has not completed (docs/methodology, rule 7); returns the reasons."""
-    lost = (outcome == OUTCOMES.index("completed")) & ~np.isfinite(score)
-    if not lost.any():
-        return reason
-    outcome[lost] = OUTCOMES.index("failed")
-    count = np.count_nonzero(lost)
-    notes.append(f"records: {count} trials completed without a score; they failed (nan)")
-    return pc.if_else(pa.array(lost), "nan", reason)
 
 
 def _within_lives(
