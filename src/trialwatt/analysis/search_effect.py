@@ -33,6 +33,8 @@ _COLUMNS = {
 }
 _WAY = "way"
 _SPACE, _BUDGET = FACTORS["space"], FACTORS["search.budget"]
+RESAMPLES_OF_EPSILON = 999
+"""At most: ranks are taken anew in each."""
 
 
 def evidence(runs: pd.DataFrame, resamples: int) -> list[Evidence]:
@@ -251,7 +253,7 @@ def _epsilon_interval(
     rng = np.random.default_rng(SEED)
     order = np.lexsort((censored, values, code))
     values, censored, code = values[order], censored[order], code[order]
-    drawn = np.empty((min(resamples, 999), len(values)), int)
+    drawn = np.empty((min(resamples, RESAMPLES_OF_EPSILON), len(values)), int)
     for level in np.unique(code):
         at = np.flatnonzero(code == level)
         drawn[:, at] = at[rng.integers(len(at), size=(len(drawn), len(at)))]

@@ -13,9 +13,9 @@ COUNTER_SLACK_NS = 50e6
 """Two processes that read one counter a moment apart may differ by this."""
 LATE_NS = 1e9
 """A counter that is sampled by another machine may tell a second's CPU time at once."""
-_OVER_LIMIT = 2.0
+OVER_LIMIT = 2.0
 """Times its limit that a component may use for a moment where the kernel holds it."""
-_BASE_SLACK = 1.5
+BASE_SLACK = 1.5
 NO_SPANS = np.empty((0, 2))
 
 
@@ -91,7 +91,7 @@ class Usage:
 
     def _cores_of(self, component: Component) -> float:
         kind = (self.records.manifest.get("enforcement") or {}).get("kind") or "soft"
-        return self.cores if kind == "soft" else min(self.cores, _OVER_LIMIT * component.cpu)
+        return self.cores if kind == "soft" else min(self.cores, OVER_LIMIT * component.cpu)
 
     def _sound(self, name: str, times: np.ndarray, cpu: np.ndarray, cores: float) -> np.ndarray:
         cpu, unknown = sound(times, cpu, cores, LATE_NS * self.cores)
@@ -105,7 +105,7 @@ class Usage:
         if not len(curve.times):
             return 0.0
         first, value = curve.times[0], float(curve.values[0])
-        if value <= _BASE_SLACK * self.cores * max(first - start, 0) + COUNTER_SLACK_NS:
+        if value <= BASE_SLACK * self.cores * max(first - start, 0) + COUNTER_SLACK_NS:
             return 0.0
         self.notes.append(
             f"{name}: its CPU counter did not start at 0; "

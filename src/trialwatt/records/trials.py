@@ -24,8 +24,9 @@ class Trials:
     """All started trials, sorted by worker and start; arrays (n,). Times in ns.
 
     phi: index into `phis` (canonical JSON). outcome: index into OUTCOMES. score is NaN where
-    there is none. unscored: failed for that, though its line says completed. placed: whether it is known when it was, in the time of its worker; nothing that
-    needs its time is known where it is not. cut_ns: what of it lay beyond its worker's end.
+    there is none. unscored: failed for that, though its line says completed. placed: whether it is
+    known when it was, in the time of its worker; nothing that needs its time is known where it is
+    not. cut_ns: what of it lay beyond its worker's end.
 
     The knots (k,) are the moments at which a worker's owner changes, of placed trials, sorted by
     worker and time: knot_trial (index of the trial), knot_step (index into STEPS, or IDLE at the
