@@ -112,7 +112,9 @@ def test_fewer_workers_than_the_configuration_has(run_folder):
     path = run_folder / "samples" / "usage.csv"
     kept = [x for x in path.read_text().splitlines() if "worker-1" not in x]
     path.write_text("\n".join(kept) + "\n")
-    assert "records of 1 workers of 2" in extract_run(run_folder, CONTEXT).run["flags"]
+    run = extract_run(run_folder, CONTEXT).run
+    assert "no record of what 1 of 2 workers reserved: energy and cost unknown" in run["flags"]
+    assert math.isnan(run["job_energy_kwh"]) and math.isnan(run["oc"])
 
 
 def test_trials_that_outlive_their_worker_are_cut(run_folder):

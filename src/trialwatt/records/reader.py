@@ -125,8 +125,9 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     flags += _absent(manifest, paths)
     usage, found = read_usage(folder / "samples" / "usage.csv")
     notes += found
-    unreserved = sorted({*trials.workers, *usage} - {c.name for c in components} - _NO_COMPONENTS)
-    flags += _lacking(unreserved, components, manifest, config)
+    unreserved = _unreserved(components, {*trials.workers, *usage}, manifest, config)
+    if unreserved:
+        flags.append(f"no record of what {', '.join(unreserved)} reserved: energy and cost unknown")
     domains, power = [], []
     for meter, own in headline_domains(manifest).items():
         parameters = (manifest.get("meters") or {}).get(meter, {}).get("parameters") or {}
@@ -178,17 +179,17 @@ def _apart(files: dict[str, Events], moved: dict[str, int]) -> list[str]:
     return found
 
 
-def _lacking(
-    unreserved: list[str], components: list[Component], manifest: dict[str, Any], config: RunConfig
+def _unreserved(
+    known: list[Component], told: set[str], manifest: dict[str, Any], config: RunConfig
 ) -> list[str]:
-    """Components that are known to have been there, and of which no record says what they had."""
-    found = []
-    if unreserved:
-        found.append(f"no record of what {', '.join(unreserved)} reserved: energy and cost unknown")
-    count = len({c.name for c in components if c.type == "worker"} | {*unreserved})
+    """What is known to have been there, and has no record of what it reserved: components that
+    wrote trials or were sampled (`told`), and workers that a run which completed had."""
+    names = {component.name for component in known}
+    found = sorted(told - names - _NO_COMPONENTS)
     wanted = config.workload.workers.count
-    if manifest.get("status") == COMPLETED and count < wanted:
-        found.append(f"records of {count} workers of {wanted}: energy and cost of {count} alone")
+    missing = wanted - len({c.name for c in known if c.type == "worker"} | {*found})
+    if manifest.get("status") == COMPLETED and missing > 0:
+        found.append(f"{missing} of {wanted} workers")
     return found
 
 
