@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests import by_hand
 
 from trialwatt.metrics.attribution import Curve, levelled
 from trialwatt.metrics.context import MetricsContext, read_intensity
@@ -281,3 +282,20 @@ def test_the_record_by_hand(extracted):
     held_h = sum(until - since for _, since, until, *_ in hand.trials[1:]) / 3600
     assert run["wtc"] == pytest.approx(held_h * (0.036 + 0.0036))
     assert math.isclose(run["oc"], 2 * 100 / 3600 * (0.036 + 0.0036))
+
+
+REFERENCE = DOCS.parent / "results" / "reference" / "results" / "runs" / "reference"
+
+
+@pytest.mark.parametrize("sut", ["hyperopt", "optuna", "plain", "ray"])
+def test_a_real_run_by_hand(sut):
+    folder = min(REFERENCE.glob(f"{sut}-*/rep1"))
+    hand, found = by_hand.Run(folder).energies(), extract_run(folder, CONTEXT)
+    trials = found.trials.set_index("trial")["energy_kwh"] * J_PER_KWH
+    close = {"rel": 1e-9, "abs": 1e-9 * hand["machine"]}
+    assert {name: hand[name] for name in trials.index} == pytest.approx(trials.to_dict(), **close)
+    run = {name: value for name, value in found.run.items() if name.endswith("_energy_kwh")}
+    job = sum(hand[name] for name in (*by_hand.Run(folder).parts, "harness"))
+    assert run["job_energy_kwh"] * J_PER_KWH == pytest.approx(job, **close)
+    assert run["harness_energy_kwh"] * J_PER_KWH == pytest.approx(hand["harness"], **close)
+    assert run["other_energy_kwh"] * J_PER_KWH == pytest.approx(hand["machine"] - job, **close)
