@@ -240,3 +240,49 @@ def test_a_trial_of_fewer_epochs_is_no_duplicate(run_folder):
     after = extract_run(run_folder, CONTEXT)
     assert after.trials.set_index("trial").loc[twice, "waste_class"] == ""
     assert after.run["trials_duplicate"] == before.run["trials_duplicate"] - 1
+
+
+def test_a_step_that_ends_before_it_starts_and_one_that_ends_twice(run_folder):
+    def early(event):
+        if event.get("step") == "test" and event["status"] == "end":
+            event |= {"m": event["m"] - S}
+        return event
+
+    path = run_folder / "records" / "harness.jsonl"
+    ends = next(x for x in path.read_text().splitlines() if '"setup", "status": "end"' in x)
+    more = json.loads(ends)
+    events(run_folder, "harness", early)
+    with path.open("a") as file:
+        file.write(json.dumps(more | {"m": more["m"] + 7, "t": more["t"] + 7}) + "\n")
+    metrics = extract_run(run_folder, CONTEXT)
+    assert metrics.run["test_ms"] == pytest.approx(100)  # until the next one begins
+    assert "step test ends before it starts" in metrics.run["flags"]
+    assert "step setup ends twice; the earlier one counts" in metrics.run["flags"]
+
+
+def test_trials_before_the_search_is_set_up_are_of_no_known_clock(run_folder):
+    """They are within the time of their worker, which begins before it."""
+
+    def later(event):
+        if event.get("kind") == "component" and event["component"] == "worker-0":
+            event |= {"m": event["m"] - 30 * S} if event["status"] == "start" else {}
+        if event.get("step") == "deploy" and event["status"] == "start":
+            event |= {"m": event["m"] - 40 * S}
+        return event
+
+    events(run_folder, "harness", later)
+    events(run_folder, "worker-0", lambda e: e | {"m": e["m"] - 25 * S, "t": e["t"] - 25 * S})
+    run = extract_run(run_folder, CONTEXT).run
+    assert "the clock of worker-0 is not known" in run["flags"]
+    assert math.isnan(run["time_to_goal_ms"]) and math.isnan(run["trials_energy_kwh"])
+
+
+@pytest.mark.parametrize("change", [{"phi": {"lr": 0.01, "ls": 128}}, {"number": 77}])
+def test_two_starts_of_a_trial_that_differ_are_refused(run_folder, change):
+    path = run_folder / "records" / "worker-0.jsonl"
+    first = json.loads(path.read_text().splitlines()[0])
+    other = change if first["phi"] != change.get("phi") else {"phi": {"lr": 0.001, "ls": 32}}
+    with path.open("a") as file:
+        file.write(json.dumps(first | other) + "\n")
+    with pytest.raises(TrialwattError, match="worker-0/0 starts twice"):
+        extract_run(run_folder, CONTEXT)

@@ -88,16 +88,15 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
     failed = trials.outcome == OUTCOMES.index("failed")
     pruned = trials.outcome == OUTCOMES.index("pruned")
     # trials are the same where their φ and their fidelity are
-    same = trials.phi * (trials.epochs.max(initial=0) + 1) + trials.epochs
+    epochs = np.unique(trials.epochs, return_inverse=True)[1]
+    same = trials.phi * (epochs.max(initial=0) + 1) + epochs
     waste = formulas.waste_classes(trials.start_ns, same, failed, pruned)
 
     target = _target(records, context)
-    goal = -1
+    goal, goal_ns = -1, None
     if target is not None:
         goal = formulas.goal_index(trials.end_ns, trials.score, completed, target)
-    # which one was the first, and when, is not known where one of them has no known time
-    timed = not np.any(completed & (trials.score >= (target or 0)) & ~trials.placed)
-    goal_ns = int(trials.end_ns[goal]) if goal >= 0 and timed else None
+        goal_ns = _moment_of(records, goal, completed & (trials.score >= target))
     marks, weights = _marks(records, context, goal_ns)
     energy = account(records, marks, weights)
     costs = _Costs(records, context)
@@ -132,6 +131,16 @@ def _target(records: RunRecords, context: MetricsContext) -> float | None:
         return workload.goal.target
     # the references are macro-F1; another score has no target unless the workload names one
     return context.targets.get(workload.dataset) if workload.goal.score == "macro_f1" else None
+
+
+def _moment_of(records: RunRecords, goal: int, reached: np.ndarray) -> int | None:
+    """When the goal was reached; None where it was not, or where that is not known: which trial was
+    the first is not, where one that reached it (n,) has no known time."""
+    trials = records.trials
+    if goal < 0 or not trials.placed[reached].all():
+        return None
+    moment = int(trials.end_ns[goal])
+    return moment if moment >= records.steps.get("setup", records.window)[0] else None
 
 
 def _marks(

@@ -108,7 +108,7 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     last = files["harness"].last_m or 0  # of the one clock that all others are moved onto
     flags = _apart(files, moved)
     try:
-        steps = _steps(others, last, notes)
+        steps = _steps(others, last, notes, flags)
         components = _components(others, last, notes)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise TrialwattError(
@@ -117,7 +117,8 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     utc_minus_mono = files["harness"].utc_minus_mono or 0
     lives = {c.name: c.lives for c in components if c.type == "worker"}
     space = config.workload.space
-    trials = assemble(files, moved, keys, space, lives, last, notes, flags)
+    span = steps.get("setup", steps["deploy"])[0], last
+    trials = assemble(files, moved, keys, space, lives, span, notes, flags)
     notes += [str(event.get("text", "")) for event in others if event["kind"] == "note"]
     notes += [str(error) for error in manifest.get("meter_errors") or []]
 
@@ -231,14 +232,11 @@ def _others(files: dict[str, Events], moved: dict[str, int], notes: list[str]) -
     return sorted(events, key=lambda event: event["m"])
 
 
-def _steps(events: list[Line], last: int, notes: list[str]) -> dict[str, tuple[int, int]]:
-    starts: dict[str, int] = {}
-    ends: dict[str, int] = {}
-    for event in events:
-        if event["kind"] == "step":
-            (starts if event.get("status") == "start" else ends).setdefault(
-                event["step"], event["m"]
-            )
+def _steps(
+    events: list[Line], last: int, notes: list[str], flags: list[str]
+) -> dict[str, tuple[int, int]]:
+    starts = _marks(events, "start", flags)
+    ends = _marks(events, "end", flags)
     unknown = sorted(starts.keys() - set(LIFECYCLE))
     if unknown:
         raise TrialwattError(f"records/harness.jsonl: unknown lifecycle step {unknown[0]!r}")
@@ -249,11 +247,27 @@ def _steps(events: list[Line], last: int, notes: list[str]) -> dict[str, tuple[i
     steps = {}
     for name in sorted(starts, key=starts.__getitem__):
         end = ends.get(name)
+        if end is not None and end < starts[name]:
+            flags.append(f"step {name} ends before it starts")
+            end = None
         if end is None:
             end = min((s for s in starts.values() if s > starts[name]), default=last)
             notes.append(f"records/harness.jsonl: step {name} has no end; the next event ends it")
         steps[name] = (starts[name], max(end, starts[name]))
     return steps
+
+
+def _marks(events: list[Line], status: str, flags: list[str]) -> dict[str, int]:
+    """Step → its first start, or its first end."""
+    found: dict[str, int] = {}
+    steps = (event for event in events if event["kind"] == "step")
+    for event in steps:
+        is_start = event.get("status") == "start"
+        if is_start != (status == "start"):
+            continue
+        if found.setdefault(event["step"], event["m"]) != event["m"]:
+            flags.append(f"step {event['step']} {status}s twice; the earlier one counts")
+    return found
 
 
 def _components(events: list[Line], last: int, notes: list[str]) -> list[Component]:

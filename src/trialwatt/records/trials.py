@@ -77,14 +77,14 @@ def assemble(
     keys: TrialKeys,
     space: Space,
     lives: Lives,
-    last: int,
+    span: tuple[int, int],
     notes: list[str],
     flags: list[str],
 ) -> Trials:
     """All started trials from the lines of all files (which this empties, to spare memory).
 
-    moved: component → what its times are moved by; lives: of all workers that are known; last: the
-    time of the run's last event. Adds to notes and flags.
+    moved: component → what its times are moved by; lives: of all workers that are known; span: the
+    start of setup, before which no trial begins, and the run's last event. Adds to notes and flags.
     Raises TrialwattError where a trial starts twice.
     """
     for name, file in files.items():
@@ -101,7 +101,8 @@ def assemble(
 
     # One row per started trial, sorted by worker and start.
     key, start_m = rows.key[is_start], rows.m[is_start]
-    first, doubles = _distinct_starts(key, start_m, keys)
+    phi, phis = encode_phis(rows.phi, space)
+    first, doubles = _distinct_starts(key, np.column_stack([start_m, rows.number, phi]), keys)
     worker = np.array([codes[base] for base in np.unique(rows.who).tolist()], np.int32)[
         np.unique(rows.who, return_inverse=True)[1]
     ]
@@ -118,7 +119,7 @@ def assemble(
     which, end_doubles = _first_ends(at[is_end], rows, end_m, count, flags)
     ended = which >= 0
     found = which[ended]
-    end_ns = np.full(count, last, np.int64)
+    end_ns = np.full(count, span[1], np.int64)
     outcome = np.full(count, OUTCOMES.index("failed"), np.int8)
     epochs, score = np.zeros(count, np.int64), np.full(count, np.nan)
     end_ns[ended], outcome[ended] = end_m[found], rows.outcome[found]
@@ -138,6 +139,7 @@ def assemble(
         notes.append(f"records: {overlaps} trials overlap the next one on their worker; cut there")
     spans = [lives.get(name, ()) for name in workers]
     inside, cut_ns = _within_lives(worker, spans, start_m, end_ns)
+    inside &= start_m >= span[0] - repair.JUMP_NS
     if cut_ns.any():
         notes.append(f"records: {np.count_nonzero(cut_ns)} trials outlive their worker; cut there")
     placed &= _of_known_clocks(worker, inside, workers, lives, flags)
@@ -147,7 +149,6 @@ def assemble(
     doubles += end_doubles + knot_doubles
     if doubles:
         notes.append(repair.doubles_note("records of trials", doubles))
-    phi, phis = encode_phis(rows.phi, space)
     return Trials(
         workers=workers,
         ids=keys.ids(key),
@@ -185,12 +186,15 @@ class _Places:
         return np.where(found, place if self._order is None else self._order[place], -1)
 
 
-def _distinct_starts(key: np.ndarray, m: np.ndarray, keys: TrialKeys) -> tuple[np.ndarray, int]:
-    """The rows of the first start of each trial, and how many copies of them there were."""
+def _distinct_starts(key: np.ndarray, said: np.ndarray, keys: TrialKeys) -> tuple[np.ndarray, int]:
+    """The rows of the first start of each trial, and how many copies of them there were.
+
+    said: (n, k) what each start says; one that says something else is no copy.
+    """
     if np.all(key[1:] > key[:-1]):
         return np.arange(len(key)), 0
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    different = np.flatnonzero(m != m[first][inverse])
+    different = np.flatnonzero((said != said[first][inverse]).any(axis=1))
     if len(different):
         trial = keys.ids(key[different[:1]])[0].as_py()
         raise TrialwattError(
