@@ -13,6 +13,7 @@ from trialwatt.metrics.energy import account
 from trialwatt.metrics.extract import extract_run
 from trialwatt.metrics.series import anytime, energy_by_step, timeline
 from trialwatt.metrics.tables import build_tables
+from trialwatt.records.outcome import outcome
 from trialwatt.records.reader import read_run
 
 CONTEXT = dataclasses.replace(PLAIN, targets={"digits": 0.9})
@@ -249,7 +250,7 @@ def test_a_step_that_ends_before_it_starts_and_one_that_ends_twice(run_folder):
         return event
 
     path = run_folder / "records" / "harness.jsonl"
-    ends = next(x for x in path.read_text().splitlines() if '"setup", "status": "end"' in x)
+    ends = next(x for x in path.read_text().splitlines() if '"collect", "status": "end"' in x)
     more = json.loads(ends)
     events(run_folder, "harness", early)
     with path.open("a") as file:
@@ -257,7 +258,8 @@ def test_a_step_that_ends_before_it_starts_and_one_that_ends_twice(run_folder):
     metrics = extract_run(run_folder, CONTEXT)
     assert metrics.run["test_ms"] == pytest.approx(100)  # until the next one begins
     assert "step test ends before it starts" in metrics.run["flags"]
-    assert "step setup ends twice; the earlier one counts" in metrics.run["flags"]
+    assert "step collect ends twice; the earlier one counts" in metrics.run["flags"]
+    assert outcome(run_folder).jct_ms == pytest.approx(metrics.run["jct_ms"], abs=1e-9)
 
 
 def test_trials_before_the_search_is_set_up_are_of_no_known_clock(run_folder):
