@@ -138,6 +138,23 @@ def test_trials_that_outlive_their_worker_are_cut(run_folder):
     assert metrics.run["flags"] == ""
 
 
+@pytest.mark.parametrize(("gap_s", "cut"), [(0.5, False), (3, True)])
+def test_a_trial_may_wait_for_the_process_that_replaces_its_workers(run_folder, gap_s, cut):
+    before = read_run(run_folder).trials
+    gone_ns = int(before.start_ns[5]) + 10**7
+    again_ns = gone_ns + int(gap_s * S)
+    assert (before.end_ns[5] > again_ns) or cut
+    path = run_folder / "records" / "harness.jsonl"
+    own = [e for e in map(json.loads, path.read_text().splitlines()) if e.get("component")]
+    start = next(e for e in own if e["component"] == "worker-0" and e["status"] == "start")
+    end = next(e for e in own if e["component"] == "worker-0" and e["status"] == "end")
+    more = [end | {"m": gone_ns, "cpu_ns": 0}, start | {"m": again_ns}]
+    text = path.read_text() + "".join(json.dumps(e) + "\n" for e in more)
+    path.write_text(text)
+    trials = read_run(run_folder).trials
+    assert (trials.end_ns[5] == gone_ns) == cut and (trials.cut_ns[5] > 0) == cut
+
+
 def test_a_machine_whose_counter_falls(run_folder):
     before = extract_run(run_folder, CONTEXT).run
     counters(run_folder, "machine", lambda t, c: c + 100 * S * (t < 8 * S))

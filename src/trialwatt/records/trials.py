@@ -251,6 +251,18 @@ def _of_known_clocks(
     return ~np.isin(worker, strange)
 
 
+def _unbroken(spans: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
+    """A trial may wait for the process that replaces its worker's: lives that follow each other at
+    once are one."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if found and start - found[-1][1] <= repair.JUMP_NS:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
+
+
 def _within_lives(
     worker: np.ndarray,
     lives: list[tuple[tuple[int, int], ...]],
@@ -266,7 +278,7 @@ def _within_lives(
         mine = slice(*np.searchsorted(worker, [index, index + 1]))
         if not spans or mine.start == mine.stop:
             continue
-        starts, ends = np.array(sorted(spans), np.int64).T
+        starts, ends = np.array(_unbroken(spans), np.int64).T
         first = start_ns[mine]
         before = np.maximum(np.searchsorted(starts, first, side="right") - 1, 0)
         after = np.minimum(before + 1, len(starts) - 1)
