@@ -5,14 +5,18 @@ from __future__ import annotations
 import ast
 import csv
 import dataclasses
+import importlib
 import json
 import math
 import operator
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests import by_hand
 
+from trialwatt.metrics.attribution import Curve, levelled
 from trialwatt.metrics.context import MetricsContext, read_intensity
 from trialwatt.metrics.extract import extract_run
 from trialwatt.records.manifest import checksums
@@ -150,6 +154,12 @@ def test_every_sentence_with_a_number_of_the_example_holds(extracted):
     assert run["gap_share"] == 0 and run["sample_hz"] == 0.1 and run["notes"] == ""
 
 
+@pytest.mark.parametrize(("what", "value", "place"), table("constants"))
+def test_each_constant_of_the_page_is_that_of_the_code(what, value, place):
+    module, _, name = place.strip("`").rpartition(".")
+    assert getattr(importlib.import_module(f"trialwatt.{module}"), name) == float(value), what
+
+
 def test_the_record_is_intact():
     manifest = json.loads((RECORD / "run.json").read_text())
     assert manifest["files"] == checksums(RECORD)
@@ -221,6 +231,28 @@ class ByHand:
         return total
 
 
+def levelled_by_hand(times: list[float], counter: list[float], cores: float) -> list[float]:
+    """The page's formula, term by term."""
+    rate = max(cores, (counter[-1] - counter[0]) / (times[-1] - times[0]))
+    return [
+        min(
+            counter[0] + rate * (times[i] - times[0]),
+            max(counter[j] - rate * (times[j] - times[i]) for j in range(i, len(times))),
+        )
+        for i in range(len(times))
+    ]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_levelling_by_hand(seed):
+    rng = np.random.default_rng(seed)
+    times = np.cumsum(rng.choice([0.0005, 0.01, 0.2], 60))
+    counter = np.cumsum(rng.integers(0, 6, 60) * 0.01)
+    found = levelled(Curve(times, counter), 2.0).values
+    by_hand = levelled_by_hand(times.tolist(), counter.tolist(), 2.0)
+    assert found.tolist() == pytest.approx(by_hand, abs=1e-12)
+
+
 def test_the_record_by_hand(extracted):
     hand, run = ByHand(), extracted[id(CONTEXT)].run
     workers = {name: hand.drawn(name, 1 / 4, 0, 100) for name in ("worker-0", "worker-1")}
@@ -250,3 +282,20 @@ def test_the_record_by_hand(extracted):
     held_h = sum(until - since for _, since, until, *_ in hand.trials[1:]) / 3600
     assert run["wtc"] == pytest.approx(held_h * (0.036 + 0.0036))
     assert math.isclose(run["oc"], 2 * 100 / 3600 * (0.036 + 0.0036))
+
+
+REFERENCE = DOCS.parent / "results" / "reference" / "results" / "runs" / "reference"
+
+
+@pytest.mark.parametrize("sut", ["hyperopt", "optuna", "plain", "ray"])
+def test_a_real_run_by_hand(sut):
+    folder = min(REFERENCE.glob(f"{sut}-*/rep1"))
+    hand, found = by_hand.Run(folder).energies(), extract_run(folder, CONTEXT)
+    trials = found.trials.set_index("trial")["energy_kwh"] * J_PER_KWH
+    close = {"rel": 1e-9, "abs": 1e-9 * hand["machine"]}
+    assert {name: hand[name] for name in trials.index} == pytest.approx(trials.to_dict(), **close)
+    run = {name: value for name, value in found.run.items() if name.endswith("_energy_kwh")}
+    job = sum(hand[name] for name in (*by_hand.Run(folder).parts, "harness"))
+    assert run["job_energy_kwh"] * J_PER_KWH == pytest.approx(job, **close)
+    assert run["harness_energy_kwh"] * J_PER_KWH == pytest.approx(hand["harness"], **close)
+    assert run["other_energy_kwh"] * J_PER_KWH == pytest.approx(hand["machine"] - job, **close)

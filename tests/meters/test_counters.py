@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trialwatt.meters.bounds import COLLECTED_UPDATE_S, MOST_W, UPDATE_S, bound_of
-from trialwatt.meters.counters import increments, resumed, rises
+from trialwatt.meters.counters import increments, rises
 from trialwatt.meters.nvml import Nvml
 from trialwatt.meters.prometheus import PrometheusMeter
 from trialwatt.meters.rapl import Rapl
@@ -160,24 +160,3 @@ def test_a_fall_that_is_no_wrap_has_no_increment():
     np.testing.assert_array_equal(increments([5, 3, 7], None), [np.nan, 4])
     np.testing.assert_array_equal(increments([500, 3], 100), [np.nan])
     np.testing.assert_array_equal(increments([90, np.nan, 10, 20], 100), [np.nan, np.nan, 10])
-
-
-@given(st.lists(st.integers(0, 10**9), min_size=2, max_size=30), st.data())
-def test_cpu_time_goes_on_where_its_counter_began_again(steps, data):
-    true = np.cumsum(steps, dtype=float)
-    at = data.draw(st.integers(1, len(true) - 1))
-    raw = true.copy()
-    raw[at:] -= raw[at]
-    found, began = resumed(raw, slack=0)
-    seen = true.copy()
-    seen[at:] -= steps[at]
-    if true[at - 1] > 0:
-        np.testing.assert_array_equal(found, seen)
-        assert np.flatnonzero(began).tolist() == [at - 1]
-    assert (np.diff(found) >= 0).all()
-
-
-def test_missing_readings_lie_where_the_counter_began_again_and_ticks_do_not():
-    found, began = resumed(np.array([5.0, np.nan, 9, np.nan, 1, 3, 2.5]), slack=1)
-    np.testing.assert_array_equal(found, [5, np.nan, 9, np.nan, 9, 11, 10.5])
-    assert began.tolist() == [False, False, True, True, False, False]

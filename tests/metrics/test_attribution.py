@@ -14,7 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trialwatt.config.models import RunConfig
-from trialwatt.metrics.attribution import reservations, usage_curve
+from trialwatt.metrics.attribution import (
+    Curve,
+    Grid,
+    Part,
+    Supply,
+    attribute,
+    reservations,
+    usage_curve,
+)
 from trialwatt.metrics.energy import KINDS, account
 from trialwatt.records.reader import read_run
 
@@ -306,8 +314,7 @@ class BruteForce:
         for i in range(self.s.end):
             j = min(max(bisect.bisect_right(known, i) - 1, 0), len(watts) - 1)
             cells.append(watts[j])
-        cuts = {t for t in known if 0 <= t <= self.s.end}
-        cuts |= {t for span in self.s.steps.values() for t in span}
+        cuts = {t for t in known if 0 <= t <= self.s.end} | {0, self.s.end}
         return cells, sorted(cuts)
 
     def _add(self, domain, cpu, machine):
@@ -378,7 +385,7 @@ def test_random_runs_agree_with_brute_force(seed):
         assert found.of_kinds(kind) == pytest.approx(expected.kinds[kind], **close)
     for index, step in enumerate(found.steps):
         assert found.cells_j[:, index].sum() == pytest.approx(expected.steps[step], **close)
-    assert found.machine_j.sum() == pytest.approx(expected.machine, rel=1e-9)
+    assert found.machine_j == pytest.approx(expected.machine, rel=1e-9)
     assert found.other_j == pytest.approx(expected.other, **close)
     # A worker holds one trial at a time, so no time counts twice.
     for index, name in enumerate(records.trials.workers):
@@ -417,3 +424,21 @@ def test_reservations_beyond_the_machine_are_normalised():
 def test_a_counter_that_falls_back_is_lifted():
     curve = usage_curve(np.array([0.0, 2.0, 1.0, 3.0]), np.array([0.0, 4.0, 5.0, np.nan]))
     assert curve.at(np.array([0.0, 1.0, 1.5, 2.0, 9.0])) == pytest.approx([0, 5, 5, 5, 5])
+
+
+def test_a_slow_meter_is_divided_by_cpu_time_whatever_steps_lie_within():
+    """One interval of 30 s over a short job: who used the CPU for how long is all that counts."""
+    none = np.empty(0)
+    harness = Part(Curve(np.array([0.0, 1e9, 30e9]), np.array([0.0, 1e9, 1e9])), {}, none)
+    worker = Part(Curve(np.array([0.0, 1e9, 30e9]), np.array([0.0, 0.0, 29e9])), {}, none)
+    machine = Curve(np.array([0.0, 30e9]), np.array([0.0, 30e9]))
+    kinds = [np.array([0]), np.array([1])]
+    found = {}
+    for name, starts in (("whole", [0.0]), ("cut", [0.0, 0.5e9, 1e9, 15e9])):
+        grid = Grid(np.array([0.0, 30e9]), np.array(starts), none, np.ones(1))
+        supplies = [Supply(np.array([300.0]), 0.0, "cpu")]
+        found[name] = attribute([harness, worker], kinds, 2, machine, grid, supplies)
+    for drawn in found.values():
+        assert [float(d.dynamic_j.sum()) for d in drawn] == pytest.approx([10.0, 290.0])
+    steps = sum(drawn.cells_j.sum(axis=(0, 2)) for drawn in found["cut"])
+    assert steps == pytest.approx([5.0, 5.0, 140.0, 150.0])

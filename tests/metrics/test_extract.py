@@ -287,7 +287,8 @@ def test_record_files_that_were_exchanged_added_or_removed_are_flagged(run_folde
     edited.unlink()
     assert extract_run(run_folder, CONTEXT).run["flags"] == (
         "records/worker-9.jsonl is not of the run (run.json does not list it); "
-        "records/worker-1.jsonl is missing (run.json lists it)"
+        "records/worker-1.jsonl is missing (run.json lists it); "
+        "no record of what worker-9 reserved: energy and cost unknown"
     )
 
 

@@ -230,9 +230,12 @@ def test_trials_that_are_not_of_the_runs_time_are_flagged(worker_file, run_folde
     rewrite(worker_file, lambda lines: [edited(x, m=json.loads(x)["m"] - day_ns) for x in lines])
     records = read_run(run_folder)
     count = int((records.trials.worker == records.trials.workers.index("worker-0")).sum())
-    assert f"{count} trials start outside of the run: the clocks of its machines are not known" in (
-        records.flags
+    said = (
+        f"{count} trials start outside of the time of their worker: the clock of worker-0 is not "
+        "known, nor is the energy of its trials"
     )
+    assert said in records.flags
+    assert records.trials.placed.tolist() == [False] * count + [True] * count
 
 
 def test_overlapping_trials_are_cut_with_a_note(worker_file, run_folder):

@@ -69,23 +69,3 @@ def increments(values, wraps_at: float | None) -> np.ndarray:
         return np.where(fell, np.nan, steps)
     steps = np.where(fell, steps + wraps_at, steps)
     return np.where(steps < 0, np.nan, steps)
-
-
-def resumed(values: np.ndarray, slack: float) -> tuple[np.ndarray, np.ndarray]:
-    """A counter of CPU time that began again, as if it had gone on; and where it did, (n−1,).
-
-    values: n readings, NaN where one is missing. A fall of at most `slack` is the order of two
-    readings, and is left. The time that passed unseen is not made up: the counter goes on from the
-    last level.
-    """
-    seen = ~np.isnan(values)
-    known = values[seen]
-    falls = np.minimum(np.diff(known), 0)
-    falls[falls >= -slack] = 0
-    result = np.array(values, float)
-    result[seen] = known - np.concatenate([[0.0], np.cumsum(falls)])[: len(known)]
-    began = np.zeros(max(len(values) - 1, 0), bool)
-    at = np.flatnonzero(seen)
-    for before, after in zip(at[:-1][falls < 0], at[1:][falls < 0], strict=True):
-        began[before:after] = True
-    return result, began

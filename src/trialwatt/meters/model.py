@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from trialwatt.config.models import BoardPower
 from trialwatt.meters.base import Domain, MachineLoad, Meter, MeterError, Probe, accelerator_domain
@@ -18,13 +20,21 @@ def machine_watts(parameters: PowerParameters, cores, busy_cores, memory_gb) -> 
     include (Cloud Carbon Footprint's methodology, with its coefficients from SPECpower).
 
     busy_cores is not capped: CPU time is counted in ticks of 10 ms, so a short interval may show
-    more than there is, and only the uncapped values sum up to the right energy.
+    more than there is, and only the uncapped values sum up to the right energy. Whoever makes
+    energy of it moves what is too much into the time before (docs/methodology, rule 4).
     """
     cpu = cores * parameters.min_w + busy_cores * (parameters.max_w - parameters.min_w)
     beyond = memory_gb - parameters.included_gb_per_vcpu * cores
     # (x + |x|) / 2 is max(x, 0) for numbers and arrays alike, at the speed of either.
     memory = parameters.memory_w_per_gb * (beyond + abs(beyond)) / 2
     return {"cpu": cpu, "memory": memory}
+
+
+def most_watts(parameters: Mapping[str, Any], cores: float) -> dict[str, float]:
+    """Watts of each domain that no reading can be above for long, by the coefficients of a record;
+    empty where it has none."""
+    max_w = parameters.get("max_w")
+    return {"cpu": cores * max_w} if isinstance(max_w, int | float) else {}
 
 
 class PowerModel(Meter):

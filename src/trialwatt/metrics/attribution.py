@@ -30,6 +30,12 @@ class Curve:
             return np.zeros(len(times))
         return np.interp(times, self.times, self.values)
 
+    def within(self, start: float, end: float) -> Curve:
+        """The same from start to end, with knots there."""
+        inside = self.times[(self.times > start) & (self.times < end)]
+        times = np.concatenate([[start], inside, [end]])
+        return Curve(times, self.at(times))
+
 
 @dataclass(frozen=True)
 class Part:
@@ -51,12 +57,25 @@ class Supply:
     """The energy of one domain in each interval of an axis.
 
     energy_j: (n,) for an axis of n + 1 times. idle_w: power that is shared by reservation of
-    `resource`; infinite where all of it is (an accelerator goes to who holds it).
+    `resource`. by_cpu: whether the rest follows CPU time; else it follows the reservation too (an
+    accelerator goes to who holds it).
     """
 
     energy_j: np.ndarray
     idle_w: float
     resource: str
+    by_cpu: bool = True
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What a supply gives in each interval (n,): J per reserved share-ns, static and dynamic, and J
+    per CPU ns."""
+
+    resource: str
+    static: np.ndarray
+    dynamic: np.ndarray
+    by_cpu: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -78,14 +97,14 @@ class Drawn:
 class Grid:
     """The times that all parts share.
 
-    axis: (n + 1,) ends of the intervals. steps: (n,) lifecycle step of each interval.
-    marks: (s − 1,) sorted times that divide the run into s slots; weights: (s,) one per slot
-    (a carbon intensity). Marks change no energy, they only say where sums are split.
+    axis: (n + 1,) ends of the intervals. starts: (steps,) sorted starts of the lifecycle steps;
+    what lies before the first is its. marks: (s − 1,) sorted times that divide the run into s
+    slots; weights: (s,) one per slot (a carbon intensity). Starts and marks change no energy, they
+    only say where sums are split.
     """
 
     axis: np.ndarray
-    steps: np.ndarray
-    step_count: int
+    starts: np.ndarray
     marks: np.ndarray
     weights: np.ndarray
 
@@ -125,6 +144,24 @@ def usage_curve(times: np.ndarray, cpu: np.ndarray) -> Curve:
     return Curve(times, np.maximum.accumulate(cpu) if len(cpu) else cpu)
 
 
+def levelled(curve: Curve, most: float) -> Curve:
+    """The curve without a rise of more than `most` per ns, with the same ends.
+
+    A counter of ticks tells in a short interval what was used, in part, before it. What is more
+    than there can be is moved into the intervals before, no further than it takes; what began
+    before the first knot, into those after. Where the whole rises faster than `most` it is even.
+    """
+    times, values = curve.times, curve.values
+    if len(times) < 2 or not np.any(np.diff(values) > most * np.diff(times)):
+        return curve
+    since = times - times[0]
+    most = max(most, (values[-1] - values[0]) / since[-1])
+    above = values - most * since
+    least = np.maximum.accumulate(above[::-1])[::-1]  # of a curve that is never below this one
+    early = np.where(least > above, least + most * since, values)
+    return Curve(times, np.clip(early, values[0], np.minimum(values[0] + most * since, values[-1])))
+
+
 def attribute(
     parts: Sequence[Part],
     kinds: Sequence[np.ndarray],
@@ -143,43 +180,43 @@ def attribute(
     cpu = np.diff(machine_cpu.at(axis))
     total_cpu = np.maximum(cpu, sum((np.diff(p.cpu.at(axis)) for p in parts), np.zeros(len(cpu))))
     per_cpu = np.divide(1.0, total_cpu, out=np.zeros(len(cpu)), where=total_cpu > 0)
-    rates = []
-    for supply in supplies:
-        static = np.minimum(supply.idle_w * length_ns * S_PER_NS, supply.energy_j)
-        rates.append((supply.resource, static / length_ns, (supply.energy_j - static) * per_cpu))
+    rates = [_rates(supply, length_ns, per_cpu) for supply in supplies]
     return [
         _draw(part, kind, kind_count, grid, rates) for part, kind in zip(parts, kinds, strict=True)
     ]
 
 
-def _draw(
-    part: Part,
-    kinds: np.ndarray,
-    kind_count: int,
-    grid: Grid,
-    rates: Sequence[tuple[str, np.ndarray, np.ndarray]],
-) -> Drawn:
-    """Cut the part's time at every knot that it has, and sum the pieces by their owner.
+def _rates(supply: Supply, length_ns: np.ndarray, per_cpu: np.ndarray) -> Rates:
+    static = np.minimum(supply.idle_w * length_ns * S_PER_NS, supply.energy_j)
+    dynamic, nothing = supply.energy_j - static, np.zeros(len(length_ns))
+    if supply.by_cpu:
+        return Rates(supply.resource, static / length_ns, nothing, dynamic * per_cpu)
+    return Rates(supply.resource, static / length_ns, dynamic / length_ns, nothing)
 
-    rates: of each supply its resource, and per interval what it gives: J per reserved share-ns, J
-    per CPU ns.
-    """
-    bounds = _merged(grid.axis, part.cuts, part.cpu.times, grid.marks, *_times(part.reserved))
+
+def _draw(
+    part: Part, kinds: np.ndarray, kind_count: int, grid: Grid, rates: Sequence[Rates]
+) -> Drawn:
+    """Cut the part's time at every knot that it has, and sum the pieces by their owner."""
+    knots = (part.cuts, part.cpu.times, grid.marks, grid.starts, *_times(part.reserved))
+    bounds = _merged(grid.axis, *knots)
     middle = (bounds[1:] + bounds[:-1]) / 2
     interval = np.searchsorted(grid.axis, middle, side="right") - 1
+    step = np.maximum(np.searchsorted(grid.starts, middle, side="right") - 1, 0)
     segment = np.searchsorted(part.cuts, middle, side="right")
     slot = np.searchsorted(grid.marks, middle, side="right")
     used = np.diff(part.cpu.at(bounds))
     held = {resource: np.diff(curve.at(bounds)) for resource, curve in part.reserved.items()}
     static, dynamic = np.zeros(len(middle)), np.zeros(len(middle))
-    for resource, static_rate, dynamic_rate in rates:
-        if resource in held:
-            static += static_rate[interval] * held[resource]
-        dynamic += dynamic_rate[interval] * used
-    segments, slots = len(part.cuts) + 1, len(grid.marks) + 1
+    for given in rates:
+        if given.resource in held:
+            static += given.static[interval] * held[given.resource]
+            dynamic += given.dynamic[interval] * held[given.resource]
+        dynamic += given.by_cpu[interval] * used
+    segments, steps, slots = len(part.cuts) + 1, len(grid.starts), len(grid.marks) + 1
     energy = static + dynamic
-    cell = (kinds[segment] * grid.step_count + grid.steps[interval]) * slots + slot
-    shape = (kind_count, grid.step_count, slots)
+    cell = (kinds[segment] * steps + step) * slots + slot
+    shape = (kind_count, steps, slots)
     return Drawn(
         static_j=np.bincount(segment, static, segments),
         dynamic_j=np.bincount(segment, dynamic, segments),

@@ -113,9 +113,19 @@ def validate(table: pa.Table, columns: list[Column], name: str) -> None:
         low, high = bounds["min"], bounds["max"]
         if low is not None and (low < column.low or high > column.high):
             raise TrialwattError(
-                f"{name}: {column.name} holds {low} to {high}, "
-                f"allowed is {column.low} to {column.high}"
+                f"{name}: {column.name} holds {low} to {high}, allowed is {column.low} to "
+                f"{column.high}{_place(table, column)}"
             )
+
+
+def _place(table: pa.Table, column: Column) -> str:
+    """Where the first value out of range stands: the folder of its run, and its trial."""
+    values = table[column.name]
+    outside = pc.or_(pc.less(values, column.low), pc.greater(values, column.high))
+    row = pc.index(outside, True).as_py()
+    names = [name for name in ("folder", "trial") if name in table.column_names and row >= 0]
+    found = ", ".join(f"{name} {table[name][row].as_py()}" for name in names)
+    return f" ({found})" if found else ""
 
 
 def entries(columns: Iterable[Column]) -> list[dict[str, str]]:

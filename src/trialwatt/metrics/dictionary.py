@@ -202,7 +202,7 @@ RUNS = [
     _trials("completed", "completed trials, duplicates included"),
     _trials("failed", "failed trials"),
     _trials("pruned", "pruned trials"),
-    _trials("duplicate", "completed trials whose φ had been run before"),
+    _trials("duplicate", "completed trials whose φ had been run before, for as many epochs"),
     _time(
         "jct_ms",
         "JCT: start of setup to end of result collection",

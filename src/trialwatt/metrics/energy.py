@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from trialwatt.meters import kind_of, mirrors
-from trialwatt.meters.bounds import TICKS_NS, bound_of
-from trialwatt.meters.counters import resumed
+from trialwatt.meters.bounds import bound_of
 from trialwatt.metrics.attribution import (
     S_PER_NS,
     Curve,
@@ -20,10 +19,11 @@ from trialwatt.metrics.attribution import (
     Part,
     Supply,
     attribute,
+    levelled,
     reservations,
-    usage_curve,
 )
 from trialwatt.metrics.readings import DomainEnergy, covered, domain_energy, silences
+from trialwatt.metrics.usage import Usage
 from trialwatt.records.events import STEPS
 from trialwatt.records.reader import Component, RunRecords
 from trialwatt.records.trials import IDLE
@@ -31,29 +31,34 @@ from trialwatt.records.trials import IDLE
 KINDS = (*STEPS, "idle", "services", "harness")
 """Kinds of segments: a trial's steps, a worker that holds no trial, services, the coordinator."""
 SERVICES, HARNESS = KINDS.index("services"), KINDS.index("harness")
+_MEAN = "mean power is taken"
 FEW_SAMPLES = 60
 GAPS_TOO_MANY = 0.05
-_COUNTER_SLACK_NS = 50e6
-_BASE_SLACK = 1.5
+OF_WORKERS = (*STEPS, "idle")
+"""What a worker's energy is divided into by the times of its trials."""
 
 
 @dataclass
 class EnergyAccount:
     """Who drew what, in J; all NaN where the energy of the run is not known.
 
-    cells_j: (kinds, lifecycle steps, slots between marks). machine_j: (steps,). The per-trial
-    arrays are (n,), in the order of the records' trials; train_j is the part of their train step;
-    weighted is Σ energy × weight of its slot (J·g/kWh with intensities as weights).
+    divided: whether it is known when each worker held a trial; the energy of such a trial, and the
+    sums over trials and over idle workers, are NaN where it is not, and the job's is known.
+    workers_cpu_ns: CPU time of all workers. cells_j: (kinds, lifecycle steps, slots between marks).
+    The per-trial arrays are (n,), in the order of the records' trials; train_j is the part of their
+    train step; weighted is Σ energy × weight of its slot (J·g/kWh with intensities as weights).
     """
 
     steps: list[str]
     cells_j: np.ndarray
-    machine_j: np.ndarray
+    machine_j: float
     trial_static_j: np.ndarray
     trial_dynamic_j: np.ndarray
     trial_train_j: np.ndarray
     trial_weighted: np.ndarray
     trial_cpu_ns: np.ndarray
+    workers_cpu_ns: float
+    divided: bool
     job_weighted: float
     gap_share: float
     samples: int
@@ -68,10 +73,18 @@ class EnergyAccount:
 
     @property
     def other_j(self) -> float:
-        return float(self.machine_j.sum()) - self.job_j
+        return self.machine_j - self.job_j
+
+    @property
+    def known_j(self) -> np.ndarray:
+        """(kinds, steps): the cells, NaN where nobody knows how a worker's energy divides."""
+        cells = self.cells_j.sum(axis=2)
+        if not self.divided:
+            cells[[KINDS.index(kind) for kind in OF_WORKERS]] = math.nan
+        return cells
 
     def of_kinds(self, *kinds: str) -> float:
-        return float(self.cells_j[[KINDS.index(kind) for kind in kinds]].sum())
+        return float(self.known_j[[KINDS.index(kind) for kind in kinds]].sum())
 
 
 def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> EnergyAccount:
@@ -81,24 +94,82 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
     weights: one per slot between them.
     """
     origin, end = records.window
-    names = list(records.steps)
     flags, notes = list(records.flags), list[str]()
-    parts, kinds, owners = _parts(records, origin, notes)
-    count = len(records.trials)
-    trial_cpu = np.zeros(count)
-    for part, kind, owner in zip(parts, kinds, owners, strict=True):
+    usage = Usage(records, origin, notes)
+    shares = _parts(records, origin, usage)
+    machine = usage.machine()
+    energies = _domains(records, origin, end, usage, flags)
+    flags += usage.flags
+    result = _nothing(records, shares, len(weights), energies, flags, notes)
+    told = len(machine.times) > 1 and machine.times[0] < end - origin and machine.times[-1] > 0
+    if energies and not told:
+        flags.append("no usage samples of the run: energy unknown")
+    if not energies or not told or end <= origin or records.unreserved:
+        _unknown(result)
+        return result
+
+    length = float(end - origin)
+    busy = levelled(machine.within(0.0, length), usage.cores)
+    starts = np.array([records.steps[name][0] - origin for name in result.steps], float)
+    idle = _idle_watts(records, notes)
+    marks = np.asarray(marks_ns, float) - origin
+    for group in _same_readings(records, energies):
+        grid = Grid(energies[group[0]].energy.times, starts, marks, np.asarray(weights, float))
+        supplies = []
+        for name in group:
+            domain = next(d for d in records.domains if d["name"] == name)
+            joules = np.diff(energies[name].energy.values)
+            result.machine_j += float(joules.sum())
+            supplies.append(_supply(domain, joules, idle))
+        found = attribute(shares.parts, shares.kinds, len(KINDS), busy, grid, supplies)
+        for drawn, kind, owner in zip(found, shares.kinds, shares.owners, strict=True):
+            _add(result, drawn, kind, owner, grid.weights)
+    for array in _of_trials(result):
+        array[~records.trials.placed] = math.nan
+    # who drew the energy is not known either while the usage of the machine is not
+    window = (0.0, length)
+    silent = silences(machine.times, window, 1e9 / records.sample_hz)
+    gaps = [*(energy.gaps for energy in energies.values()), silent, usage.unknown.clip(*window)]
+    _quality(result, records, np.concatenate(gaps), energies)
+    return result
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """The components as parts, with the kind and the trial (or −1) of each of their segments."""
+
+    parts: list[Part]
+    kinds: list[np.ndarray]
+    owners: list[np.ndarray | None]
+
+
+def _nothing(
+    records: RunRecords,
+    shares: _Shares,
+    slots: int,
+    energies: dict[str, DomainEnergy],
+    flags: list[str],
+    notes: list[str],
+) -> EnergyAccount:
+    """What is known before any energy is: CPU time, and the domains that it will be of."""
+    count, steps = len(records.trials), list(records.steps)
+    trial_cpu, workers_cpu = np.zeros(count), 0.0
+    for part, kind, owner in zip(shares.parts, shares.kinds, shares.owners, strict=True):
         trial_cpu += _trial_cpu(part, kind, owner, count)
-    energies = _domains(records, origin, end, flags, notes)
-    machine, unseen = _track_curve(records, "machine", origin)
-    result = EnergyAccount(
-        steps=names,
-        cells_j=np.zeros((len(KINDS), len(names), len(weights))),
-        machine_j=np.zeros(len(names)),
+        if owner is not None and len(part.cpu.values):
+            workers_cpu += float(part.cpu.values[-1] - part.cpu.values[0])
+    trial_cpu[~records.trials.placed] = math.nan
+    return EnergyAccount(
+        steps=steps,
+        cells_j=np.zeros((len(KINDS), len(steps), slots)),
+        machine_j=0.0,
         trial_static_j=np.zeros(count),
         trial_dynamic_j=np.zeros(count),
         trial_train_j=np.zeros(count),
         trial_weighted=np.zeros(count),
         trial_cpu_ns=trial_cpu,
+        workers_cpu_ns=workers_cpu,
+        divided=bool(records.trials.placed.all()),
         job_weighted=0.0,
         gap_share=1.0,
         samples=0,
@@ -107,32 +178,6 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
         flags=flags,
         notes=notes,
     )
-    told = len(machine.times) > 1 and machine.times[0] < end - origin and machine.times[-1] > 0
-    if not energies or not told or end <= origin:
-        if energies:
-            flags.append("no usage samples of the run: energy unknown")
-        _unknown(result)
-        return result
-
-    starts = np.array([records.steps[name][0] - origin for name in names], float)
-    idle = _idle_watts(records, notes)
-    marks = np.asarray(marks_ns, float) - origin
-    for group in _same_readings(records, energies):
-        axis, steps = _axis(energies[group[0]].energy, starts, end - origin)
-        grid = Grid(axis, steps, len(names), marks, np.asarray(weights, float))
-        supplies = []
-        for name in group:
-            domain = next(d for d in records.domains if d["name"] == name)
-            joules = np.diff(energies[name].energy.at(axis))
-            result.machine_j += np.bincount(steps, joules, len(names))
-            supplies.append(_supply(domain, joules, idle))
-        found = attribute(parts, kinds, len(KINDS), machine, grid, supplies)
-        for drawn, kind, owner in zip(found, kinds, owners, strict=True):
-            _add(result, drawn, kind, owner, grid.weights)
-    if len(unseen):
-        notes.append(_began_again("the machine", np.ones(len(unseen))))
-    _quality(result, records, energies, machine, unseen, origin, end)
-    return result
 
 
 def _add(
@@ -158,27 +203,26 @@ def _add(
     result.trial_train_j += np.bincount(owner[train], total[train], count)
 
 
-def _unknown(result: EnergyAccount) -> None:
-    for array in (
-        result.cells_j,
-        result.machine_j,
+def _of_trials(result: EnergyAccount) -> tuple[np.ndarray, ...]:
+    return (
         result.trial_static_j,
         result.trial_dynamic_j,
         result.trial_train_j,
         result.trial_weighted,
-    ):
+    )
+
+
+def _unknown(result: EnergyAccount) -> None:
+    for array in (result.cells_j, *_of_trials(result)):
         array[...] = math.nan
-    result.job_weighted = math.nan
+    result.machine_j = result.job_weighted = math.nan
     result.methods = result.methods or ["unknown"]
 
 
 # --- parts --------------------------------------------------------------------------------------
 
 
-def _parts(
-    records: RunRecords, origin: int, notes: list[str]
-) -> tuple[list[Part], list[np.ndarray], list[np.ndarray | None]]:
-    """The components as parts, with the kind and the trial (or −1) of each of their segments."""
+def _parts(records: RunRecords, origin: int, usage: Usage) -> _Shares:
     components, host = records.components, records.manifest["host"]
     lives = [[(s - origin, e - origin) for s, e in c.lives] for c in components]
     held = {
@@ -186,19 +230,17 @@ def _parts(
         "memory": reservations(lives, [c.memory_mb / host["memory_mb"] for c in components]),
     }
     held |= {_device(name): curves for name, curves in device_time(components, lives).items()}
-    parts, kinds, owners = [], [], []
+    shares = _Shares([], [], [])
     for index, component in enumerate(components):
         reserved = {resource: curves[index] for resource, curves in held.items()}
         cuts, kind, owner, knot_cpu = _segments(records, component, origin)
-        cpu = _component_cpu(records, component, origin, cuts, knot_cpu, notes)
-        parts.append(Part(cpu, reserved, cuts))
-        kinds.append(kind)
-        owners.append(owner)
-    harness, _ = _track_curve(records, "harness", origin)
-    parts.append(Part(harness, {}, np.empty(0)))
-    kinds.append(np.array([HARNESS]))
-    owners.append(None)
-    return parts, kinds, owners
+        shares.parts.append(Part(usage.component(component, cuts, knot_cpu), reserved, cuts))
+        shares.kinds.append(kind)
+        shares.owners.append(owner)
+    shares.parts.append(Part(usage.harness(), {}, np.empty(0)))
+    shares.kinds.append(np.array([HARNESS]))
+    shares.owners.append(None)
+    return shares
 
 
 def device_time(
@@ -247,96 +289,6 @@ def _segments(
     return (trials.knot_ns[knots] - origin).astype(float), kind, owner, trials.knot_cpu_ns[knots]
 
 
-def _component_cpu(
-    records: RunRecords,
-    component: Component,
-    origin: int,
-    knots: np.ndarray,
-    knot_cpu: np.ndarray,
-    notes: list[str],
-) -> Curve:
-    """Cumulative CPU ns: samples, the knots of its trials, 0 at its start, and its last counter."""
-    start, end = component.lives[0][0] - origin, component.lives[-1][1] - origin
-    track = records.usage.get(component.name)
-    times, cpu = np.empty(0), np.empty(0)
-    if track is not None:
-        times, cpu = track.times_ns - origin, track.cpu_ns
-        seen = ~np.isnan(cpu)
-        times, (cpu, began) = times[seen], resumed(cpu[seen], _COUNTER_SLACK_NS)
-        knot_cpu, _ = resumed(knot_cpu, _COUNTER_SLACK_NS)
-        if began.any():
-            notes.append(_began_again(component.name, began))
-        if np.any(np.diff(cpu) < 0):
-            notes.append(f"samples/usage.csv: the CPU counter of {component.name} fell; lifted")
-            cpu = np.maximum.accumulate(cpu)
-        knot_cpu = _aligned(times, cpu, knots, knot_cpu, component.name, notes)
-    times, cpu = np.concatenate([times, knots]), np.concatenate([cpu, knot_cpu])
-    if component.cpu_ns is not None:
-        times, cpu = np.append(times, end), np.append(cpu, component.cpu_ns)
-    curve = usage_curve(times, cpu)
-    base = 0.0
-    if len(curve.times):
-        first, value = curve.times[0], curve.values[0]
-        cores = records.manifest["host"]["cores"]
-        if value > _BASE_SLACK * cores * max(first - start, 0) + _COUNTER_SLACK_NS:
-            base = value
-            notes.append(
-                f"{component.name}: its CPU counter did not start at 0; "
-                "CPU time before its first reading is not counted"
-            )
-    return usage_curve(
-        np.concatenate([[min(start, *curve.times[:1])], curve.times]),
-        np.concatenate([[base], curve.values]),
-    )
-
-
-def _aligned(
-    times: np.ndarray,
-    cpu: np.ndarray,
-    knots: np.ndarray,
-    knot_cpu: np.ndarray,
-    name: str,
-    notes: list[str],
-) -> np.ndarray:
-    """The trials' CPU counters in terms of the samples' counter, where the two differ in origin."""
-    inside = ~np.isnan(knot_cpu)
-    if not len(times) or not inside.any():
-        return knot_cpu
-    inside &= (knots >= times[0]) & (knots <= times[-1])
-    if not inside.any():
-        return knot_cpu
-    at, value = knots[inside], knot_cpu[inside]
-    after = np.clip(np.searchsorted(times, at), 1, len(times) - 1) if len(times) > 1 else 0
-    low, high = cpu[after - 1], cpu[after]
-    outside = np.maximum(value - high, 0) - np.maximum(low - value, 0)
-    if abs(np.median(outside)) <= _COUNTER_SLACK_NS:
-        return knot_cpu
-    shift = float(np.median(value - np.interp(at, times, cpu)))
-    notes.append(
-        f"{name}: the CPU counters of its trials and of its samples differ by "
-        f"{shift / 1e9:.2f} s; moved onto the samples'"
-    )
-    return knot_cpu - shift
-
-
-def _began_again(name: str, began: np.ndarray) -> str:
-    return (
-        f"samples/usage.csv: the CPU counter of {name} began again in "
-        f"{np.count_nonzero(began)} intervals, whose CPU time is not known"
-    )
-
-
-def _track_curve(records: RunRecords, name: str, origin: int) -> tuple[Curve, np.ndarray]:
-    """The cumulative CPU time of a track, and the stretches (g, 2) in which its counter began again
-    and nobody knows."""
-    track = records.usage.get(name)
-    if track is None:
-        return Curve(np.empty(0), np.empty(0)), np.empty((0, 2))
-    times = (track.times_ns - origin).astype(float)
-    cpu, began = resumed(track.cpu_ns, records.manifest["host"]["cores"] * TICKS_NS)
-    return usage_curve(times, cpu), np.column_stack([times[:-1][began], times[1:][began]])
-
-
 def _trial_cpu(part: Part, kind: np.ndarray, owner: np.ndarray | None, count: int) -> np.ndarray:
     """CPU ns of each trial on this part."""
     if owner is None or not len(part.cuts):
@@ -350,10 +302,10 @@ def _trial_cpu(part: Part, kind: np.ndarray, owner: np.ndarray | None, count: in
 
 
 def _domains(
-    records: RunRecords, origin: int, end: int, flags: list[str], notes: list[str]
+    records: RunRecords, origin: int, end: int, usage: Usage, flags: list[str]
 ) -> dict[str, DomainEnergy]:
     energies = {}
-    for domain in _each_once(records, notes):
+    for domain in _each_once(records, usage.notes):
         name = domain["name"]
         times, values = records.power.of(name)
         energy = domain_energy(
@@ -365,23 +317,30 @@ def _domains(
             (0.0, float(end - origin)),
             domain.get("period_s", 1 / records.config.testbed.sample_hz) * 1e9,
             bound_of(kind_of(domain["meter"]), domain["resource"], domain.get("max_w")),
+            domain.get("most_w", math.inf),
+            usage.unknown_of_machine,
         )
         if energy is None:
             flags.append(f"domain {name} has no readings of the run")
             continue
-        if energy.unknown:
-            notes.append(
-                f"counter of {name}: {energy.unknown} intervals cannot be known "
-                f"({', '.join(energy.why)}); mean power is taken"
-            )
-        elif energy.why:
-            notes.append(f"readings of {name}: {', '.join(energy.why)}: gaps")
+        if energy.unknown or energy.why:
+            usage.notes.append(_untold(domain, energy))
         energies[name] = energy
     if not energies:
         flags.append("no power samples: energy unknown")
     if records.config.workload.workers.accelerator != "cpu":
         flags += _unmetered(records)
     return energies
+
+
+def _untold(domain: dict[str, Any], energy: DomainEnergy) -> str:
+    name, why = domain["name"], ", ".join(energy.why)
+    if domain["unit"] == "uj":
+        return f"counter of {name}: {energy.unknown} intervals cannot be known ({why}); {_MEAN}"
+    if why:
+        return f"readings of {name}: {why}: gaps"
+    why = "the machine's CPU time is not known there"
+    return f"{name}: {energy.unknown} intervals cannot be modelled ({why}); {_MEAN}"
 
 
 def _each_once(records: RunRecords, notes: list[str]) -> list[dict[str, Any]]:
@@ -422,18 +381,11 @@ def _same_readings(records: RunRecords, energies: dict[str, DomainEnergy]) -> li
     return list(groups.values())
 
 
-def _axis(energy: Curve, starts: np.ndarray, length: float) -> tuple[np.ndarray, np.ndarray]:
-    """Readings and lifecycle boundaries within the window, and the step of each interval."""
-    times = np.concatenate([energy.times, starts, [0.0, length]])
-    axis = np.unique(times[(times >= 0) & (times <= length)])
-    middle = (axis[1:] + axis[:-1]) / 2
-    return axis, np.maximum(np.searchsorted(starts, middle, side="right") - 1, 0)
-
-
 def _supply(domain: dict[str, Any], joules: np.ndarray, idle: dict[str, float]) -> Supply:
+    idle_w = idle.get(domain["name"], 0.0)
     if domain["resource"] == "accelerator":
-        return Supply(joules, math.inf, _device(domain["name"]))
-    return Supply(joules, idle.get(domain["name"], 0.0), domain["resource"])
+        return Supply(joules, idle_w, _device(domain["name"]), by_cpu=False)
+    return Supply(joules, idle_w, domain["resource"])
 
 
 def _device(name: str) -> str:
@@ -448,27 +400,20 @@ def _idle_watts(records: RunRecords, notes: list[str]) -> dict[str, float]:
         idle = {}
     watts = {n: w for n, w in (idle.get("watts") or {}).items() if w is not None}
     for domain in records.domains:
-        if domain["resource"] != "accelerator" and domain["name"] not in watts:
-            notes.append(
-                f"no idle power of {domain['name']}: all of its energy is shared by CPU time"
-            )
+        if domain["name"] not in watts:
+            by = "dynamic" if domain["resource"] == "accelerator" else "shared by CPU time"
+            notes.append(f"no idle power of {domain['name']}: all of its energy is {by}")
     return watts
 
 
 def _quality(
     result: EnergyAccount,
     records: RunRecords,
+    gaps: np.ndarray,
     energies: dict[str, DomainEnergy],
-    machine: Curve,
-    unseen: np.ndarray,
-    origin: int,
-    end: int,
 ) -> None:
-    # who drew the energy is not known either while the usage of the machine is not
-    unused = silences(machine.times, (0.0, float(end - origin)), 1e9 / records.sample_hz)
-    unseen = np.clip(unseen, 0.0, end - origin)
-    spans = np.concatenate([*(energy.gaps for energy in energies.values()), unused, unseen])
-    result.gap_share = covered(spans) / (end - origin)
+    origin, end = records.window
+    result.gap_share = covered(gaps) / (end - origin)
     readings = (records.power.of(name) for name in energies)
     result.samples = min(
         int(np.count_nonzero(~np.isnan(values) & (times >= origin) & (times <= end)))

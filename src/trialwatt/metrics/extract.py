@@ -87,13 +87,16 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
     completed = trials.outcome == OUTCOMES.index("completed")
     failed = trials.outcome == OUTCOMES.index("failed")
     pruned = trials.outcome == OUTCOMES.index("pruned")
-    waste = formulas.waste_classes(trials.start_ns, trials.phi, failed, pruned)
+    # trials are the same where their φ and their fidelity are
+    epochs = np.unique(trials.epochs, return_inverse=True)[1]
+    same = trials.phi * (epochs.max(initial=0) + 1) + epochs
+    waste = formulas.waste_classes(trials.start_ns, same, failed, pruned)
 
     target = _target(records, context)
-    goal = -1
+    goal, goal_ns = -1, None
     if target is not None:
         goal = formulas.goal_index(trials.end_ns, trials.score, completed, target)
-    goal_ns = int(trials.end_ns[goal]) if goal >= 0 else None
+        goal_ns = _moment_of(records, goal, completed & (trials.score >= target))
     marks, weights = _marks(records, context, goal_ns)
     energy = account(records, marks, weights)
     costs = _Costs(records, context)
@@ -110,9 +113,9 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
     run["carbon_g"] = energy.job_weighted / J_PER_KWH * context.pue
     run["oc"] = costs.job
     run |= _waste(records, energy, costs, waste)
-    run |= _goal(records, energy, costs, marks, target, goal_ns)
+    run |= _goal(records, energy, costs, marks, target, goal >= 0, goal_ns)
     run |= _pruning(records, energy, pruned)
-    run |= _resources(records)
+    run |= _resources(records, energy)
     run |= _quality(records, energy, context, costs)
     if not with_trials:
         return RunMetrics(run, schema(TRIALS).empty_table())
@@ -128,6 +131,16 @@ def _target(records: RunRecords, context: MetricsContext) -> float | None:
         return workload.goal.target
     # the references are macro-F1; another score has no target unless the workload names one
     return context.targets.get(workload.dataset) if workload.goal.score == "macro_f1" else None
+
+
+def _moment_of(records: RunRecords, goal: int, reached: np.ndarray) -> int | None:
+    """When the goal was reached; None where it was not, or where that is not known: which trial was
+    the first is not, where one that reached it (n,) has no known time."""
+    trials = records.trials
+    if goal < 0 or not trials.placed[reached].all():
+        return None
+    moment = int(trials.end_ns[goal])
+    return moment if moment >= records.steps.get("setup", records.window)[0] else None
 
 
 def _marks(
@@ -161,7 +174,7 @@ class _Costs:
             self._accelerator = context.price_per_accelerator_h.get(accelerator, NAN)
             if math.isnan(self._accelerator):
                 self.unpriced = f"no price of accelerator {accelerator}"
-        self.job = self.until(records.window[1])
+        self.job = NAN if records.unreserved else self.until(records.window[1])
 
     def until(self, moment_ns: int) -> float:
         """Cost of all components from their start to this moment."""
@@ -203,7 +216,7 @@ class _Costs:
             if name in by_name:
                 component, start, end = by_name[name], trials.start_ns[mine], trials.end_ns[mine]
                 held = self._held_ns(component, end) - self._held_ns(component, start)
-                result[mine] = self._of(component, end - start, held)
+                result[mine] = self._of(component, trials.duration_ns[mine], held)
         return result
 
 
@@ -217,6 +230,13 @@ def _trial_j(energy: EnergyAccount) -> np.ndarray:
 
 def _workers(records: RunRecords) -> list[Component]:
     return [c for c in records.components if c.type == "worker"]
+
+
+def _workers_ns(records: RunRecords, cores: bool = False) -> float:
+    """Reserved time of all workers, or × their cores; NaN where some of it is on no record."""
+    if records.unreserved:
+        return NAN
+    return sum((c.cpu if cores else 1.0) * _reserved_ns(c) for c in _workers(records))
 
 
 # --- groups of columns --------------------------------------------------------------------------
@@ -274,7 +294,8 @@ def _energies(energy: EnergyAccount, completed: np.ndarray) -> dict[str, Any]:
     by_step = dict(zip(energy.steps, cells.sum(axis=0), strict=True))
     within = dict.fromkeys(KINDS, NAN)
     if "trials" in energy.steps:
-        within = dict(zip(KINDS, cells[:, energy.steps.index("trials")], strict=True))
+        known = energy.known_j[:, energy.steps.index("trials")] / J_PER_KWH
+        within = dict(zip(KINDS, known, strict=True))
     other = energy.other_j / J_PER_KWH
     return {
         "job_energy_kwh": job,
@@ -300,9 +321,9 @@ def _waste(
     records: RunRecords, energy: EnergyAccount, costs: _Costs, waste: np.ndarray
 ) -> dict[str, Any]:
     trials = records.trials
-    time_ms = (trials.end_ns - trials.start_ns) / _NS_PER_MS
+    time_ms = trials.duration_ns / _NS_PER_MS
     kwh, money = _trial_j(energy) / J_PER_KWH, costs.of_trials()
-    reserved_ms = sum(_reserved_ns(c) for c in _workers(records)) / _NS_PER_MS
+    reserved_ms = _workers_ns(records) / _NS_PER_MS
     job = energy.job_j / J_PER_KWH
     wasted = waste != ""
     result = {
@@ -329,13 +350,15 @@ def _goal(
     costs: _Costs,
     marks: np.ndarray,
     target: float | None,
+    reached: bool,
     goal_ns: int | None,
 ) -> dict[str, Any]:
+    """goal_ns: when it was reached; None where it was not, or where that is not known."""
     result = {
         "goal_target": NAN if target is None else target,
-        "goal_reached": None if target is None else goal_ns is not None,
-        "goal_censored": None if target is None else goal_ns is None,
-        "surplus_energy_kwh": NAN if target is None else 0.0 * energy.job_j,
+        "goal_reached": None if target is None else reached,
+        "goal_censored": None if target is None else not reached,
+        "surplus_energy_kwh": 0.0 * energy.job_j if target is not None and not reached else NAN,
         "energy_to_goal_kwh": NAN,
         "cost_to_goal": NAN,
         "time_to_goal_ms": NAN,
@@ -363,18 +386,18 @@ def _pruning(records: RunRecords, energy: EnergyAccount, pruned: np.ndarray) -> 
     return {"avoided_energy_kwh": known + float(avoided.sum()) / J_PER_KWH}
 
 
-def _resources(records: RunRecords) -> dict[str, Any]:
-    workers, peaks, used_s = _workers(records), [], 0.0
-    for worker in workers:
+def _resources(records: RunRecords, energy: EnergyAccount) -> dict[str, Any]:
+    peaks = []
+    for worker in _workers(records):
         track = records.usage.get(worker.name)
-        memory, cpu = (track.memory_bytes, track.cpu_ns) if track else (np.empty(0), np.empty(0))
-        peaks.append(max(worker.peak_memory_bytes or 0, _greatest(memory)))
-        used_s += max(worker.cpu_ns or 0, _greatest(cpu)) / 1e9
+        peaks.append(
+            max(worker.peak_memory_bytes or 0, _greatest(track.memory_bytes) if track else 0)
+        )
     best, test = records.manifest.get("best") or {}, records.manifest.get("test") or {}
-    core_s = sum(w.cpu * _reserved_ns(w) for w in workers) / 1e9
+    core_ns = _workers_ns(records, cores=True)
     return {
         "peak_memory_mb": (max(peaks, default=0) or NAN) / _BYTES_PER_MB,
-        "utilisation": formulas.utilisation(used_s, core_s),
+        "utilisation": formulas.utilisation(energy.workers_cpu_ns / 1e9, core_ns / 1e9),
         "best_score": _number(best.get("score")),
         "best_phi": canonical(best["phi"], records.config.workload.space)
         if best.get("phi")
@@ -420,13 +443,15 @@ def _number(value: float | None) -> float:
 
 
 def step_ms(trials: Trials) -> np.ndarray:
-    """(steps, n): ms that each trial spent in each of STEPS."""
+    """(steps, n): ms that each trial spent in each of STEPS; NaN where that is not known."""
     spans = np.diff(trials.knot_ns, append=trials.knot_ns[-1:])
     step = trials.knot_step.astype(np.int64)
     busy = step != IDLE
     cell = step[busy] * len(trials) + trials.knot_trial[busy]
-    total = np.bincount(cell, spans[busy], len(STEPS) * len(trials))
-    return total.reshape(len(STEPS), len(trials)) / _NS_PER_MS
+    total = np.bincount(cell, spans[busy], len(STEPS) * len(trials)).astype(float)
+    total = total.reshape(len(STEPS), len(trials)) / _NS_PER_MS
+    total[:, ~trials.placed] = NAN
+    return total
 
 
 def _trials_table(
@@ -454,7 +479,7 @@ def _trials_table(
         "number": pa.array(trials.number, mask=trials.number < 0),
         "phi": _coded(trials.phi, trials.phis),
         "start_utc_ns": trials.start_ns + records.utc_minus_mono_ns,
-        "duration_ms": (trials.end_ns - trials.start_ns) / _NS_PER_MS,
+        "duration_ms": trials.duration_ns / _NS_PER_MS,
         "load_ms": spent["load"] + spent["import"],
         "import_ms": spent["import"],
         "train_ms": spent["train"],

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from trialwatt.meters.bounds import Bound, bound_of
 from trialwatt.meters.counters import Rises, rises
-from trialwatt.metrics.attribution import S_PER_NS, Curve
+from trialwatt.metrics.attribution import S_PER_NS, Curve, levelled
 
 GAP_PERIODS = 2.5
 """An interval longer than this many sampling periods is a gap (docs/methodology, rule 6)."""
 
 ANY = bound_of(None, "cpu")
 """The bound of a domain of which nothing is known."""
+_NO_SPANS = np.empty((0, 2))
 
 
 @dataclass(frozen=True)
 class DomainEnergy:
     """Cumulative energy in J over a window, and the gaps in it: (g, 2) starts and ends in ns.
 
-    unknown: intervals whose energy a counter cannot tell; their power is taken from the others, and
-    they are gaps. why: what was not believed, and how often.
+    unknown: intervals whose energy a counter, or a model without the CPU time, cannot tell; their
+    power is taken from the others, and they are gaps. why: what was not believed, and how often.
     """
 
     energy: Curve
@@ -40,6 +42,8 @@ def domain_energy(
     window: tuple[float, float],
     period_ns: float,
     bound: Bound = ANY,
+    most_w: float = math.inf,
+    unmodelled: np.ndarray = _NO_SPANS,
 ) -> DomainEnergy | None:
     """Integrate one domain (docs/methodology, rule 4); None where less than two readings are known,
     or none of them tells anything of the window.
@@ -49,6 +53,8 @@ def domain_energy(
     the mean since the last sample, so the value at an interval's end counts for all of it; polled
     watts are momentary, so the trapezoid counts. Outside of the first and last reading the power
     of the nearest interval is taken on to the window's ends; a gap where that is long.
+    most_w: what a model can give; more, in a short interval, is of those before it. unmodelled:
+    (g, 2) spans of CPU time that a model did not know.
     """
     why: tuple[str, ...] = ()
     if unit == "w" and method != "modelled":
@@ -67,11 +73,13 @@ def domain_energy(
     else:
         watts = v[1:] if method == "modelled" else (v[1:] + v[:-1]) / 2
         joules = watts * dt * S_PER_NS
+        joules[_touched(t, unmodelled if method == "modelled" else _NO_SPANS)] = math.nan
     unknown = np.isnan(joules)
     if unknown.all():
         return None
-    mean_w = joules[~unknown].sum() / (dt[~unknown].sum() * S_PER_NS)
-    joules[unknown] = mean_w * dt[unknown] * S_PER_NS
+    if unknown.any():
+        mean_w = joules[~unknown].sum() / (dt[~unknown].sum() * S_PER_NS)
+        joules[unknown] = mean_w * dt[unknown] * S_PER_NS
     gap = (dt > GAP_PERIODS * period_ns) | (np.diff(known) > 1) | unknown
     spans = [np.column_stack([t[:-1][gap], t[1:][gap]])]
     cumulative = np.concatenate([[0.0], np.cumsum(joules)])
@@ -87,7 +95,18 @@ def domain_energy(
         t, cumulative = np.append(t, last), np.append(cumulative, cumulative[-1] + after)
     spans = np.clip(np.concatenate(spans), first, last)
     spans = spans[spans[:, 1] > spans[:, 0]]
-    return DomainEnergy(Curve(t, cumulative), spans, int(unknown.sum()), why)
+    energy = Curve(t, cumulative).within(first, last)
+    if method == "modelled":
+        energy = levelled(energy, most_w * S_PER_NS)
+    return DomainEnergy(energy, spans, int(unknown.sum()), why)
+
+
+def _touched(times: np.ndarray, spans: np.ndarray) -> np.ndarray:
+    """Which intervals (n − 1,) between sorted times (n,) overlap any of the spans (g, 2)."""
+    found = np.zeros(len(times) - 1, bool)
+    for start, end in spans:
+        found |= (times[:-1] < end) & (times[1:] > start)
+    return found
 
 
 def _reasons(found: Rises) -> tuple[str, ...]:

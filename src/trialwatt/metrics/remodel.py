@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from trialwatt.meters.bounds import can_be_used
 from trialwatt.meters.coefficients import PowerParameters
-from trialwatt.meters.model import PowerModel, machine_watts
+from trialwatt.meters.model import PowerModel, machine_watts, most_watts
 from trialwatt.records.reader import RunRecords
 
 _DECIMALS = 6
@@ -54,8 +55,13 @@ def remodelled(records: RunRecords, power: PowerParameters) -> RunRecords:
     facts = dict(records.manifest.get("idle") or {})
     facts |= {"meter": headline}
     facts["watts"] = {**(facts.get("watts") or {}), **{name: idle[name] for name in names}}
+    most_w = most_watts(power.model_dump(), cores)
     return replace(
         records,
+        domains=[
+            d | {"most_w": most_w.get(d["name"], math.inf)} if d["name"] in names else d
+            for d in records.domains
+        ],
         power=replace(records.power, values=values),
         manifest={**records.manifest, "idle": facts},
     )

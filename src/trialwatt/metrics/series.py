@@ -17,7 +17,8 @@ from trialwatt.records.trials import IDLE
 
 
 def timeline(folder: Path) -> pd.DataFrame:
-    """A row per step of each trial: worker, trial, step, start_s, end_s, outcome.
+    """A row per step of each trial whose time is known: worker, trial, step, start_s, end_s,
+    outcome.
 
     Times are seconds since the start of the trials step (of deploy, if there was none).
     """
@@ -44,9 +45,10 @@ def energy_by_step(folder: Path) -> pd.DataFrame:
     """A row per lifecycle step and part that drew energy in it: step, part, energy_kwh.
 
     Parts: import, load, train, validate, idle, services, harness; the rows sum to the job's energy.
+    Those of workers are NaN where the time of a trial is not known.
     """
     energy = account(read_run(folder), np.empty(0), np.zeros(1))
-    cells = energy.cells_j.sum(axis=2) / J_PER_KWH
+    cells = energy.known_j / J_PER_KWH
     return pd.DataFrame(
         [
             {"step": step, "part": part, "energy_kwh": cells[i, j]}
@@ -62,11 +64,13 @@ def anytime(folder: Path) -> pd.DataFrame:
     score: best so far; time_ms: since the start of setup; job_energy_kwh: of the job since deploy;
     workers_ms, services_ms: reserved time of all workers and of all services until then;
     workers_ms_of_job, services_ms_of_job: the same of the whole job. The last row is the end of
-    result collection (of the last trial, should that be missing). Empty if nothing was scored.
+    result collection (of the last trial, should that be missing). Empty if nothing was scored, or
+    if it is not known when.
     """
     records = read_run(folder)
     trials = records.trials
     scored = (trials.outcome == OUTCOMES.index("completed")) & np.isfinite(trials.score)
+    scored &= bool(trials.placed[scored].all())
     order = np.flatnonzero(scored)[np.argsort(trials.end_ns[scored], kind="stable")]
     best = np.maximum.accumulate(trials.score[order])
     rises = np.append(True, np.diff(best) > 0)[: len(best)]

@@ -94,6 +94,7 @@ class Events:
     others: list[Line]
     last_m: int | None
     utc_minus_mono: int | None  # of the first line
+    utc_span: tuple[int, int] | None  # the least and the greatest of it
     notes: list[str]
 
 
@@ -158,6 +159,7 @@ def _events(path: Path, chunks: list[_Chunk]) -> Events:
         others=whole.others,
         last_m=clocks.m_span[1] if clocks else None,
         utc_minus_mono=clocks.t_minus_m[0] if clocks else None,
+        utc_span=clocks.t_minus_m[1:] if clocks else None,
         notes=notes,
     )
 

@@ -47,7 +47,7 @@ def outcome(folder: Path) -> Outcome:
         for line in (folder / "records" / "harness.jsonl").read_text("utf-8").splitlines():
             event: Any = parse_json(line)
             if event["kind"] == "step":
-                marks[event["step"], event["status"]] = event["m"]
+                marks.setdefault((event["step"], event["status"]), event["m"])  # as the reader
         jct_ms = job_completion_time_ms(marks["setup", "start"], marks["collect", "end"])
         return Outcome(status, jct_ms, reason)
     except TrialwattError as error:

@@ -13,22 +13,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from trialwatt.config.models import AS_RECORDED, RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
+from trialwatt.meters.model import PowerModel, most_watts
 from trialwatt.provenance.bounds import is_company
 from trialwatt.records import repair
 from trialwatt.records.events import Events, Line, Reading, read_events
 from trialwatt.records.manifest import MANIFEST, headline_domains, read_manifest
-from trialwatt.records.outcome import LIFECYCLE
+from trialwatt.records.outcome import COMPLETED, LIFECYCLE
 from trialwatt.records.samples import Power, Track, merged, read_power, read_usage
 from trialwatt.records.trial_keys import TrialKeys
 from trialwatt.records.trials import Trials, assemble
 
 _OF_A_DOMAIN = ("name", "unit", "resource", "method")
+_NO_COMPONENTS = {"machine", "harness"}
+"""What is sampled and reserves nothing."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,12 @@ class RunRecords:
     trials: Trials
     usage: dict[str, Track]
     power: Power
-    domains: list[dict[str, Any]]  # of the headline, with their `meter`, and `period_s` of readings
+    domains: list[dict[str, Any]]  # of the headline, with `meter`, `period_s` of readings, `most_w`
     utc_minus_mono_ns: int
     events: list[Line] = field(default_factory=list)  # all but trials' and epochs', by time
     notes: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)  # why its energy must be read with care
+    unreserved: list[str] = field(default_factory=list)  # components of unknown reservation
 
     @property
     def sample_hz(self) -> float:
@@ -102,10 +105,10 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     notes = [note for events in files.values() for note in events.notes]
     moved = {name: offsets.get(name, 0) for name in files}
     others = _others(files, moved, notes)
-    ends = [e.last_m + moved[name] for name, e in files.items() if e.last_m is not None]
-    last = max(ends, default=0)
+    last = files["harness"].last_m or 0  # of the one clock that all others are moved onto
+    flags = _apart(files, moved)
     try:
-        steps = _steps(others, last, notes)
+        steps = _steps(others, last, notes, flags)
         components = _components(others, last, notes)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise TrialwattError(
@@ -114,15 +117,18 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     utc_minus_mono = files["harness"].utc_minus_mono or 0
     lives = {c.name: c.lives for c in components if c.type == "worker"}
     space = config.workload.space
-    trials = assemble(files, moved, keys, space, list(lives), lives, last, notes)
+    span = steps.get("setup", steps["deploy"])[0], last
+    trials = assemble(files, moved, keys, space, lives, span, notes, flags)
     notes += [str(event.get("text", "")) for event in others if event["kind"] == "note"]
     notes += [str(error) for error in manifest.get("meter_errors") or []]
 
-    flags = _outside(trials.start_ns, steps, last)
     flags += _exchanged(folder, manifest, [*paths, folder / "samples" / "usage.csv"])
     flags += _absent(manifest, paths)
     usage, found = read_usage(folder / "samples" / "usage.csv")
     notes += found
+    unreserved = _unreserved(components, {*trials.workers, *usage}, manifest, config)
+    if unreserved:
+        flags.append(f"no record of what {', '.join(unreserved)} reserved: energy and cost unknown")
     domains, power = [], []
     for meter, own in headline_domains(manifest).items():
         parameters = (manifest.get("meters") or {}).get(meter, {}).get("parameters") or {}
@@ -130,7 +136,13 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
         for domain in own:
             if lacking := [key for key in _OF_A_DOMAIN if key not in domain]:
                 raise TrialwattError(f"run.json: a domain of {meter} lacks {', '.join(lacking)}")
-        domains += [domain | {"meter": meter, "period_s": period_s} for domain in own]
+        most_w = (
+            most_watts(parameters, manifest["host"]["cores"]) if meter == PowerModel.name else {}
+        )
+        known = {"meter": meter, "period_s": period_s}
+        domains += [
+            domain | known | {"most_w": most_w.get(domain["name"], math.inf)} for domain in own
+        ]
         path = folder / "samples" / f"power-{meter}.csv"
         flags += _exchanged(folder, manifest, [path])
         readings, found = read_power(path, {d["name"]: d["unit"] for d in own})
@@ -150,16 +162,36 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
         events=others,
         notes=notes,
         flags=flags,
+        unreserved=unreserved,
     )
 
 
-def _outside(start_ns: np.ndarray, steps: dict[str, tuple[int, int]], last: int) -> list[str]:
-    """Trials that get no energy because their stamps are not of this run's time."""
-    first = min((start for start, _ in steps.values()), default=0)
-    count = int(np.count_nonzero((start_ns < first) | (start_ns > last)))
-    if not count:
-        return []
-    return [f"{count} trials start outside of the run: the clocks of its machines are not known"]
+def _apart(files: dict[str, Events], moved: dict[str, int]) -> list[str]:
+    """Components whose UTC, on the common axis, is never that of the coordinator."""
+    spans = {n: e.utc_span for n, e in files.items() if e.utc_span is not None}
+    low, high = spans.get("harness", (0, 0))
+    found = []
+    for name, (first, last) in spans.items():
+        away = max(low - (last - moved[name]), (first - moved[name]) - high)
+        if away > repair.JUMP_NS:
+            found.append(
+                f"the clock of {name} is {away / 1e9:.1f} s apart from the coordinator's, by UTC"
+            )
+    return found
+
+
+def _unreserved(
+    known: list[Component], told: set[str], manifest: dict[str, Any], config: RunConfig
+) -> list[str]:
+    """What is known to have been there, and has no record of what it reserved: components that
+    wrote trials or were sampled (`told`), and workers that a run which completed had."""
+    names = {component.name for component in known}
+    found = sorted(told - names - _NO_COMPONENTS)
+    wanted = config.workload.workers.count
+    missing = wanted - len({c.name for c in known if c.type == "worker"} | {*found})
+    if manifest.get("status") == COMPLETED and missing > 0:
+        found.append(f"{missing} of {wanted} workers")
+    return found
 
 
 def _exchanged(folder: Path, manifest: dict[str, Any], paths: list[Path]) -> list[str]:
@@ -200,14 +232,11 @@ def _others(files: dict[str, Events], moved: dict[str, int], notes: list[str]) -
     return sorted(events, key=lambda event: event["m"])
 
 
-def _steps(events: list[Line], last: int, notes: list[str]) -> dict[str, tuple[int, int]]:
-    starts: dict[str, int] = {}
-    ends: dict[str, int] = {}
-    for event in events:
-        if event["kind"] == "step":
-            (starts if event.get("status") == "start" else ends).setdefault(
-                event["step"], event["m"]
-            )
+def _steps(
+    events: list[Line], last: int, notes: list[str], flags: list[str]
+) -> dict[str, tuple[int, int]]:
+    starts = _marks(events, "start", flags)
+    ends = _marks(events, "end", flags)
     unknown = sorted(starts.keys() - set(LIFECYCLE))
     if unknown:
         raise TrialwattError(f"records/harness.jsonl: unknown lifecycle step {unknown[0]!r}")
@@ -218,11 +247,27 @@ def _steps(events: list[Line], last: int, notes: list[str]) -> dict[str, tuple[i
     steps = {}
     for name in sorted(starts, key=starts.__getitem__):
         end = ends.get(name)
+        if end is not None and end < starts[name]:
+            flags.append(f"step {name} ends before it starts")
+            end = None
         if end is None:
             end = min((s for s in starts.values() if s > starts[name]), default=last)
             notes.append(f"records/harness.jsonl: step {name} has no end; the next event ends it")
         steps[name] = (starts[name], max(end, starts[name]))
     return steps
+
+
+def _marks(events: list[Line], status: str, flags: list[str]) -> dict[str, int]:
+    """Step → its first start, or its first end."""
+    found: dict[str, int] = {}
+    steps = (event for event in events if event["kind"] == "step")
+    for event in steps:
+        is_start = event.get("status") == "start"
+        if is_start != (status == "start"):
+            continue
+        if found.setdefault(event["step"], event["m"]) != event["m"]:
+            flags.append(f"step {event['step']} {status}s twice; the earlier one counts")
+    return found
 
 
 def _components(events: list[Line], last: int, notes: list[str]) -> list[Component]:

@@ -79,7 +79,7 @@ def _events(run: Run, started: int, ended: int) -> Iterator[Fault]:
         away = int(drift[place] - drift[place - 1])
         yield _of_event(run, own[place], f"t and m are {_gap(away)} {_APART}")
     trials = run.records.trials
-    for moments, status in ((trials.start_ns, "start"), (trials.end_ns, "end")):
+    for moments, status in ((trials.start_ns, "start"), (trials.end_ns + trials.cut_ns, "end")):
         outside = (moments < first - SLACK_NS) | (moments > last + SLACK_NS)
         if len(bad := np.flatnonzero(outside)):
             yield run.trial_fault(bad, status, "m is outside of the run's steps")

@@ -109,7 +109,7 @@ def _range(run: Run) -> Iterator[Fault]:
     """macro_f1 and accuracy lie between 0 and 1."""
     trials = run.records.trials
     score, goal = trials.score, run.config.workload.goal.score
-    scored = (trials.outcome == COMPLETED) | ~np.isnan(score)
+    scored = (trials.outcome == COMPLETED) | trials.unscored | ~np.isnan(score)
     bad = np.flatnonzero(scored & ~((score >= 0) & (score <= 1)))
     if len(bad):
         said = f"{goal} is {score[bad[0]]:g}, not between 0 and 1"
