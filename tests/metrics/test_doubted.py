@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from trialwatt.records.manifest import write_manifest
 RANGE = 65_532_610_987
 DIES = ("package-0-die-0", "package-0-die-1")
 S = 1_000_000_000
+WORKED = Path(__file__).parents[2] / "docs" / "example" / "worked"
 
 
 @pytest.fixture
@@ -90,6 +93,34 @@ def test_a_rise_beyond_the_limit_of_the_hardware_is_a_gap(counted, max_w, watts,
     run = extract_run(counted, PLAIN).run
     assert ("it rose by more than 200 W (1)" in (run["notes"] or "")) is not known
     assert bool(run["gap_share"] == 0) is known
+
+
+@pytest.mark.parametrize(
+    ("edit", "why"),
+    [
+        (
+            lambda joules: np.concatenate([joules[:6], joules[6:] - joules[6]]),
+            "fell without a wrap",
+        ),
+        (lambda j: j + np.where(np.arange(len(j)) < 6, 0, 9e6), "more than 20000 W"),
+    ],
+)
+def test_an_exporter_that_began_again_or_leapt_is_a_gap(tmp_path, edit, why):
+    """Kepler's counter of the worked example, which knows no range: 10 s of 100."""
+    folder = tmp_path / "rep1"
+    shutil.copytree(WORKED, folder)
+    whole = extract_run(folder, PLAIN).run
+    path = folder / "samples" / "power-prometheus.csv"
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    joules = edit(np.array([float(row[2]) for row in rows[1:]]) / 1e6)
+    for row, value in zip(rows[1:], joules, strict=True):
+        row[2] = str(round(value * 1e6))
+    path.write_text("\n".join(",".join(row) for row in rows) + "\n")
+    write_manifest(folder, json.loads((folder / "run.json").read_text()))
+    run = extract_run(folder, PLAIN).run
+    assert why in run["notes"] and "1 intervals cannot be known" in run["notes"]
+    assert run["gap_share"] == pytest.approx(0.1) and "gaps over 5%" in run["flags"]
+    assert machine_kwh(run) == pytest.approx(machine_kwh(whole), rel=0.1)
 
 
 def test_polled_watts_that_no_device_draws_are_gaps():
