@@ -53,6 +53,7 @@ class Ran:
     folder: Path
     acted: bool
     traces: dict[str, list]
+    exposed: list[tuple[str, int]]
 
     def __post_init__(self):
         # every run of this suite, however it ended, is checked for what it left
@@ -114,7 +115,7 @@ def observed(tmp_path_factory, run_job, sut, place):
         with Observer(place, results, act) as observer:
             folder = run_job(results, sut, testbed=place.testbed, **keys)
         traces = left_behind(place, observer.run_id, results)
-        return Ran(folder, observer.acted, traces)
+        return Ran(folder, observer.acted, traces, place.exposed(observer.run_id))
 
     return run
 

@@ -49,6 +49,20 @@ def test_the_steps_of_the_lifecycle_follow_one_another(usual):
     assert steps == [(step, status) for step in STEPS for status in ("start", "end")]
 
 
+def test_nobody_on_the_network_reaches_what_a_run_listens_on(usual):
+    assert not usual.exposed
+
+
+def test_what_the_components_got_of_the_users_environment_is_on_record(usual, place):
+    if place.testbed["platform"] == "kubernetes":
+        pytest.skip("pods have nothing of the user's environment")
+    told = usual.manifest["environment"]
+    assert "PATH" in told["kept"]
+    assert "PYTEST_CURRENT_TEST" in told["left_out"]
+    assert told["set"].keys() == usual.manifest["enforcement"]["components"].keys()
+    assert all(own["OMP_PROC_BIND"] == "false" for own in told["set"].values())
+
+
 def test_every_trial_is_loaded_trained_validated_and_has_a_worker_and_an_outcome(usual):
     for trial_id, trial in usual.trials.items():
         own = [e for e in usual.events if e["kind"] == "trial" and e["trial"] == trial_id]

@@ -159,6 +159,7 @@ class _Run:
                     reason = "deadline" if self.status == "deadline" else "lost"
                     supervisor.close_open_trials(reason)
                 enforcement, host = platform.facts, self._host(platform)
+                environment = platform.environment
                 platform.remove()
                 clock = _clock(platform)  # it was measured once more before all was gone
                 self.sut.clean(self.job)
@@ -170,7 +171,8 @@ class _Run:
             sampler.stop()
             events.close()
         self._no_trial_is_infeasible(supervisor)
-        known = {"enforcement": enforcement, "clock": clock, "host": host}
+        known = {"enforcement": enforcement, "environment": environment}
+        known |= {"clock": clock, "host": host}
         self._write(started, known, meters, sampler)
 
     def discard(self, keep: bool) -> None:

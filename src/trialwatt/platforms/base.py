@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import queue
 import re
@@ -55,12 +54,6 @@ class Role:
 
 TAIL_LINES, TAIL_BYTES = 20, 64 << 10
 """Of a component's log, in its Ending."""
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
-
-def thread_environment(cpu: float) -> dict[str, str]:
-    """Variables that keep the libraries of a process to as many threads as it has whole cores."""
-    return dict.fromkeys(THREAD_VARIABLES, str(max(1, math.floor(cpu))))
 
 
 def message_of(line: bytes) -> dict | None:
@@ -270,6 +263,15 @@ class Platform(ABC):
         TrialwattError where it should hold some and cannot.
         """
         return ()
+
+    @property
+    def environment(self) -> dict:
+        """For the manifest: what of the user's environment reached the components.
+
+        kept and left_out: name → value (null where it may be secret, or a place of a machine);
+        set: component → the variables that it was given besides, in the same way.
+        """
+        return {}
 
     @abstractmethod
     def remove(self) -> None:
