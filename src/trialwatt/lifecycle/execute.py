@@ -14,10 +14,12 @@ from trialwatt.clock import Stamp, now
 from trialwatt.config.checks import SPARE_BYTES
 from trialwatt.config.identity import repetition_seed, run_folder, run_hash
 from trialwatt.config.models import RunConfig
+from trialwatt.credentials import redacted
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.installed import versions_used
 from trialwatt.lifecycle.jobs import as_seen, write_job
 from trialwatt.lifecycle.locks import measuring
+from trialwatt.lifecycle.logs import hide_credentials
 from trialwatt.lifecycle.reap import PARTIAL, reap
 from trialwatt.lifecycle.script import trapped
 from trialwatt.lifecycle.supervisor import DeadlineReached, RunFailed, Supervisor
@@ -161,6 +163,7 @@ class _Run:
                 enforcement, host = platform.facts, self._host(platform)
                 environment = platform.environment
                 platform.remove()
+                hide_credentials(self.folder)
                 clock = _clock(platform)  # it was measured once more before all was gone
                 self.sut.clean(self.job)
                 steps.leave()
@@ -237,7 +240,7 @@ class _Run:
                 "seed": self.job.seed,
                 "config": config.model_dump(mode="json"),
                 "status": self.status,
-                "reason": self.reason,
+                "reason": redacted(self.reason),
                 "started_utc_ns": started.utc_ns,
                 "ended_utc_ns": now().utc_ns,
                 "code": code_version(PROJECT),

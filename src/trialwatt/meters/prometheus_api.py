@@ -14,6 +14,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
 from trialwatt.backoff import repeated
+from trialwatt.credentials import redacted, remember
 from trialwatt.meters.base import MeterError
 from trialwatt.meters.prometheus_options import Prometheus
 
@@ -53,7 +54,6 @@ class PrometheusApi:
         self.warnings: list[str] = []
         """What the server said beside its answers (a partial answer, for one), each once."""
         self._config = config
-        self._secrets: list[str] = []
         self._session = requests.Session()
         # Always set, so that no ~/.netrc is looked into.
         self._session.auth = self._credentials()
@@ -169,7 +169,7 @@ class PrometheusApi:
         if status != 200 or answer.get("status") != "success":
             raise self._error(f"answered with HTTP {status}{_said(body)}")
         for warning in answer.get("warnings") or []:
-            text = self._hidden(f"prometheus warned: {warning}")
+            text = redacted(f"prometheus warned: {warning}")
             if text not in self.warnings:
                 self.warnings.append(text)
         if not isinstance(answer.get("data"), dict):
@@ -204,16 +204,11 @@ class PrometheusApi:
         value = os.environ.get(variable, "").strip()
         if not value:
             raise MeterError(f"the environment variable {variable}, named by the testbed, is empty")
-        self._secrets.append(value)
+        remember(value)
         return value
 
-    def _hidden(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
-
     def _error(self, what: str) -> MeterError:
-        return MeterError(self._hidden(f"{self._config.url} {what}"))
+        return MeterError(f"{self._config.url} {what}")
 
     def _malformed(self, what: str) -> MeterError:
         return self._error(f"does not answer as Prometheus does: {what}")

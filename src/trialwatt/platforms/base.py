@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trialwatt.credentials import remember
 from trialwatt.errors import TrialwattError
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class Role:
     environment: dict[str, str] = field(default_factory=dict)
     accelerator: str = "cpu"
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        remember(*self.secrets.values())
 
     @property
     def component(self) -> str:
