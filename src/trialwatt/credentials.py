@@ -18,7 +18,8 @@ ENCODE = "write @ : / ? # [ ] % and spaces within a name or a password as %40 %3
 _LEAST_LETTERS = 3
 """Of what is looked for alone: a shorter one is found in any word, and hidden in its URL only."""
 _USER = re.compile(
-    r"(://)(?!user:password@)(?:[^\s/'\"<>@]+|[^\s'\"<>@]*:[^\s'\"<>]*)@(?!sha256:)"  # at a digest, no host
+    r"(://)(?!user:password@)"  # how a message says that it should be
+    r"(?:[^\s/'\"<>@]+|[^\s'\"<>@]*:[^\s'\"<>]*)@(?!sha256:)"  # a digest follows, no host
 )
 _KEY = re.compile(
     r"(?i)\b([\w-]*(?:password|passwd|pwd|token|secret|api_?key)=)"
