@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import ipaddress
 import itertools
 import json
 import math
 import os
 import time
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -55,6 +58,7 @@ class PrometheusApi:
         """What the server said beside its answers (a partial answer, for one), each once."""
         self._config = config
         self._session = requests.Session()
+        self._proxies = _past_proxies(config.url)
         # Always set, so that no ~/.netrc is looked into.
         self._session.auth = self._credentials()
 
@@ -137,6 +141,7 @@ class PrometheusApi:
             f"{self._config.url}/api/v1/{path}",
             params=parameters,
             timeout=limit,
+            proxies=self._proxies,
             stream=True,
             allow_redirects=False,  # credentials go to the address that is configured only
         ) as response:
@@ -197,6 +202,7 @@ class PrometheusApi:
             return _Bearer(self._secret(config.token_env))
         if config.user_env:
             user, password = self._secret(config.user_env), self._secret(config.password_env)
+            remember(base64.b64encode(f"{user}:{password}".encode()).decode())
             return HTTPBasicAuth(user.encode(), password.encode())
         return _Nobody()
 
@@ -212,6 +218,17 @@ class PrometheusApi:
 
     def _malformed(self, what: str) -> MeterError:
         return self._error(f"does not answer as Prometheus does: {what}")
+
+
+def _past_proxies(url: str) -> dict[str, str] | None:
+    """For a server on this machine, as a forwarded port is, which no proxy can reach; others are
+    asked in the way that the user has set."""
+    host = urlsplit(url).hostname or ""
+    try:
+        own = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        own = host == "localhost"
+    return {"no_proxy": host} if own else None
 
 
 class _Nobody(AuthBase):
