@@ -7,6 +7,7 @@ With other SUTs registered (docs/add-a-sut.md) they are held to it as well:
 import json
 
 import pytest
+from tests.contract.conftest import OF_A_USER
 from tests.contract.observing import TOO_LARGE
 
 from trialwatt.config.identity import trial_seed
@@ -58,7 +59,9 @@ def test_what_the_components_got_of_the_users_environment_is_on_record(usual, pl
         pytest.skip("pods have nothing of the user's environment")
     told = usual.manifest["environment"]
     assert "PATH" in told["kept"]
-    assert "PYTEST_CURRENT_TEST" in told["left_out"]
+    assert told["left_out"].keys() >= OF_A_USER.keys()
+    assert told["left_out"]["OMP_PROC_BIND"] == "true"
+    assert "s3cret" not in json.dumps(told)
     assert told["set"].keys() == usual.manifest["enforcement"]["components"].keys()
     assert all(own["OMP_PROC_BIND"] == "false" for own in told["set"].values())
 

@@ -23,7 +23,7 @@ from trialwatt.clock import AHEAD, now
 from trialwatt.platforms.base import message_of, replaced
 from trialwatt.platforms.cgroups.container import VARIABLE as CPU_COUNTER
 from trialwatt.platforms.cgroups.container import OwnGroup
-from trialwatt.platforms.environment import Inherited
+from trialwatt.platforms.environment import Inherited, told
 from trialwatt.platforms.hub.client import ADDRESS, LIFE, TOKEN, HubClient, Retired
 from trialwatt.platforms.processes import COMPONENT_VARIABLE
 
@@ -62,8 +62,12 @@ class Agent:
     """One life of a component."""
 
     def __init__(self, command: list[str]):
-        given = os.environ.get(GIVEN, "").split()
-        self._environment = dict(Inherited.of(os.environ, given).kept)
+        given = os.environ.pop(GIVEN, "").split()
+        inherited = Inherited.of(os.environ, given)
+        self._environment = dict(inherited.kept)
+        ours = {name: self._environment[name] for name in given if name in self._environment}
+        image = {name: text for name, text in inherited.kept.items() if name not in ours}
+        self._divided = Inherited(image, inherited.left_out).facts | {"set": told(ours)}
         self._component = os.environ[COMPONENT_VARIABLE]
         self._life = os.environ[LIFE]
         self._folder = Path(os.environ[FOLDER])
@@ -90,7 +94,8 @@ class Agent:
         self._bring_data()
         clock = self._clock(self._hub)
         self._environment[AHEAD] = str(clock["mono_ns"])
-        self._tell({"limits": self._group.limits(), "clock": clock})
+        limits = self._group.limits()
+        self._tell({"limits": limits, "clock": clock, "environment": self._divided})
         threading.Thread(target=self._receive, name="receive", daemon=True).start()
         if not self._job_came.wait(self._start_s):
             raise TimeoutError(f"{JOB} did not come within {self._start_s:g} s")
