@@ -220,8 +220,9 @@ class Platform(ABC):
     def start(self, role: Role) -> Handle:
         """Start a role in its limits. Raises TrialwattError where that cannot be done.
 
-        Its environment also has TRIALWATT_RUN, TRIALWATT_COMPONENT and TRIALWATT_CPU_COUNTER
-        (platforms.cpu_counter), and the numbers of threads.
+        Of the user's environment it gets what platforms.environment lists. It also has
+        TRIALWATT_RUN, TRIALWATT_COMPONENT and TRIALWATT_CPU_COUNTER (platforms.cpu_counter), and
+        the numbers of threads.
         """
 
     @abstractmethod
