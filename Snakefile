@@ -27,6 +27,7 @@ plan = load_plan(
     files=workflow.configfiles,
     experiments=named,
     ask_platform=asks_platform(sys.argv[1:]),
+    workflow=workflow.basedir,
 )
 RESULTS, BEGAN = plan.here.results, began()
 IS_REMOTE = platforms.get(plan.testbed.platform).remote

@@ -1,6 +1,11 @@
 # What several rules look up in the plan, and in the moves of its sweeps.
 
 
+def as_is(value):
+    """What a user has written, as a parameter: braces in it are no wildcards."""
+    return lambda wildcards: value
+
+
 def planned(wildcards):
     """The resolved configuration of the run that a rule is about."""
     return plan.run(f"runs/{wildcards.testbed}/{wildcards.run}")

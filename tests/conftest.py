@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from trialwatt import credentials
 from trialwatt.config.models import RunConfig, Testbed, Workload
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,6 +45,15 @@ def subnormal_floats_again():
     yield
     if "torch" in sys.modules:
         sys.modules["torch"].set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def secrets_forgotten():
+    """What one test takes for a secret is a word to the others."""
+    before = set(credentials._known)
+    yield
+    credentials._known.clear()
+    credentials._known.update(before)
 
 
 SMALL_SPACE = {

@@ -262,8 +262,10 @@ def main() -> None:
     That a file cannot be opened, or written to the end, is for the user too; any other error is
     a fault of ours and keeps its traceback.
     """
+    from trialwatt.credentials import hide_in_tracebacks
     from trialwatt.errors import TrialwattError
 
+    hide_in_tracebacks()
     try:
         app()
     except TrialwattError as error:

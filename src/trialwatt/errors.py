@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trialwatt.credentials import redacted
+
 
 class TrialwattError(Exception):
-    """Base of all errors whose message is meant for the user; ends a command with exit code 1."""
+    """Base of all errors whose message is meant for the user; ends a command with exit code 1.
+
+    No message shows credentials, whatever library's words are in it.
+    """
+
+    def __str__(self) -> str:
+        return redacted(super().__str__())
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.file, self.key, self.message) if part)
+        parts = (self.file, self.key, self.message)
+        return redacted(": ".join(part for part in parts if part))
 
 
 class ConfigError(TrialwattError):

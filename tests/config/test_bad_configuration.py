@@ -605,8 +605,37 @@ def test_the_url_of_a_database_is_never_shown(project, monkeypatch):
         (sentence,) = said(project)
         assert sentence.startswith("config/testbeds/bench.yaml: storage.postgres_env: ")
         assert "secret" not in sentence
-    monkeypatch.setenv("SOME_URL", "postgresql://me:secret@host/db")
+    for raw in "@/#?%[ ":
+        monkeypatch.setenv("SOME_URL", f"postgresql://me:sec{raw}ret@host/db")
+        (sentence,) = said(project)
+        assert sentence.startswith("config/testbeds/bench.yaml: storage.postgres_env: SOME_URL ho")
+        assert "%40" in sentence
+        assert "sec" not in sentence and "ret" not in sentence
+    monkeypatch.setenv("SOME_URL", "postgresql://me:secret@host/db\n")
     assert "secret" not in project.plan().as_json()
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"prometheus": "http://me:s3cret@host:9090"},
+        {"prometheus": "x" * 50 + "http://me:s3cret@host:9090"},
+        {"prometheus": {"url": "http://me:s3/cret@host:9090"}},
+        {"prometheus": {"url": "http://me:s3#cret@host:9090"}},
+        {"prometheus": {"url": "http://host:s3cret"}},
+        {"prometheus": {"url": "http://host:9090", "password": "s3cret"}},
+        {"prometheus": {"url": "http://host:9090", "token_env": ["s3cret"]}},
+        {"storage": {"postgres_env": {"password": "s3cret"}}},
+        {"environment": ["TOKEN=s3cret"]},
+        {"region": "http://me:s3cret@host"},
+        {"http://me:s3cret@host": 1},
+    ],
+)
+def test_what_was_written_into_the_wrong_place_is_not_shown_where_it_is_secret(project, keys):
+    project.edit(TESTBED, next(iter(keys)), to=next(iter(keys.values())))
+    sentences = said(project)
+    assert sentences
+    assert not any("s3" in sentence or "cret" in sentence for sentence in sentences)
 
 
 # --- optional SUTs ----------------------------------------------------------------------------

@@ -53,6 +53,7 @@ class Ran:
     folder: Path
     acted: bool
     traces: dict[str, list]
+    exposed: list[tuple[str, int]]
 
     def __post_init__(self):
         # every run of this suite, however it ended, is checked for what it left
@@ -105,16 +106,32 @@ def sampler(sut_class) -> str:
     return "grid" if "grid" in sut_class.samplers else "random"
 
 
+OF_A_USER = {
+    "OMP_PROC_BIND": "true",
+    "OMP_THREAD_LIMIT": "1",
+    "http_proxy": "http://me:s3cret@127.0.0.1:9",
+    "https_proxy": "http://me:s3cret@127.0.0.1:9",
+    "RAY_ADDRESS": "127.0.0.1:9",
+    "SPARK_CONF_DIR": "/nowhere",
+    "JAVA_TOOL_OPTIONS": "-Xmx1m",
+    "PYTHONTRACEMALLOC": "25",
+}
+"""Of a user's environment: what would put all workers on one core, or keep a framework from its
+own processes."""
+
+
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory, run_job, sut, place):
     """Run one job and see what it does from outside."""
 
     def run(act=None, **keys) -> Ran:
         results = tmp_path_factory.mktemp("contract") / "results"
-        with Observer(place, results, act) as observer:
+        with pytest.MonkeyPatch.context() as users, Observer(place, results, act) as observer:
+            for name, value in OF_A_USER.items():
+                users.setenv(name, value)
             folder = run_job(results, sut, testbed=place.testbed, **keys)
         traces = left_behind(place, observer.run_id, results)
-        return Ran(folder, observer.acted, traces)
+        return Ran(folder, observer.acted, traces, place.exposed(observer.run_id))
 
     return run
 

@@ -1,6 +1,7 @@
 """The places whose platform is held to the contract, and what can be seen of a run there from
-outside: what it leaves behind, and a worker's machine that goes down."""
+outside: what it leaves behind, who could reach it, and a worker's machine that goes down."""
 
+import ipaddress
 import os
 import signal
 import socket
@@ -32,7 +33,11 @@ class Local:
 
     def look(self, run_id: str) -> None:
         """Remember what the run holds at this moment: the ports on which it listens."""
-        self._ports.setdefault(run_id, set()).update(_ports_of(run_id))
+        self._ports.setdefault(run_id, set()).update(ports_of(run_id))
+
+    def exposed(self, run_id: str) -> list[tuple[str, int]]:
+        """What the network could reach of it: addresses that were seen and are not loopback's."""
+        return sorted(at for at in self._ports.get(run_id, ()) if not is_loopback(at[0]))
 
     def left_behind(self, run_id: str) -> dict[str, list]:
         """All traces of it but its results; empty lists where it is gone."""
@@ -75,6 +80,9 @@ class Cluster:
     def look(self, run_id: str) -> None:
         """There is nothing outside of the run's namespace."""
 
+    def exposed(self, run_id: str) -> list[tuple[str, int]]:
+        return []  # the policy of the namespace lets only the run's pods in
+
     def left_behind(self, run_id: str) -> dict[str, list]:
         found = self._api().get("/api/v1/namespaces", labelSelector=f"trialwatt/run-id={run_id}")
         return {"namespaces": [item["metadata"]["name"] for item in found["items"]]}
@@ -107,16 +115,27 @@ def _processes_of(run_id: str) -> dict[int, str]:
     return carriers(run_id, psutil.pids())
 
 
-def _ports_of(run_id: str) -> set[tuple[str, int]]:
-    """The addresses at which processes of the run listen."""
+def is_loopback(address: str) -> bool:
+    ip = ipaddress.ip_address(address)
+    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+
+
+def ports_of(run_id: str) -> set[tuple[str, int]]:
+    """The addresses at which processes of the run listen, or take datagrams of anybody."""
     found = set()
     for pid in _processes_of(run_id):
         try:
-            connections = psutil.Process(pid).net_connections("tcp")
+            connections = psutil.Process(pid).net_connections("inet")
         except psutil.Error:
             continue
-        found |= {tuple(c.laddr) for c in connections if c.status == psutil.CONN_LISTEN}
+        found |= {tuple(c.laddr) for c in connections if c.laddr and _takes_anybody(c)}
     return found
+
+
+def _takes_anybody(connection) -> bool:
+    if connection.type == socket.SOCK_DGRAM:
+        return not connection.raddr
+    return connection.status == psutil.CONN_LISTEN
 
 
 def _is_listened_on(address: tuple[str, int]) -> bool:

@@ -7,6 +7,7 @@ With other SUTs registered (docs/add-a-sut.md) they are held to it as well:
 import json
 
 import pytest
+from tests.contract.conftest import OF_A_USER
 from tests.contract.observing import TOO_LARGE
 
 from trialwatt.config.identity import trial_seed
@@ -47,6 +48,22 @@ def test_every_point_is_evaluated_once_and_a_surplus_is_recorded(usual, sampler)
 def test_the_steps_of_the_lifecycle_follow_one_another(usual):
     steps = [(e["step"], e["status"]) for e in usual.events if e["kind"] == "step"]
     assert steps == [(step, status) for step in STEPS for status in ("start", "end")]
+
+
+def test_nobody_on_the_network_reaches_what_a_run_listens_on(usual):
+    assert not usual.exposed
+
+
+def test_what_the_components_got_of_the_users_environment_is_on_record(usual, place):
+    if place.testbed["platform"] == "kubernetes":
+        pytest.skip("pods have nothing of the user's environment")
+    told = usual.manifest["environment"]
+    assert "PATH" in told["kept"]
+    assert told["left_out"].keys() >= OF_A_USER.keys()
+    assert told["left_out"]["OMP_PROC_BIND"] == "true"
+    assert "s3cret" not in json.dumps(told)
+    assert told["set"].keys() == usual.manifest["enforcement"]["components"].keys()
+    assert all(own["OMP_PROC_BIND"] == "false" for own in told["set"].values())
 
 
 def test_every_trial_is_loaded_trained_validated_and_has_a_worker_and_an_outcome(usual):

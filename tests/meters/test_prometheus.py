@@ -7,6 +7,7 @@ import csv
 import json
 import socket
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -460,6 +461,17 @@ def test_user_and_password(server, monkeypatch):
     monkeypatch.setenv("PROM_PASSWORD", "wrong")
     probe = PrometheusMeter.probe(bed(server, user_env="PROM_USER", password_env="PROM_PASSWORD"))
     assert "HTTP 401" in probe.reason and "wrong" not in probe.reason
+
+
+def test_a_server_on_this_machine_is_asked_past_a_users_proxy_and_no_other_is(server, monkeypatch):
+    with closing(PromServer()) as proxy:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert PrometheusMeter.probe(kepler(server, Run())).available
+        assert proxy.asked == []
+        PrometheusMeter.probe(bed(proxy, url="http://prometheus.invalid:9090"))
+        assert {headers["Host"] for *_, headers in proxy.asked} == {"prometheus.invalid:9090"}
 
 
 def test_a_variable_that_is_not_set_is_named(server, monkeypatch):

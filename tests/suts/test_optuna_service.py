@@ -4,6 +4,7 @@ import os
 
 import psycopg
 import pytest
+from tests.contract.places import is_loopback, ports_of
 from tests.suts.scripted import job_of, search
 
 from trialwatt.config.models import Testbed
@@ -59,6 +60,8 @@ def test_a_search_on_the_database_of_the_run_which_then_leaves_nothing(
     assert len(found) == 4
     assert sut.best(job).phi == {"lr": 1e-2, "ls": 8}
     assert not job.path("sut").exists()
+    listens = ports_of(f"service-{os.getpid()}")
+    assert listens and all(is_loopback(host) for host, _ in listens)
 
     password, address = storage.secrets[postgres.PASSWORD], os.environ[optuna_storage.ADDRESS]
     with pytest.raises(psycopg.OperationalError, match="authentication failed"):

@@ -18,6 +18,7 @@ from trialwatt.config.keys import dotted, one_of, parted, suggestion, there_is_n
 from trialwatt.config.loading import Problems
 from trialwatt.config.models import RunConfig, Testbed, Workload
 from trialwatt.config.origins import Origins
+from trialwatt.config.patterns import pattern_problem
 from trialwatt.config.rawfiles import raw_file_problems
 from trialwatt.config.registry import Registry
 from trialwatt.config.space import levels, size
@@ -333,6 +334,8 @@ def check_carbon_series(testbed: Testbed, root: Path, origins: Origins, problems
     """The user's series of intensities: there and readable. What it covers, the metrics check."""
     if testbed.carbon_series is None:
         return
+    if message := pattern_problem(testbed.carbon_series):
+        problems.add(origins.problem(("carbon_series",), message))
     try:
         read_series(root / testbed.carbon_series)
     except TrialwattError as error:
@@ -359,6 +362,9 @@ def check_data(
 def check_results(results: str, root: Path, origins: Origins, problems: Problems) -> None:
     """Whether the results folder, or the folder that it will be made in, can be written to."""
     folder = root / results
+    if message := pattern_problem(results):
+        problems.add(origins.problem(("results",), message))
+        return
     if not results or (folder.exists() and not folder.is_dir()):
         problems.add(origins.problem(("results",), f'"{results}" is not a folder'))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from trialwatt.config.keys import siblings, suggestion
 from trialwatt.config.origins import Origins
 from trialwatt.config.yaml_files import read_yaml
+from trialwatt.credentials import HIDDEN, redacted
 from trialwatt.errors import Problem
 
 T = TypeVar("T", bound=BaseModel)
@@ -130,6 +132,10 @@ _MESSAGES = {
 }
 
 
+_SECRET_KEY = re.compile("(?i)_env$|password|token|secret")
+"""Keys that hold what is not to be shown, or the name of where it is: some write it there."""
+
+
 def _message(kind: Any, path: tuple[Any, ...], fault: Mapping[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
         known = siblings(kind, path)
@@ -142,13 +148,16 @@ def _message(kind: Any, path: tuple[Any, ...], fault: Mapping[str, Any]) -> str:
     }
     letters = "letters" if "A-Z" in details.get("pattern", "") else "lower-case letters"
     return template.format(
-        text=fault["msg"], got=_shown(fault["input"]), letters=letters, **details
+        text=fault["msg"], got=_shown(fault["input"], path), letters=letters, **details
     )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, path: tuple[Any, ...]) -> str:
+    if _SECRET_KEY.search(".".join(map(str, path))):
+        return HIDDEN
     try:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
         text = repr(value)
+    text = redacted(text)  # before it is cut: half a URL is not known as one
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -198,6 +198,26 @@ Variable = Annotated[
 """What is secret stands in no file and no record, only the name of its variable."""
 
 
+ANY_VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
+
+
+def _environment_name(value: str) -> str:
+    if not re.fullmatch(ANY_VARIABLE, value):  # not shown: NAME=VALUE may hold a secret
+        raise ValueError("must be the name of an environment variable")
+    return value
+
+
+EnvironmentName = Annotated[
+    str,
+    AfterValidator(_environment_name),
+    Field(json_schema_extra={"pattern": f"^{ANY_VARIABLE}$"}),
+]
+
+
+def _is_empty(value: object) -> bool:
+    return not value
+
+
 class BoardPower(Model):
     """What the model meter takes for each accelerator, all the time: the power of its board."""
 
@@ -272,7 +292,8 @@ class Testbed(Model):
 
     `carbon_series` is a CSV file (utc_start, g_per_kwh), relative to the project; where it is
     given it is used instead of the region's yearly mean. `accelerator_model` says which entry of
-    the price set a worker's gpu or tpu is charged by.
+    the price set a worker's gpu or tpu is charged by. `environment` names variables of the user's
+    that the components of a run get besides those that all get (platforms/environment.py).
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
@@ -287,6 +308,7 @@ class Testbed(Model):
     meters: Annotated[list[Name], Field(min_length=1)] = ["rapl", "model"]
     sample_hz: Annotated[float, Field(ge=1, le=50)] = 5
     idle_s: Annotated[float, Field(ge=0)] = 10
+    environment: Annotated[list[EnvironmentName], Field(exclude_if=_is_empty)] = []
     power_model: Name = "gcp-median"
     accelerator_board_w: BoardPower | None = None
     prices: Name = "gcp-n2"

@@ -27,6 +27,7 @@ from trialwatt.config.loading import ConfigFiles, Problems, validated
 from trialwatt.config.models import Experiment, RunConfig, Settings, Testbed, Value, Workload
 from trialwatt.config.origins import Origins
 from trialwatt.config.paths import placed
+from trialwatt.config.patterns import check_places
 from trialwatt.config.plan import Here, Plan
 from trialwatt.config.plan_parts import Configuration, Context, PlannedExperiment, Unavailable
 from trialwatt.config.planned_runs import PlannedRuns
@@ -52,6 +53,7 @@ def load_plan(
     files: Iterable[str | Path] = (),
     experiments: Iterable[str] = (),
     ask_platform: bool = True,
+    workflow: str | Path | None = None,
 ) -> Plan:
     """Resolve and validate everything that `config` (the merged settings) asks for.
 
@@ -59,6 +61,7 @@ def load_plan(
     files: the files that `config` was merged from, so that a message can name the right one.
     experiments: further ones, beside those of the settings.
     ask_platform: whether the testbed's platform is asked if it can serve all of it.
+    workflow: the folder of the workflow's file, where that may be another.
     Raises ConfigError with every problem that was found.
     """
     root = Path(root) if root is not None else Path.cwd()
@@ -69,6 +72,7 @@ def load_plan(
     if settings is None:
         raise ConfigError(list(problems))
     names = [relative(Path(file), root) for file in files]
+    check_places([root.resolve(), Path(workflow or root).resolve(), *names], problems)
     planner = _Planner(settings, origins, root, problems, names, ask_platform)
     plan = planner.plan(experiments)
     if plan is None or len(problems):

@@ -14,10 +14,12 @@ from trialwatt.clock import Stamp, now
 from trialwatt.config.checks import SPARE_BYTES
 from trialwatt.config.identity import repetition_seed, run_folder, run_hash
 from trialwatt.config.models import RunConfig
+from trialwatt.credentials import redacted
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.installed import versions_used
 from trialwatt.lifecycle.jobs import as_seen, write_job
 from trialwatt.lifecycle.locks import measuring
+from trialwatt.lifecycle.logs import hide_credentials
 from trialwatt.lifecycle.reap import PARTIAL, reap
 from trialwatt.lifecycle.script import trapped
 from trialwatt.lifecycle.supervisor import DeadlineReached, RunFailed, Supervisor
@@ -164,7 +166,9 @@ class _Run:
                     reason = "deadline" if self.status == "deadline" else "lost"
                     supervisor.close_open_trials(reason)
                 enforcement, host = platform.facts, self._host(platform)
+                environment = platform.environment
                 platform.remove()
+                hide_credentials(self.folder)
                 clock = _clock(platform)  # it was measured once more before all was gone
                 self.sut.clean(self.job)
                 steps.leave()
@@ -175,7 +179,8 @@ class _Run:
             sampler.stop()
             events.close()
         self._no_trial_is_infeasible(supervisor)
-        known = {"enforcement": enforcement, "clock": clock, "host": host}
+        known = {"enforcement": enforcement, "environment": environment}
+        known |= {"clock": clock, "host": host}
         self._write(started, known, meters, sampler)
 
     def discard(self, keep: bool) -> None:
@@ -240,7 +245,7 @@ class _Run:
                 "seed": self.job.seed,
                 "config": config.model_dump(mode="json"),
                 "status": self.status,
-                "reason": self.reason,
+                "reason": redacted(self.reason),
                 "started_utc_ns": started.utc_ns,
                 "ended_utc_ns": now().utc_ns,
                 "code": code_version(PROJECT),

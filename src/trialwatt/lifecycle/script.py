@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from trialwatt.credentials import hide_in_tracebacks, redacted
 from trialwatt.errors import TrialwattError
 
 WORKFLOW_PID = "TRIALWATT_WORKFLOW_PID"
@@ -24,11 +25,12 @@ def user_errors(log: str):
     An interrupted script ends with 128 + the signal's number. Other exceptions are faults of
     ours and keep their traceback. The traceback of any of them is in `log`, empty otherwise.
     """
+    hide_in_tracebacks()
     Path(log).write_text("")
     try:
         yield
     except BaseException as error:
-        Path(log).write_text(traceback.format_exc())
+        Path(log).write_text(redacted(traceback.format_exc()))
         said, code = _said(error)
         if not said:
             raise

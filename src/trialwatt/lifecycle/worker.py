@@ -27,6 +27,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from trialwatt import suts
+from trialwatt.credentials import hide_in_tracebacks, redacted
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import read_job
 from trialwatt.lifecycle.trials import RecordedTrials, best_score
@@ -46,6 +47,7 @@ class _Process:
 
 
 def main() -> None:
+    hide_in_tracebacks()
     say = _take_stdout()
     job, component = read_job(), os.environ["TRIALWATT_COMPONENT"]
     sut = suts.get(job.config.sut)()
@@ -69,8 +71,8 @@ def main() -> None:
         except Infeasible as error:
             say({"infeasible": str(error)})
         except Exception as error:  # the coordinator decides; the log has the traceback
-            traceback.print_exc()
-            say({"failed": step, "error": f"{type(error).__name__}: {error}"})
+            print(redacted(traceback.format_exc()), file=sys.stderr, flush=True)
+            say({"failed": step, "error": redacted(f"{type(error).__name__}: {error}")})
     process.events.close()
 
 

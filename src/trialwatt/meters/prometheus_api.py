@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import ipaddress
 import itertools
 import json
 import math
 import os
 import time
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
 from trialwatt.backoff import repeated
+from trialwatt.credentials import redacted, remember
 from trialwatt.meters.base import MeterError
 from trialwatt.meters.prometheus_options import Prometheus
 
@@ -53,8 +57,8 @@ class PrometheusApi:
         self.warnings: list[str] = []
         """What the server said beside its answers (a partial answer, for one), each once."""
         self._config = config
-        self._secrets: list[str] = []
         self._session = requests.Session()
+        self._proxies = _past_proxies(config.url)
         # Always set, so that no ~/.netrc is looked into.
         self._session.auth = self._credentials()
 
@@ -137,6 +141,7 @@ class PrometheusApi:
             f"{self._config.url}/api/v1/{path}",
             params=parameters,
             timeout=limit,
+            proxies=self._proxies,
             stream=True,
             allow_redirects=False,  # credentials go to the address that is configured only
         ) as response:
@@ -169,7 +174,7 @@ class PrometheusApi:
         if status != 200 or answer.get("status") != "success":
             raise self._error(f"answered with HTTP {status}{_said(body)}")
         for warning in answer.get("warnings") or []:
-            text = self._hidden(f"prometheus warned: {warning}")
+            text = redacted(f"prometheus warned: {warning}")
             if text not in self.warnings:
                 self.warnings.append(text)
         if not isinstance(answer.get("data"), dict):
@@ -197,6 +202,7 @@ class PrometheusApi:
             return _Bearer(self._secret(config.token_env))
         if config.user_env:
             user, password = self._secret(config.user_env), self._secret(config.password_env)
+            remember(base64.b64encode(f"{user}:{password}".encode()).decode())
             return HTTPBasicAuth(user.encode(), password.encode())
         return _Nobody()
 
@@ -204,19 +210,25 @@ class PrometheusApi:
         value = os.environ.get(variable, "").strip()
         if not value:
             raise MeterError(f"the environment variable {variable}, named by the testbed, is empty")
-        self._secrets.append(value)
+        remember(value)
         return value
 
-    def _hidden(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
-
     def _error(self, what: str) -> MeterError:
-        return MeterError(self._hidden(f"{self._config.url} {what}"))
+        return MeterError(f"{self._config.url} {what}")
 
     def _malformed(self, what: str) -> MeterError:
         return self._error(f"does not answer as Prometheus does: {what}")
+
+
+def _past_proxies(url: str) -> dict[str, str] | None:
+    """For a server on this machine, as a forwarded port is, which no proxy can reach; others are
+    asked in the way that the user has set."""
+    host = urlsplit(url).hostname or ""
+    try:
+        own = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        own = host == "localhost"
+    return {"no_proxy": host} if own else None
 
 
 class _Nobody(AuthBase):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from trialwatt.config.models import Model, Name, Options, Variable
+from trialwatt.credentials import malformed
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -60,10 +61,12 @@ class Prometheus(Options):
     @field_validator("url")
     @classmethod
     def _plain(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        # What may be secret is not shown: a raw / in a password makes a path of its rest.
+        parts = urlsplit(value.partition("@")[0])
+        fault = "@" not in value and malformed(value)
+        if fault or parts.scheme not in ("http", "https") or not parts.netloc:
             raise ValueError("must be an address such as http://localhost:9090")
-        if "@" in parts.netloc or parts.query or parts.fragment:  # may be secret: not shown
+        if "@" in value or parts.query or parts.fragment:
             raise ValueError(
                 "must hold no credentials and no parameters: name the environment variables that "
                 "hold them in token_env, or in user_env and password_env"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import queue
 import re
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trialwatt.credentials import remember
 from trialwatt.errors import TrialwattError
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class Role:
     accelerator: str = "cpu"
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        remember(*self.secrets.values())
+
     @property
     def component(self) -> str:
         """The name under which the records know it."""
@@ -55,12 +58,6 @@ class Role:
 
 TAIL_LINES, TAIL_BYTES = 20, 64 << 10
 """Of a component's log, in its Ending."""
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
-
-def thread_environment(cpu: float) -> dict[str, str]:
-    """Variables that keep the libraries of a process to as many threads as it has whole cores."""
-    return dict.fromkeys(THREAD_VARIABLES, str(max(1, math.floor(cpu))))
 
 
 def message_of(line: bytes) -> dict | None:
@@ -223,8 +220,9 @@ class Platform(ABC):
     def start(self, role: Role) -> Handle:
         """Start a role in its limits. Raises TrialwattError where that cannot be done.
 
-        Its environment also has TRIALWATT_RUN, TRIALWATT_COMPONENT and TRIALWATT_CPU_COUNTER
-        (platforms.cpu_counter), and the numbers of threads.
+        Of the user's environment it gets what platforms.environment lists. It also has
+        TRIALWATT_RUN, TRIALWATT_COMPONENT and TRIALWATT_CPU_COUNTER (platforms.cpu_counter), and
+        the numbers of threads.
         """
 
     @abstractmethod
@@ -270,6 +268,15 @@ class Platform(ABC):
         TrialwattError where it should hold some and cannot.
         """
         return ()
+
+    @property
+    def environment(self) -> dict:
+        """For the manifest: what of the user's environment reached the components.
+
+        kept and left_out: name → value (null where it may be secret, or a place of a machine);
+        set: component → the variables that it was given besides, in the same way.
+        """
+        return {}
 
     @abstractmethod
     def remove(self) -> None:

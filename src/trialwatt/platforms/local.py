@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -23,19 +24,20 @@ from trialwatt.platforms.base import (
     PlatformKind,
     Role,
     resolved,
-    thread_environment,
 )
 from trialwatt.platforms.cgroups import container
 from trialwatt.platforms.cgroups.base import Groups, Host
 from trialwatt.platforms.cgroups.chooser import KINDS, choose
+from trialwatt.platforms.cores import cores
+from trialwatt.platforms.environment import Inherited, is_of_threads, thread_environment, told
 from trialwatt.platforms.liveness import LiveRun, runtime_folder
 from trialwatt.platforms.local_handle import MAX_GRACE_S, LocalHandle
 from trialwatt.platforms.processes import COMPONENT_VARIABLE, RUN_VARIABLE
 from trialwatt.platforms.reaping import clear, kill_processes_of, reap_dead
 from trialwatt.workload.devices import device_problem
 
-HOST = "127.0.0.2"
-"""This machine, for itself alone; Ray would turn 127.0.0.1 into the machine's outer address."""
+HOST = "127.0.0.1"
+"""This machine, for itself alone: nobody on the network reaches what listens there."""
 
 
 class LocalPlatform(Platform, PlatformKind):
@@ -49,10 +51,13 @@ class LocalPlatform(Platform, PlatformKind):
         live: LiveRun,
         passed_over: dict[str, str],
         boards: BoardPower | None = None,
+        variables: Iterable[str] = (),
     ):
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._run_id, self._groups, self._live = run_id, groups, live
         self._passed_over, self._boards = passed_over, boards
+        self._inherited = Inherited.of(os.environ, variables)
+        self._set: dict[str, dict] = {}  # component → what it was given besides
         self._seats: dict[str, list[Seat]] = {}  # by accelerator type, once they were looked for
         self._logs = folder / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -63,6 +68,18 @@ class LocalPlatform(Platform, PlatformKind):
     # --- what can be asked before a run exists ------------------------------------------------
 
     @classmethod
+    def testbed_problems(cls, testbed) -> list[tuple[str, str]]:
+        found = []
+        for index, name in enumerate(testbed.environment):
+            if is_of_threads(name):
+                message = "threads follow from a component's cores: take it out"
+                found.append((f"environment.{index}", f"{name}: {message}"))
+            elif name not in os.environ:
+                message = "it is not set here: set it, or take it out"
+                found.append((f"environment.{index}", f"{name}: {message}"))
+        return found
+
+    @classmethod
     def problems(cls, testbed, roles: list[Role]) -> list[str]:
         found = []
         if testbed.enforcement != "auto":
@@ -71,7 +88,7 @@ class LocalPlatform(Platform, PlatformKind):
             except TrialwattError as error:
                 found.append(str(error))
         if not testbed.allow_oversubscription:
-            found += _shortages(roles, len(os.sched_getaffinity(0)), psutil.virtual_memory().total)
+            found += _shortages(roles, len(cores()), psutil.virtual_memory().total)
         return found
 
     @classmethod
@@ -105,8 +122,8 @@ class LocalPlatform(Platform, PlatformKind):
         if live.traces():  # a dead run had this id
             clear(live, host)
         live.note({"kind": groups.kind}, *groups.traces())
-        boards = testbed.accelerator_board_w
-        return cls(run_id, Path(folder), groups, live, choice.passed_over, boards)
+        boards, variables = testbed.accelerator_board_w, testbed.environment
+        return cls(run_id, Path(folder), groups, live, choice.passed_over, boards, variables)
 
     # --- the run ------------------------------------------------------------------------------
 
@@ -129,7 +146,7 @@ class LocalPlatform(Platform, PlatformKind):
             environment[container.VARIABLE] = group.cpu_counter
         log = self._logs / f"{component}.log"
         try:
-            handle = LocalHandle(role, group, self.inbox, log, environment)
+            handle = LocalHandle(role, group, self.inbox, log, environment, cores())
         except BaseException:
             group.kill()
             group.remove()
@@ -192,16 +209,22 @@ class LocalPlatform(Platform, PlatformKind):
             "components": {name: dict(limits) for name, limits in self._limits.items()},
         }
 
+    @property
+    def environment(self) -> dict:
+        """See Platform.environment."""
+        return self._inherited.facts | {"set": self._set}
+
     def _environment(self, role: Role) -> dict[str, str]:
         seat = self._seat(role)
-        return (
-            dict(os.environ)
-            | thread_environment(role.cpu)
+        ours = (
+            thread_environment(role.cpu)
             | role.environment
             | role.secrets
             | (HIDDEN if seat is None else dict(seat.variables))
             | {RUN_VARIABLE: self._run_id, COMPONENT_VARIABLE: role.component}
         )
+        self._set[role.component] = told(ours)
+        return self._inherited.kept | ours
 
 
 def _shortages(roles: list[Role], cores: int, memory_bytes: int) -> list[str]:

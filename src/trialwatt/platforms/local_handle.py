@@ -41,11 +41,13 @@ class LocalHandle(Handle):
         inbox: queue.SimpleQueue[Message],
         log: Path,
         environment: dict[str, str],
+        cores: frozenset[int],
     ):
-        """log: of the component, in the folder logs of the run's folder."""
+        """log: of the component, in the folder logs of the run's folder. cores: that it may run
+        on, of which its group may leave it fewer."""
         self.role = role
         self._group, self._inbox, self._log = group, inbox, log
-        self._folder = log.parents[1]
+        self._folder, self._cores = log.parents[1], cores
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._stopping = self._killed = self._removed = False
@@ -54,7 +56,7 @@ class LocalHandle(Handle):
         self._usage = Usage(0, 0, 0)
         self._oom_kills = 0
         self._process = self._launch(environment)
-        self.limits = group.limits()
+        self.limits = self._narrowed | group.limits()
         self._reader = self._thread(self._read) if role.speaks else None
         self._thread(self._write)
         self._waiter = self._thread(self._wait)
@@ -127,7 +129,7 @@ class LocalHandle(Handle):
                 for descriptor in self._group.pass_fds:
                     os.close(descriptor)
         try:
-            self._group.admit(process.pid)
+            self._settle(process.pid)
             process.stdin.write(b"\n")  # opens the gate
             process.stdin.flush()
         except BaseException as error:
@@ -139,6 +141,14 @@ class LocalHandle(Handle):
                 ) from error
             raise
         return process
+
+    def _settle(self, pid: int) -> None:
+        """Into its group, and free to run on all of its cores, wherever this thread is bound to."""
+        if os.sched_getaffinity(pid) != self._cores:
+            os.sched_setaffinity(pid, self._cores)
+        self._group.admit(pid)
+        left = os.sched_getaffinity(pid)
+        self._narrowed = {"affinity": sorted(left)} if len(left) < (os.cpu_count() or 1) else {}
 
     def _thread(self, work) -> threading.Thread:
         name = f"{self.role.component}{work.__name__}"

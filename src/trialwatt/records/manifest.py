@@ -222,6 +222,12 @@ class _Kind(_Part):
     kind: str = ""
 
 
+class _Environment(_Part):
+    kept: dict[str, str | None] = {}
+    left_out: dict[str, str | None] = {}
+    set: dict[str, dict[str, str | None]] = {}
+
+
 class _Code(_Part):
     version: str | None = None
     commit: str | None = None
@@ -250,6 +256,7 @@ class _Manifest(_Part):
     best: _Best | None = None
     test: _Scores | None = None
     enforcement: _Kind | None = None
+    environment: _Environment | None = None
     packages: dict[str, str] | None = None
     control: bool | None = None
     code: _Code | None = None

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from trialwatt.clock import Stamp, now
+from trialwatt.credentials import redacted
 from trialwatt.records.remote import hub
+
+FREE_TEXTS = frozenset({"detail", "error", "reason", "text"})
+"""Keys of events whose values may hold what a library has said."""
 
 
 class EventWriter:
@@ -32,6 +36,7 @@ class EventWriter:
     def write(self, kind: str, at: Stamp | None = None, **keys: Any) -> Stamp:
         """Write one event that happened `at` (now, unless given)."""
         at = at or now()
+        keys |= {key: redacted(keys[key]) for key in FREE_TEXTS & keys.keys()}
         event = {"t": at.utc_ns, "m": at.mono_ns, "run": self._run, "who": self._who, "kind": kind}
         line = json.dumps(event | keys, separators=(",", ":"), allow_nan=False) + "\n"
         data = line.encode()

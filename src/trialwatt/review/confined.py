@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.platforms.base import thread_environment
+from trialwatt.platforms.environment import thread_environment
 from trialwatt.printable import shown
 from trialwatt.review.sandbox import Limits
 from trialwatt.review.tree import Tree

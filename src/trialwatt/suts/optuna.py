@@ -14,6 +14,7 @@ from trialwatt.private import remove_private
 from trialwatt.suts import postgres
 from trialwatt.suts.base import Best, Job, Sut, Trials
 from trialwatt.suts.optuna_storage import (
+    client_environment,
     is_service,
     open_storage,
     reach_storage,
@@ -73,7 +74,9 @@ class Optuna(Sut):
         workers = super().roles(job)
         testbed = job.config.testbed
         if not is_service(testbed):
-            return [replace(worker, secrets=url_secret(testbed)) for worker in workers]
+            secrets = url_secret(testbed)
+            variables = client_environment() if secrets else {}
+            return [replace(each, environment=variables, secrets=secrets) for each in workers]
         storage, variables, secret = service(job)
         workers = [replace(each, environment=variables, secrets=secret) for each in workers]
         return [storage, *workers]

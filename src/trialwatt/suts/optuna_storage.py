@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from trialwatt.config.models import Testbed
+from trialwatt.credentials import malformed, remember
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Role
 from trialwatt.suts import postgres
@@ -65,10 +66,15 @@ def service(job: Job) -> tuple[Role, dict[str, str], dict[str, str]]:
 
 
 def url_secret(testbed: Testbed) -> dict[str, str]:
-    """The variable with the URL of the user's database, where there is one, as here."""
+    """The variables with the URL and password of the user's database, where there is one."""
     storage = testbed.options(Storage)
-    variable = storage and storage.postgres_env
-    return {variable: os.environ[variable]} if variable and variable in os.environ else {}
+    names = (storage.postgres_env, "PGPASSWORD") if storage and storage.postgres_env else ()
+    return {name: os.environ[name] for name in names if name and name in os.environ}
+
+
+def client_environment() -> dict[str, str]:
+    """What the client of PostgreSQL reads besides (PGSSLROOTCERT, PGPASSFILE), as here."""
+    return {k: v for k, v in os.environ.items() if k.startswith("PG") and k != "PGPASSWORD"}
 
 
 # --- in the workers -----------------------------------------------------------------------------
@@ -144,13 +150,14 @@ def _database(job: Job) -> Iterator[str]:
         storage = job.config.testbed.options(Storage)
         assert storage and storage.postgres_env, "validated with the configuration"
         variable = storage.postgres_env
-        whose, url = f"whose URL is in {variable}", os.environ.get(variable, "")
+        whose, url = f"whose URL is in {variable}", os.environ.get(variable, "").strip()
+    remember(url, _with_driver(url))
+    if fault := malformed(url):  # a library would show what it takes for the host
+        raise TrialwattError(f"cannot use the PostgreSQL {whose}: it {fault}")
     try:
         yield _with_driver(url)
     except Exception as error:
         text = str(error.__cause__ or error).strip().splitlines()[0]
-        for secret in filter(None, (url, _with_driver(url), _password(url))):
-            text = text.replace(secret, "…")
         raise TrialwattError(f"cannot use the PostgreSQL {whose}: {text}") from None
 
 
@@ -163,10 +170,3 @@ def _with_driver(url: str) -> str:
     """The URL with the driver that is installed, where it names none."""
     scheme, separator, rest = url.partition("://")
     return f"postgresql+psycopg{separator}{rest}" if scheme in ("postgres", "postgresql") else url
-
-
-def _password(url: str) -> str:
-    try:
-        return urlsplit(url).password or ""
-    except ValueError:
-        return ""

@@ -26,7 +26,7 @@ from trialwatt.platforms.base import Role, replaced
 from trialwatt.private import made_private, remove_private
 from trialwatt.suts import ray_trial
 from trialwatt.suts.base import SPEAKING, Best, Job, Sut, Trials
-from trialwatt.suts.ray_node import SUT, is_open
+from trialwatt.suts.ray_node import SUT, is_open, keep_address
 from trialwatt.suts.ray_space import phi_of
 from trialwatt.suts.ray_strategies import PRUNERS, SAMPLERS, Search
 from trialwatt.suts.services import free_blocks, scratch
@@ -91,7 +91,7 @@ class Ray(Sut):
         head_ports, *worker_ports = free_blocks(1 + count, PORTS)
         address = f"@host:head@:{head_ports}"
         shared = _environment(job) | {ADDRESS: address}
-        # The ports are open to the network, and whoever may connect may run code.
+        # Whoever may connect may run code: another user of the machine, the network of a cluster.
         secret = {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
         head = Role(
             name="head",
@@ -288,6 +288,7 @@ def _connected(head: str, host: str) -> bool:
     """Connect this process; False where Ray knows of no raylet on its host, after a while."""
     import ray
 
+    keep_address()
     try:
         ray.init(
             address=head,

@@ -38,6 +38,7 @@ def main() -> None:
         made_private(folder)  # Ray lets everyone into the folder inside it
         from ray.scripts.scripts import main as ray
 
+        keep_address()
         if head:
             _wait_for(head)
             _take_turn(folder / "turn", own)
@@ -45,6 +46,17 @@ def main() -> None:
         sys.exit(str(error))
     sys.argv = ["ray", "start", *arguments, "--temp-dir", str(folder / "ray")]
     ray()
+
+
+def keep_address() -> None:
+    """Have Ray take the address of this node in this process as it is given.
+
+    Ray turns 127.0.0.1 into the machine's outer address, and at every other one than 127.0.0.1 its
+    servers listen on all interfaces: that is theirs to choose, and no option of theirs says other.
+    """
+    from ray._private import services
+
+    services.resolve_ip_for_localhost = lambda host: host
 
 
 def _end_with_stdin() -> None:

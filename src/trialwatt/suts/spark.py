@@ -44,6 +44,9 @@ CHECK_S = 1.0
 ANSWER_S = 30.0
 """A JVM that has a part of a core may take its time; one that is gone refuses at once."""
 
+_directly = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+"""To processes of the run itself, past the user's proxy, which could not reach them."""
+
 _INSTALL = f"install a full Java {JAVA} or newer (for example the package openjdk-17-jre-headless)"
 
 
@@ -167,8 +170,9 @@ def environment(ports: Ports) -> dict[str, str]:
         **ports.environment,
         LOCAL_IP: "@host@",
         "SPARK_DAEMON_MEMORY": f"{DAEMON_HEAP_MB}m",
-        "SPARK_DAEMON_JAVA_OPTS": "-Dspark.authenticate=true",
         # A taken port is an error: the others would look for the master where it was told to be.
+        # Its web interface knows no secret: whoever reaches it may look, and end nothing.
+        "SPARK_DAEMON_JAVA_OPTS": "-Dspark.authenticate=true -Dspark.ui.killEnabled=false",
         "SPARK_MASTER_OPTS": "-Dspark.port.maxRetries=0 -Dspark.master.rest.enabled=false",
     }
 
@@ -267,7 +271,7 @@ def _told_the_secret(scratch: Path) -> Iterator[None]:
 
 def _last_words(web: str, executor: dict[str, Any]) -> str:
     query = f"appId={executor['appid']}&executorId={executor['id']}&logType=stderr"
-    with urllib.request.urlopen(f"{web}/log/?{query}&byteLength=16000", timeout=ANSWER_S) as answer:
+    with _directly(f"{web}/log/?{query}&byteLength=16000", timeout=ANSWER_S) as answer:
         _header, *lines = answer.read().decode(errors="replace").splitlines()
     faults = [line for line in lines if re.search(r"(Exception|Error)\b", line)]
     if not faults:
@@ -276,5 +280,5 @@ def _last_words(web: str, executor: dict[str, Any]) -> str:
 
 
 def _json(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url, timeout=ANSWER_S) as answer:
+    with _directly(url, timeout=ANSWER_S) as answer:
         return json.load(answer)

@@ -32,14 +32,13 @@ def main() -> None:
 
 def variables(scratch: Path) -> dict[str, str]:
     """Where Spark and Python are on this machine, and that it stays in that folder of the run."""
-    before = os.environ.get("JDK_JAVA_OPTIONS", "")
     pyspark = importlib.util.find_spec("pyspark")
     assert pyspark and pyspark.origin, "the SUT is not available without it"
     return {
         "SPARK_HOME": str(Path(pyspark.origin).parent),
         "SPARK_CONF_DIR": str(scratch),  # a person's own settings have no part in a run
         "SPARK_LOCAL_DIRS": str(scratch),
-        "JDK_JAVA_OPTIONS": f'{before} {JVM_OPTIONS} -Djava.io.tmpdir="{scratch}"'.strip(),
+        "JDK_JAVA_OPTIONS": f'{JVM_OPTIONS} -Djava.io.tmpdir="{scratch}"',
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
     }

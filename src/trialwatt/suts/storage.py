@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from trialwatt.config.models import VARIABLE, Options, Testbed
+from trialwatt.credentials import malformed, remember
 
 
 def _is_none(value: object) -> bool:
@@ -48,11 +49,15 @@ class Storage(Options):
         variable = self.postgres_env
         if variable is None:
             return []
-        scheme, found, _ = os.environ.get(variable, "").partition("://")
-        if not scheme:
+        url = os.environ.get(variable, "").strip()
+        remember(url)
+        scheme = url.partition("://")[0]
+        if not url:
             message = f"the environment variable {variable} is not set; it must hold the URL"
-        elif not found or scheme.partition("+")[0] not in ("postgresql", "postgres"):
+        elif "://" not in url or scheme.partition("+")[0] not in ("postgresql", "postgres"):
             message = f"{variable} must be as postgresql://user:password@host:port/database"
+        elif fault := malformed(url):
+            message = f"{variable} {fault}"
         else:
             return []
         return [("postgres_env", message)]

@@ -31,6 +31,8 @@ class AgentProcess:
             "TRIALWATT_SAMPLE_HZ": "10",
             "TRIALWATT_START_S": "60",
         }
+        given = " ".join(environment | keys)
+        environment["TRIALWATT_GIVEN"] = f"{given} PATH PYTHONPATH"
         self._output = folder / f"{self.life}.out"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "trialwatt.platforms.kubernetes.agent", *command],

@@ -94,6 +94,19 @@ def test_the_tokens_are_its_own_address_and_interpreter(hub, agent):
     assert json.loads(text_of(hub, "message")) == {"at": "[10.0.0.7]:80"}
 
 
+def test_the_command_gets_what_the_run_gives_it_and_of_the_image_only_what_it_needs(
+    hub, agent, monkeypatch
+):
+    monkeypatch.setenv("OMP_PLACES", "{0}")
+    monkeypatch.setenv("http_proxy", "http://proxy")
+    made = agent("print(json.dumps(dict(os.environ)), flush=True)", MINE="1")
+    made.wait()
+    seen = json.loads(text_of(hub, "message"))
+    assert not {"OMP_PLACES", "http_proxy"} & seen.keys()
+    assert seen["MINE"] == "1"
+    assert {"PATH", "TRIALWATT_HUB", "TRIALWATT_HUB_TOKEN", "TRIALWATT_CPU_COUNTER"} <= seen.keys()
+
+
 def test_a_command_that_ignores_its_end_is_killed_with_its_children(hub, agent):
     source = f"""
 import signal, subprocess

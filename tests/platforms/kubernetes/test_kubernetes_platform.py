@@ -113,6 +113,14 @@ def test_a_component_lives_speaks_uses_and_ends(platform, cluster, tmp_path):
     assert 0 < uncertain_ns < 1_000_000_000
     assert abs(offset_ns) <= uncertain_ns + 1_000_000  # one machine, and so one clock
     assert platform.facts["components"]["worker-0"]["node_hash"] == hashed("node-a")
+    environment = platform.environment
+    assert environment["set"]["worker-0"].items() >= {
+        ("OMP_PROC_BIND", "false"),
+        ("PASSWORD", None),
+        ("WHO", None),
+    }
+    assert environment["kept"].keys() - {"LC_CTYPE"} == {"PATH", "TMPDIR"}  # Python may set that
+    assert environment["left_out"] == {}
     platform.remove()
     assert not cluster.objects
     assert "hush" not in json.dumps(platform.facts)

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from trialwatt.platforms.cgroups.base import EnforcementError, Group, Groups, Host, cause
+from trialwatt.platforms.cores import cores as all_cores
 from trialwatt.platforms.processes import Stat, carriers, read_all, read_stat, signal_all
 
 WATCH_S = 0.1
@@ -45,7 +46,7 @@ class SoftGroups(Groups):
     def __init__(self, run_id: str, host: Host):
         self._run_id = run_id
         self._groups: list[SoftGroup] = []
-        self._reserved = dict.fromkeys(sorted(os.sched_getaffinity(0)), 0.0)
+        self._reserved = dict.fromkeys(sorted(all_cores()), 0.0)
         self._lock = threading.Lock()
         self._watcher: threading.Thread | None = None
 

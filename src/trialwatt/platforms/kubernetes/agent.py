@@ -23,6 +23,7 @@ from trialwatt.clock import AHEAD, now
 from trialwatt.platforms.base import message_of, replaced
 from trialwatt.platforms.cgroups.container import VARIABLE as CPU_COUNTER
 from trialwatt.platforms.cgroups.container import OwnGroup
+from trialwatt.platforms.environment import Inherited, told
 from trialwatt.platforms.hub.client import ADDRESS, LIFE, TOKEN, HubClient, Retired
 from trialwatt.platforms.processes import COMPONENT_VARIABLE
 
@@ -35,6 +36,8 @@ SPEAKS = "TRIALWATT_SPEAKS"
 DATA = "TRIALWATT_DATA"
 """Environment variable: JSON of where the dataset comes from: url, name, path, sha256."""
 DATA_TOKEN = "TRIALWATT_DATA_TOKEN"
+GIVEN = "TRIALWATT_GIVEN"
+"""Environment variable: the names of all that the run gives this pod, and not its image."""
 SAMPLE_HZ = "TRIALWATT_SAMPLE_HZ"
 BATCH_S = "TRIALWATT_BATCH_S"
 """Environment variable: seconds of samples that are sent together."""
@@ -59,7 +62,12 @@ class Agent:
     """One life of a component."""
 
     def __init__(self, command: list[str]):
-        self._environment = dict(os.environ)
+        given = os.environ.pop(GIVEN, "").split()
+        inherited = Inherited.of(os.environ, given)
+        self._environment = dict(inherited.kept)
+        ours = {name: self._environment[name] for name in given if name in self._environment}
+        image = {name: text for name, text in inherited.kept.items() if name not in ours}
+        self._divided = Inherited(image, inherited.left_out).facts | {"set": told(ours)}
         self._component = os.environ[COMPONENT_VARIABLE]
         self._life = os.environ[LIFE]
         self._folder = Path(os.environ[FOLDER])
@@ -86,7 +94,8 @@ class Agent:
         self._bring_data()
         clock = self._clock(self._hub)
         self._environment[AHEAD] = str(clock["mono_ns"])
-        self._tell({"limits": self._group.limits(), "clock": clock})
+        limits = self._group.limits()
+        self._tell({"limits": limits, "clock": clock, "environment": self._divided})
         threading.Thread(target=self._receive, name="receive", daemon=True).start()
         if not self._job_came.wait(self._start_s):
             raise TimeoutError(f"{JOB} did not come within {self._start_s:g} s")
@@ -113,7 +122,8 @@ class Agent:
             return
         wanted = json.loads(text)
         path = Path(wanted["path"])
-        token = self._environment.pop(DATA_TOKEN, "")
+        self._environment.pop(DATA_TOKEN, None)
+        token = os.environ.get(DATA_TOKEN, "")
         source = HubClient(wanted["url"], token, patience_s=self._start_s)
         if not source.download(wanted["name"], path):
             raise FileNotFoundError(f"{wanted['url']} has no dataset {wanted['name']}")

@@ -92,6 +92,7 @@ class PodHandle(Handle):
         self._said_end = False
         self.pod: dict = {}
         self.limits: dict = {}
+        self.environment: dict = {}  # kept and left_out of its image's, and set by the run
         self.ending: Ending | None = None
 
     # --- the seam -----------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trialwatt import __version__
+from trialwatt.credentials import redacted
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.kubernetes.options import IMAGE, section
 from trialwatt.platforms.kubernetes.shared import open_namespace, pod_of
@@ -100,7 +101,7 @@ def build(project: Path, arguments: Sequence[str] = ()) -> None:
     cannot be built.
     """
     asked = command(project, arguments)
-    print(shlex.join(asked), file=sys.stderr, flush=True)
+    print(redacted(shlex.join(asked)), file=sys.stderr, flush=True)
     code = subprocess.run(asked, check=False).returncode
     if code:
         raise TrialwattError(f"{asked[0]} could not build {FILE} (exit code {code}); see above")

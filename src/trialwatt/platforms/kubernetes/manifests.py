@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from trialwatt.platforms.base import Role, thread_environment
+from trialwatt.platforms.base import Role
+from trialwatt.platforms.environment import thread_environment
 from trialwatt.platforms.hub import server
 from trialwatt.platforms.hub.client import ADDRESS, LIFE, TOKEN
 from trialwatt.platforms.kubernetes import agent
@@ -194,6 +195,8 @@ def component_pod(
             agent.START_S: f"{place.kubernetes.start_s:g}",
         }
     )
+    given = sorted({*environment, *role.secrets, agent.HOST, TOKEN})
+    environment[agent.GIVEN] = " ".join(given)
     container = {
         "command": ["python", "-m", "trialwatt.platforms.kubernetes.agent"],
         "args": [_literal(part) for part in role.command],

@@ -158,6 +158,9 @@ def testbed_problems(testbed: Testbed) -> list[tuple[str, str]]:
     if testbed.allow_oversubscription:
         message = "a cluster gives no pod what its nodes do not have: leave it out"
         found.append(("allow_oversubscription", message))
+    if testbed.environment:
+        message = "pods have nothing of the user's environment: leave it out"
+        found.append(("environment", message))
     if testbed.service.cpu < MILLICORE:
         message = f"must be at least a millicore (got {testbed.service.cpu:g})"
         found.append(("service.cpu", message))

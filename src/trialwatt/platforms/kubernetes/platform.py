@@ -15,6 +15,7 @@ from pathlib import Path
 
 from trialwatt.backoff import repeated
 from trialwatt.config.models import Testbed
+from trialwatt.credentials import redacted
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import (
     Ending,
@@ -273,7 +274,7 @@ class KubernetesPlatform(Platform, PlatformKind):
         sees them, its node (as in the testbed's record) and its image with the digest."""
         return {
             "kind": "kubernetes",
-            "server": self._server,
+            "server": redacted(self._server),
             "namespace": self._place.namespace,
             "components": {
                 component: handle.limits
@@ -284,6 +285,17 @@ class KubernetesPlatform(Platform, PlatformKind):
                 for component, handle in {HUB: self._hub, **self._current}.items()
             },
         }
+
+    @property
+    def environment(self) -> dict:
+        """See Platform.environment: nothing is the user's here; what is kept and left out is of
+        the image, and of what the cluster has put into its pods."""
+        found: dict[str, dict] = {"kept": {}, "left_out": {}, "set": {}}
+        for component, handle in self._current.items():
+            for key in ("kept", "left_out"):
+                found[key] |= handle.environment.get(key, {})
+            found["set"][component] = handle.environment.get("set", {})
+        return found
 
     def remove(self) -> None:
         """See Platform.remove: returns when the namespace is gone, or says what holds it."""
@@ -425,6 +437,7 @@ class KubernetesPlatform(Platform, PlatformKind):
     def _take_fact(self, handle: PodHandle, fact: dict) -> None:
         if "limits" in fact:
             handle.limits = fact["limits"]
+            handle.environment = fact["environment"]
         if "clock" in fact:
             known = self._clocks.lives.setdefault(handle.life, [])
             known.append(Ahead(**fact["clock"]))
