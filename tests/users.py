@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,13 @@ os.setuid(int(sys.argv[1]))
 os.umask(0o077)
 os.environ["HOME"] = "/nonexistent"
 """
+
+
+def open_to_all(folder: Path) -> None:
+    """Let every user come to a folder that pytest has made, through those above it."""
+    top = Path(tempfile.gettempdir())
+    for each in (folder, *(above for above in folder.parents if top in above.parents)):
+        each.chmod(0o755)
 
 
 def process_of(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.platforms.processes import group_folders, offered
-from tests.users import ALICE, needs_users, said_by
+from tests.users import ALICE, needs_users, open_to_all, said_by
 
 from trialwatt.config.models import Testbed
 from trialwatt.platforms.cgroups import tree
@@ -115,8 +115,7 @@ print(choose("auto", Path(sys.argv[2]), Host(proc=Path(sys.argv[3]))))
 @pytest.fixture
 def open_folder(tmp_path) -> Path:
     """A folder in which every user may make one."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    open_to_all(tmp_path)
     made = tmp_path / "open"
     made.mkdir()
     made.chmod(0o1777)
