@@ -70,11 +70,10 @@ def measured_with(testbed, dataset, made):
     return {name: kept(file, made) for name, file in files.items()}
 
 
-def warm_up_of(wildcards):
-    """The run that was made before all others of this SUT, if the settings want one."""
-    sut = planned(wildcards).sut
-    folder = f"{RESULTS}/warm-ups/{wildcards.testbed}/{sut}"
-    return kept(folder, repetition_folder(wildcards)) if plan.warm_up else []
+def warm_ups_before(wildcards):
+    """The warm-ups, if the settings want some: all of them, before the first run of any SUT."""
+    made = repetition_folder(wildcards)
+    return [kept(f"{RESULTS}/{one}", made) for one in plan.warm_up_folders.values()]
 
 
 def outputs(product):

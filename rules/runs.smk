@@ -4,7 +4,7 @@
 rule run:
     input:
         # preparing the same data or describing the same machine again redoes no run
-        warm_up_of,
+        warm_ups_before,
         unpack(
             lambda wc: measured_with(
                 wc.testbed, planned(wc).workload.dataset, repetition_folder(wc)
@@ -14,7 +14,7 @@ rule run:
         directory(f"{RESULTS}/runs/{{testbed}}/{{run}}/rep{{rep}}"),
     log:
         f"{RESULTS}/logs/run/{{testbed}}/{{run}}-rep{{rep}}.log",
-    # the shuffled order of the plan
+    # block by block, each in its drawn order
     priority: lambda wc: plan.order_priority(f"runs/{wc.testbed}/{wc.run}", wc.rep)
     conda:
         "../envs/trialwatt.yaml"
@@ -63,7 +63,7 @@ checkpoint move:
         f"{RESULTS}/sweeps/{{experiment}}/{{sweep}}/move{{move}}.json",
     log:
         f"{RESULTS}/logs/sweeps/{{experiment}}-{{sweep}}-{{move}}.log",
-    # before any run: the more is known, the better the order is shuffled
+    # before any run: a block begins when all that it holds is known
     priority: 2**30
     conda:
         "../envs/trialwatt.yaml"

@@ -65,7 +65,7 @@ def test_the_time_follows_from_the_runs_that_are_done(plan, tmp_path):
 
 
 def test_progress_counts_what_the_moves_have_asked_for(tmp_path, capfd):
-    write_planned(tmp_path, [f"{tmp_path}/runs/a/rep1"], ["r-cpu/plain-grid"])
+    write_planned(tmp_path, [f"{tmp_path}/runs/a/rep1"], ["r-cpu/plain-grid"], 1, "plan")
     done(tmp_path / "runs" / "a" / "rep1", 30)
     announce(tmp_path, "next")
     assert capfd.readouterr().err == "[2/1+] next; about 0 s left\n"

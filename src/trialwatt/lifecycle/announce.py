@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from trialwatt.config.blocks import drawn
 from trialwatt.errors import TrialwattError
 from trialwatt.files import write_whole
 from trialwatt.provenance.foreign import read_json
@@ -18,13 +19,36 @@ PLANNED = ".planned.json"
 SWEEPS = "sweeps"
 
 
-def write_planned(results: Path, folders: list[str], sweeps: list[str]) -> None:
-    """Note what is planned, for the scripts to count.
+def write_planned(
+    results: Path, folders: list[str], sweeps: list[str], seed: int, digest: str
+) -> None:
+    """Note what is planned, for the scripts to count and to know where in its block a run stands.
 
     folders: of the repetitions that are known beforehand; sweeps: <experiment>/<sweep>, whose
-    moves name more of them.
+    moves name more of them. seed, digest: of the plan.
     """
-    (results / PLANNED).write_text(json.dumps({"folders": folders, "sweeps": sweeps}))
+    noted = {"folders": folders, "sweeps": sweeps, "seed": seed, "digest": digest}
+    (results / PLANNED).write_text(json.dumps(noted))
+
+
+def standing(results: Path, folder: str, block: int) -> dict[str, int | str]:
+    """Where a run stands, for its manifest: the number of its block, its position there (from 1)
+    in the drawn order, how many runs the block has, and the digest of its plan.
+
+    folder: of its configuration, below the results folder.
+    """
+    noted, last = json.loads((results / PLANNED).read_text()), f"/rep{block}"
+    there = {
+        name.removeprefix(f"{results}/").removesuffix(last)
+        for name in _known(results)[0]
+        if name.endswith(last)
+    } | {folder}
+    return {
+        "number": block,
+        "position": drawn(noted["seed"], block, there).index(folder) + 1,
+        "runs": len(there),
+        "plan": noted["digest"],
+    }
 
 
 def announce(results: Path, text: str) -> None:
