@@ -33,7 +33,7 @@ def repetitions_of(experiment):
     folders = dict.fromkeys(plan.fixed_repetitions(experiment))
     for sweep in plan.experiments[experiment].sweeps:
         for move in moves_of(experiment, sweep.id):
-            folders |= dict.fromkeys(f"{RESULTS}/{new}" for new in move.new)
+            folders |= dict.fromkeys(f"{RESULTS}/{new}" for new in move.repetitions)
     return list(folders)
 
 
@@ -54,8 +54,12 @@ def kept(file, made):
     return ancient(file) if Path(made).exists() else file
 
 
-def repetition_folder(wildcards):
-    return f"{RESULTS}/runs/{wildcards.testbed}/{wildcards.run}/rep{wildcards.rep}"
+def measured_folder(wildcards):
+    """Where a run of a block is put, or one that a sweep scouts."""
+    where = f"{wildcards.testbed}/{wildcards.run}"
+    if rep := wildcards.get("rep"):
+        return f"{RESULTS}/runs/{where}/rep{rep}"
+    return f"{RESULTS}/scouts/{where}"
 
 
 def measured_with(testbed, dataset, made):
@@ -72,7 +76,7 @@ def measured_with(testbed, dataset, made):
 
 def warm_ups_before(wildcards):
     """The warm-ups, if the settings want some: all of them, before the first run of any SUT."""
-    made = repetition_folder(wildcards)
+    made = measured_folder(wildcards)
     return [kept(f"{RESULTS}/{one}", made) for one in plan.warm_up_folders.values()]
 
 

@@ -7,7 +7,7 @@ rule run:
         warm_ups_before,
         unpack(
             lambda wc: measured_with(
-                wc.testbed, planned(wc).workload.dataset, repetition_folder(wc)
+                wc.testbed, planned(wc).workload.dataset, measured_folder(wc)
             )
         ),
     output:
@@ -27,6 +27,32 @@ rule run:
         results=subpath(output[0], ancestor=4),
     script:
         "../scripts/run.py"
+
+
+rule scout:
+    # of a sweep, before the first block: kept, but not counted
+    input:
+        warm_ups_before,
+        unpack(
+            lambda wc: measured_with(
+                wc.testbed, planned(wc).workload.dataset, measured_folder(wc)
+            )
+        ),
+    output:
+        directory(f"{RESULTS}/scouts/{{testbed}}/{{run}}"),
+    log:
+        f"{RESULTS}/logs/scout/{{testbed}}/{{run}}.log",
+    priority: lambda wc: plan.order_priority(f"runs/{wc.testbed}/{wc.run}", SCOUTS)
+    conda:
+        "../envs/trialwatt.yaml"
+    threads: workflow.cores
+    resources:
+        testbed=1,
+    params:
+        config=lambda wc: run_text(planned(wc)),
+        results=subpath(output[0], ancestor=3),
+    script:
+        "../scripts/uncounted.py"
 
 
 rule warm_up:
@@ -52,7 +78,7 @@ rule warm_up:
         config=lambda wc: run_text(plan.run(plan.warm_ups[wc.sut])),
         results=subpath(output[0], ancestor=3),
     script:
-        "../scripts/warm_up.py"
+        "../scripts/uncounted.py"
 
 
 checkpoint move:

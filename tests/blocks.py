@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trialwatt.config.blocks import drawn
+from trialwatt.config.blocks import SCOUTS, drawn
 from trialwatt.config.plan import NAME, Plan
 
 
@@ -23,17 +23,28 @@ def history(results: Path) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("started", ignore_index=True)
 
 
-def check_blocks(results: Path) -> pd.DataFrame:
-    """That the finished runs began as drawn: warm-ups, then block by block. Their history."""
+def check_blocks(results: Path, again: str = "") -> pd.DataFrame:
+    """That the finished runs began as drawn: warm-ups, what was scouted, then block by block.
+
+    again: in the name of a run that was removed from the last block but one, and made again at the
+    end of it. Returns their history.
+    """
     found = history(results)
     plan = Plan.model_validate_json((results / NAME).read_text())
     assert found.number.is_monotonic_increasing, found
     before, inside = found[found.number == 0], found[found.number > 0]
-    assert set(before.place) == {f"warm-ups/{plan.testbed_name}"}
+    kinds = [place.split("/")[0] for place in before.place]
+    assert kinds == sorted(kinds, reverse=True) and set(kinds) <= {"warm-ups", "scouts"}
+    scouted = before["last"][kinds.count("warm-ups") :]
+    ahead = [f"runs/{plan.testbed_name}/{name}" for name in scouted]
+    assert ahead == drawn(plan.seed, SCOUTS, ahead)
     for number, block in inside.groupby("number"):
         assert set(block["last"]) == {f"rep{number}"}
-        assert list(block.place) == drawn(plan.seed, number, block.place)
-        assert list(block.position) == list(range(1, len(block) + 1))
+        order = drawn(plan.seed, number, block.place)
+        assert list(block.position) == [order.index(place) + 1 for place in block.place]
+        if again and number < inside.number.max():
+            order.sort(key=lambda place: again in place)
+        assert list(block.place) == order
         assert set(block.runs) == {len(block)}
         assert set(block.plan) == {plan.digest}
     return found

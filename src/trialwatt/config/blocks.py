@@ -10,8 +10,23 @@ import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
 
-SCOUTS = 0
+SCOUTS, _SCOUTED = 0, "scouts"
 """In place of a block's number: what sweeps scout before the first block."""
+
+
+def scout_folder(folder: str) -> str:
+    """Where the scouting run of a configuration is recorded; both below the results folder."""
+    return folder.replace("runs/", f"{_SCOUTED}/", 1)
+
+
+def is_scouted(folder: str) -> bool:
+    """Whether a run's folder below the results folder is such a one: kept, shown, not counted."""
+    return folder.startswith(f"{_SCOUTED}/")
+
+
+def scouted_of(folder: str) -> str:
+    """The configuration's folder of a scouting run's; any other folder as it is."""
+    return folder.replace(f"{_SCOUTED}/", "runs/", 1) if is_scouted(folder) else folder
 
 
 def drawn(seed: int, block: int, folders: Iterable[str]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 
 from trialwatt.config import goals
-from trialwatt.config.blocks import places, plan_digest
+from trialwatt.config.blocks import places, plan_digest, scouted_of
 from trialwatt.config.models import RunConfig, Testbed, Value
 from trialwatt.config.paths import PlainName, RelativePath, RunFolder
 from trialwatt.config.plan_parts import (
@@ -51,8 +51,7 @@ class Plan(BaseModel):
 
     testbed_config (`testbed` in the file), configurations (`runs`): as they are resolved; workload:
     the keys of it that all runs have in common.
-    repetitions: how many blocks there are; most_repetitions: of a step of a sweep.
-    base, set: how the settings change each base workload.
+    repetitions: how many blocks. base, set: how the settings change each base workload.
     power: every power model that there is. files: every configuration file that was read, sorted.
     """
 
@@ -65,7 +64,6 @@ class Plan(BaseModel):
     workload: Data
     seed: int
     repetitions: Annotated[int, Field(ge=1)]
-    most_repetitions: Annotated[int, Field(ge=1)]
     warm_up: bool
     base: str | None
     set: dict[str, Value]
@@ -113,7 +111,8 @@ class Plan(BaseModel):
         return {folder: self._run(folder) for folder in self.configurations}
 
     def run(self, where: str) -> RunConfig:
-        """The run of a folder, which may begin with the results folder and end with /rep<n>."""
+        """The run of a folder, which may begin with the results folder and end with /rep<n>, or be
+        that of a scouting run."""
         return self._run(self._folder(where))
 
     def workload_of(self, folder: str) -> dict[str, Any]:
@@ -212,9 +211,7 @@ class Plan(BaseModel):
                 steps=[step(folder) for folder in sweep.steps],
                 baseline=step(sweep.baseline),
                 tolerance=sweep.tolerance,
-                patience=sweep.patience,
                 repetitions=self.repetitions,
-                most_repetitions=self.most_repetitions,
             )
             for sweep in planned.sweeps
         }
@@ -269,7 +266,7 @@ class Plan(BaseModel):
         return RunConfig.model_validate(self._config(folder) | {"testbed": self.testbed})
 
     def _folder(self, where: str) -> str:
-        folder = where.removeprefix(f"{self.here.results}/").rstrip("/")
+        folder = scouted_of(where.removeprefix(f"{self.here.results}/").rstrip("/"))
         head, _, tail = folder.rpartition("/")
         folder = head if tail.startswith("rep") and head in self.configurations else folder
         if folder not in self.configurations:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import sys
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from trialwatt.records.manifest import MANIFEST, MOST_BYTES
 from trialwatt.records.outcome import FAILED, outcome
 
 PLANNED = ".planned.json"
+_REPETITION = re.compile(r"rep[0-9]+")
 SWEEPS = "sweeps"
 
 
@@ -61,11 +63,12 @@ def announce(results: Path, text: str) -> None:
     seconds: dict[str, list[float]] = {}
     left: list[str] = []
     for folder in folders:
-        manifest = Path(folder, MANIFEST)
+        manifest, run = Path(folder, MANIFEST), Path(folder)
+        sut = sut_of(run.parent.name if _REPETITION.fullmatch(run.name) else run.name)
         if manifest.exists():
-            seconds.setdefault(sut_of(manifest.parent.parent.name), []).append(seconds_of(manifest))
+            seconds.setdefault(sut, []).append(seconds_of(manifest))
         else:
-            left.append(sut_of(manifest.parent.parent.name))
+            left.append(sut)
     estimate = ""
     if seconds:
         typical = statistics.median(each for taken in seconds.values() for each in taken)
@@ -92,7 +95,7 @@ def seconds_of(manifest: Path) -> float:
 
 
 def _known(results: Path) -> tuple[list[str], bool]:
-    """The folders of all repetitions that are known by now, and whether sweeps may add to them."""
+    """The folders of all runs that are known by now, and whether sweeps may add to them."""
     planned = json.loads((results / PLANNED).read_text())
     folders, going = dict.fromkeys(planned["folders"]), False
     for sweep in planned["sweeps"]:

@@ -24,10 +24,10 @@ from trialwatt.figures.products import PAPER, PRODUCTS, Product, archived, make
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.provenance.bounds import left_behind
 from trialwatt.provenance.chain import Code
-from trialwatt.review.tree import RESULTS, Tree
+from trialwatt.review.tree import RESULTS, Tree, moves
 from trialwatt.review.typeset import check_source, typeset
 
-_RECORDS = ("runs", "testbeds", "warm-ups")
+_RECORDS = ("runs", "scouts", "testbeds", "warm-ups")
 _MOST_MOVES = 100_000
 UNKNOWN = {"version": "unknown", "commit": None, "dirty": None}
 
@@ -102,7 +102,10 @@ def _make_experiment(tree: Tree, work: Tree, part: PlannedExperiment, processes:
     ends, asked = [], set(work.plan.folders(part.id))
     for name, sweep in work.plan.sweeps(part.id).items():
         folder = work.results / "sweeps" / part.id / name
-        asked |= _play(work, folder, sweep)
+        earlier = _of_earlier_version(tree, folder.relative_to(work.results))
+        asked |= earlier or _play(work, folder, sweep)
+        if earlier:
+            shutil.copytree(tree.results / folder.relative_to(work.results), folder)
         ends.append(str(folder / "end.json"))
     folders = [work.results / folder for folder in sorted(asked)]
     for name, product in archived().items():
@@ -154,6 +157,13 @@ def _by_maker(
         yield json.loads(code), parts | {"names": names}
 
 
+def _of_earlier_version(tree: Tree, sweep: Path) -> set[str]:
+    """The runs that a sweep asked for by rules that were there before blocks, and are no more: its
+    moves are taken as they are. Nothing for any other sweep."""
+    found = moves(tree.results, *sweep.parts[-2:])
+    return set() if found[-1].blocks else {new for move in found for new in move.new}
+
+
 def _play(work: Tree, folder: Path, sweep: Sweep) -> set[str]:
     """Play a sweep anew from the records: writes its moves and its end; the runs it asks for."""
     move, asked = None, set[str]()
@@ -161,7 +171,7 @@ def _play(work: Tree, folder: Path, sweep: Sweep) -> set[str]:
     for _ in range(_MOST_MOVES):
         move = next_move(sweep, move, observed(work.results))
         move.write(folder / f"move{move.number}.json")
-        asked |= set(move.new)
+        asked |= set(move.repetitions)
         if move.is_last:
             write_end(sweep, move, folder / "end.json")
             return asked
