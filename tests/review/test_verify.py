@@ -169,6 +169,19 @@ def test_one_byte_of_a_record_changes_what_is_made_of_it(project, tmp_path, caps
     assert verdict["counts"]["sweeps"] == {"identical": 3, "rounded": 0, "of": 3}
 
 
+def test_a_sweep_from_before_blocks_is_taken_as_it_is_and_said(unpacked):
+    place = unpacked / "results/sweeps/more-cpu/plain-grid"
+    for file in place.glob("move*.json"):
+        move = json.loads(file.read_text())
+        known = {key: move[key] for key in ("number", "steps", "new", "verdict")}
+        file.write_text(json.dumps(known | {"repetitions": {}}))
+    unpacked.relist()
+    verdict = verify(unpacked.folder)
+    assert verdict.ok, verdict.problems
+    (note,) = verdict.notes
+    assert note.startswith("results/sweeps/more-cpu/plain-grid: of rules from before blocks")
+
+
 def test_a_missing_configuration_file(unpacked, tmp_path):
     (unpacked / "config/prices.yaml").unlink()
     verdict = verify(unpacked.archive(tmp_path / "less.zip"))

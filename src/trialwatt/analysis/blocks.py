@@ -19,7 +19,8 @@ def complete_blocks(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     plan and size have (a sweep may grow from one block to the next, and the size with it).
     """
     known = _with_blocks(runs)
-    kept, said = [], []
+    kept: list[pd.DataFrame] = []
+    said: list[str] = []
     for testbed, own in known.groupby("testbed", sort=True):
         plans = {str(plan): _complete(of_plan) for plan, of_plan in own.groupby(_PLAN, sort=True)}
         best = max(plans, key=lambda plan: (plans[plan]["block"].nunique(), len(plans[plan]), plan))

@@ -68,6 +68,11 @@ class Move:
         return [one for one in self.new if not is_scouted(one)]
 
     @property
+    def is_before_blocks(self) -> bool:
+        """Whether rules made it that there were before sweeps went in blocks, and are no more."""
+        return not self.blocks and bool(self.repetitions)
+
+    @property
     def is_last(self) -> bool:
         return not self.new
 

@@ -24,7 +24,7 @@ from trialwatt.figures.products import PAPER, PRODUCTS, Product, archived, make
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.provenance.bounds import left_behind
 from trialwatt.provenance.chain import Code
-from trialwatt.review.tree import RESULTS, Tree, moves
+from trialwatt.review.tree import RESULTS, Tree, moves, sweeps_before_blocks
 from trialwatt.review.typeset import check_source, typeset
 
 _RECORDS = ("runs", "scouts", "testbeds", "warm-ups")
@@ -102,10 +102,11 @@ def _make_experiment(tree: Tree, work: Tree, part: PlannedExperiment, processes:
     ends, asked = [], set(work.plan.folders(part.id))
     for name, sweep in work.plan.sweeps(part.id).items():
         folder = work.results / "sweeps" / part.id / name
-        earlier = _of_earlier_version(tree, folder.relative_to(work.results))
-        asked |= earlier or _play(work, folder, sweep)
-        if earlier:
-            shutil.copytree(tree.results / folder.relative_to(work.results), folder)
+        if name in sweeps_before_blocks(tree, part.id):
+            shutil.copytree(tree.results / "sweeps" / part.id / name, folder)
+            asked.update(new for move in moves(tree.results, part.id, name) for new in move.new)
+        else:
+            asked |= _play(work, folder, sweep)
         ends.append(str(folder / "end.json"))
     folders = [work.results / folder for folder in sorted(asked)]
     for name, product in archived().items():
@@ -155,13 +156,6 @@ def _by_maker(
             by_maker.setdefault(json.dumps(code, sort_keys=True), []).append(Path(file).stem)
     for code, names in by_maker.items():
         yield json.loads(code), parts | {"names": names}
-
-
-def _of_earlier_version(tree: Tree, sweep: Path) -> set[str]:
-    """The runs that a sweep asked for by rules that were there before blocks, and are no more: its
-    moves are taken as they are. Nothing for any other sweep."""
-    found = moves(tree.results, *sweep.parts[-2:])
-    return set() if found[-1].blocks else {new for move in found for new in move.new}
 
 
 def _play(work: Tree, folder: Path, sweep: Sweep) -> set[str]:

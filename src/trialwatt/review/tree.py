@@ -138,7 +138,30 @@ def notes_of(tree: Tree) -> list[str]:
     notes += [note_on(shown(name)) for name in company[:_NOTES]]
     if len(company) > _NOTES:
         notes.append(f"and {len(company) - _NOTES} more such files")
+    notes += [
+        f"results/sweeps/{experiment}/{sweep}: of rules from before blocks, which are no more: "
+        "how it went on is taken as it is"
+        for experiment in tree.plan.experiments
+        for sweep in sweeps_before_blocks(tree, experiment)
+    ]
     return notes
+
+
+def sweeps_before_blocks(tree: Tree, experiment: str) -> list[str]:
+    """The sweeps whose moves cannot be made again from the records, as their rules are no more."""
+    place = tree.results / "sweeps" / experiment
+    return [
+        sweep
+        for sweep in tree.plan.sweeps(experiment)
+        if _is_before_blocks(place / sweep / "move0.json")
+    ]
+
+
+def _is_before_blocks(file: Path) -> bool:
+    try:
+        return Move.read(file).is_before_blocks
+    except TrialwattError:
+        return False  # what is wrong with it is told where the sweep is played again
 
 
 def moves(results: Path, experiment: str, sweep: str) -> list[Move]:
