@@ -3,6 +3,7 @@ from pathlib import Path
 
 from trialwatt import platforms
 from trialwatt.analysis.sweeping import Move
+from trialwatt.config.blocks import SCOUTS
 from trialwatt.config.files import asks_platform, experiments_among
 from trialwatt.config.identity import run_text
 from trialwatt.config.planner import load_plan

@@ -122,6 +122,7 @@ def runs_table(case: Case, rng: np.random.Generator, scope: int) -> pd.DataFrame
         sut=f"sut{scope:02}",
         sampler="grid" if is_h1 else "s" + table["level"].astype(str),
         treatment=table["level"].astype(str),
+        hash=table["level"].astype(str),
         treatment_value=table["level"].astype(float) if is_h1 else np.nan,
         status="completed",
         energy_method="counter",

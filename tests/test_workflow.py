@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.blocks import chance_of_order, check_blocks
 from tests.lifecycle import faulty
 
 from trialwatt.review.tree import PROJECT, WORKFLOW
@@ -22,7 +23,7 @@ SMALL = """
 experiments: [baseline, r-cpu]
 base: digits-ff
 set: {workers.count: 2, workers.cpu: 2, epochs: 1, space: tiny}
-only: {workers.cpu: [2, 3]}
+only: {workers.cpu: [1, 2, 3, 4]}
 suts: [plain]
 repetitions: 1
 """
@@ -99,15 +100,19 @@ def test_from_nothing_to_a_report_that_can_be_traced(project):
     code, said = snakemake(project)
     assert code == 0, said
     assert "warm-up of plain, not counted" in said
-    assert re.search(r"\[2/2\+?\] .*repetition 1; about .* left", said), said
+    assert said.count("not counted") == 1 + 3 and "scouting digits-ff-grid-2x4cpu" in said
+    assert re.search(r"\[\d/\d\+?\] .*repetition 1; about .* left", said), said
     assert "results/report.html" in said
     assert "results/page.html" in said
     assert "results/figures/baseline/lifecycle.svg" in said
     assert "results/tables/baseline.csv" in said
     end = project / "results/sweeps/r-cpu/plain-grid/end.json"
-    assert json.loads(end.read_text())["state"] == "not converged"
+    ended = json.loads(end.read_text())
+    assert ended["state"] in ("converged", "not converged", "undecided") and ended["demonstration"]
+    assert [value for value, _ in ended["scouted"]] == [1, 2, 4]
     assert "H1" in (project / "results/tables/answers.md").read_text()
-    assert len(run_folders(project)) == 2
+    asked = json.loads((end.parent / "move1.json").read_text())["new"]
+    assert len(run_folders(project)) == len(asked) >= 3
     for folder in run_folders(project):
         assert json.loads((folder / "run.json").read_text())["status"] == "completed"
         assert str(project) not in (folder / "job.json").read_text()
@@ -124,15 +129,17 @@ def test_from_nothing_to_a_report_that_can_be_traced(project):
     assert claims == ["baseline", "r-cpu", "H1", "H2", "paper"]
 
     moves = sorted(end.parent.glob("move*.json"))
-    (step,) = json.loads(moves[1].read_text())["new"]
+    step = next(one for one in asked if "2x4cpu" in one)
     kept = [folder.stat().st_ino for folder in run_folders(project) if step not in str(folder)]
     shutil.rmtree(project / "results" / step)
     for path in (*moves[1:], end):
-        path.unlink()  # as if the sweep had been interrupted before its second step
+        path.unlink()  # as if the sweep had been interrupted in its first block
     code, said = snakemake(project, "runs")
     assert code == 0, said
     assert said.count("repetition 1") == 1
     assert set(kept) < {folder.stat().st_ino for folder in run_folders(project)}
+
+    check_more_blocks(project)
 
     trialwatt = Path(sys.executable).parent / "trialwatt"
     figure = "results/figures/baseline/lifecycle.png"
@@ -141,13 +148,27 @@ def test_from_nothing_to_a_report_that_can_be_traced(project):
     ).stdout
     for part in ("config/experiments/baseline.yaml", "records/worker-0.jsonl", "modelled"):
         assert part in trace
-    record = run_folders(project)[0] / "records" / "worker-0.jsonl"
+    baseline = next(folder for folder in run_folders(project) if "2x2cpu" in str(folder))
+    record = baseline / "records" / "worker-0.jsonl"
     record.write_text(record.read_text().replace('"seed":', '"seed": ', 1))
     changed = subprocess.run(
         [trialwatt, "trace", figure], cwd=project, capture_output=True, text=True, check=False
     )
     assert changed.returncode != 0
     assert "its checksum differs" in changed.stdout
+
+
+def check_more_blocks(project):
+    """A block is added to the one that there is; all of the workflow ran in its order, but for the
+    run of the first block that was lost and made again."""
+    first = {folder: folder.stat().st_ino for folder in run_folders(project)}
+    code, said = snakemake(project, "runs", "--config", "repetitions=2")
+    assert code == 0, said
+    after = {folder: folder.stat().st_ino for folder in run_folders(project)}
+    assert len(after) == 2 * len(first) and after.items() >= first.items()
+    found = check_blocks(project / "results", again="2x4cpu")
+    assert sorted(found.number) == [0] * 4 + sorted([1, 2] * len(first))
+    assert chance_of_order(list(found[found.number > 0].place)) > 0.05
 
 
 def test_a_run_that_fails_twice_is_a_hole_that_is_shown_and_not_forgiven(

@@ -31,7 +31,11 @@ def runs_table(rows, **same):
         "energy_to_goal_kwh": np.nan,
         "wte_share": 0.0,
     }
-    return pd.DataFrame([plain | same | row for row in rows])
+    table = pd.DataFrame([plain | same | row for row in rows])
+    if "hash" not in table and len(table):
+        levels = [one.column for one in FACTORS.values() if one.column in table]
+        table["hash"] = table[["sut", "treatment", *levels]].astype(str).agg("-".join, axis=1)
+    return table
 
 
 def resource_runs(rng, means, repetitions=6, noise=0.05, experiment="r-mem", **same):

@@ -160,6 +160,17 @@ def test_a_level_without_values_does_not_take_the_others_with_it(search):
     assert answer.verdict == "supported" and "cmaes has values in 1 of 6 blocks." in answer.sentence
 
 
+def test_only_complete_blocks_of_one_plan_are_compared(search):
+    runs = search(np.random.default_rng(1), PLANTED, noise=0.02, repetitions=8)
+    runs = runs.assign(block=runs["repetition"], block_plan="first", block_runs=4)
+    runs.loc[runs["repetition"] > 6, "block_plan"] = "second"
+    runs = runs.drop(runs.index[(runs["repetition"] == 6) & (runs["sampler"] == "tpe")])
+    answer = one(runs)
+    assert {test.n for test in answer.tests} == {5}
+    assert "8 runs of blocks 7, 8 left out: they ran under another plan (second)" in answer.sentence
+    assert "3 runs of block 6 left out: not complete." in answer.sentence
+
+
 def test_few_repetitions(search):
     answer = one(search(np.random.default_rng(1), PLANTED, repetitions=2))
     said = "demonstration only: undecided: 2 complete of 5 blocks that a comparison needs"

@@ -28,7 +28,7 @@ CASES = [
         ["zzz"],
         3,
         "zzz: unknown key; known are: testbed, experiments, base, set, only,"
-        " suts, optional_suts, repetitions, most_repetitions, warm_up, seed, data, results",
+        " suts, optional_suts, repetitions, warm_up, seed, data, results",
     ),
     (WORKLOAD, ["workers", "cout"], 3, 'workers.cout: unknown key; did you mean "count"?'),
     (WORKLOAD, ["serach"], {}, 'serach: unknown key; did you mean "search"?'),
@@ -420,10 +420,9 @@ SWEEP = {"start": 1, "step": 1, "maximum": 2}
         ({"start": 3}, "vary.workers.count: start must not be above maximum (got 3 and 2)"),
         ({"tolerance": 1}, "vary.workers.count.tolerance: must be less than 1 (got 1)"),
         ({"tolerance": 0.0}, "vary.workers.count.tolerance: must be greater than 0 (got 0.0)"),
-        ({"patience": 0}, "vary.workers.count.patience: must be at least 1 (got 0)"),
         ({"until": "ept"}, """vary.workers.count.until: must be 'jct' (got "ept")"""),
         ({"end": 3}, "vary.workers.count.end: unknown key; known are: start, step, maximum, until,"
-         " tolerance, patience"),
+         " tolerance"),
         ({"start": 1.5}, "vary.workers.count.start: must be a whole number (got 1.5)"),
         ({"maximum": 3}, "vary.workers.count.maximum: alpha: 3 cores are asked for"),
     ],

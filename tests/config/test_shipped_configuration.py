@@ -130,7 +130,6 @@ def test_paper_is_everything_on_mnist(shipped):
     assert set(plan.experiments) == EXPERIMENTS
     assert plan.datasets == ["mnist"]
     assert plan.repetitions == 5
-    assert plan.most_repetitions == 10
     for name in ("r-mem", "r-cpu"):
         for sweep in plan.sweeps(name).values():
             steps = [step.value for step in sweep.steps]

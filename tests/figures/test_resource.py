@@ -112,6 +112,9 @@ def test_the_converged_step_is_ringed_and_others_say_why_not(make_synthetic):
     assert "converged step" in text and "optuna: not converged (maximum reached)" in text
     assert "converged step" not in words(resource(runs, "r-mem"))
     assert "demonstration" not in text
+    scouted = {"scouted": [[256.0, 2500.0], [512.0, None]]}
+    ahead = words(resource(runs, "r-mem", [end("plain", "converged", 384) | scouted]))
+    assert "scouted, not counted: plain: 256: 2.5 s, 512: none." in " ".join(ahead.split())
     elsewhere = [end("plain", "converged", 999, demonstration=True)]
     figure = resource(runs, "r-mem", elsewhere)
     assert rings(figure.axes[3]) == set() and "demonstration only" in words(figure)

@@ -16,7 +16,6 @@ set: {workers.count: 2, workers.cpu: 1}
 only: {workers.cpu: [1, 2]}
 suts: [plain, optuna]
 repetitions: 2
-most_repetitions: 3
 """
 
 
@@ -41,14 +40,14 @@ def test_without_records_the_time_is_unknown(plan):
     parts, whole = forecast(plan)
     counted = [(p.experiment, p.sut, p.treatments, p.at_most, p.is_sweep) for p in parts]
     assert counted == [
-        ("baseline", "plain", 1, 3, False),  # it is a step of the sweep too
-        ("baseline", "optuna", 1, 3, False),
-        ("r-cpu", "plain", 2, 6, True),
-        ("r-cpu", "optuna", 2, 6, True),
+        ("baseline", "plain", 1, 2, False),
+        ("baseline", "optuna", 1, 2, False),
+        ("r-cpu", "plain", 2, 4, True),
+        ("r-cpu", "optuna", 2, 4, True),
     ]
-    assert (whole.treatments, whole.at_most, whole.done, whole.seconds_left) == (4, 12, 0, None)
+    assert (whole.treatments, whole.at_most, whole.done, whole.seconds_left) == (4, 8, 0, None)
     text = forecast_text(plan)
-    assert "≤ 6" in text and "unknown" in text
+    assert "≤ 4" in text and "unknown" in text
     assert "one warm-up run of each of plain, optuna" in text
 
 
@@ -58,14 +57,14 @@ def test_the_time_follows_from_the_runs_that_are_done(plan, tmp_path):
     done(tmp_path / "results" / baseline / "rep1", 10)
     done(tmp_path / "results" / baseline / "rep2", 20)
     parts, whole = forecast(plan)
-    assert [p.seconds_left for p in parts] == [15, 45, 15 + 3 * 15, 90]
-    assert whole.seconds_left == 10 * 15
+    assert [p.seconds_left for p in parts] == [0, 30, 2 * 15, 60]
+    assert whole.seconds_left == 6 * 15
     assert whole.done == 2
     assert "2 min" in forecast_text(plan)
 
 
 def test_progress_counts_what_the_moves_have_asked_for(tmp_path, capfd):
-    write_planned(tmp_path, [f"{tmp_path}/runs/a/rep1"], ["r-cpu/plain-grid"])
+    write_planned(tmp_path, [f"{tmp_path}/runs/a/rep1"], ["r-cpu/plain-grid"], 1, "plan")
     done(tmp_path / "runs" / "a" / "rep1", 30)
     announce(tmp_path, "next")
     assert capfd.readouterr().err == "[2/1+] next; about 0 s left\n"

@@ -83,6 +83,18 @@ def test_each_kind_of_file(name, kind, experiment, runs):
     assert json.loads(render_json(found))["ok"] is True
 
 
+def test_a_run_that_a_sweep_scouted_is_told_from_the_others(copy):
+    """Its record is as any other's; only its place says that it does not count."""
+    scouted = copy / CONFIGURATION.replace("runs/", "scouts/")
+    shutil.copytree(copy / RUN, scouted)
+    found = trace(scouted)
+    assert found.ok, found.problems
+    assert (found.chain.kind, found.chain.experiment.id) == ("scouting run", "none of the plan's")
+    assert "a scouting run: it showed a sweep where to look" in render_text(found)
+    (copy / CONFIGURATION.replace("runs/", "scouts/") / "records/harness.jsonl").write_text("")
+    assert not trace(scouted).ok
+
+
 def test_a_configuration_names_its_repetitions():
     found = trace(RESULTS / CONFIGURATION)
     assert found.ok and found.chain.kind == "configuration"

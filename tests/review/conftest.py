@@ -123,7 +123,7 @@ class Project:
                 move.write(place / f"move{move.number}.json")
                 for new in move.new:
                     self.measure(self.results / new, plan.run(new))
-                    folders.add(results / new)
+                folders |= {results / new for new in move.repetitions}
             write_end(sweep, Move.read(place / f"move{move.number}.json"), place / "end.json")
             ends.append(str(place / "end.json"))
         return sorted(folders), ends

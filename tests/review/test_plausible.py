@@ -120,6 +120,14 @@ def counter_beside(m):
         (lambda m: m["host"].update(cores=100_000), "there is no machine with 100000 cores"),
         (lambda m: m.update(seed=1), "seed is 1, but by config.seed and repetition it is"),
         (
+            lambda m: m.update(block={"number": 2, "position": 1, "runs": 9, "plan": "x"}),
+            "block: number 2, position 1 of 9, which repetition 1 cannot have",
+        ),
+        (
+            lambda m: m.update(block={"number": 1, "position": 4, "runs": 3, "plan": "x"}),
+            "block: number 1, position 4 of 3, which repetition 1 cannot have",
+        ),
+        (
             lambda m: m.update(dataset={"name": "digits", "sha256": "0"}),
             "not that of the published",
         ),

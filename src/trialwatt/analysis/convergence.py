@@ -1,60 +1,73 @@
-"""The one definition of convergence of a sweep (docs/analysis.md, "Convergence").
+"""The one definition of convergence of a sweep: its knee (docs/analysis.md, "Convergence").
 
-Pure functions: the checkpoint loop asks what to run next, the figures ask what came out.
+Pure functions: the checkpoint loop asks where to go on, the figures ask what came out.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from trialwatt.analysis.answers import DEMONSTRATION
-from trialwatt.analysis.intervals import Summary, summary
 
 TOLERANCE = 0.05
-PATIENCE = 2
 REPETITIONS = 5
-MOST_REPETITIONS = 10
-"""Fewer than REPETITIONS is a demonstration; more than MOST_REPETITIONS are never made."""
-
+"""Fewer blocks are a demonstration."""
+COVERAGE = 0.9
+RESAMPLES = 1000
+ALLOWANCE = 0.65
+"""Standard errors beyond the tolerance at which a step is still chosen: the lowest of noisy means
+lies below the truth, and without it a flat curve would look as if more helped."""
+MOST_STEPS = 2
+"""Of the interval of a sweep that has converged."""
+_MORE_BLOCKS = (*range(5, 11), 12, 15, 20, 30, 50, 100)
 _ROUNDING = 1e-9
+_SEED = 1
 
 State = Literal["continue", "converged", "not converged", "undecided", "infeasible"]
-
+"""continue: only in the moves of earlier versions."""
 Status = Literal["completed", "infeasible", "failed"]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One treatment of a sweep, with the JCT (ms) of its repetitions.
+    """One treatment of a sweep, with the JCT (ms) of its runs by the number of their block.
 
     status "infeasible": a valid observation without a JCT. status "failed": a hole, because its
-    runs failed for another reason. Both keep their place, but neither counts for the sweep's end.
+    runs failed for another reason.
     """
 
     value: float
-    jct_ms: tuple[float, ...] = ()
+    jct_ms: Mapping[int, float] = field(default_factory=dict)
     status: Status = "completed"
 
     @property
     def counts(self) -> bool:
-        return self.status == "completed" and any(map(math.isfinite, self.jct_ms))
+        return self.status == "completed" and bool(self.known)
 
     @property
-    def repetitions(self) -> int:
-        return sum(map(math.isfinite, self.jct_ms))
+    def known(self) -> dict[int, float]:
+        return {n: ms for n, ms in self.jct_ms.items() if math.isfinite(ms) and ms > 0}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a sweep says so far.
+    """What a sweep says.
 
-    converged_value: the converged step's treatment, if the state is "converged". best_value: the
-    treatment with the smallest median JCT, if any is known. demonstration: a step that counts has
-    fewer than five repetitions.
+    converged_value: the chosen step's treatment, if the state is "converged". best_value: the
+    treatment with the smallest JCT, if any is known. knee: the step that is chosen by what is known
+    so far; low, high: the treatments between which it lies. demonstration: there are fewer than
+    five blocks, and no interval is called 90 %.
+    blocks_to_decide: how many blocks would, where it is undecided and that can be told.
     """
 
     state: State
@@ -62,6 +75,19 @@ class Verdict:
     best_value: float | None
     reason: str
     demonstration: bool = False
+    knee: float | None = None
+    low: float | None = None
+    high: float | None = None
+    blocks_to_decide: int | None = None
+
+
+class Knee(NamedTuple):
+    """Places among the steps: the chosen one, the ends of the interval, the smallest mean."""
+
+    chosen: int
+    low: int
+    high: int
+    best: int
 
 
 def told(state: str, reason: str, demonstration: bool) -> str:
@@ -71,167 +97,171 @@ def told(state: str, reason: str, demonstration: bool) -> str:
     )
 
 
-def half_width(jct_ms: Iterable[float]) -> float:
-    """Half of the interval's width ÷ median; NaN without a value, 0 for a single one.
+def knee(
+    log_jct: Floats, tolerance: float = TOLERANCE, resamples: int = RESAMPLES, blocks: int = 0
+) -> Knee:
+    """The smallest step within the tolerance of the best that more can give.
 
-    The interval is that of `intervals.summary`: the bootstrap's from six values on, below the
-    range (which holds the median of five with a probability of 94 %).
+    log_jct: (blocks, steps), NaN where a run is missing; each row and column holds some number.
+    The estimate is an isotonic (falling) regression of the means of the block-adjusted values, the
+    interval the bootstrap over blocks. blocks: how many are drawn, where not as many as there are:
+    what the interval would be with so many.
     """
-    return _relative(summary(jct_ms))
+    adjusted, known = _within_blocks(log_jct), np.isfinite(log_jct)
+    each = known.sum(axis=0)
+    means = np.nansum(adjusted, axis=0) / each
+    # Resampled values vary less than new ones would, by this factor.
+    spread = np.sqrt(each / np.maximum(each - 1, 1))
+    values = np.where(known, means + (adjusted - means) * spread, 0.0)
+    drawn = _drawn(len(log_jct), blocks or len(log_jct), resamples)
+    weights = drawn @ known.astype(float) + _ROUNDING  # one that was not drawn keeps its mean
+    gaps = _gaps((drawn @ values + _ROUNDING * means) / weights, weights)
+    limit = math.log1p(tolerance) + _ROUNDING
+    allowed = limit + ALLOWANCE * gaps.std(axis=0)
+    chosen = int((_gaps(means[None], each[None].astype(float))[0] <= allowed).argmax())
+    ends = np.sort((gaps <= limit).argmax(axis=1))
+    outside = int((1 - COVERAGE) / 2 * resamples)
+    low, high = int(ends[outside]), int(ends[-1 - outside])
+    return Knee(chosen, min(low, chosen), max(high, chosen), int(means.argmin()))
 
 
-def needs_more_repetitions(
-    jct_ms: Sequence[float],
-    tolerance: float = TOLERANCE,
-    minimum: int = REPETITIONS,
-    maximum: int = MOST_REPETITIONS,
-) -> bool:
-    """Whether one more repetition is to be made: until half_width is within tolerance.
-
-    A repetition without a finite JCT counts as made, but tells nothing.
-    """
-    _check_tolerance(tolerance)
-    if len(jct_ms) >= max(minimum, maximum):
-        return False
-    if len(jct_ms) < minimum:
-        return True
-    return not half_width(jct_ms) <= tolerance + _ROUNDING
-
-
-def assess(
-    steps: Sequence[Step],
-    *,
-    baseline: Step | None = None,
-    tolerance: float = TOLERANCE,
-    patience: int = PATIENCE,
-    maximum_reached: bool = False,
-) -> Verdict:
-    """Whether the sweep goes on, and if not, how it ended.
-
-    steps: those run so far, by rising treatment. baseline: the Baseline's step, which has its
-    place among them; beyond the last step it uses up no patience, but while it is better than
-    all steps by the tolerance or more, the sweep goes on. maximum_reached: there is no further
-    treatment. Raises ValueError for steps out of order, or a tolerance outside (0, 1).
-    """
-    _check_tolerance(tolerance)
-    if patience < 1:
-        raise ValueError(f"patience must be at least 1 (got {patience})")
-    if any(b.value <= a.value for a, b in itertools.pairwise(steps)):
-        raise ValueError("the treatments of a sweep must rise from step to step")
-    ahead, passed = _place(steps, baseline)
-    points = [_Point(step.value, summary(step.jct_ms)) for step in passed if step.counts]
-    known = [*points, *(_Point(s.value, summary(s.jct_ms)) for s in ahead if s.counts)]
-    demonstration = any(s.repetitions < REPETITIONS for s in (*passed, *ahead) if s.counts)
-    holes = sum(s.status != "infeasible" and not s.counts for s in steps)
-    suffix = f"; {holes} failed {_plural('step', holes)} not known" if holes else ""
-
-    def verdict(state: State, reason: str, converged: float | None = None) -> Verdict:
-        best = _best(known).value if known else None
-        return Verdict(state, converged, best, reason + suffix, demonstration)
-
-    if not known:
-        if not maximum_reached:
-            return verdict("continue", "no treatment was feasible yet")
-        if steps and not holes:
-            return verdict("infeasible", "no treatment of the sweep was feasible")
-        return verdict("undecided", "no step could be measured")
-
-    best = _best(known)
-    judged = [_improvement(point, points[:i], tolerance) for i, point in enumerate(points)]
-    idle = sum(1 for _ in itertools.takewhile(lambda one: not one.improved, reversed(judged)))
-    better_ahead = bool(points) and any(
-        _gain(_best(points).median, point.median) >= tolerance - _ROUNDING
-        for point in known[len(points) :]
-    )
-    stopped = idle >= patience and not better_ahead
-    if not stopped and not maximum_reached:
-        more = f"{idle} of {patience} steps without an improvement of {tolerance:.0%}"
-        if better_ahead and idle >= patience:
-            more = f"the Baseline ({known[-1].value:g}) further on is better by {tolerance:.0%}"
-        return verdict("continue", more)
-
-    unclear = [one.value for one in judged[-patience:] if one.unclear]
-    if unclear:
-        words = ", ".join(f"{value:g}" for value in unclear)
-        return verdict("undecided", f"too noisy to say whether there was an improvement at {words}")
-    if not stopped:
-        if not points:
-            return verdict("not converged", "maximum reached; only the Baseline was feasible")
-        return verdict("not converged", "maximum reached while it may still improve")
-    if _relative(best.jct) > tolerance + _ROUNDING:
-        return verdict(
-            "undecided",
-            f"the interval of the best step ({best.value:g}) is wider than ±{tolerance:.0%}",
+def falling(values: Floats, weights: Floats) -> Floats:
+    """Isotonic (non-increasing) regression of each row: that of scipy, for many rows at once."""
+    count = values.shape[1]
+    sums = np.cumsum(np.pad(weights * values, ((0, 0), (1, 0))), axis=1)
+    masses = np.cumsum(np.pad(weights, ((0, 0), (1, 0))), axis=1)
+    fitted = np.full(values.shape, np.inf)
+    for first in range(count):
+        means = (sums[:, first + 1 :] - sums[:, [first]]) / (
+            masses[:, first + 1 :] - masses[:, [first]]
         )
-    near = [p for p in known if p.median <= best.median * (1 + tolerance + _ROUNDING)]
-    smallest = min(near, key=lambda point: point.value)
-    return verdict(
-        "converged",
-        f"{smallest.value:g} is the smallest feasible treatment within {tolerance:.0%} of the "
-        f"best ({best.value:g})",
-        smallest.value,
-    )
+        highest = np.maximum.accumulate(means[:, ::-1], axis=1)[:, ::-1]
+        fitted[:, first:] = np.minimum(fitted[:, first:], highest)
+    return fitted
 
 
-@dataclass(frozen=True)
-class _Point:
-    value: float
-    jct: Summary
+def flat_from(jct_ms: Sequence[float], tolerance: float) -> int:
+    """Place of the first of single runs after which nothing improves by more than the tolerance.
 
-    @property
-    def median(self) -> float:
-        return self.jct.median
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """unclear: noise leaves open whether the step improved."""
-
-    value: float
-    improved: bool
-    unclear: bool
+    jct_ms: by rising treatment, NaN where one did not complete; at least one did.
+    """
+    there = [place for place, one in enumerate(jct_ms) if math.isfinite(one) and one > 0]
+    logs = np.log([[jct_ms[place] for place in there]])
+    return there[int((_gaps(logs, np.ones_like(logs))[0] <= math.log1p(tolerance)).argmax())]
 
 
-def _place(steps: Sequence[Step], baseline: Step | None) -> tuple[list[Step], list[Step]]:
-    """The Baseline where it lies beyond the last step; the steps, else with it at its place."""
-    if baseline is None or any(step.value == baseline.value for step in steps):
-        return [], list(steps)
-    if not steps or baseline.value > steps[-1].value:
-        return [baseline], list(steps)
-    return [], sorted([*steps, baseline], key=lambda step: step.value)
+def assess(steps: Sequence[Step], values: Sequence[float], tolerance: float = TOLERANCE) -> Verdict:
+    """How a sweep ended, or would if it ended now.
 
-
-def _improvement(point: _Point, before: list[_Point], tolerance: float) -> _Judged:
-    if not before:
-        return _Judged(point.value, True, False)
-    best = _best(before)
-    improved = _gain(best.median, point.median) >= tolerance - _ROUNDING
-    noisy = _relative(point.jct) > tolerance + _ROUNDING
-    line = best.median * (1 - tolerance)
-    return _Judged(point.value, improved, noisy and point.jct.low <= line <= point.jct.high)
-
-
-def _gain(old: float, new: float) -> float:
-    return (old - new) / old if old > 0 else 0.0
-
-
-def _best(points: Sequence[_Point]) -> _Point:
-    """The smallest median; of equal ones the smallest treatment."""
-    return min(points, key=lambda point: (point.median, point.value))
-
-
-def _relative(jct: Summary) -> float:
-    if jct.kind == "none":
-        return math.nan
-    if jct.median <= 0:
-        return math.inf if jct.high > jct.low else 0.0
-    return (jct.high - jct.low) / 2 / jct.median
-
-
-def _check_tolerance(tolerance: float) -> None:
+    steps: those that were tried, by rising treatment; values: all treatments that there are,
+    rising. Raises ValueError for steps out of order, or a tolerance outside (0, 1).
+    """
     if not 0 < tolerance < 1:
         raise ValueError(f"tolerance must lie between 0 and 1 (got {tolerance})")
+    if any(b.value <= a.value for a, b in itertools.pairwise(steps)):
+        raise ValueError("the treatments of a sweep must rise from step to step")
+    sweep = _Sweep(steps, values, tolerance)
+    holes = sum(step.status != "infeasible" and not step.counts for step in steps)
+    if not sweep.known:
+        if steps and not holes:
+            return Verdict("infeasible", None, None, "no treatment of the sweep was feasible")
+        said = sweep.verdict("undecided", "no step could be measured")
+    else:
+        said = sweep.judged()
+    more = f"; {holes} failed step{'' if holes == 1 else 's'} not known"
+    return replace(said, reason=said.reason + more) if holes else said
 
 
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"
+class _Sweep:
+    """What is known of the steps that were tried, in blocks."""
+
+    def __init__(self, steps: Sequence[Step], values: Sequence[float], tolerance: float):
+        self.known = [step for step in steps if step.counts]
+        self._tried = {one.value for one in steps if one.counts or one.status == "infeasible"}
+        self._values, self._tolerance = values, tolerance
+        self._blocks = sorted({number for step in self.known for number in step.known})
+        rows = [[step.known.get(n, math.nan) for step in self.known] for n in self._blocks]
+        self._log_jct = np.log(np.array(rows, dtype=float))
+
+    def judged(self) -> Verdict:
+        found = knee(self._log_jct, self._tolerance)
+        low, high = self._between(found)
+        chosen = self.known[found.chosen].value
+        inside = {"knee": chosen, "low": low, "high": high}
+        inside["best_value"] = self.known[found.best].value
+        where = f"the knee lies between {low:g} and {high:g}"
+        if self._touches(found):
+            return self.verdict(
+                "not converged", f"{where}, the maximum: more may still help", **inside
+            )
+        if self._decides(found):
+            reason = (
+                f"{chosen:g} is the smallest feasible treatment within {self._tolerance:.0%} of "
+                "the best that more can give"
+            )
+            return self.verdict("converged", reason, converged_value=chosen, **inside)
+        needed, more = self._to_decide(low, high)
+        reason = f"{where}; {more}"
+        return self.verdict("undecided", reason, blocks_to_decide=needed, **inside)
+
+    def verdict(self, state: State, reason: str, **more: Any) -> Verdict:
+        count = len(self._blocks)
+        blocks = f"{count} block{'' if count == 1 else 's'}"
+        few = count < REPETITIONS
+        if self.known:
+            reason += f" ({blocks})" if few else f" ({COVERAGE:.0%} interval, {blocks})"
+        known = {"converged_value": None, "best_value": None} | more
+        return Verdict(state, reason=reason, demonstration=few, **known)
+
+    def _touches(self, found: Knee) -> bool:
+        return found.high == len(self.known) - 1
+
+    def _between(self, found: Knee) -> tuple[float, float]:
+        """The knee may be any treatment after the last one that was tried and is below it."""
+        lowest = self.known[found.low].value
+        before = max((value for value in self._tried if value < lowest), default=-math.inf)
+        return min(v for v in self._values if v > before), self.known[found.high].value
+
+    def _decides(self, found: Knee) -> bool:
+        low, high = self._between(found)
+        return sum(low <= value <= high for value in self._values) <= MOST_STEPS
+
+    def _to_decide(self, low: float, high: float) -> tuple[int | None, str]:
+        """How many blocks would decide, where that can be told, and what to do in words."""
+        if not self._tried.issuperset(one for one in self._values if low <= one <= high):
+            return None, "further blocks hold the steps between"
+        place = bisect_left(_MORE_BLOCKS, True, key=self._would_decide)
+        if place == len(_MORE_BLOCKS):
+            return None, f"{_MORE_BLOCKS[-1]} blocks would not decide"
+        return _MORE_BLOCKS[place], f"{_MORE_BLOCKS[place]} blocks would decide"
+
+    def _would_decide(self, blocks: int) -> bool:
+        if blocks <= len(self._blocks):
+            return False
+        found = knee(self._log_jct, self._tolerance, blocks=blocks)
+        return self._decides(found) and not self._touches(found)
+
+
+def _within_blocks(log_jct: Floats) -> Floats:
+    """Without the effects of blocks: where no run is missing, deviations from each block's mean;
+    else by least squares, so that what a block lacks does not shift its others."""
+    block, step = np.nonzero(np.isfinite(log_jct))
+    blocks, steps = log_jct.shape
+    design = np.hstack([np.eye(blocks)[block], np.eye(steps)[step]])
+    effects = np.linalg.lstsq(design, log_jct[block, step])[0]
+    adjusted: Floats = log_jct - effects[:blocks, None]
+    return adjusted
+
+
+@lru_cache(maxsize=64)
+def _drawn(there: int, drawn: int, resamples: int) -> Floats:
+    """(resamples, there) how often each block is drawn."""
+    draws = np.random.default_rng(_SEED).multinomial(drawn, np.full(there, 1 / there), resamples)
+    return draws.astype(float)
+
+
+def _gaps(means: Floats, weights: Floats) -> Floats:
+    """(rows, steps) by how much, in logs, the best that more can give is below each step."""
+    fitted = falling(means, weights)
+    gaps: Floats = fitted - fitted[:, -1:]
+    return gaps

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from trialwatt.analysis.columns import number, treatment
+from trialwatt.analysis.blocks import block_of
+from trialwatt.analysis.columns import treatment
 from trialwatt.records.outcome import COMPLETED
 
 
@@ -26,17 +27,11 @@ class Paired:
         return len(self.values)
 
 
-def block(runs: pd.DataFrame) -> pd.Series:
-    """The block of each run: a repetition of everything. Older tables have its number alone."""
-    own = number(runs, "block")
-    return own.where(own.notna(), number(runs, "repetition"))
-
-
 def fewest_blocks(runs: pd.DataFrame) -> int:
     """Of any configuration of these runs that completed at all: in how many blocks it did."""
     done = runs[runs["status"] == COMPLETED]
     same = done["hash"] if "hash" in done else treatment(done)
-    return int(block(done).groupby([done["sut"], same]).nunique().min()) if len(done) else 0
+    return int(block_of(done).groupby([done["sut"], same]).nunique().min()) if len(done) else 0
 
 
 def paired(values: pd.Series, censored: pd.Series, levels: pd.Series, blocks: pd.Series) -> Paired:

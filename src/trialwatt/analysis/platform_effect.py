@@ -13,6 +13,7 @@ import pandas as pd
 
 from trialwatt.analysis import intervals
 from trialwatt.analysis.answers import TestResult, text
+from trialwatt.analysis.blocks import BLOCK, complete_blocks
 from trialwatt.analysis.columns import (
     by_experiment,
     groups,
@@ -26,13 +27,13 @@ from trialwatt.analysis.columns import (
     without_holes,
 )
 from trialwatt.analysis.evidence import EQUIVALENCE_LEVEL, NO_RUNS, Evidence, Outcome
-from trialwatt.analysis.paired import Paired, block, paired
+from trialwatt.analysis.paired import Paired, paired
 from trialwatt.analysis.permutation import explained_interaction, interaction
 from trialwatt.config.factors import FACTORS, RESOURCE, factor, families
 
 ENERGY = "ept_kwh"
 _COLUMNS = {
-    *("experiment", "varied", "sut", "sampler", "testbed", "status", "block", "repetition"),
+    *("experiment", "varied", "sut", "sampler", "testbed", "status", "hash", "repetition", *BLOCK),
     *("treatment", "treatment_value", ENERGY),
     *(factor.column for factor in FACTORS.values()),
 }
@@ -92,7 +93,7 @@ def _testbed(name: str, runs: pd.DataFrame) -> _Testbed:
     known = (energy > 0) & np.isfinite(energy) & (runs["status"] == "completed")
     never = pd.Series(False, runs.index)
     cannot = runs["status"].isin(["infeasible", "deadline"]).groupby(label).all()
-    here = paired(energy.where(known), never, label, block(runs))
+    here = paired(energy.where(known), never, label, runs["block"])
     return _Testbed(name, here, frozenset(cannot.index[cannot]))
 
 
@@ -100,11 +101,13 @@ def _scope(
     scope: str, runs: pd.DataFrame, platforms: Mapping[str, str], resamples: int
 ) -> Evidence:
     name = "testbed × treatment"
+    runs, left_out = complete_blocks(runs)
     runs, holes = without_holes(runs)
+    remarks = [*(f"{said}." for said in left_out), *holes]
     if runs.empty:
-        return Evidence(scope, (Outcome(name, undecided=NO_RUNS),), 0)
-    runs, remarks = _one_testbed_each(runs, platforms)
-    remarks += holes
+        return Evidence(scope, (Outcome(name, undecided=NO_RUNS),), 0, (), tuple(remarks))
+    runs, scalings = _one_testbed_each(runs, platforms)
+    remarks += scalings
     lost = int(((runs["status"] == "completed") & number(runs, ENERGY).isna()).sum())
     if lost:
         remarks.append(f"{lost} completed runs have no energy.")

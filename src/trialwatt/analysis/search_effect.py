@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 
 from trialwatt.analysis import intervals
 from trialwatt.analysis.answers import TestResult, text
+from trialwatt.analysis.blocks import BLOCK, complete_blocks
 from trialwatt.analysis.censoring import gehan_scores, median
 from trialwatt.analysis.columns import (
     by_experiment,
@@ -23,7 +24,7 @@ from trialwatt.analysis.columns import (
     without_holes,
 )
 from trialwatt.analysis.evidence import EQUIVALENCE_LEVEL, NO_RUNS, Evidence, Outcome
-from trialwatt.analysis.paired import Paired, block, paired
+from trialwatt.analysis.paired import Paired, paired
 from trialwatt.analysis.permutation import between_levels, explained, huber_scores
 from trialwatt.config.factors import FACTORS, SEARCH, Factor, factor, plural
 
@@ -31,7 +32,17 @@ SEARCHED = ("step_deploy_energy_kwh", "step_setup_energy_kwh", "step_trials_ener
 """What a job has spent when its last trial ends. Until then any of them may reach the goal: there,
 and not at the end of its test, a job that did not is censored."""
 _COLUMNS = {
-    *("experiment", "varied", "treatment", "sut", "testbed", "status", "block", "repetition"),
+    *(
+        "experiment",
+        "varied",
+        "treatment",
+        "sut",
+        "testbed",
+        "status",
+        "hash",
+        "repetition",
+        *BLOCK,
+    ),
     *(factor.column for factor in FACTORS.values()),
     *("job_energy_kwh", "energy_to_goal_kwh", "goal_censored", "wte_share"),
     *SEARCHED,
@@ -106,9 +117,11 @@ def _ways(runs: pd.DataFrame, one: Factor) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evidence:
+    runs, left_out = complete_blocks(runs)
     runs, remarks = without_holes(runs)
+    remarks = [*(f"{said}." for said in left_out), *remarks]
     if runs.empty:
-        return Evidence(scope, (Outcome("energy to tg", undecided=NO_RUNS),), 0)
+        return Evidence(scope, (Outcome("energy to tg", undecided=NO_RUNS),), 0, (), tuple(remarks))
     levels = _levels(runs, one)
     energy = number(runs, "job_energy_kwh")
     energy = energy.where(np.isfinite(energy) & (energy > 0))
@@ -119,7 +132,7 @@ def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evide
         remarks.append(f"{infeasible} runs are infeasible: they end the search without a result.")
 
     def outcome(name: str, values: pd.Series, censored: pd.Series, **kind: bool) -> Outcome:
-        here = paired(values, censored, levels, block(runs))
+        here = paired(values, censored, levels, runs["block"])
         remarks.extend(remark for remark in here.remarks if remark not in remarks)
         return _outcome(scope, name, here, one.said, resamples, **kind)
 

@@ -1,28 +1,35 @@
-"""How a sweep goes on: from what was run so far to the repetitions that are to be run next.
+"""How a sweep goes on: from what was run so far to the runs that are to be made next.
 
-The workflow plays it move by move. A move is a small JSON file that names new repetitions; the
-next one reads it and their records. So a sweep that was interrupted goes on at the move that is
-missing, and the files tell how it came to its end.
+It first scouts: one run of geometrically spaced treatments over the whole range shows where the
+curve is flat. Its blocks then hold the fine steps to one beyond that point, and the scouted ones
+beyond it; where the knee's interval touches the end of the fine steps, later blocks hold more.
+
+The workflow plays it move by move. A move is a small JSON file that names new runs; the next one
+reads it and their records. So a sweep that was interrupted goes on at the move that is missing, and
+the files tell how it came to its end.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
-from trialwatt.analysis.convergence import Step, Verdict, assess, needs_more_repetitions
+from trialwatt.analysis.convergence import REPETITIONS, Step, Verdict, assess, flat_from
+from trialwatt.config.blocks import SCOUTS, is_scouted, scout_folder
 from trialwatt.config.plan_parts import Sweep, SweepStep
 from trialwatt.errors import TrialwattError
 from trialwatt.files import write_whole
 from trialwatt.provenance.foreign import read_json
 from trialwatt.records.outcome import Outcome, outcome
 
+SCOUT_TOLERANCE = 0.1
+"""Single runs are noisy: what they show as flat may still fall by this much."""
 _MOST_BYTES = 4 << 20
 
 
@@ -39,18 +46,31 @@ Inside = Annotated[str, AfterValidator(_inside)]
 
 @dataclass(frozen=True)
 class Move:
-    """repetitions: how many of each folder are asked for, this move's included.
+    """new: the runs that this move asks for, as <folder>/rep<n> or scouted; empty at the end.
 
-    steps: how many steps the sweep has come to. new: the repetitions that this move asks for, as
-    <folder>/rep<n>; empty at the end. verdict: what the sweep says, None while repetitions are
-    still wanting.
+    steps: how many fine steps the blocks have come to hold; 0 while it scouts. blocks: how many
+    are asked for, this move's included; since: folder → the first block that has it. scouted:
+    treatment and JCT (ms, null where it did not complete) of each run that was scouted. verdict:
+    what the sweep says so far. Moves of earlier versions know of steps, new and verdict only.
     """
 
     number: int
     steps: int
-    repetitions: dict[Inside, int]
     new: list[Inside]
     verdict: Verdict | None = None
+    blocks: int = 0
+    since: dict[Inside, int] = field(default_factory=dict)
+    scouted: list[tuple[float, float | None]] = field(default_factory=list)
+
+    @property
+    def repetitions(self) -> list[str]:
+        """Those of the new runs that count: all but the scouted ones."""
+        return [one for one in self.new if not is_scouted(one)]
+
+    @property
+    def is_before_blocks(self) -> bool:
+        """Whether rules made it that there were before sweeps went in blocks, and are no more."""
+        return not self.blocks and bool(self.repetitions)
 
     @property
     def is_last(self) -> bool:
@@ -80,45 +100,35 @@ _MOVE = TypeAdapter(Move)
 def next_move(sweep: Sweep, before: Move | None, observe: Callable[[str, int], Outcome]) -> Move:
     """The move after `before`, which has been carried out; the first one where there is none.
 
-    observe: folder and repetition → how that run came out.
+    observe: folder and block (blocks.SCOUTS: what was scouted) → how that run came out.
     """
     if before is None:
-        first = sorted({sweep.baseline.folder, sweep.steps[0].folder})
-        return _asking(0, 1, {}, dict.fromkeys(first, sweep.repetitions))
-    known = {
-        folder: [observe(folder, number) for number in range(1, count + 1)]
-        for folder, count in before.repetitions.items()
-    }
-    number, steps = before.number + 1, before.steps
-    more = {
-        folder: len(outcomes) + 1
-        for folder, outcomes in known.items()
-        if _wants_more(sweep, outcomes)
-    }
-    if more:
-        return _asking(number, steps, before.repetitions, more)
-    while True:
-        verdict = assess(
-            [_step(step, known[step.folder]) for step in sweep.steps[:steps]],
-            baseline=_step(sweep.baseline, known[sweep.baseline.folder]),
-            tolerance=sweep.tolerance,
-            patience=sweep.patience,
-            maximum_reached=steps == len(sweep.steps),
-        )
-        if verdict.state != "continue":
-            return Move(number, steps, before.repetitions, [], verdict)
-        following = sweep.steps[steps].folder
-        steps += 1
-        if following not in known:  # else it is the Baseline, whose runs are there
-            wanted = {following: sweep.repetitions}
-            return _asking(number, steps, before.repetitions, wanted, verdict)
+        if not sweep.scouts:
+            return _blocks(sweep, Move(-1, 0, []), len(sweep.steps))
+        return Move(0, 0, [scout_folder(one.folder) for one in sweep.scouts])
+    if not before.blocks:
+        found = [(one.value, observe(one.folder, SCOUTS).jct_ms) for one in sweep.scouts]
+        seen = [(value, ms if math.isfinite(ms) else None) for value, ms in found]
+        return _blocks(sweep, replace(before, scouted=seen), _worth_trying(sweep, found))
+    verdict = assess(
+        [
+            _step(one, {n: observe(one.folder, n) for n in _blocks_of(one, before)})
+            for one in _treatments(sweep)
+            if one.folder in before.since
+        ],
+        [one.value for one in _treatments(sweep)],
+        sweep.tolerance,
+    )
+    if before.blocks >= sweep.repetitions:
+        return replace(before, number=before.number + 1, new=[], verdict=verdict)
+    return _blocks(sweep, replace(before, verdict=verdict), _grown(sweep, before.steps, verdict))
 
 
 def ended(sweep: Sweep, last: Move) -> dict[str, Any]:
     """How a sweep ended, as the figures read it."""
     assert last.verdict is not None, "only a sweep with a verdict ends"
     own = {"sut": sweep.sut, "sampler": sweep.sampler, "testbed": sweep.testbed}
-    return own | asdict(last.verdict)
+    return own | asdict(last.verdict) | {"scouted": last.scouted}
 
 
 def write_end(sweep: Sweep, last: Move, path: Path) -> None:
@@ -127,42 +137,59 @@ def write_end(sweep: Sweep, last: Move, path: Path) -> None:
 
 
 def observed(results: Path) -> Callable[[str, int], Outcome]:
-    """Reads how a repetition below the results folder came out."""
-    return lambda folder, repetition: outcome(results / folder / f"rep{repetition}")
-
-
-def _asking(
-    number: int,
-    steps: int,
-    before: Mapping[str, int],
-    wanted: Mapping[str, int],
-    verdict: Verdict | None = None,
-) -> Move:
-    """wanted: folder → how many repetitions of it there are to be."""
-    new = [
-        f"{folder}/rep{repetition}"
-        for folder, count in wanted.items()
-        for repetition in range(before.get(folder, 0) + 1, count + 1)
-    ]
-    return Move(number, steps, {**before, **wanted}, new, verdict)
-
-
-def _wants_more(sweep: Sweep, outcomes: list[Outcome]) -> bool:
-    """A treatment that completes no run is not made better known by more of them."""
-    jct_ms = [one.jct_ms for one in outcomes]
-    if not any(map(math.isfinite, jct_ms)):
-        return False
-    return needs_more_repetitions(
-        jct_ms, sweep.tolerance, sweep.repetitions, sweep.most_repetitions
+    """Reads how a run below the results folder came out."""
+    return lambda folder, block: outcome(
+        results / (f"{folder}/rep{block}" if block != SCOUTS else scout_folder(folder))
     )
 
 
-def _step(treatment: SweepStep, outcomes: list[Outcome]) -> Step:
-    jct_ms = tuple(one.jct_ms for one in outcomes if math.isfinite(one.jct_ms))
+def _blocks(sweep: Sweep, before: Move, steps: int) -> Move:
+    """Asks for the next blocks: at first as many as a judgement needs, then one by one, as long as
+    there are steps that a later one may hold in addition."""
+    first, last = before.blocks + 1, sweep.repetitions
+    if steps < len(sweep.steps):
+        last = min(last, max(REPETITIONS, first))
+    inside = {one.folder for one in [*sweep.steps[:steps], *sweep.scouts, sweep.baseline]}
+    since = dict.fromkeys(sorted(inside), first) | before.since
+    new = [f"{name}/rep{block}" for block in range(first, last + 1) for name in since]
+    return replace(before, number=before.number + 1, steps=steps, new=new, blocks=last, since=since)
+
+
+def _worth_trying(sweep: Sweep, found: list[tuple[float, float]]) -> int:
+    """How many fine steps there are to one beyond the point from which the scouts are flat."""
+    jct_ms = [ms for _, ms in found]
+    if not any(map(math.isfinite, jct_ms)):
+        return 1  # none is feasible; the scouted ones are tried again, to be sure
+    flat = found[flat_from(jct_ms, SCOUT_TOLERANCE)][0]
+    return _one_beyond(sweep, flat)
+
+
+def _grown(sweep: Sweep, steps: int, verdict: Verdict) -> int:
+    if verdict.high is None or verdict.high < sweep.steps[steps - 1].value:
+        return steps
+    return max(steps, _one_beyond(sweep, verdict.high))
+
+
+def _one_beyond(sweep: Sweep, value: float) -> int:
+    return min(len(sweep.steps), sum(one.value <= value for one in sweep.steps) + 1)
+
+
+def _treatments(sweep: Sweep) -> list[SweepStep]:
+    """All that may be tried, rising; the Baseline at its place."""
+    there = {one.value: one for one in [sweep.baseline, *sweep.steps]}
+    return [there[value] for value in sorted(there)]
+
+
+def _blocks_of(one: SweepStep, before: Move) -> range:
+    return range(before.since[one.folder], before.blocks + 1)
+
+
+def _step(treatment: SweepStep, outcomes: dict[int, Outcome]) -> Step:
+    jct_ms = {n: one.jct_ms for n, one in outcomes.items() if math.isfinite(one.jct_ms)}
     if jct_ms:
         return Step(treatment.value, jct_ms)
-    failed = all(one.status == "failed" for one in outcomes)
-    return Step(treatment.value, (), "failed" if failed else "infeasible")
+    failed = all(one.status == "failed" for one in outcomes.values())
+    return Step(treatment.value, {}, "failed" if failed else "infeasible")
 
 
 def _write(values: dict[str, Any], path: Path) -> None:

@@ -373,10 +373,11 @@ def _is_section(key: str) -> bool:
 
 
 class Sweep(Model):
-    """Rising treatments, tried one after another until the job completion time converges.
+    """Rising treatments, of which as many are tried as it takes to find the knee of the job
+    completion time.
 
-    From `start` in steps of `step` up to `maximum` (included); `tolerance` and `patience` as in
-    docs/analysis.md, "Convergence".
+    From `start` in steps of `step` up to `maximum` (included); `tolerance` as in docs/analysis.md,
+    "Convergence".
     """
 
     start: Number
@@ -384,7 +385,6 @@ class Sweep(Model):
     maximum: Number
     until: Literal["jct"] = "jct"
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    patience: Annotated[int, Field(ge=1)] = 2
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
@@ -458,8 +458,7 @@ class Settings(Model):
     `optional_suts` adds to them what can run here, `only` narrows what a key varies over to the
     values that it lists (null: to none, where another file did).
 
-    A step of a sweep gets further repetitions, up to `most_repetitions`, until its interval is
-    within tolerance; null means ten, and no further ones where `repetitions` is below five.
+    `repetitions` is a number of blocks: one repetition of every configuration, all mixed.
     """
 
     testbed: Name = "local"
@@ -470,27 +469,10 @@ class Settings(Model):
     suts: Annotated[list[Name], Field(min_length=1)] | None = None
     optional_suts: list[Name] = []
     repetitions: Annotated[int, Field(ge=1)] = 3
-    most_repetitions: Annotated[int, Field(ge=1)] | None = None
     warm_up: bool = True
     seed: Annotated[int, Field(ge=0)] = 1
     data: str | None = None
     results: str = "results"
-
-    @model_validator(mode="after")
-    def _most(self) -> Self:
-        if self.most_repetitions is not None and self.most_repetitions < self.repetitions:
-            raise ValueError(
-                f"most_repetitions must not be below repetitions (got {self.most_repetitions} and "
-                f"{self.repetitions})"
-            )
-        return self
-
-    @property
-    def repetitions_at_most(self) -> int:
-        """Of a step of a sweep."""
-        if self.most_repetitions is not None:
-            return self.most_repetitions
-        return max(10, self.repetitions) if self.repetitions >= 5 else self.repetitions
 
 
 # --- one run ----------------------------------------------------------------------------------

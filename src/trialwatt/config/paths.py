@@ -27,9 +27,14 @@ RelativePath = Annotated[str, AfterValidator(_stays_inside)]
 PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 RunFolder = Annotated[str, Field(pattern=r"^runs(/[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}){2}$")]
 """Of a configuration, below the results folder."""
-Repetition = Annotated[
-    str, Field(pattern=r"^runs(/[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}){2}/rep[0-9]{1,6}$")
+Measured = Annotated[
+    str,
+    Field(
+        pattern=r"^(runs(/[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}){2}/rep[0-9]{1,6}"
+        r"|scouts(/[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}){2})$"
+    ),
 ]
+"""A repetition, or a run that a sweep has scouted."""
 
 
 def placed(file: Path, base: Path) -> str:

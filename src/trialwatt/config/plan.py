@@ -7,7 +7,6 @@ RunConfig where it is run. One from an archive may be a stranger's: provenance.p
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from functools import cached_property
@@ -16,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 
 from trialwatt.config import goals
+from trialwatt.config.blocks import places, plan_digest, scouted_of
 from trialwatt.config.models import RunConfig, Testbed, Value
 from trialwatt.config.paths import PlainName, RelativePath, RunFolder
 from trialwatt.config.plan_parts import (
@@ -51,7 +51,7 @@ class Plan(BaseModel):
 
     testbed_config (`testbed` in the file), configurations (`runs`): as they are resolved; workload:
     the keys of it that all runs have in common.
-    most_repetitions: of a step of a sweep. base, set: how the settings change each base workload.
+    repetitions: how many blocks. base, set: how the settings change each base workload.
     power: every power model that there is. files: every configuration file that was read, sorted.
     """
 
@@ -64,7 +64,6 @@ class Plan(BaseModel):
     workload: Data
     seed: int
     repetitions: Annotated[int, Field(ge=1)]
-    most_repetitions: Annotated[int, Field(ge=1)]
     warm_up: bool
     base: str | None
     set: dict[str, Value]
@@ -112,7 +111,8 @@ class Plan(BaseModel):
         return {folder: self._run(folder) for folder in self.configurations}
 
     def run(self, where: str) -> RunConfig:
-        """The run of a folder, which may begin with the results folder and end with /rep<n>."""
+        """The run of a folder, which may begin with the results folder and end with /rep<n>, or be
+        that of a scouting run."""
         return self._run(self._folder(where))
 
     def workload_of(self, folder: str) -> dict[str, Any]:
@@ -179,16 +179,20 @@ class Plan(BaseModel):
         folders = dict.fromkeys(folder for name in chosen for folder in self.folders(name))
         return [f"{self.here.results}/{folder}" for folder in folders]
 
-    def order_priority(self, where: str, repetition: int | str) -> int:
-        """Place of a repetition in the shuffled order; a higher one goes first.
+    def order_priority(self, where: str, block: int | str) -> int:
+        """Of a repetition among all that can be run; a higher one goes first.
 
-        Time of day, temperature and neighbours drift; in a shuffled order they do not line up
-        with the treatments. It follows from the seed and the folder's name alone, so adding
-        a run leaves the order of the others as it is.
+        Block by block, within each in its drawn order; blocks.SCOUTS goes before all of them.
+        Small numbers: a solver may be asked to weigh them.
         """
-        name = _repetition(self._folder(where), repetition)
-        digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
-        return int.from_bytes(digest[:3])
+        there = places(self.seed, int(block), tuple(self.configurations))
+        before = (self.repetitions - int(block)) * len(there)
+        return before + len(there) - there[self._folder(where)]
+
+    @cached_property
+    def digest(self) -> str:
+        """Tells plans apart by their configurations: each run's record names that of its block."""
+        return plan_digest(self.configurations)
 
     def sweeps(self, experiment: str) -> dict[str, Sweep]:
         """Its sweeps by their names."""
@@ -207,9 +211,7 @@ class Plan(BaseModel):
                 steps=[step(folder) for folder in sweep.steps],
                 baseline=step(sweep.baseline),
                 tolerance=sweep.tolerance,
-                patience=sweep.patience,
                 repetitions=self.repetitions,
-                most_repetitions=self.most_repetitions,
             )
             for sweep in planned.sweeps
         }
@@ -264,7 +266,7 @@ class Plan(BaseModel):
         return RunConfig.model_validate(self._config(folder) | {"testbed": self.testbed})
 
     def _folder(self, where: str) -> str:
-        folder = where.removeprefix(f"{self.here.results}/").rstrip("/")
+        folder = scouted_of(where.removeprefix(f"{self.here.results}/").rstrip("/"))
         head, _, tail = folder.rpartition("/")
         folder = head if tail.startswith("rep") and head in self.configurations else folder
         if folder not in self.configurations:

@@ -119,7 +119,7 @@ class Sweep(Part):
     """What decides how a sweep goes on; see docs/analysis.md, "Convergence".
 
     steps: rising; which are run, their JCT decides. baseline: the step that counts from the
-    beginning, wherever it lies. repetitions, most_repetitions: of each step.
+    beginning, wherever it lies. repetitions: how many blocks there are.
     """
 
     sut: PlainName
@@ -129,9 +129,17 @@ class Sweep(Part):
     steps: list[SweepStep]
     baseline: SweepStep
     tolerance: float
-    patience: int
     repetitions: int
-    most_repetitions: int
+
+    @property
+    def scouts(self) -> list[SweepStep]:
+        """The steps that are run once before the blocks, to see where the curve is flat: each
+        twice the one before, or more, and the last; none where these are all that there are."""
+        found = self.steps[:1]
+        for step in self.steps[1:]:
+            if step.value >= 2 * found[-1].value or step is self.steps[-1]:
+                found.append(step)
+        return found if len(found) < len(self.steps) else []
 
 
 class Unavailable(Part):
@@ -189,13 +197,14 @@ class PlannedRun(Part):
 class PlannedSweep(Part):
     """The runs that a SUT with one sampler may try, by their folders; see Sweep."""
 
+    model_config = Part.model_config | {"extra": "ignore"}  # older ones have a patience
+
     sut: PlainName
     sampler: PlainName
     key: str
     steps: list[RunFolder]
     baseline: RunFolder
     tolerance: float
-    patience: int
 
     @property
     def id(self) -> str:

@@ -106,7 +106,6 @@ class PlannedRuns:
                 ],
                 baseline=next(run.folder for run in runs if run.is_baseline),
                 tolerance=sweep.tolerance,
-                patience=sweep.patience,
             )
             for (sut, sampler), runs in found.items()
         ]

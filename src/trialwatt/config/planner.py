@@ -161,7 +161,6 @@ class _Planner:
                 testbed=portable.model_dump(mode="json"),
                 seed=settings.seed,
                 repetitions=settings.repetitions,
-                most_repetitions=settings.repetitions_at_most,
                 warm_up=settings.warm_up,
                 base=settings.base,
                 set=dict(sorted(settings.set.items())),

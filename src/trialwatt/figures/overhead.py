@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
+from trialwatt.analysis.blocks import block_of
 from trialwatt.analysis.intervals import summary
-from trialwatt.analysis.paired import block
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences
 from trialwatt.figures.notes import conditions
@@ -45,7 +45,7 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
         return nothing(title, f"{why} {absent}")
     found = placed(found)
     alike = {place: controls(row.index) for place, row in found.groupby("place")}
-    blocks, panels = block(done), []
+    blocks, panels = block_of(done), []
     for column in shown_in("overhead"):
         values = quantity.column(done, column.name)
         each = pd.concat(

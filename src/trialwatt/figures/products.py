@@ -80,8 +80,9 @@ PRODUCTS: dict[str, Product] = {
     "data": Product("dataset, prepared"),
     "testbed": Product("machine, idle power"),
     "warm_up": Product("a run, not counted", ("data", "testbed")),
+    "scout": Product("a run ahead, not counted", ("data", "testbed", "warm_up")),
     "run": Product("one search, its records", ("data", "testbed", "warm_up")),
-    "move": Product("what a sweep runs next", ("run",)),
+    "move": Product("what a sweep runs next", ("scout", "run")),
     "sweep": Product("how a sweep ended", ("move",)),
     "metrics": Product(
         "records → tables",

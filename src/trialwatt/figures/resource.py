@@ -266,5 +266,14 @@ def _note(
     if not_converged:
         lines.insert(1, f"No converged step. {'; '.join(not_converged)}.")
     if any(end.get("demonstration") for _, end in ends):
-        lines.insert(1, "Ends of sweeps are demonstration only: fewer than five repetitions.")
+        lines.insert(1, "Ends of sweeps are demonstration only: fewer than five blocks.")
+    scouted = [f"{name}: {_scouted(end['scouted'])}" for name, end in ends if end.get("scouted")]
+    if scouted:
+        lines.insert(1, f"JCT of single runs that scouted, not counted: {'; '.join(scouted)}.")
     return "\n".join(lines)
+
+
+def _scouted(runs: Sequence[tuple[float, float | None]]) -> str:
+    """runs: treatment and JCT (ms), None where it did not complete."""
+    told = ("none" if ms is None else f"{ms / 1e3:.3g} s" for _, ms in runs)
+    return ", ".join(f"{value:g}: {one}" for (value, _), one in zip(runs, told, strict=True))

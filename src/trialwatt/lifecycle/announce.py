@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from trialwatt.config.blocks import drawn
 from trialwatt.errors import TrialwattError
 from trialwatt.files import write_whole
 from trialwatt.provenance.foreign import read_json
@@ -15,16 +17,40 @@ from trialwatt.records.manifest import MANIFEST, MOST_BYTES
 from trialwatt.records.outcome import FAILED, outcome
 
 PLANNED = ".planned.json"
+_REPETITION = re.compile(r"rep[0-9]+")
 SWEEPS = "sweeps"
 
 
-def write_planned(results: Path, folders: list[str], sweeps: list[str]) -> None:
-    """Note what is planned, for the scripts to count.
+def write_planned(
+    results: Path, folders: list[str], sweeps: list[str], seed: int, digest: str
+) -> None:
+    """Note what is planned, for the scripts to count and to know where in its block a run stands.
 
     folders: of the repetitions that are known beforehand; sweeps: <experiment>/<sweep>, whose
-    moves name more of them.
+    moves name more of them. seed, digest: of the plan.
     """
-    (results / PLANNED).write_text(json.dumps({"folders": folders, "sweeps": sweeps}))
+    noted = {"folders": folders, "sweeps": sweeps, "seed": seed, "digest": digest}
+    (results / PLANNED).write_text(json.dumps(noted))
+
+
+def standing(results: Path, folder: str, block: int) -> dict[str, int | str]:
+    """Where a run stands, for its manifest: the number of its block, its position there (from 1)
+    in the drawn order, how many runs the block has, and the digest of its plan.
+
+    folder: of its configuration, below the results folder.
+    """
+    noted, last = json.loads((results / PLANNED).read_text()), f"/rep{block}"
+    there = {
+        name.removeprefix(f"{results}/").removesuffix(last)
+        for name in _known(results)[0]
+        if name.endswith(last)
+    } | {folder}
+    return {
+        "number": block,
+        "position": drawn(noted["seed"], block, there).index(folder) + 1,
+        "runs": len(there),
+        "plan": noted["digest"],
+    }
 
 
 def announce(results: Path, text: str) -> None:
@@ -37,11 +63,12 @@ def announce(results: Path, text: str) -> None:
     seconds: dict[str, list[float]] = {}
     left: list[str] = []
     for folder in folders:
-        manifest = Path(folder, MANIFEST)
+        manifest, run = Path(folder, MANIFEST), Path(folder)
+        sut = sut_of(run.parent.name if _REPETITION.fullmatch(run.name) else run.name)
         if manifest.exists():
-            seconds.setdefault(sut_of(manifest.parent.parent.name), []).append(seconds_of(manifest))
+            seconds.setdefault(sut, []).append(seconds_of(manifest))
         else:
-            left.append(sut_of(manifest.parent.parent.name))
+            left.append(sut)
     estimate = ""
     if seconds:
         typical = statistics.median(each for taken in seconds.values() for each in taken)
@@ -68,7 +95,7 @@ def seconds_of(manifest: Path) -> float:
 
 
 def _known(results: Path) -> tuple[list[str], bool]:
-    """The folders of all repetitions that are known by now, and whether sweeps may add to them."""
+    """The folders of all runs that are known by now, and whether sweeps may add to them."""
     planned = json.loads((results / PLANNED).read_text())
     folders, going = dict.fromkeys(planned["folders"]), False
     for sweep in planned["sweeps"]:

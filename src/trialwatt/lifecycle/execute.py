@@ -7,7 +7,9 @@ import secrets
 import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from trialwatt import platforms, suts
 from trialwatt.clock import Stamp, now
@@ -53,10 +55,12 @@ def execute(
     *,
     folder: Path | None = None,
     failure_is_result: bool = False,
+    block: dict[str, int | str] | None = None,
 ) -> Path:
     """Run one repetition; returns its folder, which appears only when everything is over.
 
-    folder: where it is put in the end, instead of among the runs. A treatment that cannot work
+    folder: where it is put in the end, instead of among the runs. block: where it stands in its
+    block (announce.standing), for the manifest. A treatment that cannot work
     (status infeasible) or that reached its deadline is a result too. Raises RunFailed for any
     other failure (the records then lie in results/failed), unless failure_is_result: then it is
     kept in its place with status failed. Raises Interrupted where it was told to stop. Nothing is
@@ -71,7 +75,7 @@ def execute(
             for sentence in reap(root, config.testbed.platform, config.testbed):
                 print(sentence, file=sys.stderr, flush=True)
         run = _Run(config, repetition, Path(data).resolve(), Path(testbed_facts), root)
-        run.failure_is_result, run.beside = failure_is_result, beside
+        run.failure_is_result, run.beside, run.block = failure_is_result, beside, block
         try:
             run.measure()
         except BaseException:
@@ -116,6 +120,7 @@ class _Run:
         )
         self.failure_is_result = False
         self.beside = ""  # whom it did not wait for any longer, for the record
+        self.block: dict[str, int | str] | None = None
         self.status, self.reason = "completed", ""
         self.best: dict | None = None
         self.test: dict | None = None
@@ -242,6 +247,7 @@ class _Run:
                 "folder": run_folder(config),
                 "hash": run_hash(config),
                 "repetition": self.repetition,
+                "block": self.block,
                 "seed": self.job.seed,
                 "config": config.model_dump(mode="json"),
                 "status": self.status,
@@ -307,15 +313,21 @@ class _Steps:
 
 
 def attempt(
-    config: RunConfig, repetition: int, data: str, testbed_facts: str, results: str
+    config: RunConfig,
+    repetition: int,
+    data: str,
+    testbed_facts: str,
+    results: str,
+    **more: Any,
 ) -> Path:
-    """Run one repetition; returns its folder, as `execute` does.
+    """Run one repetition; returns its folder. more: further keywords of `execute`.
 
     One that fails for another reason than its treatment is tried once more, then it is a hole: a
     folder with status failed, with which the workflow goes on to tables and figures that show it.
     """
+    again = partial(execute, config, repetition, data, testbed_facts, results, **more)
     try:
-        return execute(config, repetition, data, testbed_facts, results)
+        return again()
     except RunFailed as error:
         print(f"failed: {error}; it is tried once more", file=sys.stderr, flush=True)
-    return execute(config, repetition, data, testbed_facts, results, failure_is_result=True)
+    return again(failure_is_result=True)

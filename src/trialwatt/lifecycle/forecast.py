@@ -87,6 +87,8 @@ def forecast_text(plan: Plan) -> str:
     if plan.warm_up:
         suts = ", ".join(plan.warm_ups)
         lines.append(f"and one warm-up run of each of {suts}, which is not counted")
+    if count := len(_scouted(plan)):
+        lines.append(f"and {count} scouting runs for the sweeps, which are not counted")
     lines += [line for each in plan.experiments.values() for line in _unavailable(each)]
     if whole.seconds_left is None:
         lines.append("time left: unknown, there are no records yet to tell it from")
@@ -124,16 +126,14 @@ def _by_sut(plan: Plan, experiment: PlannedExperiment) -> dict[str, list[str]]:
     return found
 
 
+def _scouted(plan: Plan) -> set[str]:
+    sweeps = [one for name in plan.experiments for one in plan.sweeps(name).values()]
+    return {step.folder for one in sweeps for step in one.scouts}
+
+
 def _wanted(plan: Plan) -> dict[str, int]:
     """Folder → its repetitions at most."""
-    swept = {
-        folder
-        for experiment in plan.experiments.values()
-        for sweep in experiment.sweeps
-        for folder in (*sweep.steps, sweep.baseline)
-    }
-    fixed, most = plan.repetitions, plan.most_repetitions
-    return {folder: most if folder in swept else fixed for folder in plan.configurations}
+    return dict.fromkeys(plan.configurations, plan.repetitions)
 
 
 def _part(

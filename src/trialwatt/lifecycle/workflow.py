@@ -31,7 +31,8 @@ def started(plan) -> None:
     os.environ[WORKFLOW_PID] = str(os.getpid())
     logging.getLogger("snakemake.logging").addFilter(_tells_something)
     sweeps = [f"{name}/{sweep.id}" for name, e in plan.experiments.items() for sweep in e.sweeps]
-    write_planned(Path(plan.here.results), plan.fixed_repetitions(), sweeps)
+    results = Path(plan.here.results)
+    write_planned(results, plan.fixed_repetitions(), sweeps, plan.seed, plan.digest)
     _hand_signals_on()
 
 

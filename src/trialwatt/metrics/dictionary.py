@@ -191,6 +191,10 @@ PLANNED = tuple(column.name for column in _PLAN)
 RUNS = [
     *_PLAN,
     *_IDENTITY,
+    _whole("block", "", "block that the run is of; none in records before blocks", _MANIFEST),
+    _whole("block_position", "", "place in the block's drawn order, from 1", _MANIFEST),
+    _whole("block_runs", "", "how many runs the block has", _MANIFEST),
+    _text("block_plan", "digest of the configurations of the block's plan", _MANIFEST),
     _flag("is_control", "whether others are compared with this SUT", _MANIFEST),
     _text("label", "readable label of the configuration", _CONFIG),
     _text("status", "completed, infeasible, deadline; failed: a hole, counted nowhere", _MANIFEST),

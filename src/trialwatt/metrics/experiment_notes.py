@@ -31,6 +31,9 @@ class _End(BaseModel):
     converged_value: float | None = None
     best_value: float | None = None
     demonstration: bool = False
+    low: float | None = None
+    high: float | None = None
+    scouted: list[tuple[float, float | None]] = []
 
 
 class _Unavailable(BaseModel):

@@ -243,10 +243,14 @@ def _workers_ns(records: RunRecords, cores: bool = False) -> float:
 
 
 def _identity(manifest: dict[str, Any], config: RunConfig, cpu_physical: float) -> dict[str, Any]:
-    load = config.workload
+    load, block = config.workload, manifest.get("block") or {}
     return {
         "hash": manifest["hash"],
         "repetition": manifest["repetition"],
+        "block": block.get("number"),
+        "block_position": block.get("position"),
+        "block_runs": block.get("runs"),
+        "block_plan": block.get("plan"),
         "sut": config.sut,
         "testbed": config.testbed_name,
         "folder": repetition_folder(manifest),

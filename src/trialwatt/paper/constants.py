@@ -6,9 +6,8 @@ from importlib import import_module
 
 PLACES = {
     "tolerance_percent": "trialwatt.analysis.convergence.TOLERANCE",
-    "patience": "trialwatt.analysis.convergence.PATIENCE",
     "repetitions": "trialwatt.analysis.convergence.REPETITIONS",
-    "most_repetitions": "trialwatt.analysis.convergence.MOST_REPETITIONS",
+    "coverage_percent": "trialwatt.analysis.convergence.COVERAGE",
     "enough_for_interval": "trialwatt.analysis.intervals.ENOUGH",
     "huber": "trialwatt.analysis.permutation.HUBER",
     "equivalence_percent": "trialwatt.analysis.evidence.EQUIVALENCE_LEVEL",

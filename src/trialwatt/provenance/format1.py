@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trialwatt.config.factors import split
-from trialwatt.config.paths import PlainName, RelativePath, Repetition
+from trialwatt.config.paths import Measured, PlainName, RelativePath
 from trialwatt.config.plan import Plan
 from trialwatt.config.plan_parts import Context, Data, ExperimentRow, Part, Sweep, Unavailable
 from trialwatt.config.tables import PowerModel
@@ -22,7 +22,9 @@ FORMAT = 1
 
 
 class _Sweep(Sweep):
-    """A sweep, with its name among those of its experiment."""
+    """A sweep, with its name among those of its experiment; by what it went on does not matter."""
+
+    model_config = Sweep.model_config | {"extra": "ignore"}
 
     id: PlainName
 
@@ -35,7 +37,7 @@ class _Experiment(Part):
     varied: list[str]
     file: RelativePath
     config_files: list[RelativePath]
-    folders: list[Repetition]
+    folders: list[Measured]
     rows: list[ExperimentRow]
     sweeps: list[_Sweep]
     unavailable: list[Unavailable]
@@ -70,7 +72,6 @@ class _Configuration(BaseModel):
 
 class _Settings(BaseModel):
     repetitions: int = 1
-    most_repetitions: int | None = None
     seed: int = 1
     base: str | None = None
     set: dict[str, Any] = {}
@@ -114,7 +115,6 @@ def plan_of(content: dict[str, Any]) -> Plan:
     old = _PlanFile.model_validate(content)
     whole, settings = old.plan, old.plan.settings
     files = {file for part in old.experiments for file in (part.file, *part.config_files)}
-    most = {sweep.most_repetitions for part in old.experiments for sweep in part.sweeps}
     plan = Plan.model_validate(
         {
             "testbed_name": old.testbed,
@@ -122,7 +122,6 @@ def plan_of(content: dict[str, Any]) -> Plan:
             "workload": {},
             "seed": settings.seed,
             "repetitions": settings.repetitions,
-            "most_repetitions": max(most, default=settings.repetitions),
             "warm_up": bool(old.warm_ups),
             "base": settings.base,
             "set": settings.set,
@@ -158,7 +157,6 @@ def _experiment(old: _PlanFile, part: _Experiment) -> dict[str, Any]:
                 "steps": [step.folder for step in sweep.steps],
                 "baseline": sweep.baseline.folder,
                 "tolerance": sweep.tolerance,
-                "patience": sweep.patience,
             }
             for sweep in part.sweeps
         ],

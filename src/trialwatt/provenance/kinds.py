@@ -18,8 +18,8 @@ from trialwatt.provenance.place import Place
 
 TRACEABLE = (
     "what can be traced: figures, tables and the paper (results/figures, tables, paper), a run's "
-    "or a configuration's folder and any file in it (results/runs, warm-ups), metrics, sweeps, "
-    "testbeds, plan.json, report.html, page.html, an archive's map, and configuration files"
+    "or a configuration's folder and any file in it (results/runs, scouts, warm-ups), metrics, "
+    "sweeps, testbeds, plan.json, report.html, page.html, an archive's map, and configuration files"
 )
 
 

@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import filterfalse
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from trialwatt.config.paths import Repetition
+from trialwatt.config.blocks import is_scouted
+from trialwatt.config.paths import Measured
 from trialwatt.config.plan import NAME, Plan
 from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.errors import TrialwattError
@@ -23,7 +25,7 @@ RESULTS = "results"
 """The results folder's name in an archive."""
 MANIFEST = "run.json"
 _REPETITION = re.compile(r"rep[0-9]{1,6}")
-_FOLDERS = TypeAdapter(list[Repetition])
+_FOLDERS = TypeAdapter(list[Measured])
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Place:
         return first_with(self.results.parents, self.plan.files)
 
     def moves(self, experiment: str, sweep: str) -> Iterator[tuple[str, list[str]]]:
-        """Each move of a sweep below the results folder, with the repetitions that it asks for.
+        """Each move of a sweep below the results folder, with the runs that it asks for.
 
         Raises TrialwattError where one is missing before the last, or is no move.
         """
@@ -67,7 +69,7 @@ class Place:
         for sweep in experiment.sweeps:
             try:
                 for _, asked in self.moves(experiment.id, sweep.id):
-                    folders.update(asked)
+                    folders.update(filterfalse(is_scouted, asked))
             except TrialwattError as error:
                 faults.append(f"{error}; the sweep's runs from there on are not known")
         return sorted(folders), faults

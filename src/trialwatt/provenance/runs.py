@@ -29,6 +29,12 @@ _SIDECARS = ("tables/*.json", "tables/best/*.json", "paper/paper.json")
 """Between them they name all metrics, manifests and configuration files."""
 
 
+_NOT_COUNTED = {
+    "warm-up": ["a warm-up: its SUT ran before the runs, and no result is made of it"],
+    "scouting run": ["a scouting run: it showed a sweep where to look, and no table is made of it"],
+}
+
+
 class _Runs:
     """The runs of one trace: their manifests as far as they can be read, each file checked."""
 
@@ -64,25 +70,25 @@ class _Runs:
 
 
 def trace_run(path: Path, folder: Path, place: Place | None) -> Trace:
-    """A repetition's or warm-up's folder, or a file in it; run.json is its manifest."""
+    """A repetition's, warm-up's or scouting run's folder, or a file in it; run.json is its
+    manifest."""
     runs, warnings = _start(place)
     read = read_manifest(folder / MANIFEST, TRACED)
     name = _name_of(folder, place, read)
-    is_warm_up = name.startswith("warm-ups/")
+    kind = _kind(name)
     experiments, more = _experiments_of(place, name)
     manifest = runs.add(name, folder)
     if manifest is None:
         raise TrialwattError(runs.problems[0])
-    problems = list(_misplaced(name, manifest)) if place and not is_warm_up else []
+    problems = list(_misplaced(name, manifest)) if place and kind == "run" else []
     unnamed = _unnamed(folder, manifest["files"])
     asked = Path(os.path.relpath(path.absolute(), folder)).as_posix()
-    said = ["a warm-up: its SUT ran before the runs, and no result is made of it"]
-    said = said if is_warm_up else []
+    said = _NOT_COUNTED.get(kind, [])[:]
     if asked not in (".", MANIFEST):
         said.append(_of_file(asked, path, manifest["files"], unnamed, problems))
     warnings += [f"{file}: not in the manifest" for file in unnamed if file != asked]
     known = _described(
-        "warm-up" if is_warm_up else "run",
+        kind,
         _ids(experiments) if place else "not known, there is no plan.json above it",
         *_files_of(place, experiments, runs),
         runs.manifests,
@@ -178,6 +184,11 @@ def trace_made(path: Path, place: Place, kind: Kind, made: Made) -> Trace:
     )
 
 
+def _kind(name: str) -> str:
+    """Of a run, by its folder below the results folder."""
+    return {"warm-ups": "warm-up", "scouts": "scouting run"}.get(name.split("/")[0], "run")
+
+
 def _start(place: Place | None) -> tuple[_Runs, list[str]]:
     if place is None:
         return _Runs(Disk(None, None), {}), []
@@ -220,7 +231,7 @@ def _configs(
 
 def _experiments_of(place: Place | None, name: str) -> tuple[list[PlannedExperiment], list[str]]:
     """The experiments that have this run or one below it, and what keeps them from being known."""
-    if place is None or name.startswith("warm-ups/"):
+    if place is None or _kind(name) != "run":
         return [], []
     try:
         experiments, faults = [], []

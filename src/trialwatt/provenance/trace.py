@@ -56,12 +56,13 @@ def _hinted(found: Trace) -> Trace:
     return replace(found, warnings=(*found.warnings, hint))
 
 
+_MEASURED = ("results/runs/", "results/scouts/", "results/warm-ups/")
+
+
 def _around(folder: Path) -> Place | None:
     """The results folder that a run lies in, not one that only lies above it."""
     place = place_of(folder)
-    return (
-        place if place and place.name.startswith(("results/runs/", "results/warm-ups/")) else None
-    )
+    return place if place and place.name.startswith(_MEASURED) else None
 
 
 def _trace_folder(path: Path, place: Place | None) -> Trace:

@@ -234,11 +234,19 @@ class _Code(_Part):
     dirty: bool | None = None
 
 
+class _Block(_Part):
+    number: Annotated[int, Field(ge=1, lt=1_000_000)]
+    position: Annotated[int, Field(ge=1)]
+    runs: Annotated[int, Field(ge=1)]
+    plan: str
+
+
 class _Manifest(_Part):
     run_id: str = ""
     hash: str = ""
     folder: str = ""
     repetition: Annotated[int, Field(ge=0, lt=1_000_000)] = 0
+    block: _Block | None = None
     status: str = ""
     reason: str | None = None
     seed: int | None = None

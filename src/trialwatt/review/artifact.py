@@ -23,6 +23,7 @@ from trialwatt.review.tree import (
     Tree,
     made_of,
     made_of_the_paper,
+    not_counted,
     run_folders,
 )
 from trialwatt.summary.answers import answers_of
@@ -48,7 +49,7 @@ def describe(tree: Tree) -> dict:
     }
     warm = [
         json.loads((tree.results / folder / MANIFEST).read_text(encoding="utf-8"))
-        for folder in tree.plan.warm_up_folders.values()
+        for folder in not_counted(tree)
         if (tree.results / folder / MANIFEST).is_file()
     ]
     figures = sum(len(figures_of(part.varies)) for part in tree.plan.experiments.values())

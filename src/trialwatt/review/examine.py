@@ -37,6 +37,9 @@ from trialwatt.review.tree import (
     run_folders,
 )
 
+_NO_CLAIM = tuple(f"{RESULTS}/{name}/" for name in ("figures", "tables", "warm-ups", "scouts"))
+"""Of what lies there no claim is made."""
+
 
 def examine(tree: Tree, work: Path) -> dict:
     """Check a tree, make everything again in `work` (empty), compare, and judge each claim.
@@ -223,7 +226,7 @@ def _judged(claim: Mapping, tree: Tree, problems: Iterable[Problem]) -> dict:
             return claim["id"] == PAPER
         if path.startswith(f"{RESULTS}/runs/"):
             return path.startswith(tuple(runs))
-        if path.startswith((f"{RESULTS}/figures/", f"{RESULTS}/tables/", f"{RESULTS}/warm-ups/")):
+        if path.startswith(_NO_CLAIM):
             return False
         return not path.startswith(tuple(others)) and path not in (
             *(f"{RESULTS}/{page}" for page in _pages()),

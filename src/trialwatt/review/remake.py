@@ -24,10 +24,10 @@ from trialwatt.figures.products import PAPER, PRODUCTS, Product, archived, make
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.provenance.bounds import left_behind
 from trialwatt.provenance.chain import Code
-from trialwatt.review.tree import RESULTS, Tree
+from trialwatt.review.tree import RESULTS, Tree, moves, sweeps_before_blocks
 from trialwatt.review.typeset import check_source, typeset
 
-_RECORDS = ("runs", "testbeds", "warm-ups")
+_RECORDS = ("runs", "scouts", "testbeds", "warm-ups")
 _MOST_MOVES = 100_000
 UNKNOWN = {"version": "unknown", "commit": None, "dirty": None}
 
@@ -102,7 +102,11 @@ def _make_experiment(tree: Tree, work: Tree, part: PlannedExperiment, processes:
     ends, asked = [], set(work.plan.folders(part.id))
     for name, sweep in work.plan.sweeps(part.id).items():
         folder = work.results / "sweeps" / part.id / name
-        asked |= _play(work, folder, sweep)
+        if name in sweeps_before_blocks(tree, part.id):
+            shutil.copytree(tree.results / "sweeps" / part.id / name, folder)
+            asked.update(new for move in moves(tree.results, part.id, name) for new in move.new)
+        else:
+            asked |= _play(work, folder, sweep)
         ends.append(str(folder / "end.json"))
     folders = [work.results / folder for folder in sorted(asked)]
     for name, product in archived().items():
@@ -161,7 +165,7 @@ def _play(work: Tree, folder: Path, sweep: Sweep) -> set[str]:
     for _ in range(_MOST_MOVES):
         move = next_move(sweep, move, observed(work.results))
         move.write(folder / f"move{move.number}.json")
-        asked |= set(move.new)
+        asked |= set(move.repetitions)
         if move.is_last:
             write_end(sweep, move, folder / "end.json")
             return asked

@@ -34,6 +34,7 @@ from trialwatt.review.tree import (
     made_of,
     made_of_all,
     made_of_the_paper,
+    not_counted,
     run_folders,
 )
 
@@ -98,7 +99,7 @@ def check_runs(tree: Tree, sums: Sums) -> Iterator[Problem]:
     for folder in sorted(folders):
         planned = tree.plan.config(folder.rpartition("/")[0])
         yield from _check_run(tree, sums, folder, planned)
-    for folder in sorted(tree.plan.warm_up_folders.values()):
+    for folder in not_counted(tree):
         if (tree.results / folder).is_dir():
             yield from _check_files(tree, sums, folder)
 

@@ -6,14 +6,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import filterfalse, islice
 from pathlib import Path
 from types import MappingProxyType
 
 from pydantic import TypeAdapter
 
 from trialwatt.analysis.sweeping import Move
-from trialwatt.config.paths import Repetition
+from trialwatt.config.blocks import is_scouted
+from trialwatt.config.paths import Measured
 from trialwatt.config.plan import NAME as PLAN
 from trialwatt.config.plan import Plan
 from trialwatt.config.plan_parts import PlannedExperiment
@@ -33,7 +34,7 @@ WORKFLOW = ("Snakefile", "rules", "scripts", "captions", "local", "k8s", "envs")
 PROJECT = "pyproject.toml"
 ABOUT = ("LICENSE", "CITATION.cff", PROJECT)
 CONFIG = "config"
-_FOLDERS = TypeAdapter(list[Repetition])
+_FOLDERS = TypeAdapter(list[Measured])
 _NOTES = 20
 
 
@@ -137,7 +138,30 @@ def notes_of(tree: Tree) -> list[str]:
     notes += [note_on(shown(name)) for name in company[:_NOTES]]
     if len(company) > _NOTES:
         notes.append(f"and {len(company) - _NOTES} more such files")
+    notes += [
+        f"results/sweeps/{experiment}/{sweep}: of rules from before blocks, which are no more: "
+        "how it went on is taken as it is"
+        for experiment in tree.plan.experiments
+        for sweep in sweeps_before_blocks(tree, experiment)
+    ]
     return notes
+
+
+def sweeps_before_blocks(tree: Tree, experiment: str) -> list[str]:
+    """The sweeps whose moves cannot be made again from the records, as their rules are no more."""
+    place = tree.results / "sweeps" / experiment
+    return [
+        sweep
+        for sweep in tree.plan.sweeps(experiment)
+        if _is_before_blocks(place / sweep / "move0.json")
+    ]
+
+
+def _is_before_blocks(file: Path) -> bool:
+    try:
+        return Move.read(file).is_before_blocks
+    except TrialwattError:
+        return False  # what is wrong with it is told where the sweep is played again
 
 
 def moves(results: Path, experiment: str, sweep: str) -> list[Move]:
@@ -158,13 +182,22 @@ def moves(results: Path, experiment: str, sweep: str) -> list[Move]:
 
 def repetitions(tree: Tree, experiment: str) -> list[str]:
     """Folders of all repetitions of an experiment, below the results folder, sorted."""
-    asked = {
-        new
-        for sweep in tree.plan.sweeps(experiment)
-        for move in moves(tree.results, experiment, sweep)
-        for new in move.new
-    }
-    return sorted({*tree.plan.folders(experiment), *asked})
+    return sorted(
+        {*tree.plan.folders(experiment), *filterfalse(is_scouted, _asked(tree, experiment))}
+    )
+
+
+def not_counted(tree: Tree) -> list[str]:
+    """Folders of the runs that no table is made of, sorted: warm-ups, and what sweeps scouted."""
+    asked = (new for name in tree.plan.experiments for new in _asked(tree, name))
+    return sorted({*tree.plan.warm_up_folders.values(), *filter(is_scouted, asked)})
+
+
+def _asked(tree: Tree, experiment: str) -> Iterator[str]:
+    """The runs that the sweeps of an experiment have asked for."""
+    for sweep in tree.plan.sweeps(experiment):
+        for move in moves(tree.results, experiment, sweep):
+            yield from move.new
 
 
 def made_of(experiment: PlannedExperiment) -> list[str]:
@@ -232,7 +265,7 @@ def _all_names(tree: Tree) -> Iterator[str]:
     yield from files_below(tree.root / PAPER, PAPER)
     yield from made_of_the_paper(tree)
     yield f"{RESULTS}/testbeds/{plan.testbed_name}.json"
-    for folder in plan.warm_up_folders.values():
+    for folder in not_counted(tree):
         yield from _run(tree, folder)
     for experiment in plan.experiments.values():
         for sweep in experiment.sweeps:

@@ -120,11 +120,20 @@ def identity_faults(run: Run) -> Iterator[Fault]:
             f"run_id is {shown(manifest['run_id'], LETTERS)}, but this run's begin with {begins}"
         )
     yield from _job(run)
+    yield from _block(manifest.get("block"), repetition)
     dataset, name = manifest.get("dataset") or {}, run.config.workload.dataset
     if dataset.get("name") != name:
         yield key_fault(f"dataset.name is {shown(dataset.get('name'), LETTERS)}, not {name}")
     elif dataset["sha256"] != PUBLISHED.get(name, dataset["sha256"]):
         yield key_fault(f"dataset.sha256 is not that of the published {name}")
+
+
+def _block(block: Mapping[str, int] | None, repetition: int) -> Iterator[Fault]:
+    if block is not None and (block["number"] != repetition or block["position"] > block["runs"]):
+        yield key_fault(
+            f"block: number {block['number']}, position {block['position']} of {block['runs']}, "
+            f"which repetition {repetition} cannot have"
+        )
 
 
 def _job(run: Run) -> Iterator[Fault]:
