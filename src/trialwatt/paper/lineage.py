@@ -33,6 +33,7 @@ _OF_RUNS = {
     "by_status": "the runs of each `status`",
     "n": "the completed runs of each `hash`",
     "demonstration": "whether any `hash` has too few completed runs",
+    "blocked": "whether every run tells its `block`",
     "suts": "the different `sut`",
     **{status: f"the runs with `status` {status}" for status in STATUSES},
 }

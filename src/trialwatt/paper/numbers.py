@@ -139,6 +139,7 @@ def _runs(runs: pd.DataFrame) -> dict:
         "by_status": by_status(runs),
         "n": treatments.sentence_of_n(list(cells)).removeprefix("n = "),
         "demonstration": least < REPETITIONS,
+        "blocked": bool(column(runs, "block").notna().all()),
         "modelled": is_modelled(runs["energy_method"]),
         "method": methods(runs["energy_method"]),
         "energy_statement": statement[:1].upper() + statement[1:],
