@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import binomtest
 
 from trialwatt.analysis import platform_effect, search_effect
 from trialwatt.analysis.answers import EQUIVALENT, SUPPORTED
@@ -37,8 +38,8 @@ SESSION_EFFECT = 0.10
 class Case:
     """noise: of a run, as a share. drift: over the session. walk: standard deviation of its step
     per run. memory: standard deviation of an AR(1) process over runs (coefficient 0.7). loud: times
-    the noise of one level. ratio: energy of one level ÷ the others'. crossed: on one of two
-    platforms only, else on both. scopes: judged together, the first of which has the effect."""
+    the noise of one level. ratio: energy of one level ÷ the others'; of H1, of
+    another one on each platform. scopes: judged together, the first of which has the effect."""
 
     hypothesis: str
     levels: int
@@ -105,7 +106,7 @@ def runs_table(case: Case, rng: np.random.Generator, scope: int) -> pd.DataFrame
     if scope == 0:
         effect[0, 0] = np.log(case.ratio)
         if case.hypothesis == "H1":  # what is best on one platform costs so much on the other
-            effect[-1, 1] = np.log(case.ratio)
+            effect[0, 0], effect[-1, 1] = -np.log(case.ratio), -np.log(case.ratio)
     rows = [
         {"testbed": place, "level": level, "block": block, "log": float(logs[p, b, level])}
         for logs in [_logs(case, rng, effect)]
@@ -210,14 +211,49 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a tenth of the experiments")
     experiments = 30 if parser.parse_args().quick else 300
     wrong = show("Nothing is there", nulls(), experiments)
-    show("One level differs 1.25 times", effects(), experiments)
-    show("All levels are equal", equalities(), experiments)
-    share = max(found.p_below for _, found in wrong)
-    verdict = max(found.supported for _, found in wrong)
-    print(f"Under a null at most {share:.1%} have p < 5 % and {verdict:.1%} are called supported.")
-    error = (ALPHA * (1 - ALPHA) / experiments) ** 0.5
-    print(f"{experiments} experiments a line: a share of 5 % has a standard error of {error:.1%}.")
-    return 0
+    there = show("One level differs 1.25 times", effects(), experiments)
+    same = show("All levels are equal", equalities(), experiments)
+    figures = [
+        ("p < 5 % under a null, at most", max(f.p_below for _, f in wrong), MOST_P),
+        ("supported under a null, at most", max(f.supported for _, f in wrong), MOST_SUPPORTED),
+    ]
+    short = [limited(name, share, most, experiments) for name, share, most in figures]
+    for name, wanted, least in POWER:
+        share = min(f.supported for case, f in there if wanted(case))
+        short.append(limited(name, 1 - share, 1 - least, experiments, said=share, limit=least))
+    share = min(f.equivalent for case, f in same if case.levels == 2)
+    short.append(
+        limited("equivalent, two levels, 3 % noise", 1 - share, 0.2, experiments, share, 0.8)
+    )
+    return int(any(short))
+
+
+MOST_P, MOST_SUPPORTED = 0.065, 0.05
+POWER: tuple[tuple[str, Callable[[Case], bool], float], ...] = (
+    ("H2, three and more levels, 5 blocks", lambda c: _is(c, "H2", 5, 1) and c.levels > 2, 0.9),
+    ("H2, three and more, 10 blocks, of 12", lambda c: _is(c, "H2", 10, 12) and c.levels > 2, 0.9),
+    ("H2, two levels, 10 blocks", lambda c: _is(c, "H2", 10, 1) and c.levels == 2, 0.95),
+)
+
+
+def _is(case: Case, hypothesis: str, blocks: int, scopes: int) -> bool:
+    return (case.hypothesis, case.blocks, case.scopes) == (hypothesis, blocks, scopes)
+
+
+def limited(
+    name: str,
+    share: float,
+    most: float,
+    experiments: int,
+    said: float | None = None,
+    limit: float | None = None,
+) -> bool:
+    """Print a figure with its limit; whether it is short of it by more than chance (1 %)."""
+    hits = round(share * experiments)
+    is_short = binomtest(hits, experiments, most, alternative="greater").pvalue < 0.01
+    shown, bound = (share, most) if said is None or limit is None else (said, limit)
+    print(f"{name}: {shown:.1%}, limit {bound:.1%} {'SHORT' if is_short else 'ok'}")
+    return is_short
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from trialwatt.analysis.permutation import (
     huber_scores,
     interaction,
     least_p,
+    ways,
 )
 
 
@@ -71,6 +72,7 @@ def test_two_levels_are_the_test_of_paired_signs():
     )
     assert between_levels(values, 99).p == pytest.approx(judge.pvalue)
     assert least_p(6, 2) < 0.05 < least_p(5, 2) and least_p(9, 2) * 12 < 0.05 < least_p(8, 2) * 12
+    assert least_p(3, ways(3)) == pytest.approx(1 / 36)
 
 
 def test_more_permutations_than_can_be_listed_are_sampled():

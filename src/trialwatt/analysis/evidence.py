@@ -26,8 +26,8 @@ ALPHA = 0.05
 NO_RUNS = "all runs failed"
 STRONG = 1.05
 """A ratio from which on we call an influence strong: the tolerance of the sweeps."""
-EQUIVALENCE_LEVEL = 1 - 2 * ALPHA
-"""Of the interval that must lie within 1 ÷ STRONG … STRONG: two one-sided tests at ALPHA."""
+ONE_SIDED = 1 - 2 * ALPHA
+"""Of the interval that must lie on one side of STRONG: each of its ends is a test at ALPHA."""
 MOST_BLOCKS = 200
 """More blocks than these nobody measures: no number is given then."""
 
@@ -36,22 +36,22 @@ MOST_BLOCKS = 200
 class Outcome:
     """One outcome within a scope. undecided: why nothing can be said of it, or empty.
 
-    test: the test whose p decides, of so many blocks and levels, each block a row in each of
-    `places` (testbeds). ratio: how large the influence
-    is, as a ratio of energies of at least 1, with its 95 % interval low-high; at_most: the upper
-    end of that of EQUIVALENCE_LEVEL. sd_log: standard deviation over blocks of the logarithm of
-    that ratio. words: what was found, for the sentence. more: effects beside it.
+    test: the test whose p decides, of so many blocks, each a row in each of `places` (testbeds)
+    that can be permuted in so many ways. ratio: how large the influence is, as a ratio of energies
+    of at least 1, with its 95 % interval low-high; at_least, at_most: the ends of that of
+    ONE_SIDED. sd_log: standard deviation over blocks of the logarithm of that ratio. words: what was found, for the sentence. more: effects beside it.
     """
 
     name: str
     undecided: str = ""
     test: TestResult | None = None
     blocks: int = 0
-    levels: int = 0
+    ways: int = 1
     places: int = 1
     ratio: float = math.nan
     low: float = math.nan
     high: float = math.nan
+    at_least: float = math.nan
     at_most: float = math.nan
     sd_log: float = math.nan
     words: str = ""
@@ -72,9 +72,8 @@ class Evidence:
 def judge(hypothesis: str, evidence: Sequence[Evidence]) -> list[Answer]:
     """An answer per scope, p-values corrected over all of them.
 
-    An outcome supports the hypothesis where the adjusted p is below 5 % and the ratio's interval
-    lies at or above STRONG; it is equivalent where the interval of EQUIVALENCE_LEVEL lies below
-    it; anything else is undecided, with the blocks that would decide. A scope is supported by any
+    An outcome supports the hypothesis where the adjusted p is below 5 % and the ratio's
+    interval of ONE_SIDED lies at or above STRONG; it is equivalent where that lies below; anything else is undecided, with the blocks that would decide. A scope is supported by any
     of its primary outcomes, and equivalent where all are.
     """
     evidence = [replace(e, primary=_adjusted(e, evidence, "primary")) for e in evidence]
@@ -162,21 +161,21 @@ def _counted(blocks: int) -> str:
 def _decide(outcome: Outcome, tests: int) -> str:
     if outcome.undecided or outcome.test is None:
         return f"{UNDECIDED}: {outcome.undecided}"
-    needed = blocks_for_p(outcome.levels, tests, outcome.places)
+    needed = blocks_for_p(outcome.ways, tests, outcome.places)
     if outcome.blocks < needed:
         return f"{UNDECIDED}: needs {needed} blocks"
-    if outcome.test.p_adjusted < ALPHA and outcome.low >= STRONG:
+    if outcome.test.p_adjusted < ALPHA and outcome.at_least >= STRONG:
         return SUPPORTED
     if outcome.at_most <= STRONG:
         return EQUIVALENT
     return f"{UNDECIDED}: {_what_it_takes(outcome, tests)}"
 
 
-def blocks_for_p(levels: int, tests: int = 1, places: int = 1) -> int:
+def blocks_for_p(ways: int, tests: int = 1, places: int = 1) -> int:
     """The fewest blocks, of so many rows each, with which the smallest p of one of so many tests is
     below ALPHA."""
     return next(
-        n for n in itertools.count(REPETITIONS) if least_p(n * places, levels) * tests < ALPHA
+        n for n in itertools.count(REPETITIONS) if least_p(n * places, ways) * tests < ALPHA
     )
 
 
@@ -184,10 +183,9 @@ def blocks_to_decide(outcome: Outcome, tests: int = 1) -> int | None:
     """With how many blocks the intervals would lie on one side of STRONG, if ratio and noise stay
     as they are; None where more than MOST_BLOCKS would be needed, or the noise is not known."""
     away = abs(math.log(outcome.ratio)) - math.log(STRONG) if outcome.ratio > 0 else math.nan
-    level = 1 - ALPHA / 2 if away > 0 else 1 - ALPHA
-    least = max(blocks_for_p(outcome.levels, tests, outcome.places), outcome.blocks + 1)
+    least = max(blocks_for_p(outcome.ways, tests, outcome.places), outcome.blocks + 1)
     n = np.arange(least, MOST_BLOCKS + 1)
-    enough = stdtrit(n - 1, level) * outcome.sd_log / np.sqrt(n) <= abs(away)
+    enough = stdtrit(n - 1, 1 - ALPHA) * outcome.sd_log / np.sqrt(n) <= abs(away)
     return int(n[enough.argmax()]) if enough.any() else None
 
 

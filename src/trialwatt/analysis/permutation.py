@@ -15,6 +15,8 @@ from trialwatt.analysis.intervals import SEED
 HUBER = 1.345
 """Standard deviations from which on a value counts no more: Huber's constant, with which a mean of
 normal values loses 5 % of its efficiency."""
+SIGNS = 2
+"""Ways to permute a block by its sign."""
 EXACT = 5000
 """Up to so many permutations all of them are gone through; beyond, a random sample."""
 _SLACK = 1e-9
@@ -54,7 +56,7 @@ def between_levels(scores: np.ndarray, resamples: int) -> Tested:
     observed = scale * float((scores.sum(axis=0) ** 2).sum())
     sums, is_exact = _permuted(scores, resamples)
     hits = np.count_nonzero(scale * (sums**2).sum(axis=1) >= observed * (1 - _SLACK))
-    least = least_p(blocks, levels)
+    least = least_p(blocks, ways(levels))
     if is_exact:
         return Tested(observed, float(hits / len(sums)), least)
     return Tested(observed, float((1 + hits) / (1 + len(sums))), max(least, 1 / (1 + len(sums))))
@@ -65,20 +67,20 @@ def interaction(values: np.ndarray, groups: np.ndarray, resamples: int) -> Teste
 
     values (blocks, levels); groups (blocks,): codes from 0, each with two blocks or more. The
     statistic is the profiles' squared distance from the one that they share, each level in units
-    of its own noise, half of which is taken as equal for all; what a group's own profile leaves is
-    permuted within its blocks. So a group or a level may be noisier than others. Sources: C. ter
-    Braak, Permutation Versus Bootstrap Significance Tests in Multiple Regression and ANOVA, 1992;
-    M. Pauly et al., Asymptotic Permutation Tests in General Factorial Designs, 2015.
+    of its own noise, half of which is taken as equal for all. What a group's own profile leaves of
+    a block is turned round as a whole, or not, at random: so groups and levels may be noisier than
+    others. Sources: C. ter Braak, Permutation Versus Bootstrap Significance Tests in Multiple
+    Regression and ANOVA, 1992 (residuals of the full model); A. Winkler et al., Permutation
+    Inference for the General Linear Model, 2014 (signs of what belongs together).
     """
     centred = _centred(values)
     left = centred - _moments(centred[None], groups)[0][0][groups]
     if float((centred**2).sum()) <= _SLACK**2:
         return _NOTHING
-    rng = np.random.default_rng(SEED)
-    same = np.broadcast_to(np.sort(left, axis=1), (resamples, *left.shape))
+    signs = np.random.default_rng(SEED).choice([-1.0, 1.0], size=(resamples, len(values), 1))
     observed = float(_apart(centred[None], groups)[0])
-    hits = np.count_nonzero(_apart(rng.permuted(same, axis=2), groups) >= observed * (1 - _SLACK))
-    least = max(least_p(len(values), values.shape[1]), 1 / (1 + resamples))
+    hits = np.count_nonzero(_apart(signs * left, groups) >= observed * (1 - _SLACK))
+    least = max(least_p(len(values), SIGNS), 1 / (1 + resamples))
     return Tested(observed, float((1 + hits) / (1 + resamples)), least)
 
 
@@ -103,9 +105,15 @@ def explained_interaction(values: np.ndarray, groups: np.ndarray) -> float:
     return between / total if total else 0.0
 
 
-def least_p(blocks: int, levels: int) -> float:
-    """The smallest p: orders that differ only in the levels' names ÷ all orders."""
-    return math.exp((1 - blocks) * math.lgamma(levels + 1)) if levels > 1 and blocks else 1.0
+def least_p(blocks: int, ways: int) -> float:
+    """The smallest p where each block can be permuted in so many ways: what differs from the data
+    only in names or signs ÷ all that can be."""
+    return float(ways) ** (1 - blocks) if blocks else 1.0
+
+
+def ways(levels: int) -> int:
+    """Orders of a block's levels."""
+    return math.factorial(levels)
 
 
 _NOTHING = Tested(math.nan, math.nan, math.nan)

@@ -26,9 +26,9 @@ from trialwatt.analysis.columns import (
     with_unit,
     without_holes,
 )
-from trialwatt.analysis.evidence import EQUIVALENCE_LEVEL, NO_RUNS, Evidence, Outcome
+from trialwatt.analysis.evidence import NO_RUNS, ONE_SIDED, Evidence, Outcome
 from trialwatt.analysis.paired import Paired, paired
-from trialwatt.analysis.permutation import explained_interaction, interaction
+from trialwatt.analysis.permutation import SIGNS, explained_interaction, interaction
 from trialwatt.config.factors import FACTORS, RESOURCE, factor, families
 
 ENERGY = "ept_kwh"
@@ -187,18 +187,17 @@ def _outcome(
         f"{bests} Taking the other platform's best costs {text(penalty.ratio)} times the energy "
         f"({text(low)}–{text(high)}) where it matters most ({penalty.where})."
     )
-    at_most = intervals.over_blocks(penalty.sample, blocks, EQUIVALENCE_LEVEL)[1]
     return Outcome(
         name,
         "",
         test,
         blocks,
-        len(both),
+        SIGNS,
         len(testbeds),
         penalty.ratio,
         low,
         high,
-        at_most,
+        *intervals.over_blocks(penalty.sample, blocks, ONE_SIDED),
         penalty.sd_log,
         words,
         (extra,),

@@ -23,9 +23,10 @@ from trialwatt.analysis.columns import (
     with_levels,
     without_holes,
 )
-from trialwatt.analysis.evidence import EQUIVALENCE_LEVEL, NO_RUNS, Evidence, Outcome
+from trialwatt.analysis.evidence import NO_RUNS, ONE_SIDED, Evidence, Outcome
+from trialwatt.analysis.intervals import LEVEL
 from trialwatt.analysis.paired import Paired, paired
-from trialwatt.analysis.permutation import between_levels, explained, huber_scores
+from trialwatt.analysis.permutation import between_levels, explained, huber_scores, ways
 from trialwatt.config.factors import FACTORS, SEARCH, Factor, factor, plural
 
 SEARCHED = ("step_deploy_energy_kwh", "step_setup_energy_kwh", "step_trials_energy_kwh")
@@ -227,11 +228,12 @@ def _outcome(
         "" if ratio.known else "no level has a median, since most runs are right-censored",
         test,
         here.blocks,
-        len(here.levels),
+        ways(len(here.levels)),
         1,
         ratio.ratio,
         ratio.low,
         ratio.high,
+        ratio.at_least,
         ratio.at_most,
         ratio.sd_log,
         _words(here, middles, ratio, is_energy),
@@ -258,6 +260,7 @@ class _Ratio(NamedTuple):
     ratio: float = math.nan
     low: float = math.nan
     high: float = math.nan
+    at_least: float = math.nan
     at_most: float = math.nan
     sd_log: float = math.nan
     interval: str = _INTERVAL
@@ -274,12 +277,11 @@ def _ratio(
     if is_energy and not here.censored.any():
         logs = np.log(here.values)
         away = logs[:, most] - logs[:, least]
-        low, high = np.exp(intervals.of_mean(away))
-        at_most = math.exp(intervals.of_mean(away, EQUIVALENCE_LEVEL)[1])
-        said = "95 %, Student's t of paired logarithms"
-        return _Ratio(
-            math.exp(away.mean()), float(low), float(high), at_most, float(away.std(ddof=1)), said
+        low, high, at_least, at_most = (
+            math.exp(end) for level in (LEVEL, ONE_SIDED) for end in intervals.of_mean(away, level)
         )
+        spread, said = float(away.std(ddof=1)), "95 %, Student's t of paired logarithms"
+        return _Ratio(math.exp(away.mean()), low, high, at_least, at_most, spread, said)
     if math.isinf(middles[least]) or middles[least] == 0:
         return _Ratio()
     one, other = (
@@ -288,8 +290,8 @@ def _ratio(
     with np.errstate(invalid="ignore", divide="ignore"):
         sample = one / other
     low, high = intervals.over_blocks(sample, here.blocks)
-    at_most = intervals.over_blocks(sample, here.blocks, EQUIVALENCE_LEVEL)[1]
-    return _Ratio(float(middles[most] / middles[least]), low, high, at_most)
+    at_least, at_most = intervals.over_blocks(sample, here.blocks, ONE_SIDED)
+    return _Ratio(float(middles[most] / middles[least]), low, high, at_least, at_most)
 
 
 def _middles(here: Paired, is_energy: bool) -> np.ndarray:

@@ -10,7 +10,7 @@ PLACES = {
     "coverage_percent": "trialwatt.analysis.convergence.COVERAGE",
     "enough_for_interval": "trialwatt.analysis.intervals.ENOUGH",
     "huber": "trialwatt.analysis.permutation.HUBER",
-    "equivalence_percent": "trialwatt.analysis.evidence.EQUIVALENCE_LEVEL",
+    "one_sided_percent": "trialwatt.analysis.evidence.ONE_SIDED",
     "resamples_of_tests": "trialwatt.analysis.hypotheses.RESAMPLES",
     "alpha_percent": "trialwatt.analysis.evidence.ALPHA",
     "strong": "trialwatt.analysis.evidence.STRONG",
