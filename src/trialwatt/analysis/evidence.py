@@ -39,7 +39,8 @@ class Outcome:
     test: the test whose p decides, of so many blocks, each a row in each of `places` (testbeds)
     that can be permuted in so many ways. ratio: how large the influence is, as a ratio of energies
     of at least 1, with its 95 % interval low-high; at_least, at_most: the ends of that of
-    ONE_SIDED. sd_log: standard deviation over blocks of the logarithm of that ratio. words: what was found, for the sentence. more: effects beside it.
+    ONE_SIDED. sd_log: standard deviation over blocks of the logarithm of that ratio. words: what
+    was found, for the sentence. more: effects beside it.
     """
 
     name: str
@@ -72,9 +73,10 @@ class Evidence:
 def judge(hypothesis: str, evidence: Sequence[Evidence]) -> list[Answer]:
     """An answer per scope, p-values corrected over all of them.
 
-    An outcome supports the hypothesis where the adjusted p is below 5 % and the ratio's
-    interval of ONE_SIDED lies at or above STRONG; it is equivalent where that lies below; anything else is undecided, with the blocks that would decide. A scope is supported by any
-    of its primary outcomes, and equivalent where all are.
+    An outcome supports the hypothesis where the adjusted p is below 5 % and the ratio's interval of
+    ONE_SIDED lies at or above STRONG; it is equivalent where that lies below; anything else is
+    undecided, with the blocks that would decide. A scope is supported by any of its primary
+    outcomes, and equivalent where all are.
     """
     evidence = [replace(e, primary=_adjusted(e, evidence, "primary")) for e in evidence]
     evidence = [replace(e, secondary=_adjusted(e, evidence, "secondary")) for e in evidence]
