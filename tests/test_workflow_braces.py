@@ -58,7 +58,7 @@ def refused(said: tuple[int, str], *sentences: str) -> None:
 def test_files_of_the_workflow_that_would_be_patterns_are_refused(tmp_path):
     project, more = copied(tmp_path / "project"), tmp_path / "more {lr}.yaml"
     series = project / "{0}.csv"
-    series.write_text("utc_start,g_per_kwh\n2020-01-01T00:00:00Z,1\n2040-01-01T00:00:00Z,1\n")
+    series.write_text("utc_start,g_per_kwh\n2020-01-01T00:00:00Z,300\n2040-01-01T00:00:00Z,300\n")
     bed = project / "config" / "testbeds" / "local.yaml"
     bed.write_text(bed.read_text() + 'carbon_series: "{0}.csv"\n')
     more.write_text('results: "x/{y"\n')

@@ -28,7 +28,7 @@ def test_an_intact_archive(archive, capsys):
     assert f"SHA-256 {sha256(archive)}  lab.zip" in text
     assert "Not checked: whether the records are genuine" in text
     assert "unchanged" not in text and "up to rounding" not in text
-    assert "more-cpu: reproduced: plain: energy per completed trial is least under" in text
+    assert "more-cpu: reproduced: Nothing is compared: there are 1 of the 5 blocks" in text
     assert "H1: reproduced: H1: " in text and "H2: reproduced: H2: " in text
     count = 4 * len(figures_of(["workers.cpu"]))  # three formats and a sidecar
     assert f"figures {count} of {count} identical" in text and "sweeps 3 of 3 identical" in text
