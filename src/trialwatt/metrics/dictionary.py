@@ -218,7 +218,7 @@ RUNS = [
     ),
     _energy(
         "ept_kwh",
-        "EPT: job energy ÷ completed trials",
+        "EPT: job energy ÷ distinct completed trials, idle included; a duplicate is no result",
         named=("EPT", "energy per completed trial", "energy per trial"),
         shown={**_TABLES, "resource": 0, "impact": 0},
     ),

@@ -106,7 +106,7 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
     run = _identity(records.manifest, records.config, cpu)
     run |= _counts(completed, failed, pruned, waste)
     run |= _times(records, run["trials_completed"])
-    run |= _energies(energy, completed)
+    run |= _energies(energy, completed, waste)
     run["cint_g_per_kwh"] = formulas.carbon_intensity_g_per_kwh(
         float(energy.trial_weighted.sum()), float(_trial_j(energy).sum())
     )
@@ -287,7 +287,9 @@ def _times(records: RunRecords, completed: int) -> dict[str, Any]:
     return times | {"jct_ms": jct, "throughput_per_h": formulas.throughput_per_h(completed, jct)}
 
 
-def _energies(energy: EnergyAccount, completed: np.ndarray) -> dict[str, Any]:
+def _energies(
+    energy: EnergyAccount, completed: np.ndarray, waste: np.ndarray
+) -> dict[str, Any]:
     """All energies in kWh: the job's, its parts, and those of steps."""
     cells = energy.cells_j.sum(axis=2) / J_PER_KWH
     job, each = energy.job_j / J_PER_KWH, _trial_j(energy) / J_PER_KWH
@@ -299,7 +301,7 @@ def _energies(energy: EnergyAccount, completed: np.ndarray) -> dict[str, Any]:
     other = energy.other_j / J_PER_KWH
     return {
         "job_energy_kwh": job,
-        "ept_kwh": formulas.energy_per_trial_kwh(job, int(completed.sum())),
+        "ept_kwh": formulas.energy_per_trial_kwh(job, int((waste == "").sum())),
         "twh_kwh": formulas.trial_energy_kwh(each),
         "twh_completed_kwh": formulas.trial_energy_kwh(each[completed]),
         "trials_energy_kwh": energy.of_kinds(*STEPS) / J_PER_KWH,
