@@ -268,7 +268,7 @@ def test_the_record_by_hand(extracted):
         ("idle_energy_kwh", idle),
         ("harness_energy_kwh", harness),
         ("other_energy_kwh", machine - job),
-        ("ept_kwh", job / 2),
+        ("ept_kwh", job / 1),
         ("twh_kwh", sum(each) / 3),
         ("wte_kwh", each[1] + each[2]),
         ("energy_to_goal_kwh", sum(

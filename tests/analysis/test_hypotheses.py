@@ -33,14 +33,14 @@ def flat(planted):
 def test_verdicts_that_agree_stand(planted):
     first, every = h2({"as recorded": planted, "other": planted}, resamples=FEW)
     assert first.verdict == every.verdict == "supported"
-    assert "modelled; the same holds under each of 2 sets" in first.sentence
+    assert "modelled; the same holds under each of 2 power models" in first.sentence
     assert {t.coefficients for t in first.tests} == {"as recorded", "other"}
 
 
 def test_verdicts_that_do_not_agree_depend_on_the_model(planted, flat):
     first, every = h2({"as recorded": planted, "other": flat}, resamples=FEW)
     assert first.verdict == every.verdict == "undecided: depends on the power model"
-    assert "as recorded: supported; other: equivalent" in first.sentence
+    assert "supported under “as recorded”; equivalent under “other”" in first.sentence
 
 
 def test_measured_energy_asks_no_model(planted, flat):
@@ -49,8 +49,8 @@ def test_measured_energy_asks_no_model(planted, flat):
     assert first.verdict == "supported" and "modelled" not in first.sentence
 
 
-def test_one_set_of_coefficients_is_said(planted):
-    assert "under one set of coefficients" in h2(planted, resamples=FEW)[0].sentence
+def test_one_power_model_is_said(planted):
+    assert "under one power model only" in h2(planted, resamples=FEW)[0].sentence
 
 
 def test_scopes_that_disagree_are_undecided(search):
@@ -107,7 +107,7 @@ def test_the_same_data_give_the_same_answers(search):
     assert h2(runs, resamples=FEW) == h2(runs, resamples=FEW)
 
 
-def test_sets_of_coefficients_in_two_processes_give_the_same_answers(resource):
+def test_power_models_in_two_processes_give_the_same_answers(resource):
     runs = resource(np.random.default_rng(1), CROSSED, energy_method="modelled")
     tables = {"as recorded": runs, "a": runs, "b": runs.assign(ept_kwh=runs["ept_kwh"] * 2)}
     one, two = (h1(tables, resamples=FEW, processes=n) for n in (1, 2))

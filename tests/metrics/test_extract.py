@@ -102,7 +102,9 @@ def test_energy_adds_up(run_folder):
     assert run["train_energy_kwh"] == pytest.approx(trials["train_energy_kwh"].sum(), rel=1e-9)
     steps = energy_by_step(run_folder)
     assert steps["energy_kwh"].sum() == pytest.approx(job, rel=1e-9)
-    assert run["ept_kwh"] == pytest.approx(job / 20)
+    distinct = trials.groupby(["phi", "epochs"]).ngroups
+    assert distinct == 20 - run["trials_duplicate"] < 20
+    assert run["ept_kwh"] == pytest.approx(job / distinct)
     assert run["wr"] == pytest.approx(run["idle_energy_kwh"] / job)
     assert run["carbon_g"] == pytest.approx(job * 400 * 1.2)
     assert run["cint_g_per_kwh"] == pytest.approx(400)
@@ -133,6 +135,42 @@ def test_times_and_cost(run_folder):
     assert trials["cost"].to_numpy() == pytest.approx(trials["duration_ms"] / 3.6e6 * per_hour)
     assert run["throughput_per_h"] == pytest.approx(20 / (run["jct_ms"] / 3.6e6))
     assert run["utilisation"] == pytest.approx(trials["cpu_s"].sum() / (2 * 2 * 21.3), rel=0.05)
+
+
+def test_what_the_whole_job_held_and_used(run_folder):
+    run, records = extract_run(run_folder, CONTEXT).run, read_run(run_folder)
+    lives = [(c, sum(e - s for s, e in c.lives) / 1e9) for c in records.components]
+    assert run["reserved_core_s"] == pytest.approx(sum(c.cpu * s for c, s in lives))
+    assert run["reserved_gb_s"] == pytest.approx(sum(c.memory_mb / 1024 * s for c, s in lives))
+    harness = records.usage["harness"]
+    inside = (harness.times_ns >= records.window[0]) & (harness.times_ns <= records.window[1])
+    used = [np.ptp(harness.cpu_ns[inside]), *(max(records.usage[c.name].cpu_ns) for c, _ in lives)]
+    assert {c.type for c, _ in lives} > {"worker"} and min(used) > 0
+    assert run["used_core_s"] == pytest.approx(sum(used) / 1e9, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["worker-0", "harness"])
+def test_what_one_counter_does_not_tell_the_job_is_not_known_to_have_used(run_folder, name):
+    """A counter that falls; for a worker the one of its trials too, which begins again."""
+
+    def fall(lines):
+        rows = [row for row in lines if f",{name}," in row]
+        half = {row: None for row in rows[len(rows) // 2 :]}
+        for row in lines:
+            t, m, who, cpu, rest = row.split(",") if row in half else (None,) * 5
+            yield f"{t},{m},{who},{int(int(cpu) / 1e3)},{rest}" if t else row
+
+    change(run_folder / "samples" / "usage.csv", fall)
+    run = extract_run(run_folder, CONTEXT).run
+    assert math.isnan(run["used_core_s"]) and run["reserved_core_s"] > 0
+
+
+def test_a_component_without_a_counter_is_not_known_to_have_used_nothing(run_folder):
+    change(
+        run_folder / "samples" / "usage.csv",
+        lambda lines: (line for line in lines if ",harness," not in line),
+    )
+    assert math.isnan(extract_run(run_folder, CONTEXT).run["used_core_s"])
 
 
 def test_waste_is_exclusive_and_its_shares_add_up(run_folder):

@@ -100,7 +100,11 @@ def test_a_component_of_which_no_record_says_what_it_reserved(run_folder, name):
     metrics = extract_run(run_folder, CONTEXT)
     run, trials = metrics.run, metrics.trials
     assert f"no record of what {name} reserved: energy and cost unknown" in run["flags"]
-    for column in ("job_energy_kwh", "ept_kwh", "carbon_g", "oc", "wr", "wtt_share", "utilisation"):
+    held = ("reserved_core_s", "used_core_s", "reserved_gb_s")
+    for column in (
+        *held,
+        *("job_energy_kwh", "ept_kwh", "carbon_g", "oc", "wr", "wtt_share", "utilisation"),
+    ):
         assert math.isnan(run[column]), column
     assert trials["energy_kwh"].isna().all()
     assert run["jct_ms"] > 0

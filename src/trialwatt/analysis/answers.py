@@ -26,7 +26,7 @@ class TestResult:
 
     p_adjusted: after Holm's correction over all tests of the hypothesis (of the primary outcomes,
     or of the secondary ones). effect with its interval low-high is what effect_name says.
-    n: blocks. coefficients: the set of power coefficients under which energy was taken.
+    n: blocks. coefficients: the power model under which energy was taken.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
@@ -76,7 +76,7 @@ class Answer:
         return f"{outcome} ({'; '.join(reasons)})" if reasons else outcome
 
     def under(self, coefficients: str) -> tuple[TestResult, ...]:
-        """Its tests, marked with the set of coefficients that they were made under."""
+        """Its tests, marked with the power model that they were made under."""
         return tuple(replace(test, coefficients=coefficients) for test in self.tests)
 
 

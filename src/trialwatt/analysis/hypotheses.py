@@ -1,4 +1,4 @@
-"""H1 and H2: their answers, over all sets of power coefficients where energy is modelled."""
+"""H1 and H2: their answers, over a range of power models where energy is modelled."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def h1(
 ) -> list[Answer]:
     """H1: the platform strongly influences which scaling is best in energy efficiency.
 
-    tables: the runs table of one or several experiments, or one per set of power coefficients
+    tables: the runs table of one or several experiments, or one per power model
     (`recompute.tables_under`). platforms: testbed → machine, for testbeds that are scalings of
-    the same one. processes: over which the sets are spread. An answer per SUT and resource
+    the same one. processes: over which the models are spread. An answer per SUT and resource
     experiment, then the one over "all".
     """
     return _answers(
@@ -109,19 +109,20 @@ def _of(answers: list[Answer], scope: str) -> Answer | None:
 
 
 def _agreed(answer: Answer, under: Mapping[str, Answer | None], modelled: bool) -> Answer:
-    """The answer if it is the same under all sets of coefficients."""
+    """The answer if it is the same under all power models."""
     tests = tuple(t for name, other in under.items() if other for t in other.under(name))
     if not modelled:
         return replace(answer, tests=tests)
     outcomes = {name: other.outcome if other else "no data" for name, other in under.items()}
     if len(set(outcomes.values())) == 1:
-        sets = "one set" if len(under) == 1 else f"each of {len(under)} sets"
-        sentence = (
-            f"{answer.sentence} Energy is modelled; the same holds under {sets} of coefficients."
-        )
+        models = "one power model only" if len(under) == 1 else f"each of {len(under)} power models"
+        sentence = f"{answer.sentence} Energy is modelled; the same holds under {models}."
         return replace(answer, tests=tests, sentence=sentence)
     mark = f"{DEMONSTRATION}: " if answer.demonstration else ""
     verdict = f"{mark}{_BY_MODEL}"
-    each = "; ".join(f"{name}: {outcome}" for name, outcome in outcomes.items())
+    each = "; ".join(
+        f"{outcome} under {', '.join(f'“{n}”' for n, o in outcomes.items() if o == outcome)}"
+        for outcome in dict.fromkeys(outcomes.values())
+    )
     sentence = f"{answer.hypothesis} for {answer.scope}: {verdict} ({each})."
     return replace(answer, verdict=verdict, sentence=sentence, tests=tests)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from trialwatt.analysis import intervals
+from trialwatt.analysis import dominance, intervals
 from trialwatt.analysis.answers import TestResult, text
 from trialwatt.analysis.blocks import BLOCK, complete_blocks
 from trialwatt.analysis.columns import (
@@ -35,6 +35,7 @@ ENERGY = "ept_kwh"
 _COLUMNS = {
     *("experiment", "varied", "sut", "sampler", "testbed", "status", "hash", "repetition", *BLOCK),
     *("treatment", "treatment_value", ENERGY),
+    *("trials_completed", "trials_duplicate", *dominance.COLUMNS),
     *(factor.column for factor in FACTORS.values()),
 }
 
@@ -113,6 +114,8 @@ def _scope(
         remarks.append(f"{lost} completed runs have no energy.")
     testbeds = [_testbed(key["testbed"], rows) for key, rows in groups(runs, ["testbed"])]
     remarks += [f"{each.name}: {said}" for each in testbeds for said in each.here.remarks]
+    for key, rows in groups(runs, ["testbed"]):
+        remarks += [f"{key['testbed']}: {said}" for said in _always_cheaper(rows)]
     order = in_order(runs.drop_duplicates("treatment"), list(treatment(runs).unique()))
     # A testbed on which nothing can work has no block, and no noise.
     blocks = min((each.here.blocks for each in testbeds if each.here.levels), default=0)
@@ -138,6 +141,13 @@ def _scope(
         blocks,
         remarks=tuple(remarks),
     )
+
+
+def _always_cheaper(runs: pd.DataFrame) -> list[str]:
+    """Of the treatments of a testbed, by distinct completed trial as its energy is."""
+    named = treatment(runs).map(lambda name: with_unit(name, unit(runs)))
+    distinct = number(runs, "trials_completed") - number(runs, "trials_duplicate")
+    return dominance.remarks(runs, named, distinct)
 
 
 def _outcome(

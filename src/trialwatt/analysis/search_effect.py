@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from trialwatt.analysis import intervals
+from trialwatt.analysis import dominance, intervals
 from trialwatt.analysis.answers import TestResult, text
 from trialwatt.analysis.blocks import BLOCK, complete_blocks
 from trialwatt.analysis.censoring import gehan_scores, median
@@ -47,6 +47,7 @@ _COLUMNS = {
     *(factor.column for factor in FACTORS.values()),
     *("job_energy_kwh", "energy_to_goal_kwh", "goal_censored", "wte_share"),
     *SEARCHED,
+    *dominance.COLUMNS,
 }
 _WAY = "way"
 _SPACE, _BUDGET = FACTORS["space"], FACTORS["search.budget"]
@@ -154,6 +155,7 @@ def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evide
     else:
         cut_off = runs["status"] == "deadline"
         primary.append(outcome("job energy at equal budget", energy.where(counted), cut_off))
+        remarks.extend(dominance.remarks(runs, levels))
     share = number(runs, "wte_share").where(runs["status"] == "completed")
     never = pd.Series(False, runs.index)
     waste = outcome("waste as a share of job energy", share, never, is_energy=False)

@@ -31,13 +31,14 @@ from trialwatt.figures.products import ANSWERS
 from trialwatt.figures.tablefiles import Table, write_table
 from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics.context import MetricsContext
+from trialwatt.metrics.power_range import models
 from trialwatt.metrics.tables import read_runs
 
 STEM, TESTS, _BEST = ANSWERS
 TITLE = "Answers to the hypotheses"
 NOTE = (
     "Computed from the runs of all experiments; the rule of a verdict stands in docs/analysis.md. "
-    "Where energy is modelled, a verdict holds under every set of power coefficients or is "
+    "Where energy is modelled, a verdict holds under every power model of the range or is "
     "undecided."
 )
 
@@ -51,12 +52,12 @@ def write_answers(
     """Write the answers of these experiments, their tests and the best treatments; returns files.
 
     sources: of experiments that have their metrics tables, all below one results folder. context:
-    the one that those were made with. sets: name → coefficients of the power model, under each of
-    which modelled energies are taken anew.
+    the one that those were made with. sets: name → coefficients of a power model; modelled energies
+    are taken anew under those that lie outside of our range of models, and under its corners.
     """
     runs = _runs(sources)
     results = sources[0].results
-    tables = tables_under(concerned(runs), results, context, sets, processes)
+    tables = tables_under(concerned(runs), results, context, models(sets), processes)
     found = answers(tables, platforms=platforms_of(runs, results), processes=processes)
     best = overall({one.experiment: runs[runs["experiment"] == one.experiment] for one in sources})
     provenance = chain_of_all("", sources, runs, [one.tables[0] for one in sources])

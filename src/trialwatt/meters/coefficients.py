@@ -31,6 +31,13 @@ class PowerParameters(Model):
             raise ValueError(f"max_w {self.max_w} is below min_w {self.min_w}")
         return self
 
+    def effective_cores(self, cores: Any, busy_cores: Any) -> Any:
+        """The busy cores that dynamic power is proportional to; here, where it is linear, all.
+
+        cores, busy_cores: numbers, or NumPy arrays that broadcast.
+        """
+        return busy_cores
+
     @classmethod
     def of(cls, table: Any) -> PowerParameters | None:
         """From an entry of the power table or a dumped record; None stays None."""

@@ -23,7 +23,8 @@ def machine_watts(parameters: PowerParameters, cores, busy_cores, memory_gb) -> 
     more than there is, and only the uncapped values sum up to the right energy. Whoever makes
     energy of it moves what is too much into the time before (docs/methodology, rule 4).
     """
-    cpu = cores * parameters.min_w + busy_cores * (parameters.max_w - parameters.min_w)
+    effective = parameters.effective_cores(cores, busy_cores)
+    cpu = cores * parameters.min_w + effective * (parameters.max_w - parameters.min_w)
     beyond = memory_gb - parameters.included_gb_per_vcpu * cores
     # (x + |x|) / 2 is max(x, 0) for numbers and arrays alike, at the speed of either.
     memory = parameters.memory_w_per_gb * (beyond + abs(beyond)) / 2

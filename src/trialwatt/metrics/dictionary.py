@@ -178,6 +178,28 @@ _QUALITY = [
     ),
 ]
 
+_HELD = [
+    _real(
+        "reserved_core_s",
+        "core-s",
+        "physical cores reserved × time, of all components, from their start to their end",
+        "component events",
+    ),
+    _real(
+        "used_core_s",
+        "core-s",
+        "CPU time of all components and of the coordinator; null if that of one is not known",
+        "CPU counters",
+    ),
+    _real(
+        "reserved_gb_s",
+        "GB-s",
+        "memory reserved × time, of all components, in GB of 2^30 bytes",
+        "component events",
+    ),
+]
+"""What modelled energy is a function of, whatever the model."""
+
 _PLAN = [
     _text("experiment", "experiment of which this run is a part", "the plan"),
     _text("varied", "workload keys that the experiment compares", "the plan"),
@@ -222,7 +244,7 @@ RUNS = [
     ),
     _energy(
         "ept_kwh",
-        "EPT: job energy ÷ completed trials",
+        "EPT: job energy ÷ distinct completed trials, idle included; a duplicate is no result",
         named=("EPT", "energy per completed trial", "energy per trial"),
         shown={**_TABLES, "resource": 0, "impact": 0},
     ),
@@ -400,6 +422,7 @@ RUNS = [
         named=("utilisation", "utilisation", "CPU time, % of reserved cores"),
         shown={"impact": 2},
     ),
+    *_HELD,
     _real(
         "throughput_per_h",
         "1/h",

@@ -44,7 +44,8 @@ class EnergyAccount:
 
     divided: whether it is known when each worker held a trial; the energy of such a trial, and the
     sums over trials and over idle workers, are NaN where it is not, and the job's is known.
-    workers_cpu_ns: CPU time of all workers. cells_j: (kinds, lifecycle steps, slots between marks).
+    workers_cpu_ns: CPU time of all workers; used_cpu_ns: of all components and the coordinator, NaN
+    where that of any of them is not known. cells_j: (kinds, lifecycle steps, slots between marks).
     The per-trial arrays are (n,), in the order of the records' trials; train_j is the part of their
     train step; weighted is Σ energy × weight of its slot (J·g/kWh with intensities as weights).
     """
@@ -58,6 +59,7 @@ class EnergyAccount:
     trial_weighted: np.ndarray
     trial_cpu_ns: np.ndarray
     workers_cpu_ns: float
+    used_cpu_ns: float
     divided: bool
     job_weighted: float
     gap_share: float
@@ -101,6 +103,7 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
     energies = _domains(records, origin, end, usage, flags)
     flags += usage.flags
     result = _nothing(records, shares, len(weights), energies, flags, notes)
+    result.used_cpu_ns = _used_ns(records, shares, usage)
     told = len(machine.times) > 1 and machine.times[0] < end - origin and machine.times[-1] > 0
     if energies and not told:
         flags.append("no usage samples of the run: energy unknown")
@@ -169,6 +172,7 @@ def _nothing(
         trial_weighted=np.zeros(count),
         trial_cpu_ns=trial_cpu,
         workers_cpu_ns=workers_cpu,
+        used_cpu_ns=math.nan,
         divided=bool(records.trials.placed.all()),
         job_weighted=0.0,
         gap_share=1.0,
@@ -296,6 +300,17 @@ def _trial_cpu(part: Part, kind: np.ndarray, owner: np.ndarray | None, count: in
     mine = owner[1:-1] >= 0
     used = np.diff(part.cpu.at(part.cuts))
     return np.bincount(owner[1:-1][mine], used[mine], count)
+
+
+def _used_ns(records: RunRecords, shares: _Shares, usage: Usage) -> float:
+    """CPU ns in the run's window of all whose dynamic energy is the job's; see EnergyAccount."""
+    names = {*(component.name for component in records.components), "harness"}
+    curves = [part.cpu for part in shares.parts]
+    told = not names & usage.gaps.keys() and all(len(curve.values) > 1 for curve in curves)
+    if records.unreserved or not told:
+        return math.nan
+    window = np.array(records.window, float) - usage.origin
+    return float(sum(np.diff(curve.at(window))[0] for curve in curves))
 
 
 # --- readings -----------------------------------------------------------------------------------

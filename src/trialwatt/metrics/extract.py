@@ -24,7 +24,7 @@ from trialwatt.metrics.columns import schema
 from trialwatt.metrics.context import IntensitySeries, MetricsContext
 from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS
 from trialwatt.metrics.energy import KINDS, EnergyAccount, accelerator_time, account
-from trialwatt.metrics.formulas import DUPLICATE, FAILED, J_PER_KWH, NAN, PRUNED
+from trialwatt.metrics.formulas import DUPLICATE, FAILED, J_PER_KWH, MB_PER_GB, NAN, PRUNED
 from trialwatt.records.events import OUTCOMES, STEPS
 from trialwatt.records.manifest import MANIFEST, is_control, read_manifest, repetition_folder
 from trialwatt.records.outcome import FAILED as FAILED_RUN
@@ -33,7 +33,7 @@ from trialwatt.records.phi import canonical
 from trialwatt.records.reader import Component, RunRecords, read_run
 from trialwatt.records.trials import IDLE, Trials
 
-_NS_PER_MS = 1e6
+_NS_PER_MS, _NS_PER_S = 1e6, 1e9
 _BYTES_PER_MB = 2**20
 
 
@@ -106,7 +106,7 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
     run = _identity(records.manifest, records.config, cpu)
     run |= _counts(completed, failed, pruned, waste)
     run |= _times(records, run["trials_completed"])
-    run |= _energies(energy, completed)
+    run |= _energies(energy, completed, waste)
     run["cint_g_per_kwh"] = formulas.carbon_intensity_g_per_kwh(
         float(energy.trial_weighted.sum()), float(_trial_j(energy).sum())
     )
@@ -116,6 +116,7 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
     run |= _goal(records, energy, costs, marks, target, goal >= 0, goal_ns)
     run |= _pruning(records, energy, pruned)
     run |= _resources(records, energy)
+    run |= _held(records, energy)
     run |= _quality(records, energy, context, costs)
     if not with_trials:
         return RunMetrics(run, schema(TRIALS).empty_table())
@@ -239,6 +240,17 @@ def _workers_ns(records: RunRecords, cores: bool = False) -> float:
     return sum((c.cpu if cores else 1.0) * _reserved_ns(c) for c in _workers(records))
 
 
+def _held(records: RunRecords, energy: EnergyAccount) -> dict[str, float]:
+    """What the whole job held and used: all that modelled energy is a function of."""
+    known = NAN if records.unreserved else 1.0
+    held = [(c.cpu, c.memory_mb, _reserved_ns(c) / _NS_PER_S) for c in records.components]
+    return {
+        "reserved_core_s": known * sum(cores * seconds for cores, _, seconds in held),
+        "used_core_s": energy.used_cpu_ns / _NS_PER_S,
+        "reserved_gb_s": known * sum(mb / MB_PER_GB * seconds for _, mb, seconds in held),
+    }
+
+
 # --- groups of columns --------------------------------------------------------------------------
 
 
@@ -291,7 +303,7 @@ def _times(records: RunRecords, completed: int) -> dict[str, Any]:
     return times | {"jct_ms": jct, "throughput_per_h": formulas.throughput_per_h(completed, jct)}
 
 
-def _energies(energy: EnergyAccount, completed: np.ndarray) -> dict[str, Any]:
+def _energies(energy: EnergyAccount, completed: np.ndarray, waste: np.ndarray) -> dict[str, Any]:
     """All energies in kWh: the job's, its parts, and those of steps."""
     cells = energy.cells_j.sum(axis=2) / J_PER_KWH
     job, each = energy.job_j / J_PER_KWH, _trial_j(energy) / J_PER_KWH
@@ -303,7 +315,7 @@ def _energies(energy: EnergyAccount, completed: np.ndarray) -> dict[str, Any]:
     other = energy.other_j / J_PER_KWH
     return {
         "job_energy_kwh": job,
-        "ept_kwh": formulas.energy_per_trial_kwh(job, int(completed.sum())),
+        "ept_kwh": formulas.energy_per_trial_kwh(job, int((waste == "").sum())),
         "twh_kwh": formulas.trial_energy_kwh(each),
         "twh_completed_kwh": formulas.trial_energy_kwh(each[completed]),
         "trials_energy_kwh": energy.of_kinds(*STEPS) / J_PER_KWH,

@@ -23,9 +23,10 @@ def ratio(part: float, whole: float) -> float:
     return part / whole if whole else NAN
 
 
-def energy_per_trial_kwh(job_kwh: float, completed: int) -> float:
-    """EPT: job energy ÷ completed trials, idle included, kWh (design). NaN if none completed."""
-    return ratio(job_kwh, completed)
+def energy_per_trial_kwh(job_kwh: float, distinct: int) -> float:
+    """EPT: job energy ÷ distinct completed trials, idle included, kWh (design). NaN if there are
+    none. A duplicate is no result, so it is not among them."""
+    return ratio(job_kwh, distinct)
 
 
 def trial_energy_kwh(trials_kwh: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""The records of a run as if its power had been modelled with other coefficients."""
+"""The records of a run as if its power had been modelled in another way."""
 
 from __future__ import annotations
 

@@ -16,6 +16,9 @@ PLACES = {
     "strong": "trialwatt.analysis.evidence.STRONG",
     "few_samples": "trialwatt.metrics.energy.FEW_SAMPLES",
     "most_gaps_percent": "trialwatt.metrics.energy.GAPS_TOO_MANY",
+    "least_idle_percent": "trialwatt.metrics.power_range.LEAST_IDLE",
+    "most_idle_percent": "trialwatt.metrics.power_range.MOST_IDLE",
+    "most_memory_w": "trialwatt.metrics.power_range.MOST_MEMORY_W",
     "interval_percent": "trialwatt.analysis.intervals.LEVEL",
 }
 """Name → where in the code it is kept."""

@@ -149,7 +149,7 @@ def _limits(tree: Tree, manifests: Iterable[Mapping]) -> list[str]:
     if "modelled" in methods:
         said.append(
             "Modelled energy was measured by nobody: it is a function of processor time and wall "
-            "time. A verdict on it holds under every set of coefficients, or is undecided."
+            "time. A verdict on it holds under every power model of a range, or is undecided."
         )
     if len({(manifest.get("host") or {}).get("name_hash") for manifest in manifests}) == 1:
         said.append(
