@@ -23,7 +23,12 @@ BURN = "import time\nwhile time.process_time() < 300: pass"
 @contextlib.contextmanager
 def somebody_elses():
     """A process that burns a core and is no child of this one."""
-    code = f"import subprocess,sys\nprint(subprocess.Popen([sys.executable,'-c',{BURN!r}]).pid)"
+    code = (
+        "import subprocess, sys\n"
+        "nowhere = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL}\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {BURN!r}], **nowhere)\n"
+        "print(child.pid)"
+    )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     process = psutil.Process(int(told.stdout))
     try:
@@ -63,10 +68,23 @@ def bed(**keys) -> Testbed:
     return Testbed.model_validate(keys)
 
 
-def test_it_waits_until_the_busy_process_has_ended(burner, capfd, monkeypatch):
+class Heard:
+    """A stderr that tells when something was written."""
+
+    def __init__(self, found: list, told: threading.Event):
+        self._found, self._told = found, told
+
+    def write(self, text):
+        self._found.append(text)
+        self._told.set()
+
+    def flush(self): ...
+
+
+def test_it_waits_until_the_busy_process_has_ended(burner, monkeypatch):
     """It has said for whom it waits before that process is ended, and ends thereupon."""
     found, told = [], threading.Event()
-    monkeypatch.setattr(quiet, "print", lambda text, **_: (found.append(text), told.set()), False)
+    monkeypatch.setattr(sys, "stderr", Heard(found, told))
     waiter = threading.Thread(target=lambda: found.append(quiet.wait_until_quiet(bed(), "lab")))
     waiter.start()
     try:
