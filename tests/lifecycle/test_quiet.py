@@ -181,3 +181,10 @@ def test_a_busy_process_beside_a_run_is_its_foreign_time(job, monkeypatch):
         f"foreign CPU time {share:.0%} of the machine (over 5%), which the testbed" in run["flags"]
     )
     assert "started on a busy machine" in run["notes"]
+
+
+def test_nothing_of_a_refused_run_is_made(burner, job, tmp_path):
+    strict = {"allow_busy_machine": False, "quiet_wait_s": 0}
+    with pytest.raises(TrialwattError, match=f"process {burner.pid} of user"):
+        job(testbed=strict)
+    assert not list((tmp_path / "results").iterdir())

@@ -295,7 +295,7 @@ class Testbed(Model):
     the price set a worker's gpu or tpu is charged by. `environment` names variables of the user's
     that the components of a run get besides those that all get (platforms/environment.py).
     `quiet_wait_s` is how long a run waits for others to leave the machine quiet before it refuses
-    to start, or starts all the same where `allow_busy_machine` (docs/methodology, rule 7).
+    to start, or starts all the same where `allow_busy_machine` (docs/methodology, rule 12).
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name

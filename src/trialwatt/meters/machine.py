@@ -12,7 +12,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _STEAL = 7
 """Where `steal` stands among the fields of a line of /proc/stat."""
 MOST_FOREIGN = 0.05
-"""Share of the CPU time of a quiet machine that may be foreign (docs/methodology, rule 7)."""
+"""Share of the CPU time of a quiet machine that may be foreign (docs/methodology, rule 12)."""
 
 
 class Machine:
