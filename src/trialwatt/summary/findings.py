@@ -179,8 +179,9 @@ def headline(runs: pd.DataFrame) -> str:
     if not found or not compares(runs):
         return ""
     energies = listed([quantity.number(energy) for _, _, energy, _ in found])
+    before = f"{caveat(runs)} " if caveat(runs) else ""
     return (
-        f"Under the baseline a job of {listed([sut for sut, *_ in found])} needs {energies} times "
+        f"{before}Under the baseline a job of {listed([sut for sut, *_ in found])} needs {energies} times "
         f"the energy ({quantity.methods(runs['energy_method'])}) of one without a framework that "
         "has the same sampler."
     )
