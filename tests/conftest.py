@@ -56,6 +56,8 @@ def secrets_forgotten():
     credentials._known.update(before)
 
 
+BUSY = {"quiet_wait_s": 0, "allow_busy_machine": True}
+"""Of a testbed on which tests run beside others."""
 SMALL_SPACE = {
     "lr": {"choices": [0.001, 0.01]},
     "decay": {"choices": [1e-6]},
@@ -110,7 +112,7 @@ def run_config(workload):
     """Make the resolved configuration of a small run."""
 
     def make(sut: str = "plain", testbed: dict | None = None, **keys) -> RunConfig:
-        bed = {"cpu_per_vcpu": 0.5, "meters": ["model"], "idle_s": 0} | (testbed or {})
+        bed = {"cpu_per_vcpu": 0.5, "meters": ["model"], "idle_s": 0} | BUSY | (testbed or {})
         return RunConfig(
             sut=sut,
             workload=workload(**keys),

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialwatt.config.identity import canonical_phi, hash_of, repetition_seed, run_hash, trial_seed
+from trialwatt.config.identity import (
+    canonical_phi,
+    hash_of,
+    repetition_seed,
+    run_hash,
+    run_of,
+    run_text,
+    trial_seed,
+)
 from trialwatt.config.models import RunConfig
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
@@ -75,3 +83,14 @@ def test_the_hash_of_a_local_run_is_what_it_was_before_there_were_clusters():
     assert run_hash(run) == "7ea85da7a5"
     assert "kubernetes" not in run.testbed.model_dump()
     assert run.testbed.model_dump()["storage"] == {"postgres_env": "A_URL"}
+
+
+def test_whether_a_busy_machine_is_allowed_is_no_part_of_a_run(run_config, tmp_path):
+    """Neither its hash nor the text of its rule; it is taken from the testbed's record."""
+    keys = {"quiet_wait_s": 7, "allow_busy_machine": False}
+    one, other = run_config(), run_config(testbed=keys)
+    assert run_hash(one) == run_hash(other)
+    assert run_text(one) == run_text(other)
+    record = tmp_path / "test.json"
+    record.write_text(json.dumps({"testbed": other.testbed.model_dump(mode="json")}))
+    assert run_of(run_text(one), record) == other

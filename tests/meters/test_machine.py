@@ -52,3 +52,20 @@ def test_memory(machine):
 def test_load_is_the_mean_over_the_interval(machine):
     load = machine.load(busy_ns=300, elapsed_ns=200)
     assert (load.cores, load.busy_cores) == (os.cpu_count(), 1.5)
+
+
+def test_stolen_time_is_its_own_counter_and_not_busy_time(tmp_path):
+    """Its hypervisor gave 7 s to others; fields are in ticks, and guest is part of user."""
+    tick = os.sysconf("SC_CLK_TCK")
+    stat = tmp_path / "stat"
+    fields = [seconds * tick for seconds in (1, 2, 3, 100, 200, 4, 5, 7, 1, 1)]
+    stat.write_text(f"cpu  {' '.join(map(str, fields))}\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
+    machine = Machine(str(stat))
+    assert machine.stolen_ns() == 7 * 10**9
+    assert machine.busy_ns() == 15 * 10**9
+    machine.close()
+
+
+def test_stolen_time_is_that_of_the_machine(machine):
+    before = machine.stolen_ns() / 1e9
+    assert before - 1 <= psutil.cpu_times().steal <= machine.stolen_ns() / 1e9 + 1

@@ -128,6 +128,33 @@ class Leaping(Machine):
         return (10**13 if self.read <= 3 else self.level) + self.read * 10**6
 
 
+class Stolen(Machine):
+    """Its hypervisor takes a second at the third sample; None: that is not known."""
+
+    def __init__(self, known: bool):
+        super().__init__()
+        self.read, self.known = 0, known
+
+    def stolen_ns(self):
+        self.read += 1
+        return (5 + (self.read > 2)) * 10**9 if self.known else None
+
+
+def test_stolen_time_is_written_when_it_changes(tmp_path):
+    with Sampler({}, tmp_path, 0.001, lambda: Stolen(True)) as sampler:
+        for _ in range(3):
+            sampler.tick()
+    taken = [row["m"] for row in of(tmp_path, "machine")]
+    found = [(row["m"], row["cpu_ns"], row["memory_bytes"]) for row in of(tmp_path, "stolen")]
+    assert found == [(taken[0], "5000000000", ""), (taken[2], "6000000000", "")]
+
+
+def test_stolen_time_that_is_not_known_is_not_written(tmp_path):
+    with Sampler({}, tmp_path, 0.001, lambda: Stolen(False)):
+        pass
+    assert of(tmp_path, "stolen") == []
+
+
 @pytest.mark.parametrize("level", [0, 10**15])
 def test_nothing_is_modelled_where_the_counter_of_the_machine_leaps(tmp_path, level):
     model = PowerModel.open(Testbed(), POWER)

@@ -104,3 +104,13 @@ def test_runs_that_did_not_complete_are_told():
     runs, _ = synthetic(repetitions=7)
     runs.loc[runs.index[:2], "status"] = "infeasible"
     assert said(runs)[-1] == "Of the runs 2 infeasible."
+
+
+@pytest.mark.parametrize("repetitions", [1, 5])
+def test_what_is_found_in_flagged_runs_begins_with_them(repetitions):
+    runs, _ = synthetic(suts=("plain",), repetitions=repetitions)
+    runs["flags"] = ""
+    before = said(runs)
+    runs.loc[runs.index[0], "flags"] = "foreign CPU time 47% of the machine (over 5%)"
+    flagged = f"Flagged: 1 of {len(runs)} runs (report.html lists them)."
+    assert said(runs) == [flagged, *before] and flagged not in before

@@ -11,6 +11,8 @@ import pandas as pd
 SUPPORTED, EQUIVALENT, UNDECIDED = "supported", "equivalent", "undecided"
 DEMONSTRATION = "demonstration only"
 RECORDED = "as recorded"
+ALL = "all"
+"""The scope of the answer over all scopes."""
 STATEMENTS = {
     "H1": "The deployment platform strongly influences the scaling configuration (memory, "
     "processors, accelerators, number of workers) that is best in energy efficiency.",

@@ -7,9 +7,10 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from trialwatt.analysis.blocks import block_of
 from trialwatt.analysis.columns import is_modelled, number
 from trialwatt.analysis.evidence import blocks_for_p
-from trialwatt.analysis.paired import block, paired
+from trialwatt.analysis.paired import paired
 from trialwatt.records.outcome import COMPLETED
 
 HELD = ("reserved_core_s", "used_core_s", "reserved_gb_s")
@@ -63,5 +64,5 @@ def _needed(
         held = held.div(trials.where(trials > 0), axis=0)
     known = (runs["status"] == COMPLETED) & held.notna().all(axis=1)
     never = pd.Series(False, runs.index)
-    parts = [paired(held[name].where(known), never, levels, block(runs)) for name in HELD]
+    parts = [paired(held[name].where(known), never, levels, block_of(runs)) for name in HELD]
     return parts[0].levels, np.stack([part.values for part in parts])

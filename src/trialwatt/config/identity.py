@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from trialwatt.config.factors import FACTORS
-from trialwatt.config.models import TESTBED_KEYS_OF_METRICS, RunConfig, access_keys
+from trialwatt.config.models import (
+    TESTBED_KEYS_OF_METRICS,
+    TESTBED_KEYS_OF_WAITING,
+    RunConfig,
+    access_keys,
+)
 from trialwatt.config.space import Phi
 
 
@@ -27,7 +32,8 @@ def hash_of(config: Mapping[str, Any]) -> str:
     """The run_hash of a configuration as it stands in a record: keys that were added since, with
     their defaults, must not change it."""
     testbed = config.get("testbed") or {}
-    kept = {key: value for key, value in testbed.items() if key not in TESTBED_KEYS_OF_METRICS}
+    no_part = TESTBED_KEYS_OF_METRICS | TESTBED_KEYS_OF_WAITING
+    kept = {key: value for key, value in testbed.items() if key not in no_part}
     for section, access in access_keys(kept).items():
         if isinstance(options := kept[section], Mapping):
             kept[section] = {key: value for key, value in options.items() if key not in access}
@@ -65,16 +71,19 @@ def run_folder(run: RunConfig) -> str:
 def run_text(run: RunConfig) -> str:
     """A run as text for its rule, without what may change and redoes no run (the image, say)."""
     access = access_keys(run.testbed.sections)
-    left_out = {key: dict.fromkeys(keys, True) for key, keys in access.items()}
+    sections = {key: dict.fromkeys(keys, True) for key, keys in access.items()}
+    left_out = sections | dict.fromkeys(TESTBED_KEYS_OF_WAITING, True)
     return run.model_dump_json(exclude={"testbed": left_out})
 
 
 def run_of(text: str, testbed_record: Path) -> RunConfig:
     """The run that `run_text` wrote, with what it left out from the record of the testbed."""
     run = json.loads(text)
+    known = json.loads(testbed_record.read_text(encoding="utf-8"))["testbed"]
+    run["testbed"] |= {key: known[key] for key in TESTBED_KEYS_OF_WAITING & known.keys()}
     for section, access in access_keys(run["testbed"]).items():
-        known = json.loads(testbed_record.read_text(encoding="utf-8"))["testbed"][section]
-        run["testbed"][section] |= {key: known[key] for key in access & known.keys()}
+        reached = known[section]
+        run["testbed"][section] |= {key: reached[key] for key in access & reached.keys()}
     return RunConfig.model_validate(run)
 
 

@@ -294,6 +294,8 @@ class Testbed(Model):
     given it is used instead of the region's yearly mean. `accelerator_model` says which entry of
     the price set a worker's gpu or tpu is charged by. `environment` names variables of the user's
     that the components of a run get besides those that all get (platforms/environment.py).
+    `quiet_wait_s` is how long a run waits for others to leave the machine quiet before it refuses
+    to start, or starts all the same where `allow_busy_machine` (docs/methodology, rule 12).
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
@@ -308,6 +310,8 @@ class Testbed(Model):
     meters: Annotated[list[Name], Field(min_length=1)] = ["rapl", "model"]
     sample_hz: Annotated[float, Field(ge=1, le=50)] = 5
     idle_s: Annotated[float, Field(ge=0)] = 10
+    quiet_wait_s: Annotated[float, Field(ge=0, le=86400)] = 300
+    allow_busy_machine: bool = False
     environment: Annotated[list[EnvironmentName], Field(exclude_if=_is_empty)] = []
     power_model: Name = "gcp-median"
     accelerator_board_w: BoardPower | None = None
@@ -479,6 +483,9 @@ class Settings(Model):
 
 TESTBED_KEYS_OF_METRICS = {"prices", "accelerator_model", "region", "carbon_series", "pue"}
 """Testbed keys that only the metrics read: a new price must not redo a measurement."""
+
+TESTBED_KEYS_OF_WAITING = {"quiet_wait_s", "allow_busy_machine"}
+"""Testbed keys that say when a run may start, not what it is: another value redoes no run."""
 
 
 class RunConfig(Model):

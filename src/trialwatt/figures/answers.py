@@ -10,12 +10,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from trialwatt.analysis.answers import (
+    ALL,
     TESTS_NOTE,
+    Answer,
     answers_table,
     evidence_table,
     readable_answers,
@@ -27,6 +30,7 @@ from trialwatt.analysis.recompute import PROCESSES, tables_under
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.best import overall
 from trialwatt.figures.make import Source, chain_of_all
+from trialwatt.figures.notes import caveat
 from trialwatt.figures.products import ANSWERS
 from trialwatt.figures.tablefiles import Table, write_table
 from trialwatt.meters.coefficients import PowerParameters
@@ -59,10 +63,12 @@ def write_answers(
     results = sources[0].results
     tables = tables_under(concerned(runs), results, context, models(sets), processes)
     found = answers(tables, platforms=platforms_of(runs, results), processes=processes)
+    flagged = caveat(concerned(runs).drop_duplicates("folder"))
+    found = [_with(flagged, answer) for answer in found]
     best = overall({one.experiment: runs[runs["experiment"] == one.experiment] for one in sources})
     provenance = chain_of_all("", sources, runs, [one.tables[0] for one in sources])
     tables = (
-        Table(TITLE, answers_table(found), readable_answers(found), NOTE),
+        Table(TITLE, answers_table(found), readable_answers(found), f"{flagged} {NOTE}".lstrip()),
         Table(
             f"{TITLE}, tests",
             evidence_table(found),
@@ -76,6 +82,13 @@ def write_answers(
         own = provenance | {"kind": f"table/{name}"}
         written += write_table(results / "tables" / name, table, own)
     return written
+
+
+def _with(flagged: str, answer: Answer) -> Answer:
+    """The one over all scopes says in its sentence of how many flagged runs it is made."""
+    if not flagged or answer.scope != ALL:
+        return answer
+    return replace(answer, sentence=f"{answer.sentence} {flagged}")
 
 
 def _runs(sources: Sequence[Source]) -> pd.DataFrame:

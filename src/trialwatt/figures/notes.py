@@ -9,6 +9,8 @@ import pandas as pd
 from trialwatt.figures import quantity
 from trialwatt.records.outcome import STATUSES
 
+_FLAGGED = "Flagged: "
+
 
 def energy_statement(runs: pd.DataFrame) -> str:
     """How the energy of these runs came about; says "not measured" where it is modelled."""
@@ -55,12 +57,21 @@ def host_said(host: Mapping) -> str:
 
 
 def conditions(runs: pd.DataFrame) -> str:
-    """Energy method, testbed, enforcement of limits, and how many runs were flagged."""
-    said = [energy_statement(runs), place(runs)]
+    """How many runs were flagged, energy method, testbed, enforcement of limits."""
+    return " ".join(filter(None, [caveat(runs), energy_statement(runs), place(runs)]))
+
+
+def caveat(runs: pd.DataFrame) -> str:
+    """How many of these runs are flagged; empty where none is."""
     flagged = count_flagged(runs)
-    if flagged:
-        said.append(f"Flagged: {flagged} of {len(runs)} runs (report.html lists them).")
-    return " ".join(said)
+    return f"{_FLAGGED}{flagged} of {len(runs)} runs (report.html lists them)." if flagged else ""
+
+
+def caveat_first(text: str) -> str:
+    """The same with the caveat that it holds as its first line."""
+    before, found, after = text.partition(_FLAGGED)
+    said, end, rest = after.partition(").")
+    return f"{found}{said}{end}\n{before}{rest.lstrip(' ')}" if found else text
 
 
 def place(runs: pd.DataFrame) -> str:

@@ -22,6 +22,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from trialwatt.figures.notes import caveat_first
 from trialwatt.figures.suts import DASHED, mark
 from trialwatt.files import write_whole
 from trialwatt.provenance.embed import FIGURES, PNG_KEY, encode, write_sidecar
@@ -183,10 +184,11 @@ def heading(figure: Figure, title: str, handles: list, columns: int) -> None:
 
 
 def footnote(figure: Figure, text: str) -> None:
-    """What a reader must know, under the panels, within the figure's width."""
+    """What a reader must know, under the panels, within the figure's width; first of all whether
+    runs were flagged."""
     width = int(figure.get_size_inches()[0] * 21)
     figure.supxlabel(
-        "\n".join(textwrap.fill(line, width) for line in text.split("\n")),
+        "\n".join(textwrap.fill(line, width) for line in caveat_first(text).split("\n")),
         x=0.012,
         ha="left",
         fontsize=6.5,

@@ -22,6 +22,7 @@ from trialwatt.lifecycle.installed import versions_used
 from trialwatt.lifecycle.jobs import as_seen, write_job
 from trialwatt.lifecycle.locks import measuring
 from trialwatt.lifecycle.logs import hide_credentials
+from trialwatt.lifecycle.quiet import wait_until_quiet
 from trialwatt.lifecycle.reap import PARTIAL, reap
 from trialwatt.lifecycle.script import trapped
 from trialwatt.lifecycle.supervisor import DeadlineReached, RunFailed, Supervisor
@@ -74,8 +75,10 @@ def execute(
         if not beside:  # what is half-written may be the other one's
             for sentence in reap(root, config.testbed.platform, config.testbed):
                 print(sentence, file=sys.stderr, flush=True)
+        busy = wait_until_quiet(config.testbed, config.testbed_name, bool(beside))
         run = _Run(config, repetition, Path(data).resolve(), Path(testbed_facts), root)
-        run.failure_is_result, run.beside, run.block = failure_is_result, beside, block
+        run.failure_is_result, run.block = failure_is_result, block
+        run.remarks = [text for text in (beside, busy) if text]
         try:
             run.measure()
         except BaseException:
@@ -119,7 +122,7 @@ class _Run:
             service=config.testbed.service,
         )
         self.failure_is_result = False
-        self.beside = ""  # whom it did not wait for any longer, for the record
+        self.remarks: list[str] = []  # for what it did not wait any longer, for the record
         self.block: dict[str, int | str] | None = None
         self.status, self.reason = "completed", ""
         self.best: dict | None = None
@@ -139,8 +142,8 @@ class _Run:
         accelerators = self.config.workload.workers.accelerator != "cpu"
         meters = open_available(self.config.testbed, self.testbed_facts["power"], accelerators)
         events = EventWriter(self.folder, self.run_id, "harness")
-        if self.beside:
-            events.write("note", text=self.beside)
+        for remark in self.remarks:
+            events.write("note", text=remark)
         deadline = time.monotonic() + self.config.workload.deadline_s
         sample_hz = self.config.testbed.sample_hz
         sampler = Sampler(meters.meters, self.folder, sample_hz, platform.machine)

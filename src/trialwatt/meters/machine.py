@@ -9,15 +9,19 @@ from trialwatt.meters.base import MachineLoad
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_STEAL = 7
+"""Where `steal` stands among the fields of a line of /proc/stat."""
+MOST_FOREIGN = 0.05
+"""Share of the CPU time of a quiet machine that may be foreign (docs/methodology, rule 12)."""
 
 
 class Machine:
     """Open files of /proc, read again at each call."""
 
-    def __init__(self) -> None:
+    def __init__(self, stat: str = "/proc/stat") -> None:
         self.cores = os.cpu_count() or 1
         self.memory_bytes = _PAGE * os.sysconf("SC_PHYS_PAGES")
-        self._stat = os.open("/proc/stat", os.O_RDONLY)
+        self._stat = os.open(stat, os.O_RDONLY)
         self._meminfo = os.open("/proc/meminfo", os.O_RDONLY)
         self._statm = os.open("/proc/self/statm", os.O_RDONLY)
 
@@ -37,9 +41,16 @@ class Machine:
         user + nice + system + irq + softirq. Not idle and iowait; not steal, which other virtual
         machines had; not guest, which is part of user.
         """
-        fields = os.pread(self._stat, 512, 0).split(b"\n", 1)[0].split()
-        user, nice, system, _idle, _iowait, irq, softirq = map(int, fields[1:8])
+        user, nice, system, _idle, _iowait, irq, softirq = self._ticks()[:_STEAL]
         return (user + nice + system + irq + softirq) * _TICK_NS
+
+    def stolen_ns(self) -> int:
+        """CPU time since boot that the hypervisor gave to others while this machine wanted it."""
+        return self._ticks()[_STEAL] * _TICK_NS
+
+    def _ticks(self) -> list[int]:
+        """The fields of all cores together, in ticks."""
+        return list(map(int, os.pread(self._stat, 512, 0).split(b"\n", 1)[0].split()[1:]))
 
     def used_bytes(self) -> int:
         """Memory in use: all but what the kernel calls available."""

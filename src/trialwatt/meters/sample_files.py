@@ -10,6 +10,8 @@ from trialwatt.files import write_whole
 from trialwatt.meters.base import Collected, DeviceUse, Domain, Meter, MeterError
 
 USAGE = ("component", "cpu_ns", "memory_bytes")
+MACHINE, HARNESS, STOLEN = OF_NOBODY = ("machine", "harness", "stolen")
+"""Rows of usage.csv that are no component's: nothing is reserved for them."""
 DEVICES = ("device", "memory_bytes", "utilisation_percent")
 
 

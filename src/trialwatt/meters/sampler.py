@@ -16,6 +16,7 @@ from trialwatt.meters.bounds import can_be_used
 from trialwatt.meters.machine import Machine
 from trialwatt.meters.sample_files import (
     DEVICES,
+    STOLEN,
     USAGE,
     device_fields,
     heading,
@@ -75,6 +76,7 @@ class Sampler:
         try:
             self._open_files()
             self._last_mono, self._last_busy = time.monotonic_ns(), self._machine.busy_ns()
+            self._last_stolen: int | None = None
             time.sleep(_FIRST_INTERVAL_S)
             self._open = True
             self.tick()
@@ -163,7 +165,7 @@ class Sampler:
             power = {name: self._power_fields(name, load) for name in self._meters}
             devices = self._device_lines()
             own_cpu, own_memory = self._machine.own_usage()
-            used = self._machine.used_bytes()
+            used, stolen = self._machine.used_bytes(), self._machine.stolen_ns()
             components = [
                 (component, usage, self._usage_fields(component, usage))
                 for component, usage in list(self._watched.items())
@@ -176,6 +178,9 @@ class Sampler:
                     self._write("gpu", head + fields)
                 self._write("usage", f"{head}machine,{busy},{used}")
                 self._write("usage", f"{head}harness,{own_cpu},{own_memory}")
+                if stolen != self._last_stolen:  # on most machines once
+                    self._write("usage", head + usage_fields(STOLEN, stolen, None))
+                    self._last_stolen = stolen
                 for component, usage, fields in components:
                     if self._watched.get(component) is usage:  # not unwatched meanwhile
                         self._write("usage", head + fields)

@@ -176,6 +176,16 @@ _QUALITY = [
         of="time",
         high=1.0 + 1e-9,
     ),
+    _share(
+        "foreign_cpu_share",
+        "CPU time of the machine that no part of the run used, and what the hypervisor took, ÷ all "
+        "that its cores can give; empty where it is not known",
+        "CPU counters of the machine, the components and the harness",
+        of="time",
+        high=1.0,
+        named=("foreign CPU share", "foreign CPU share", "foreign CPU time, % of the machine"),
+        shown={"page": 2, "run": 1},
+    ),
 ]
 
 _HELD = [

@@ -11,6 +11,7 @@ import numpy as np
 
 from trialwatt.meters import kind_of, mirrors
 from trialwatt.meters.bounds import bound_of
+from trialwatt.metrics import foreign
 from trialwatt.metrics.attribution import (
     S_PER_NS,
     Curve,
@@ -64,6 +65,7 @@ class EnergyAccount:
     job_weighted: float
     gap_share: float
     samples: int
+    foreign_share: float
     domains: list[str]
     methods: list[str]
     flags: list[str]
@@ -104,6 +106,7 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
     flags += usage.flags
     result = _nothing(records, shares, len(weights), energies, flags, notes)
     result.used_cpu_ns = _used_ns(records, shares, usage)
+    result.foreign_share = foreign.of_run(records, usage, machine, shares.parts)
     told = len(machine.times) > 1 and machine.times[0] < end - origin and machine.times[-1] > 0
     if energies and not told:
         flags.append("no usage samples of the run: energy unknown")
@@ -177,6 +180,7 @@ def _nothing(
         job_weighted=0.0,
         gap_share=1.0,
         samples=0,
+        foreign_share=math.nan,
         domains=sorted(energies),
         methods=sorted({d["method"] for d in records.domains if d["name"] in energies}),
         flags=flags,

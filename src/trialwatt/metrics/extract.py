@@ -18,7 +18,7 @@ from trialwatt.config.factors import FACTORS
 from trialwatt.config.identity import canonical_json, run_label
 from trialwatt.config.models import AS_RECORDED, RunConfig
 from trialwatt.errors import TrialwattError
-from trialwatt.metrics import formulas
+from trialwatt.metrics import foreign, formulas
 from trialwatt.metrics.attribution import Curve
 from trialwatt.metrics.columns import schema
 from trialwatt.metrics.context import IntensitySeries, MetricsContext
@@ -427,7 +427,9 @@ def _resources(records: RunRecords, energy: EnergyAccount) -> dict[str, Any]:
 def _quality(
     records: RunRecords, energy: EnergyAccount, context: MetricsContext, costs: _Costs
 ) -> dict[str, Any]:
-    flags = [*energy.flags, *([costs.unpriced] if costs.unpriced else [])]
+    flags = [*energy.flags, *foreign.flags(energy.foreign_share, records.config.testbed)]
+    flags += [costs.unpriced] if costs.unpriced else []
+    notes = [*records.notes, *energy.notes, *foreign.notes(records)]
     return {
         "energy_method": "+".join(energy.methods),
         "energy_meter": records.manifest.get("headline_meter") or "",
@@ -435,6 +437,7 @@ def _quality(
         "sample_hz": records.sample_hz,
         "samples": energy.samples,
         "gap_share": energy.gap_share,
+        "foreign_cpu_share": energy.foreign_share,
         "flags": "; ".join(flags),
         "enforcement": (records.manifest.get("enforcement") or {}).get("kind", ""),
         "currency": context.currency,
@@ -442,7 +445,7 @@ def _quality(
         "region": context.region,
         "carbon_year": context.carbon_year,
         "pue": context.pue,
-        "notes": "; ".join(dict.fromkeys([*records.notes, *energy.notes])),
+        "notes": "; ".join(dict.fromkeys(notes)),
     }
 
 

@@ -85,7 +85,7 @@ class Usage:
         curve = Curve(curve.times, self._sound(component.name, curve.times, curve.values, cores))
         base = self._base(component.name, curve, start)
         return usage_curve(
-            np.concatenate([[min(start, *curve.times[:1])], curve.times]),
+            np.concatenate([[min([start, *curve.times[:1]])], curve.times]),
             np.concatenate([[base], curve.values]),
         )
 

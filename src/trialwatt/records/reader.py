@@ -19,6 +19,7 @@ from trialwatt.config.models import AS_RECORDED, RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.meters.model import PowerModel, most_watts
+from trialwatt.meters.sample_files import OF_NOBODY
 from trialwatt.provenance.bounds import is_company
 from trialwatt.records import repair
 from trialwatt.records.events import Events, Line, Reading, read_events
@@ -29,8 +30,6 @@ from trialwatt.records.trial_keys import TrialKeys
 from trialwatt.records.trials import Trials, assemble
 
 _OF_A_DOMAIN = ("name", "unit", "resource", "method")
-_NO_COMPONENTS = {"machine", "harness"}
-"""What is sampled and reserves nothing."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,7 @@ def _unreserved(
     """What is known to have been there, and has no record of what it reserved: components that
     wrote trials or were sampled (`told`), and workers that a run which completed had."""
     names = {component.name for component in known}
-    found = sorted(told - names - _NO_COMPONENTS)
+    found = sorted(told - names - set(OF_NOBODY))
     wanted = config.workload.workers.count
     missing = wanted - len({c.name for c in known if c.type == "worker"} | {*found})
     if manifest.get("status") == COMPLETED and missing > 0:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from trialwatt.analysis.answers import STATEMENTS, UNDECIDED, Answer
+from trialwatt.analysis.answers import ALL, STATEMENTS, UNDECIDED, Answer
 from trialwatt.figures.answers import STEM
 from trialwatt.figures.tablefiles import read_tidy
 
-_ALL = "all"
 _COLUMNS = dict.fromkeys(("hypothesis", "scope", "verdict", "sentence"), str)
 
 
@@ -38,7 +37,7 @@ def answers_of(results: Path) -> list[Asked]:
 
 def _asked(name: str, own: list[Answer]) -> Asked:
     why = f"{UNDECIDED}: not asked"
-    nothing = Answer(name, _ALL, why, f"{name}: {why}.")
-    whole = next((one for one in own if one.scope == _ALL), nothing)
-    scopes = tuple(one for one in own if one.scope != _ALL)
+    nothing = Answer(name, ALL, why, f"{name}: {why}.")
+    whole = next((one for one in own if one.scope == ALL), nothing)
+    scopes = tuple(one for one in own if one.scope != ALL)
     return Asked(name, STATEMENTS[name], whole, scopes)

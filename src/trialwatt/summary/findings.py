@@ -12,6 +12,7 @@ from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.analysis.paired import fewest_blocks
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.groups import groups
+from trialwatt.figures.notes import caveat
 from trialwatt.figures.suts import in_order, of_control
 from trialwatt.metrics.dictionary import metric
 from trialwatt.records.outcome import FAILED
@@ -32,10 +33,12 @@ def findings(
     """
     if runs.empty:
         return []
+    flagged = [caveat(runs)] if caveat(runs) else []
     if not compares(runs):
-        return [nothing_compared(fewest_blocks(runs))]
+        return [*flagged, nothing_compared(fewest_blocks(runs))]
     alike = "budget" not in runs or runs["budget"].nunique() <= 1
-    said = [_best(row, table, alike) for row in best.to_dict("records") if row.get("n")]
+    said = [*flagged]
+    said += [_best(row, table, alike) for row in best.to_dict("records") if row.get("n")]
     if any(table.get("wte_kwh_median", pd.Series(dtype=float)) > 0):
         said += _waste(runs)
     said += _framework(runs) if frameworks else []
@@ -176,10 +179,11 @@ def headline(runs: pd.DataFrame) -> str:
     if not found or not compares(runs):
         return ""
     energies = listed([quantity.number(energy) for _, _, energy, _ in found])
+    before = f"{caveat(runs)} " if caveat(runs) else ""
     return (
-        f"Under the baseline a job of {listed([sut for sut, *_ in found])} needs {energies} times "
-        f"the energy ({quantity.methods(runs['energy_method'])}) of one without a framework that "
-        "has the same sampler."
+        f"{before}Under the baseline a job of {listed([sut for sut, *_ in found])} needs {energies} "
+        f"times the energy ({quantity.methods(runs['energy_method'])}) of one without a framework "
+        "that has the same sampler."
     )
 
 

@@ -103,6 +103,7 @@ def test_a_component_lives_speaks_uses_and_ends(platform, cluster, tmp_path):
     machine = platform.machine()
     assert machine.cores == pytest.approx(0.75)
     assert machine.busy_ns() >= handle.usage().cpu_ns
+    assert machine.stolen_ns() is None
     handle.send({"do": "end"})
     assert ending(platform).code == 0
     assert not handle.alive

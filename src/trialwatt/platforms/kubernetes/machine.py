@@ -44,6 +44,9 @@ class ReservedMachine:
         """CPU time of all pods of the run so far, in ns."""
         return sum(usage.cpu_ns for usage in self._usages())
 
+    def stolen_ns(self) -> None:
+        """What the hypervisors of its nodes gave to others is not known."""
+
     def used_bytes(self) -> int:
         """Memory of the pods that live."""
         return sum(usage.memory_bytes for usage in self._usages())

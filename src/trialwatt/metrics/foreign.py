@@ -1,0 +1,95 @@
+"""Foreign CPU time: what of a machine's was used by nobody of the run, or taken from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from trialwatt.config.models import Testbed
+from trialwatt.meters.bounds import TICKS_NS
+from trialwatt.meters.machine import MOST_FOREIGN
+from trialwatt.meters.sample_files import STOLEN
+from trialwatt.metrics.attribution import Curve, Part
+from trialwatt.metrics.readings import GAP_PERIODS
+from trialwatt.metrics.usage import Usage, sound
+from trialwatt.records.reader import RunRecords
+
+NOT_KNOWN = "the CPU time of others on its nodes is not known"
+ROUNDING = 0.01
+"""Share by which the parts may seem more than the machine, which counts in ticks."""
+
+
+def foreign_share(
+    machine_ns: float, parts_ns: float, stolen_ns: float, cores: float, window_ns: float
+) -> float:
+    """CPU time of the machine that no part has used, and stolen time, ÷ all that it can give.
+
+    NaN where the parts have used more than the machine by more than rounding and what was stolen,
+    which some kernels count among the time of a part.
+    """
+    whole = cores * window_ns
+    unused = machine_ns - parts_ns
+    if not whole > 0 or not unused >= -(stolen_ns + ROUNDING * whole + cores * TICKS_NS):
+        return math.nan
+    return min(1.0, (max(unused, 0.0) + stolen_ns) / whole)
+
+
+def of_run(records: RunRecords, usage: Usage, machine: Curve, parts: Sequence[Part]) -> float:
+    """The share within the run's window; NaN where somebody's CPU time is not known.
+
+    machine, parts: cumulative CPU time, ns since the window's start.
+    """
+    window = float(records.window[1] - records.window[0])
+    if not _whole_machine(records) or records.unreserved or usage.gaps:
+        return math.nan
+    if not _spans(machine, window, records) or any(len(part.cpu.times) < 2 for part in parts):
+        return math.nan
+    ends = np.array([0.0, window])
+    used = [float(np.diff(part.cpu.at(ends))[0]) for part in parts]
+    busy = float(np.diff(machine.at(ends))[0])
+    return foreign_share(busy, sum(used), _stolen_ns(records, usage), usage.cores, window)
+
+
+def flags(share: float, testbed: Testbed) -> list[str]:
+    """Why a run with this share must be read with care."""
+    if not share > MOST_FOREIGN:
+        return []
+    allowed = ", which the testbed allows" if testbed.allow_busy_machine else ""
+    return [f"foreign CPU time {share:.0%} of the machine (over {MOST_FOREIGN:.0%}){allowed}"]
+
+
+def notes(records: RunRecords) -> list[str]:
+    """What is to be said where nobody can know it."""
+    return [] if _whole_machine(records) else [NOT_KNOWN]
+
+
+def _whole_machine(records: RunRecords) -> bool:
+    """Whether the rows `machine` are of a machine; on nodes they are what the run's pods used."""
+    return "nodes" not in records.manifest["host"]
+
+
+def _spans(machine: Curve, window: float, records: RunRecords) -> bool:
+    """Whether the machine was sampled from the start of the window to its end."""
+    slack = GAP_PERIODS * 1e9 / records.config.testbed.sample_hz
+    times = machine.times
+    return len(times) > 1 and times[0] <= slack and times[-1] >= window - slack
+
+
+def _stolen_ns(records: RunRecords, usage: Usage) -> float:
+    """What was stolen within the window: 0 in records that do not tell, NaN where it is not known.
+
+    A row is written when it has changed, so that the counter stands still until the next.
+    """
+    track = records.usage.get(STOLEN)
+    if track is None:
+        return 0.0
+    known = ~np.isnan(track.cpu_ns)
+    times, counter = track.times_ns[known], track.cpu_ns[known]
+    if not len(times):
+        return math.nan
+    counter, wrong = sound(times, counter, usage.cores, TICKS_NS * usage.cores)
+    at = np.searchsorted(times, records.window, side="right") - 1
+    first, last = counter[np.maximum(at, 0)]
+    return math.nan if len(wrong) else float(last - first)
