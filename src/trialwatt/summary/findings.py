@@ -181,9 +181,9 @@ def headline(runs: pd.DataFrame) -> str:
     energies = listed([quantity.number(energy) for _, _, energy, _ in found])
     before = f"{caveat(runs)} " if caveat(runs) else ""
     return (
-        f"{before}Under the baseline a job of {listed([sut for sut, *_ in found])} needs {energies} times "
-        f"the energy ({quantity.methods(runs['energy_method'])}) of one without a framework that "
-        "has the same sampler."
+        f"{before}Under the baseline a job of {listed([sut for sut, *_ in found])} needs "
+        f"{energies} times the energy ({quantity.methods(runs['energy_method'])}) of one without "
+        "a framework that has the same sampler."
     )
 
 
