@@ -33,7 +33,7 @@ rule archive:
         "../envs/trialwatt.yaml"
     params:
         results=subpath(output[0], ancestor=2),
-        config_files=plan.paths(plan.files),
+        config_files=as_is(plan.paths(plan.files)),
         light=False,
     script:
         "../scripts/archive.py"
@@ -52,7 +52,7 @@ rule light_archive:
         "../envs/trialwatt.yaml"
     params:
         results=subpath(output[0], ancestor=2),
-        config_files=plan.paths(plan.files),
+        config_files=as_is(plan.paths(plan.files)),
         light=True,
     script:
         "../scripts/archive.py"

@@ -13,8 +13,8 @@ rule testbed:
     resources:
         testbed=1,
     params:
-        testbed=plan.testbed.model_dump_json(),
-        power=plan.power_model.model_dump_json(),
+        testbed=as_is(plan.testbed.model_dump_json()),
+        power=as_is(plan.power_model.model_dump_json()),
         suts=sorted(plan.warm_ups),
     script:
         "../scripts/cluster.py"
@@ -37,7 +37,7 @@ rule shared_data:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        testbed=plan.testbed.model_dump_json(),
+        testbed=as_is(plan.testbed.model_dump_json()),
     script:
         "../scripts/shared_data.py"
 
@@ -51,7 +51,7 @@ rule undeploy:
     resources:
         testbed=1,
     params:
-        testbed=plan.testbed.model_dump_json(),
+        testbed=as_is(plan.testbed.model_dump_json()),
         results=RESULTS,
     script:
         "../scripts/undeploy.py"
@@ -65,6 +65,6 @@ rule image:
         "../envs/trialwatt.yaml"
     params:
         platform=plan.testbed.platform,
-        arguments=image_arguments(),
+        arguments=as_is(image_arguments()),
     script:
         "../scripts/image.py"

@@ -1,6 +1,11 @@
 # What several rules look up in the plan, and in the moves of its sweeps.
 
 
+def as_is(value):
+    """What a user has written, as a parameter: braces in it are no wildcards."""
+    return lambda wildcards: value
+
+
 def planned(wildcards):
     """The resolved configuration of the run that a rule is about."""
     return plan.run(f"runs/{wildcards.testbed}/{wildcards.run}")
@@ -33,7 +38,7 @@ def repetitions_of(experiment):
     folders = dict.fromkeys(plan.fixed_repetitions(experiment))
     for sweep in plan.experiments[experiment].sweeps:
         for move in moves_of(experiment, sweep.id):
-            folders |= dict.fromkeys(f"{RESULTS}/{new}" for new in move.new)
+            folders |= dict.fromkeys(f"{RESULTS}/{new}" for new in move.repetitions)
     return list(folders)
 
 
@@ -54,8 +59,12 @@ def kept(file, made):
     return ancient(file) if Path(made).exists() else file
 
 
-def repetition_folder(wildcards):
-    return f"{RESULTS}/runs/{wildcards.testbed}/{wildcards.run}/rep{wildcards.rep}"
+def measured_folder(wildcards):
+    """Where a run of a block is put, or one that a sweep scouts."""
+    where = f"{wildcards.testbed}/{wildcards.run}"
+    if rep := wildcards.get("rep"):
+        return f"{RESULTS}/runs/{where}/rep{rep}"
+    return f"{RESULTS}/scouts/{where}"
 
 
 def measured_with(testbed, dataset, made):
@@ -70,11 +79,10 @@ def measured_with(testbed, dataset, made):
     return {name: kept(file, made) for name, file in files.items()}
 
 
-def warm_up_of(wildcards):
-    """The run that was made before all others of this SUT, if the settings want one."""
-    sut = planned(wildcards).sut
-    folder = f"{RESULTS}/warm-ups/{wildcards.testbed}/{sut}"
-    return kept(folder, repetition_folder(wildcards)) if plan.warm_up else []
+def warm_ups_before(wildcards):
+    """The warm-ups, if the settings want some: all of them, before the first run of any SUT."""
+    made = measured_folder(wildcards)
+    return [kept(f"{RESULTS}/{one}", made) for one in plan.warm_up_folders.values()]
 
 
 def outputs(product):

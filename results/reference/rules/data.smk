@@ -9,6 +9,6 @@ rule data:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        folder=plan.here.data,
+        folder=as_is(plan.here.data),
     script:
         "../scripts/data.py"

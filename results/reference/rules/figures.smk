@@ -15,7 +15,7 @@ for experiment in plan.experiments:
         conda:
             "../envs/trialwatt.yaml"
         params:
-            plan=PRODUCTS["figures"].parts(plan, experiment),
+            plan=as_is(PRODUCTS["figures"].parts(plan, experiment)),
             results=subpath(output[0], ancestor=3),
         script:
             "../scripts/product.py"
@@ -83,7 +83,7 @@ rule answers:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        plan=PRODUCTS["answers"].parts(plan),
+        plan=as_is(PRODUCTS["answers"].parts(plan)),
         results=subpath(output[0], ancestor=2),
     script:
         "../scripts/product.py"
@@ -104,7 +104,7 @@ rule report:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        plan=PRODUCTS["report"].parts(plan),
+        plan=as_is(PRODUCTS["report"].parts(plan)),
         results=subpath(output[0], parent=True),
     script:
         "../scripts/product.py"

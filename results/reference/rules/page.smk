@@ -11,7 +11,7 @@ rule page:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        plan=PRODUCTS["page"].parts(plan),
+        plan=as_is(PRODUCTS["page"].parts(plan)),
         results=subpath(output[0], parent=True),
     script:
         "../scripts/product.py"
@@ -31,7 +31,7 @@ rule comparison:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        plan=PRODUCTS["comparison"].parts(plan),
+        plan=as_is(PRODUCTS["comparison"].parts(plan)),
         results=subpath(output[0], parent=True),
     script:
         "../scripts/product.py"

@@ -20,7 +20,7 @@ rule paper:
     conda:
         "../envs/trialwatt.yaml"
     params:
-        plan=PRODUCTS["paper"].parts(plan),
+        plan=as_is(PRODUCTS["paper"].parts(plan)),
         results=subpath(output[0], ancestor=2),
     script:
         "../scripts/product.py"

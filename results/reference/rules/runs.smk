@@ -4,17 +4,17 @@
 rule run:
     input:
         # preparing the same data or describing the same machine again redoes no run
-        warm_up_of,
+        warm_ups_before,
         unpack(
             lambda wc: measured_with(
-                wc.testbed, planned(wc).workload.dataset, repetition_folder(wc)
+                wc.testbed, planned(wc).workload.dataset, measured_folder(wc)
             )
         ),
     output:
         directory(f"{RESULTS}/runs/{{testbed}}/{{run}}/rep{{rep}}"),
     log:
         f"{RESULTS}/logs/run/{{testbed}}/{{run}}-rep{{rep}}.log",
-    # the shuffled order of the plan
+    # block by block, each in its drawn order
     priority: lambda wc: plan.order_priority(f"runs/{wc.testbed}/{wc.run}", wc.rep)
     conda:
         "../envs/trialwatt.yaml"
@@ -27,6 +27,32 @@ rule run:
         results=subpath(output[0], ancestor=4),
     script:
         "../scripts/run.py"
+
+
+rule scout:
+    # of a sweep, before the first block: kept, but not counted
+    input:
+        warm_ups_before,
+        unpack(
+            lambda wc: measured_with(
+                wc.testbed, planned(wc).workload.dataset, measured_folder(wc)
+            )
+        ),
+    output:
+        directory(f"{RESULTS}/scouts/{{testbed}}/{{run}}"),
+    log:
+        f"{RESULTS}/logs/scout/{{testbed}}/{{run}}.log",
+    priority: lambda wc: plan.order_priority(f"runs/{wc.testbed}/{wc.run}", SCOUTS)
+    conda:
+        "../envs/trialwatt.yaml"
+    threads: workflow.cores
+    resources:
+        testbed=1,
+    params:
+        config=lambda wc: run_text(planned(wc)),
+        results=subpath(output[0], ancestor=3),
+    script:
+        "../scripts/uncounted.py"
 
 
 rule warm_up:
@@ -52,7 +78,7 @@ rule warm_up:
         config=lambda wc: run_text(plan.run(plan.warm_ups[wc.sut])),
         results=subpath(output[0], ancestor=3),
     script:
-        "../scripts/warm_up.py"
+        "../scripts/uncounted.py"
 
 
 checkpoint move:
@@ -63,7 +89,7 @@ checkpoint move:
         f"{RESULTS}/sweeps/{{experiment}}/{{sweep}}/move{{move}}.json",
     log:
         f"{RESULTS}/logs/sweeps/{{experiment}}-{{sweep}}-{{move}}.log",
-    # before any run: the more is known, the better the order is shuffled
+    # before any run: a block begins when all that it holds is known
     priority: 2**30
     conda:
         "../envs/trialwatt.yaml"

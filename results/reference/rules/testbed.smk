@@ -12,7 +12,7 @@ rule testbed:
     resources:
         testbed=1,
     params:
-        testbed=plan.testbed.model_dump_json(),
-        power=plan.power_model.model_dump_json(),
+        testbed=as_is(plan.testbed.model_dump_json()),
+        power=as_is(plan.power_model.model_dump_json()),
     script:
         "../scripts/testbed.py"

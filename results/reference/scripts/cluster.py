@@ -7,7 +7,7 @@ from trialwatt.lifecycle.locks import measuring
 from trialwatt.lifecycle.script import trapped, user_errors
 from trialwatt.meters.coefficients import PowerParameters
 
-with user_errors(snakemake.log[0]), trapped(), measuring():
+with user_errors(snakemake.log[0]), trapped(), measuring(f"testbed {snakemake.wildcards.testbed}"):
     describe_cluster(
         name=snakemake.wildcards.testbed,
         testbed=Testbed.model_validate_json(snakemake.params.testbed),

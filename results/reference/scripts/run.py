@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from trialwatt.config.identity import run_label, run_of
-from trialwatt.lifecycle.announce import announce
+from trialwatt.config.identity import run_folder, run_label, run_of
+from trialwatt.lifecycle.announce import announce, standing
 from trialwatt.lifecycle.execute import attempt
 from trialwatt.lifecycle.script import user_errors
 
@@ -10,13 +10,13 @@ with user_errors(snakemake.log[0]):
         run_of(snakemake.params.config, Path(snakemake.input.testbed)),
         snakemake.wildcards.rep,
     )
-    announce(
-        Path(snakemake.params.results), f"{config.sut} {run_label(config)}, repetition {repetition}"
-    )
+    results = Path(snakemake.params.results)
+    announce(results, f"{config.sut} {run_label(config)}, repetition {repetition}")
     attempt(
         config=config,
         repetition=int(repetition),
         data=snakemake.input.data,
         testbed_facts=snakemake.input.testbed,
         results=snakemake.params.results,
+        block=standing(results, run_folder(config), int(repetition)),
     )

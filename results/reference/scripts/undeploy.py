@@ -5,7 +5,7 @@ from trialwatt.lifecycle.cluster import undeploy
 from trialwatt.lifecycle.locks import measuring
 from trialwatt.lifecycle.script import user_errors
 
-with user_errors(snakemake.log[0]), measuring():
+with user_errors(snakemake.log[0]), measuring("undeploy"):
     undeploy(
         testbed=Testbed.model_validate_json(snakemake.params.testbed),
         results=Path(snakemake.params.results),
