@@ -30,6 +30,7 @@ _OF_RUNS = {
     "trials": "the sum of `trials_started`",
     "flagged": "the runs with `flags`",
     "any_flagged": "whether any run has `flags`",
+    "why_flagged": "the runs with each kind of `flags`",
     "by_status": "the runs of each `status`",
     "n": "the completed runs of each `hash`",
     "demonstration": "whether any `hash` has too few completed runs",

@@ -8,6 +8,8 @@ number has one look wherever it stands.
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -37,6 +39,8 @@ from trialwatt.summary.experiment import ExperimentSummary, read_summary
 from trialwatt.summary.findings import headline, listed, ratios
 
 FORMAT = 1
+_SHARE = re.compile(r"\d+(?=% of the machine)")
+"""What differs in one kind of flag."""
 _ALWAYS = ("SUT", "testbed", "sampler", "treatment")
 _OF_TESTS = {
     **dict.fromkeys(
@@ -135,6 +139,7 @@ def _runs(runs: pd.DataFrame) -> dict:
         "trials": f"{int(trials.sum()):,}",
         "flagged": f"{count_flagged(runs):,}",
         "any_flagged": count_flagged(runs) > 0,
+        "why_flagged": _why_flagged(runs),
         **{status: f"{(runs['status'] == status).sum():,}" for status in STATUSES},
         "by_status": by_status(runs),
         "n": treatments.sentence_of_n(list(cells)).removeprefix("n = "),
@@ -146,6 +151,17 @@ def _runs(runs: pd.DataFrame) -> dict:
         "conditions": conditions(runs),
         "suts": listed(in_order(runs["sut"])),
     }
+
+
+def _why_flagged(runs: pd.DataFrame) -> str:
+    """The kinds of flags with their runs, the most frequent first."""
+    kinds = Counter(
+        kind
+        for flags in runs["flags"].dropna()
+        for kind in {_SHARE.sub("…", flag) for flag in flags.split("; ") if flag}
+    )
+    most = sorted(kinds.items(), key=lambda one: (-one[1], one[0]))
+    return "; ".join(f"{kind}: {count:,}" for kind, count in most)
 
 
 def _experiment(summary: ExperimentSummary, compared: bool) -> dict:
