@@ -29,6 +29,7 @@ MEASURES = {"cluster", "contract", "lifecycle", "meters", "platforms", "suts", "
 """Folders whose tests start workers, which take turns on a machine."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items):
     """What starts workers runs one after the other in one process, the rest beside it in another,
     each folder's tests together, as they share what is slow to make (`make test`)."""
