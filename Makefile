@@ -10,7 +10,7 @@ run: $(VENV)/ready
 	$(BIN)/snakemake --profile local
 
 test: $(VENV)/ready
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: $(VENV)/ready
 	$(BIN)/pytest -m slow

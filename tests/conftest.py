@@ -29,15 +29,18 @@ MEASURES = {"cluster", "contract", "lifecycle", "meters", "platforms", "suts", "
 """Folders whose tests start workers, which take turns on a machine."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
     """What starts workers runs one after the other in one process, the rest beside it in another,
     each folder's tests together, as they share what is slow to make (`make test`)."""
-    for item in items:
-        top = item.path.relative_to(ROOT / "tests").parts[0]
-        measures = top in MEASURES or top.startswith("test_workflow")
-        measures |= "run_job" in item.fixturenames
-        item.add_marker(pytest.mark.xdist_group("machine" if measures else top))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            top = nodeid.split("::")[0].split("/")[1]
+            return "machine" if top in MEASURES or top.startswith("test_workflow") else top
+
+    return ByFolder(config, log)
 
 
 @pytest.fixture(autouse=True)
