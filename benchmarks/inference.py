@@ -26,10 +26,10 @@ from scipy.stats import binomtest
 from trialwatt.analysis import platform_effect, search_effect
 from trialwatt.analysis.answers import EQUIVALENT, SUPPORTED
 from trialwatt.analysis.evidence import ALPHA, Evidence, judge
+from trialwatt.analysis.hypotheses import RESAMPLES
 from trialwatt.config.factors import FACTORS
 
 SEED = 20_261_130
-RESAMPLES = 999
 SESSION_EFFECT = 0.10
 """Standard deviation of what all runs of a block have in common, as a share."""
 

@@ -147,6 +147,13 @@ def test_equal_samplers_are_equivalent(search):
     assert not any(answer.outcome == "supported" for answer in answers)
 
 
+def test_equal_jobs_without_a_goal_are_equivalent(search):
+    runs = search(np.random.default_rng(3), {"grid": 5.0, "tpe": 5.0}, noise=0.01, repetitions=8)
+    answer = one(runs.assign(goal_censored=None, energy_to_goal_kwh=np.nan))
+    assert answer.verdict == "equivalent"
+    assert "Energy to tg is not compared: no goal target is known." in answer.sentence
+
+
 def test_undecided_says_what_it_would_take(search):
     close = {"grid": 5.5, "random": 5.0, "tpe": 5.0}
     answer = one(search(np.random.default_rng(3), close, noise=0.1, repetitions=5))

@@ -154,7 +154,11 @@ def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evide
         remarks.append("Job energies are not compared, for the budgets differ.")
     else:
         cut_off = runs["status"] == "deadline"
-        primary.append(outcome("job energy at equal budget", energy.where(counted), cut_off))
+        job = outcome("job energy at equal budget", energy.where(counted), cut_off)
+        if is_censored.isna().all():  # nor is that of a goal that nobody has set
+            remarks.append(f"{goal.name.capitalize()} is not compared: {goal.undecided}.")
+            primary = []
+        primary.append(job)
         remarks.extend(dominance.remarks(runs, levels))
     share = number(runs, "wte_share").where(runs["status"] == "completed")
     never = pd.Series(False, runs.index)
