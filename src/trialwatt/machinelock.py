@@ -9,7 +9,6 @@ network of its own has locks of its own.
 from __future__ import annotations
 
 import errno
-import pwd
 import socket
 import struct
 import threading
@@ -20,6 +19,7 @@ import psutil
 
 from trialwatt.errors import TrialwattError
 from trialwatt.printable import shown
+from trialwatt.private import user_name
 
 ANSWER_S = 1.0
 """A holder answers at once, if it is one of ours."""
@@ -74,7 +74,7 @@ class MachineLock:
                 return self._silent_holder()
             peer = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII"))
             pid, uid, _ = struct.unpack("iII", peer)
-            return f"user {_user(uid)}, {_process(pid)}: {_told(caller) or _command(pid)}"
+            return f"user {user_name(uid)}, {_process(pid)}: {_told(caller) or _command(pid)}"
 
     def _bound(self) -> socket.socket:
         held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -118,13 +118,6 @@ def _told(caller: socket.socket) -> str:
         return shown(caller.recv(_MOST_BYTES).decode(errors="replace"), 300)
     except OSError:
         return ""
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def _process(pid: int) -> str:

@@ -79,12 +79,17 @@ def is_owned(found: os.stat_result, owners: Collection[int] = ()) -> bool:
     return found.st_uid in {os.geteuid(), *owners}
 
 
+def user_name(uid: int) -> str:
+    """The name of a user; the number where it has none here."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 def user_of(uid: int) -> str:
     """A user as one says it: "the user alice"."""
-    try:
-        return f"the user {pwd.getpwuid(uid).pw_name}"
-    except KeyError:
-        return f"the user {uid}"
+    return f"the user {user_name(uid)}"
 
 
 def _problem(folder: Path) -> str:

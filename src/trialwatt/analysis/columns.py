@@ -45,6 +45,12 @@ def treatment(runs: pd.DataFrame) -> pd.Series:
     )
 
 
+def configuration(runs: pd.DataFrame) -> pd.Series:
+    """What is the same for all repetitions of a configuration: its hash; its treatment where a
+    table has none."""
+    return runs["hash"] if "hash" in runs else treatment(runs)
+
+
 def by_experiment(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows of each experiment, in the order of their names; rows of none are left out."""
     names = runs["experiment"].fillna("").astype(str)

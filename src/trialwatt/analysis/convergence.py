@@ -30,7 +30,7 @@ MOST_STEPS = 2
 """Of the interval of a sweep that has converged."""
 _MORE_BLOCKS = (*range(5, 11), 12, 15, 20, 30, 50, 100)
 _ROUNDING = 1e-9
-_SEED = 1
+SEED = 1
 
 State = Literal["continue", "converged", "not converged", "undecided", "infeasible"]
 """continue: only in the moves of earlier versions."""
@@ -256,7 +256,7 @@ def _within_blocks(log_jct: Floats) -> Floats:
 @lru_cache(maxsize=64)
 def _drawn(there: int, drawn: int, resamples: int) -> Floats:
     """(resamples, there) how often each block is drawn."""
-    draws = np.random.default_rng(_SEED).multinomial(drawn, np.full(there, 1 / there), resamples)
+    draws = np.random.default_rng(SEED).multinomial(drawn, np.full(there, 1 / there), resamples)
     return draws.astype(float)
 
 

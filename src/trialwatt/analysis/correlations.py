@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln, stdtr
 
-from trialwatt.analysis.columns import groups, is_modelled, number, treatment
+from trialwatt.analysis.columns import configuration, groups, is_modelled, number
 from trialwatt.analysis.permutation import holm
 from trialwatt.config.factors import FACTORS
 from trialwatt.metrics.columns import Place
@@ -77,7 +77,7 @@ def rank_correlations(
     for key, here in groups(runs, list(by)):
         done = here[here["status"] == "completed"]
         values = pd.DataFrame({name: number(done, name) for name, _ in named})
-        values = values.where(np.isfinite(values)).groupby(_configuration(done)).median()
+        values = values.where(np.isfinite(values)).groupby(configuration(done)).median()
         rho, p, n = _spearman(values)
         made = is_modelled(done), _static(done), _one_allotment(done)
         rows = []
@@ -96,10 +96,6 @@ def rank_correlations(
             part.insert(place, name, value)
         parts.append(part)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def _configuration(runs: pd.DataFrame) -> pd.Series:
-    return runs["hash"] if "hash" in runs else treatment(runs)
 
 
 def _spearman(values: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

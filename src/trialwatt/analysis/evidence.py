@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.special import stdtrit
 
+from trialwatt.analysis import intervals
 from trialwatt.analysis.answers import (
+    ALL,
     DEMONSTRATION,
     EQUIVALENT,
     SUPPORTED,
@@ -30,6 +32,35 @@ ONE_SIDED = 1 - 2 * ALPHA
 """Of the interval that must lie on one side of STRONG: each of its ends is a test at ALPHA."""
 MOST_BLOCKS = 200
 """More blocks than these nobody measures: no number is given then."""
+OVER_BLOCKS = "95 %, bootstrap over blocks"
+"""How most intervals are made."""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How large an influence is, as a ratio of energies of at least 1, with its 95 % interval
+    low-high (`interval`: how it was made); at_least, at_most: the ends of that of ONE_SIDED.
+    sd_log: standard deviation over blocks of its logarithm. NaN where nothing is known."""
+
+    ratio: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    at_least: float = math.nan
+    at_most: float = math.nan
+    sd_log: float = math.nan
+    interval: str = OVER_BLOCKS
+
+    @classmethod
+    def resampled(cls, ratio: float, sample: np.ndarray, blocks: int, sd_log: float) -> Ratio:
+        """With the intervals of a bootstrap sample over so many blocks."""
+        low, high = intervals.over_blocks(sample, blocks)
+        return cls(ratio, low, high, *intervals.over_blocks(sample, blocks, ONE_SIDED), sd_log)
+
+    def result(self, name: str, blocks: int, primary: bool = True) -> TestResult:
+        """As an effect beside the tests."""
+        nothing = (math.nan, math.nan, math.nan)
+        found = (self.ratio, self.low, self.high)
+        return TestResult(name, *nothing, *found, blocks, "ratio", self.interval, primary)
 
 
 @dataclass(frozen=True)
@@ -37,10 +68,8 @@ class Outcome:
     """One outcome within a scope. undecided: why nothing can be said of it, or empty.
 
     test: the test whose p decides, of so many blocks, each a row in each of `places` (testbeds)
-    that can be permuted in so many ways. ratio: how large the influence is, as a ratio of energies
-    of at least 1, with its 95 % interval low-high; at_least, at_most: the ends of that of
-    ONE_SIDED. sd_log: standard deviation over blocks of the logarithm of that ratio. words: what
-    was found, for the sentence. more: effects beside it.
+    that can be permuted in so many ways. size: of the influence. words: what was found, for the
+    sentence. more: effects beside it.
     """
 
     name: str
@@ -49,12 +78,7 @@ class Outcome:
     blocks: int = 0
     ways: int = 1
     places: int = 1
-    ratio: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    at_least: float = math.nan
-    at_most: float = math.nan
-    sd_log: float = math.nan
+    size: Ratio = field(default=Ratio())
     words: str = ""
     more: tuple[TestResult, ...] = ()
 
@@ -91,7 +115,7 @@ def overall(hypothesis: str, answers: Sequence[Answer]) -> Answer:
         by_outcome.setdefault(answer.outcome, []).append(answer)
     if not answers:
         verdict = f"{UNDECIDED}: no experiment has data for it"
-        return Answer(hypothesis, "all", verdict, f"{hypothesis}: {verdict}.")
+        return Answer(hypothesis, ALL, verdict, f"{hypothesis}: {verdict}.")
     yes, no = by_outcome.get(SUPPORTED, []), by_outcome.get(EQUIVALENT, [])
     counts = ", ".join(
         f"{outcome} in {len(by_outcome[outcome])}"
@@ -111,7 +135,7 @@ def overall(hypothesis: str, answers: Sequence[Answer]) -> Answer:
         verdict = f"{DEMONSTRATION}: {verdict}"
     scopes = "scope" if len(answers) == 1 else "scopes"
     sentence = f"{hypothesis}: {verdict} ({len(answers)} {scopes}: {counts})."
-    return Answer(hypothesis, "all", verdict, sentence)
+    return Answer(hypothesis, ALL, verdict, sentence)
 
 
 def _adjusted(one: Evidence, evidence: Sequence[Evidence], which: str) -> tuple[Outcome, ...]:
@@ -150,14 +174,10 @@ def _demonstration(hypothesis: str, one: Evidence, verdict: str) -> Answer:
     """So few blocks carry no comparison: none is printed."""
     why = verdict.removeprefix(UNDECIDED).removeprefix(": ")
     if one.blocks and any(outcome.test for outcome in one.primary):
-        why = f"{_counted(one.blocks)} of {REPETITIONS} blocks that a comparison needs"
+        why = f"{one.blocks} complete of {REPETITIONS} blocks that a comparison needs"
     verdict = f"{DEMONSTRATION}: {UNDECIDED}: {why}"
     sentence = " ".join([f"{hypothesis} for {one.scope}: {verdict}.", *one.remarks])
     return Answer(hypothesis, one.scope, verdict, sentence)
-
-
-def _counted(blocks: int) -> str:
-    return f"{blocks} complete" if blocks else "none complete"
 
 
 def _decide(outcome: Outcome, tests: int) -> str:
@@ -166,9 +186,9 @@ def _decide(outcome: Outcome, tests: int) -> str:
     needed = blocks_for_p(outcome.ways, tests, outcome.places)
     if outcome.blocks < needed:
         return f"{UNDECIDED}: needs {needed} blocks"
-    if outcome.test.p_adjusted < ALPHA and outcome.at_least >= STRONG:
+    if outcome.test.p_adjusted < ALPHA and outcome.size.at_least >= STRONG:
         return SUPPORTED
-    if outcome.at_most <= STRONG:
+    if outcome.size.at_most <= STRONG:
         return EQUIVALENT
     return f"{UNDECIDED}: {_what_it_takes(outcome, tests)}"
 
@@ -184,10 +204,11 @@ def blocks_for_p(ways: int, tests: int = 1, places: int = 1) -> int:
 def blocks_to_decide(outcome: Outcome, tests: int = 1) -> int | None:
     """With how many blocks the intervals would lie on one side of STRONG, if ratio and noise stay
     as they are; None where more than MOST_BLOCKS would be needed, or the noise is not known."""
-    away = abs(math.log(outcome.ratio)) - math.log(STRONG) if outcome.ratio > 0 else math.nan
+    size = outcome.size
+    away = abs(math.log(size.ratio)) - math.log(STRONG) if size.ratio > 0 else math.nan
     least = max(blocks_for_p(outcome.ways, tests, outcome.places), outcome.blocks + 1)
     n = np.arange(least, MOST_BLOCKS + 1)
-    enough = stdtrit(n - 1, 1 - ALPHA) * outcome.sd_log / np.sqrt(n) <= abs(away)
+    enough = stdtrit(n - 1, 1 - ALPHA) * size.sd_log / np.sqrt(n) <= abs(away)
     return int(n[enough.argmax()]) if enough.any() else None
 
 

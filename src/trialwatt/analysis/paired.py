@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from trialwatt.analysis.blocks import block_of
-from trialwatt.analysis.columns import treatment
+from trialwatt.analysis.columns import configuration
 from trialwatt.records.outcome import COMPLETED
 
 
@@ -30,8 +30,8 @@ class Paired:
 def fewest_blocks(runs: pd.DataFrame) -> int:
     """Of any configuration of these runs that completed at all: in how many blocks it did."""
     done = runs[runs["status"] == COMPLETED]
-    same = done["hash"] if "hash" in done else treatment(done)
-    return int(block_of(done).groupby([done["sut"], same]).nunique().min()) if len(done) else 0
+    same = [done["sut"], configuration(done)]
+    return int(block_of(done).groupby(same).nunique().min()) if len(done) else 0
 
 
 def paired(values: pd.Series, censored: pd.Series, levels: pd.Series, blocks: pd.Series) -> Paired:

@@ -6,7 +6,6 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,7 +25,7 @@ from trialwatt.analysis.columns import (
     with_unit,
     without_holes,
 )
-from trialwatt.analysis.evidence import NO_RUNS, ONE_SIDED, Evidence, Outcome
+from trialwatt.analysis.evidence import NO_RUNS, Evidence, Outcome, Ratio
 from trialwatt.analysis.paired import Paired, paired
 from trialwatt.analysis.permutation import SIGNS, explained_interaction, interaction
 from trialwatt.config.factors import FACTORS, RESOURCE, factor, families
@@ -112,10 +111,10 @@ def _scope(
     lost = int(((runs["status"] == "completed") & number(runs, ENERGY).isna()).sum())
     if lost:
         remarks.append(f"{lost} completed runs have no energy.")
-    testbeds = [_testbed(key["testbed"], rows) for key, rows in groups(runs, ["testbed"])]
+    own = {key["testbed"]: rows for key, rows in groups(runs, ["testbed"])}
+    testbeds = [_testbed(*one) for one in own.items()]
     remarks += [f"{each.name}: {said}" for each in testbeds for said in each.here.remarks]
-    for key, rows in groups(runs, ["testbed"]):
-        remarks += [f"{key['testbed']}: {said}" for said in _always_cheaper(rows)]
+    remarks += [f"{testbed}: {said}" for testbed in own for said in _always_cheaper(own[testbed])]
     order = in_order(runs.drop_duplicates("treatment"), list(treatment(runs).unique()))
     # A testbed on which nothing can work has no block, and no noise.
     blocks = min((each.here.blocks for each in testbeds if each.here.levels), default=0)
@@ -179,39 +178,14 @@ def _outcome(
         blocks,
         "share of variance within blocks",
     )
-    penalty = _penalty(testbeds, known, resamples)
-    low, high = intervals.over_blocks(penalty.sample, blocks)
-    extra = TestResult(
-        f"{scope}: energy with another platform's best treatment ÷ with one's own",
-        math.nan,
-        math.nan,
-        math.nan,
-        penalty.ratio,
-        low,
-        high,
-        blocks,
-        "ratio",
-        "95 %, bootstrap over blocks",
-    )
+    size, where = _penalty(testbeds, known, resamples)
+    said = f"{scope}: energy with another platform's best treatment ÷ with one's own"
     words = (
-        f"{bests} Taking the other platform's best costs {text(penalty.ratio)} times the energy "
-        f"({text(low)}–{text(high)}) where it matters most ({penalty.where})."
+        f"{bests} Taking the other platform's best costs {text(size.ratio)} times the energy "
+        f"({text(size.low)}–{text(size.high)}) where it matters most ({where})."
     )
-    return Outcome(
-        name,
-        "",
-        test,
-        blocks,
-        SIGNS,
-        len(testbeds),
-        penalty.ratio,
-        low,
-        high,
-        *intervals.over_blocks(penalty.sample, blocks, ONE_SIDED),
-        penalty.sd_log,
-        words,
-        (extra,),
-    )
+    more = (size.result(said, blocks),)
+    return Outcome(name, "", test, blocks, SIGNS, len(testbeds), size, words, more)
 
 
 def _one_testbed_each(
@@ -229,18 +203,11 @@ def _one_testbed_each(
     return kept, [f"Left out as another scaling of the same machine: {', '.join(left_out)}."]
 
 
-class _Penalty(NamedTuple):
-    """ratio, its bootstrap sample, where it is greatest, and how much the logarithm of a ratio of
-    two treatments varies there over blocks (a standard deviation)."""
-
-    ratio: float
-    sample: np.ndarray
-    where: str
-    sd_log: float
-
-
-def _penalty(testbeds: Sequence[_Testbed], treatments: Sequence[str], resamples: int) -> _Penalty:
-    """The greatest price of a platform's best treatment on another one, over all pairs."""
+def _penalty(
+    testbeds: Sequence[_Testbed], treatments: Sequence[str], resamples: int
+) -> tuple[Ratio, str]:
+    """The greatest price of a platform's best treatment on another one, over all pairs, and where
+    that is; how much it varies over blocks is what a ratio of two treatments does there."""
     logs = [each.logs(treatments) for each in testbeds]
     drawn = [each[intervals.resampled(len(each), resamples)].mean(axis=1) for each in logs]
     found = []
@@ -254,7 +221,8 @@ def _penalty(testbeds: Sequence[_Testbed], treatments: Sequence[str], resamples:
         where = f"{testbeds[a].name}'s best on {testbeds[b].name}"
         found.append((price, where, spread))
     price, where, spread = max(found, key=lambda one: one[0])
-    return _Penalty(math.exp(price), np.exp(sample), where, spread)
+    blocks = min(map(len, logs))
+    return Ratio.resampled(math.exp(price), np.exp(sample), blocks, spread), where
 
 
 def _price(theirs: np.ndarray, own: np.ndarray) -> np.ndarray:

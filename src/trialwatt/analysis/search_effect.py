@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from trialwatt.analysis.columns import (
     with_levels,
     without_holes,
 )
-from trialwatt.analysis.evidence import NO_RUNS, ONE_SIDED, Evidence, Outcome
+from trialwatt.analysis.evidence import NO_RUNS, ONE_SIDED, OVER_BLOCKS, Evidence, Outcome, Ratio
 from trialwatt.analysis.intervals import LEVEL
 from trialwatt.analysis.paired import Paired, paired
 from trialwatt.analysis.permutation import between_levels, explained, huber_scores, ways
@@ -210,44 +210,26 @@ def _outcome(
         high,
         here.blocks,
         "share of variance within blocks",
-        _INTERVAL,
+        OVER_BLOCKS,
         is_energy,
     )
     middles = _middles(here, is_energy)
     most, least = int(np.argmax(middles)), int(np.argmin(middles))
     ratio = _ratio(here, middles, most, least, drawn, is_energy)
-    extra = TestResult(
-        f"{scope}: {name}, {here.levels[most]} ÷ {here.levels[least]}",
-        math.nan,
-        math.nan,
-        math.nan,
-        ratio.ratio,
-        ratio.low,
-        ratio.high,
-        here.blocks,
-        "ratio",
-        ratio.interval,
-        is_energy,
-    )
+    said = f"{scope}: {name}, {here.levels[most]} ÷ {here.levels[least]}"
+    unknown = "no level has a median, since most runs are right-censored"
     return Outcome(
         name,
-        "" if ratio.known else "no level has a median, since most runs are right-censored",
+        unknown if math.isnan(ratio.ratio) else "",
         test,
         here.blocks,
         ways(len(here.levels)),
-        1,
-        ratio.ratio,
-        ratio.low,
-        ratio.high,
-        ratio.at_least,
-        ratio.at_most,
-        ratio.sd_log,
-        _words(here, middles, ratio, is_energy),
-        (extra,),
+        size=ratio,
+        words=_words(here, middles, ratio, is_energy),
+        more=(ratio.result(said, here.blocks, is_energy),),
     )
 
 
-_INTERVAL = "95 %, bootstrap over blocks"
 _Score: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -260,25 +242,9 @@ def _scoring(here: Paired, is_energy: bool) -> tuple[str, _Score]:
     return "logarithms permuted within blocks", lambda v, _: huber_scores(np.log(v))
 
 
-class _Ratio(NamedTuple):
-    """Of the greatest and the least middle, as evidence.Outcome has it."""
-
-    ratio: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    at_least: float = math.nan
-    at_most: float = math.nan
-    sd_log: float = math.nan
-    interval: str = _INTERVAL
-
-    @property
-    def known(self) -> bool:
-        return not math.isnan(self.ratio)
-
-
 def _ratio(
     here: Paired, middles: np.ndarray, most: int, least: int, drawn: np.ndarray, is_energy: bool
-) -> _Ratio:
+) -> Ratio:
     """NaN where both middles are infinite, or the lesser is 0. drawn: blocks of each resample."""
     if is_energy and not here.censored.any():
         logs = np.log(here.values)
@@ -287,17 +253,15 @@ def _ratio(
             math.exp(end) for level in (LEVEL, ONE_SIDED) for end in intervals.of_mean(away, level)
         )
         spread, said = float(away.std(ddof=1)), "95 %, Student's t of paired logarithms"
-        return _Ratio(math.exp(away.mean()), low, high, at_least, at_most, spread, said)
+        return Ratio(math.exp(away.mean()), low, high, at_least, at_most, spread, said)
     if math.isinf(middles[least]) or middles[least] == 0:
-        return _Ratio()
+        return Ratio()
     one, other = (
         median(here.values[:, i][drawn], here.censored[:, i][drawn]) for i in (most, least)
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         sample = one / other
-    low, high = intervals.over_blocks(sample, here.blocks)
-    at_least, at_most = intervals.over_blocks(sample, here.blocks, ONE_SIDED)
-    return _Ratio(float(middles[most] / middles[least]), low, high, at_least, at_most)
+    return Ratio.resampled(float(middles[most] / middles[least]), sample, here.blocks, math.nan)
 
 
 def _middles(here: Paired, is_energy: bool) -> np.ndarray:
@@ -308,12 +272,12 @@ def _middles(here: Paired, is_energy: bool) -> np.ndarray:
     return median(here.values.T, here.censored.T)
 
 
-def _words(here: Paired, middles: np.ndarray, ratio: _Ratio, is_energy: bool) -> str:
+def _words(here: Paired, middles: np.ndarray, ratio: Ratio, is_energy: bool) -> str:
     most, least = int(np.argmax(middles)), int(np.argmin(middles))
     said = [f"{text(1e3 * middle)} Wh" if is_energy else text(middle) for middle in middles]
     words = f"Least with {here.levels[least]} ({said[least]}), most with {here.levels[most]} "
     words += f"({said[most]})"
-    if ratio.known:
+    if not math.isnan(ratio.ratio):
         words += f", ratio {text(ratio.ratio)} ({text(ratio.low)}–{text(ratio.high)})"
     cut = int(here.censored.sum())
     return words + (f". {cut} of {here.values.size} runs are right-censored." if cut else ".")

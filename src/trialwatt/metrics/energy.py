@@ -368,10 +368,11 @@ def _each_once(records: RunRecords, notes: list[str]) -> list[dict[str, Any]]:
     for meter in dict.fromkeys(domain["meter"] for domain in records.domains):
         own = [d for d in records.domains if d["meter"] == meter and d["unit"] == "uj"]
         ranges = {domain["name"]: domain.get("wraps_at") for domain in own}
-        for name in list(ranges)[:1]:  # all of a meter are read at the same moments
-            times = records.power.of(name)[0] * S_PER_NS
-            values = {name: records.power.of(name)[1] for name in ranges}
-            mirrored |= mirrors.mirrored(times, values, ranges)
+        read = {name: records.power.of(name) for name in ranges}
+        if read:
+            times, _ = next(iter(read.values()))  # all of a meter are read at the same moments
+            values = {name: own for name, (_, own) in read.items()}
+            mirrored |= mirrors.mirrored(times * S_PER_NS, values, ranges)
     notes += mirrors.said(mirrored)
     return [domain for domain in records.domains if domain["name"] not in mirrored]
 

@@ -10,10 +10,10 @@ import numpy as np
 from trialwatt.meters.bounds import can_be_used
 from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.model import PowerModel, machine_watts, most_watts
+from trialwatt.metrics.formulas import MB_PER_GB
 from trialwatt.records.reader import RunRecords
 
 _DECIMALS = 6
-_MB_PER_GB = 1024
 
 
 def remodelled(records: RunRecords, power: PowerParameters) -> RunRecords:
@@ -33,7 +33,7 @@ def remodelled(records: RunRecords, power: PowerParameters) -> RunRecords:
     if not is_model or machine is None or len(times) < 2:
         return records
     host = records.manifest["host"]
-    cores, memory_gb = host["cores"], host["memory_mb"] / _MB_PER_GB
+    cores, memory_gb = host["cores"], host["memory_mb"] / MB_PER_GB
     seen = ~np.isnan(machine.cpu_ns)
     if not seen.any():
         return records
