@@ -14,11 +14,10 @@ import psutil
 import pytest
 from tests.blocks import chance_of_order, check_blocks
 from tests.lifecycle import faulty
+from tests.workflows import copied, snakemake, start
 
-from trialwatt.review.tree import PROJECT, WORKFLOW
 from trialwatt.review.verify import verify
 
-ROOT = Path(__file__).resolve().parents[1]
 SMALL = """
 experiments: [baseline, r-cpu]
 base: digits-ff
@@ -38,12 +37,9 @@ ln: {choices: [1]}
 @pytest.fixture
 def project(tmp_path) -> Path:
     """A copy of the project without results, with a small configuration in config.yaml."""
-    for name in (*WORKFLOW, PROJECT, "config", "paper"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, tmp_path / name)
+    copied(tmp_path, f"testbed: local\n{SMALL}")
     bed = tmp_path / "config" / "testbeds" / "local.yaml"  # the machine may be busy with others
     bed.write_text(bed.read_text().replace("quiet_wait_s: 5", "quiet_wait_s: 0"))
-    (tmp_path / "config" / "config.yaml").write_text(f"testbed: local\n{SMALL}")
     (tmp_path / "config" / "spaces" / "tiny.yaml").write_text(SPACE)
     return tmp_path
 
@@ -54,25 +50,6 @@ def slow(project: Path) -> Path:
     text = file.read_text().replace("epochs: 1,", "epochs: 150,")
     file.write_text(text.replace("[baseline, r-cpu]", "[baseline]").replace("only:", "#"))
     return project
-
-
-def start(project: Path, *arguments: str, profile: str = "local") -> subprocess.Popen:
-    program = Path(sys.executable).parent / "snakemake"
-    return subprocess.Popen(
-        [program, "--profile", profile, *arguments],
-        cwd=project,
-        env=os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def snakemake(project: Path, *arguments: str) -> tuple[int, str]:
-    process = start(project, *arguments)
-    said, _ = process.communicate(timeout=1200)
-    return process.returncode, said
 
 
 def workers(project: Path) -> list[psutil.Process]:

@@ -1,19 +1,12 @@
 """Braces in what a user has named or written: the workflow's files are named by patterns."""
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import yaml
+from tests.workflows import copied, snakemake
 
 from trialwatt.config.planner import load_plan
 from trialwatt.errors import ConfigError
-from trialwatt.review.tree import PROJECT, WORKFLOW
 
-ROOT = Path(__file__).resolve().parents[1]
 SMALL = """
 testbed: local
 experiments: [baseline]
@@ -22,29 +15,6 @@ suts: [plain]
 repetitions: 1
 """
 WHY = "Snakemake takes the braces in it for a pattern: give it another name"
-
-
-def copied(folder: Path) -> Path:
-    """The project without results, with a small configuration, in a new folder."""
-    folder.mkdir()
-    for name in (*WORKFLOW, PROJECT, "config", "paper"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
-    (folder / "config" / "config.yaml").write_text(SMALL)
-    return folder
-
-
-def snakemake(project: Path, *arguments: str) -> tuple[int, str]:
-    program = Path(sys.executable).parent / "snakemake"
-    done = subprocess.run(
-        [program, "--profile", "local", *arguments],
-        cwd=project,
-        env=os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    return done.returncode, done.stdout + done.stderr
 
 
 def refused(said: tuple[int, str], *sentences: str) -> None:
@@ -56,7 +26,7 @@ def refused(said: tuple[int, str], *sentences: str) -> None:
 
 
 def test_files_of_the_workflow_that_would_be_patterns_are_refused(tmp_path):
-    project, more = copied(tmp_path / "project"), tmp_path / "more {lr}.yaml"
+    project, more = copied(tmp_path / "project", SMALL), tmp_path / "more {lr}.yaml"
     series = project / "{0}.csv"
     series.write_text("utc_start,g_per_kwh\n2020-01-01T00:00:00Z,300\n2040-01-01T00:00:00Z,300\n")
     bed = project / "config" / "testbeds" / "local.yaml"
@@ -72,12 +42,12 @@ def test_files_of_the_workflow_that_would_be_patterns_are_refused(tmp_path):
 
 
 def test_a_folder_that_would_be_a_pattern_is_refused(tmp_path):
-    project = copied(tmp_path / "a {1} b")
+    project = copied(tmp_path / "a {1} b", SMALL)
     refused(snakemake(project, "-n"), f'"{project}"')
 
 
 def test_a_workflow_in_such_a_folder_is_refused_from_elsewhere(tmp_path):
-    project, workflow = copied(tmp_path / "project"), tmp_path / "{braces}"
+    project, workflow = copied(tmp_path / "project", SMALL), tmp_path / "{braces}"
     workflow.mkdir()
     with pytest.raises(ConfigError) as caught:
         load_plan(yaml.safe_load(SMALL), project, ask_platform=False, workflow=workflow)
@@ -85,7 +55,7 @@ def test_a_workflow_in_such_a_folder_is_refused_from_elsewhere(tmp_path):
 
 
 def test_what_is_no_file_of_the_workflow_may_hold_braces(tmp_path):
-    project, data = copied(tmp_path / "project"), tmp_path / "{data} {0}"
+    project, data = copied(tmp_path / "project", SMALL), tmp_path / "{data} {0}"
     data.mkdir()
     bed = project / "config" / "testbeds" / "local.yaml"
     board = {"kind": "gpu", "devices": 1, "watts": 350, "source": "data {sheet} {0}"}

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.platforms.kubernetes import fakecluster
 from tests.platforms.kubernetes.fakecluster import FakeCluster, node
+from tests.workflows import ROOT
+from tests.workflows import snakemake as snakemake_with
 
-ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = """
 testbed: local
 experiments: [baseline]
@@ -41,19 +41,7 @@ def cluster(tmp_path, monkeypatch):
         yield fake
 
 
-def snakemake(project: Path, *arguments: str) -> tuple[int, str]:
-    program = Path(sys.executable).parent / "snakemake"
-    done = subprocess.run(
-        [program, "--profile", "k8s", *arguments],
-        cwd=project,
-        env=os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=1200,
-        check=False,
-    )
-    return done.returncode, done.stdout
+snakemake = partial(snakemake_with, profile="k8s")
 
 
 def test_it_takes_a_testbed_of_a_cluster_and_plans_with_it(project, cluster):

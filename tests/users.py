@@ -31,6 +31,15 @@ def open_to_all(folder: Path) -> None:
         each.chmod(0o755)
 
 
+def shared_folder(place: Path, name: str, mode: int) -> Path:
+    """A folder of that mode in one that pytest has made, to which every user can come."""
+    open_to_all(place)
+    made = place / name
+    made.mkdir()
+    made.chmod(mode)
+    return made
+
+
 def process_of(
     user: int, source: str, *arguments: object, through: tuple[str, ...] = (), **environment: str
 ) -> subprocess.Popen:

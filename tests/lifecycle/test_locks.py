@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.users import ALICE, BOB, needs_users, open_to_all, process_of, said_by
+from tests.users import ALICE, BOB, needs_users, process_of, said_by, shared_folder
 
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle import locks
@@ -238,11 +238,7 @@ def test_a_machine_that_allows_no_such_lock_is_told_in_a_sentence(machine, monke
 @pytest.fixture
 def shared(tmp_path):
     """A results folder that a group shares: all may write there."""
-    open_to_all(tmp_path)
-    results = tmp_path / "results"
-    results.mkdir()
-    results.chmod(0o2777)
-    return results
+    return shared_folder(tmp_path, "results", 0o2777)
 
 
 @needs_users

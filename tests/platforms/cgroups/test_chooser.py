@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.platforms.processes import group_folders, offered
-from tests.users import ALICE, needs_users, open_to_all, said_by
+from tests.users import ALICE, needs_users, said_by, shared_folder
 
 from trialwatt.config.models import Testbed
 from trialwatt.platforms.cgroups import tree
@@ -115,11 +115,7 @@ print(choose("auto", Path(sys.argv[2]), Host(proc=Path(sys.argv[3]))))
 @pytest.fixture
 def open_folder(tmp_path) -> Path:
     """A folder in which every user may make one."""
-    open_to_all(tmp_path)
-    made = tmp_path / "open"
-    made.mkdir()
-    made.chmod(0o1777)
-    return made
+    return shared_folder(tmp_path, "open", 0o1777)
 
 
 @needs_users
