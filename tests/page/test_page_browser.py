@@ -229,7 +229,7 @@ def test_data_can_be_taken_away(shown, page):
     assert set(links) == {"s-sam-runs.csv", "s-sam-table.csv", "s-sam-runs.json"}
     assert all(link.startswith("data:") for link in links.values())
     text = urllib.parse.unquote(links["s-sam-runs.csv"].split(",", 1)[1])
-    assert len(text.strip().split("\n")) == 1 + 6 and text.startswith("treatment,folder,sut,")
+    assert len(text.strip().split("\n")) == 1 + 6 and text.startswith("treatment,folder,hash,sut,")
 
 
 def test_what_is_not_available_is_said(shown):
@@ -264,7 +264,7 @@ def test_without_scripts_the_head_is_there(browser, page):
         browser.view(PHONE)
         browser.open(page.as_uri())
         text = browser.run("document.body.innerText")
-        assert "need JavaScript" in text and "Undecided: one platform." in text
+        assert "need JavaScript" in text and "Undecided (one platform; demonstration only)." in text
         assert browser.run("document.getElementById('experiment').innerText") == ""
     finally:
         browser("Emulation.setScriptExecutionDisabled", value=False)

@@ -118,7 +118,7 @@ function nameOf(section, number) {
   const point = section.runs.find(([own]) => own === number);
   const treatment = point ? [section.axis.keys[point[2]][0]] : [];
   const sampler = point && section.groups[point[1]].name.includes("(") ? [run.sampler] : [];
-  return [run.sut, ...sampler, ...treatment, `repetition ${run.repetition}`]
+  return [run.sut, ...sampler, ...treatment, `repetition ${valueOf(run, "repetition")}`]
     .filter((part, place, all) => all.indexOf(part) === place).join(", ");
 }
 

@@ -93,7 +93,7 @@ function showRun(section, number, close) {
       ],
     }).flat(9),
     h("ul", { class: "links" }, h("li", {}, h("a", {
-      download: `${run.sut}-${run.hash}-rep${run.repetition}.json`,
+      download: `${run.sut}-${run.hash}-rep${valueOf(run, "repetition")}.json`,
       href: dataAddress("application/json", asJson(whole(run))),
     }, "↓ this run as JSON"))),
   ].filter((part) => part !== null));
