@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from trialwatt.analysis.intervals import ENOUGH, of_mean, over_blocks, resampled, summary
+from trialwatt.analysis.intervals import (
+    ENOUGH,
+    of_difference,
+    of_mean,
+    over_blocks,
+    resampled,
+    summary,
+)
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -76,6 +83,24 @@ def test_intervals_over_blocks_cover_as_often_as_they_say(n, at_least):
     exact = [of_mean(values) for values in samples]
     assert np.mean([low <= 0 <= high for low, high in exact]) >= 0.93
     assert exact[0] == pytest.approx(ttest_1samp(samples[0], 0).confidence_interval(0.95))
+
+
+@pytest.mark.parametrize("levels", [3, 6])
+def test_other_levels_tell_of_the_noise_of_a_difference(levels):
+    """The interval is narrower than that of the two levels alone, and covers as often."""
+    rng = np.random.default_rng(levels)
+    samples = rng.standard_normal((600, 5, levels)) + 3 * rng.standard_normal((600, 5, 1))
+    found = np.array([of_difference(values, 0, levels - 1) for values in samples])
+    alone = np.array([of_mean(values[:, 0] - values[:, -1]) for values in samples])
+    assert np.mean((found[:, 0] <= 0) & (found[:, 1] >= 0)) >= 0.93
+    assert np.ptp(found, axis=1).mean() < 0.95 * np.ptp(alone, axis=1).mean()
+
+
+def test_a_difference_of_two_levels_is_their_own():
+    values = np.array([[1.0, 2.0], [2.0, 2.5], [4.0, 3.0]])
+    assert of_difference(values, 0, 1) == of_mean(values[:, 0] - values[:, 1])
+    constant = np.arange(4.0)[:, None] + np.array([0.0, 1.0, 5.0])
+    assert of_difference(constant, 2, 0) == pytest.approx((5.0, 5.0))
 
 
 def test_intervals_take_infinite_values():

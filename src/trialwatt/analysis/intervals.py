@@ -63,13 +63,47 @@ def resampled(blocks: int, resamples: int) -> np.ndarray:
 
 def of_mean(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
     """Student's interval of the mean of values, one of each block."""
-    from scipy.special import stdtrit
-
     if len(values) < 2:
         return math.nan, math.nan
-    half = float(stdtrit(len(values) - 1, (1 + level) / 2) * values.std(ddof=1))
+    return _student(values, float(values.var(ddof=1)), len(values) - 1, level)
+
+
+def of_difference(
+    values: np.ndarray, one: int, other: int, level: float = LEVEL
+) -> tuple[float, float]:
+    """Student's interval of the mean difference between two columns of values (blocks, levels).
+
+    Its variance is half that of these differences, half what the other levels say of it: so one
+    level that is noisier than the others keeps most of its width, and few blocks do not cost all
+    that the other levels tell of the noise. Degrees of freedom: F. Satterthwaite, An Approximate
+    Distribution of Estimates of Variance Components, 1946. Of two levels it is that of `of_mean`.
+    """
+    blocks, levels = values.shape
+    away = values[:, one] - values[:, other]
+    if blocks < 2 or levels < 3:
+        return of_mean(away, level)
+    own = float(away.var(ddof=1))
+    left = values - values.mean(axis=1, keepdims=True)
+    left = left - left.mean(axis=0)
+    along = (left[:, one] - left[:, other]) / 2
+    left[:, one] -= along
+    left[:, other] += along
+    freedom = (blocks - 1) * (levels - 2)
+    rest = 2 * float((left**2).sum()) / freedom
+    total = own + rest
+    if not total:
+        return of_mean(away, level)
+    return _student(away, total / 2, total**2 / (own**2 / (blocks - 1) + rest**2 / freedom), level)
+
+
+def _student(
+    values: np.ndarray, variance: float, freedom: float, level: float
+) -> tuple[float, float]:
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(variance / len(values))
     middle = float(values.mean())
-    return middle - half / math.sqrt(len(values)), middle + half / math.sqrt(len(values))
+    return middle - half, middle + half
 
 
 def over_blocks(sample: np.ndarray, blocks: int, level: float = LEVEL) -> tuple[float, float]:

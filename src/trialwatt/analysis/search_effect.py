@@ -250,7 +250,9 @@ def _ratio(
         logs = np.log(here.values)
         away = logs[:, most] - logs[:, least]
         low, high, at_least, at_most = (
-            math.exp(end) for level in (LEVEL, ONE_SIDED) for end in intervals.of_mean(away, level)
+            math.exp(end)
+            for level in (LEVEL, ONE_SIDED)
+            for end in intervals.of_difference(logs, most, least, level)
         )
         spread, said = float(away.std(ddof=1)), "95 %, Student's t of paired logarithms"
         return Ratio(math.exp(away.mean()), low, high, at_least, at_most, spread, said)
