@@ -1,5 +1,6 @@
 """What a SUT cannot do with is named by file and key when the experiments are planned."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -21,12 +22,15 @@ def project(tmp_path):
     """The shipped configuration with one experiment of these keys and a testbed of others."""
     shutil.copytree(CONFIG, tmp_path / "config")
 
-    def plan(testbed: dict | None = None, **keys):
+    def plan(testbed: dict | None = None, settings: dict | None = None, **keys):
         bed = {"meters": ["model"], "allow_oversubscription": True} | (testbed or {})
         for name, data in (
             ("testbeds/mine", bed),
             ("experiments/one", EXPERIMENT | keys),
-            ("config", {"testbed": "mine", "experiments": ["one"], "set": RANDOM}),
+            (
+                "config",
+                {"testbed": "mine", "experiments": ["one"], "set": RANDOM | (settings or {})},
+            ),
         ):
             (tmp_path / "config" / f"{name}.yaml").write_text(yaml.safe_dump(data))
         return plan_of_files([], root=tmp_path)
@@ -66,6 +70,40 @@ def test_an_optional_one_is_left_out_and_the_plan_says_why(project, monkeypatch)
     [left_out] = plan.experiments["one"].unavailable
     assert left_out.sut == "optuna"
     assert "pip install optuna" in left_out.reason
+
+
+def test_one_that_has_no_room_is_left_out_of_that_treatment_and_the_plan_says_why(project):
+    """Ray has services beside its workers, so it needs more cores than the control."""
+    cores = len(os.sched_getaffinity(0))
+    keys = {
+        "testbed": {"allow_oversubscription": False, "service": {"cpu": 0.25}, "cpu_per_vcpu": 1},
+        "vary": {"workers.cpu": [0.25, cores]},
+        "suts": ["plain"],
+        "settings": {"workers.count": 1, "workers.cpu": 0.25},
+    }
+    plan = project(**keys, optional_suts=["ray"])
+    run = {(one.sut, one.workload.workers.cpu) for one in plan.runs.values()}
+    assert run == {("plain", 0.25), ("plain", cores), ("ray", 0.25)}
+    [left_out] = plan.experiments["one"].unavailable
+    assert (left_out.sut, left_out.treatment) == ("ray", f"workers.cpu={cores}")
+    assert f"this machine has {cores}" in left_out.reason
+    keys["suts"] = ["plain", "ray"]
+    problem, _ = said(project, **keys)
+    assert problem.startswith("config/experiments/one.yaml: vary.workers.cpu[1]: ray: ")
+
+
+def test_one_that_has_no_room_for_the_baseline_is_left_out_of_the_experiment(project):
+    cores = len(os.sched_getaffinity(0))
+    plan = project(
+        testbed={"allow_oversubscription": False, "cpu_per_vcpu": 1},
+        vary={"epochs": [1, 2]},
+        suts=["plain"],
+        optional_suts=["ray"],
+        settings={"workers.count": 1, "workers.cpu": cores},
+    )
+    assert {one.sut for one in plan.runs.values()} == {"plain"}
+    [left_out] = plan.experiments["one"].unavailable
+    assert (left_out.sut, left_out.treatment) == ("ray", None)
 
 
 @pytest.fixture

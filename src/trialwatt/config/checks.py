@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Collection, Mapping, Set
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -215,7 +216,6 @@ class PlatformChecks:
     def __init__(self, testbed: Testbed, origins: Origins):
         self._testbed, self._origins = testbed, origins
         self._asked: dict[tuple[str, str], list[str]] = {}
-        self._known: list[str] | None = None
         there = Registry("trialwatt.platforms")
         if testbed.platform in there.names:
             self._platform, self._fault = there.load(testbed.platform)
@@ -246,6 +246,18 @@ class PlatformChecks:
             return ""
         return self._platform.accelerator_problem(self._testbed, accelerator)
 
+    def room(self, run: RunConfig, suts: SutChecks, resolved: Resolved) -> list[str]:
+        """Why the platform has no room for the roles of a run, a sentence each; empty if it has."""
+        if self._platform is None or "workers" in resolved.faulty:
+            return []
+        workers = run.workload.workers
+        question = (run.sut, workers.model_dump_json())
+        if question not in self._asked:
+            roles = [replace(r, accelerator=workers.accelerator) for r in suts.roles(run)]
+            found = self._platform.problems(self._testbed, roles)
+            self._asked[question] = [one for one in found if one not in self._of_itself]
+        return self._asked[question]
+
     def check(
         self, run: RunConfig, suts: SutChecks, resolved: Resolved, problems: Problems
     ) -> None:
@@ -256,30 +268,22 @@ class PlatformChecks:
         if self._platform is None or "workers" in resolved.faulty:
             return
         origins = resolved.origins
-        workers = run.workload.workers
-        question = (run.sut, workers.model_dump_json())
-        known = self._check_itself(problems)
-        if question not in self._asked:
-            roles = [replace(r, accelerator=workers.accelerator) for r in suts.roles(run)]
-            found = self._platform.problems(self._testbed, roles)
-            self._asked[question] = [one for one in found if one not in known]
-            for key, message in suts.testbed_problems(run.sut, self._testbed):
-                problems.add(self._origins.problem(parted(key), f"{run.sut}: {message}"))
-        if problem := self.accelerator_problem(workers.accelerator):
+        for message in self._of_itself:
+            problems.add(self._origins.problem(("platform",), message))
+        for key, message in suts.testbed_problems(run.sut, self._testbed):
+            problems.add(self._origins.problem(parted(key), f"{run.sut}: {message}"))
+        if problem := self.accelerator_problem(run.workload.workers.accelerator):
             problems.add(origins.problem(("workers", "accelerator"), problem))
-        for message in self._asked[question]:
+        for message in self.room(run, suts, resolved):
             replaced = origins.below(("workers",))
             named = [path for path in replaced if dotted(path) in message]
             path = next(iter(named or replaced), ("workers",))
             problems.add(origins.problem(path, f"{run.sut}: {message}"))
 
-    def _check_itself(self, problems: Problems) -> list[str]:
+    @cached_property
+    def _of_itself(self) -> list[str]:
         """What is wrong with the platform whatever the roles: said once, at the testbed."""
-        if self._known is None:
-            self._known = list(self._platform.problems(self._testbed, []))
-            for message in self._known:
-                problems.add(self._origins.problem(("platform",), message))
-        return self._known
+        return list(self._platform.problems(self._testbed, []))
 
 
 def check_meters(testbed: Testbed, faulty: Set[str], origins: Origins, problems: Problems) -> None:

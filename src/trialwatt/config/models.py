@@ -433,7 +433,8 @@ class Experiment(Model):
 
     Treatments are a list of values, a sweep, or `all`. Several keys are combined; a list of
     mappings varies in several ways, one after the other. Every one of `suts` must be able to run
-    here; those of `optional_suts` that cannot are left out, and the plan says why.
+    here; those of `optional_suts` that cannot, or for which there is no room, are left out, of all
+    or of single treatments, and the plan says why.
     """
 
     title: str

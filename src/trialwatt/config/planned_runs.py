@@ -39,6 +39,12 @@ class PlannedRuns:
         assert self._run_of is not None, "asked only where there is a testbed"
         return self._run_of(sut, resolved.workload)
 
+    def no_room(self, sut: str, resolved: Resolved) -> str:
+        """Why the platform has no room for a SUT with this workload; empty if it has."""
+        if self._platform is None or self._run_of is None:
+            return ""
+        return "; ".join(self._platform.room(self.make(sut, resolved), self._suts, resolved))
+
     def lacking_accelerator(self, treatment: Treatment, resolved: Resolved) -> str:
         """Why a treatment of `all` accelerators cannot be run here; empty if it can."""
         if self._platform is None or ACCELERATOR not in treatment.found:

@@ -248,8 +248,13 @@ class _Planner:
         baseline = None if base is None else resolve(base, self._files, problems)
         if base is None or baseline is None:
             return None
-        variants = Variants(self._suts, usable, experiment)
         runs = PlannedRuns(self._run_of(testbed), platform, self._suts, problems)
+        for each in [one for one in usable if one.is_optional]:
+            if reason := runs.no_room(each.sut, baseline):
+                usable.remove(each)
+                unavailable.append(Unavailable(sut=each.sut, treatment=None, reason=reason))
+        optional = {each.sut for each in usable if each.is_optional}
+        variants = Variants(self._suts, usable, experiment)
         baselines = {}
         for each in usable:
             baselines[each.sut] = found = variants.of_baseline(each, baseline, problems)
@@ -268,6 +273,11 @@ class _Planner:
             chosen, lacking = variants.of(treatment, resolved, problems)
             unavailable += lacking
             for sut, variant in chosen:
+                if sut in optional and (reason := runs.no_room(sut, variant)):
+                    unavailable.append(
+                        Unavailable(sut=sut, treatment=treatment.label, reason=reason)
+                    )
+                    continue
                 runs.add(treatment.way, treatment.values, sut, variant, treatment.is_between)
         for sut, found in reversed(baselines.items()):  # each goes before what is there
             for one in reversed(found):
@@ -340,7 +350,8 @@ class _Planner:
                 # What the SUT needs is in the image of a remote platform, not on this machine.
                 reason = "" if self._is_remote else self._suts.why_unavailable(name)
                 if not reason:
-                    usable.append(Usable(name, from_.problem((key, place), "")))
+                    at = from_.problem((key, place), "")
+                    usable.append(Usable(name, at, is_optional=key == "optional_suts"))
                 elif key == "optional_suts":
                     unavailable.append(Unavailable(sut=name, treatment=None, reason=reason))
                 else:

@@ -22,10 +22,14 @@ Fault = tuple[tuple[Any, ...], str]
 
 @dataclass(frozen=True)
 class Usable:
-    """A SUT that can run here, and where it is named."""
+    """A SUT that can run here, and where it is named.
+
+    is_optional: it is left out where there is no room for it.
+    """
 
     sut: str
     at: Problem
+    is_optional: bool = False
 
 
 def everything(suts: SutChecks, usable: Sequence[Usable]) -> dict[str, list[Any]]:
