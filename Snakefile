@@ -4,13 +4,20 @@ from pathlib import Path
 from trialwatt import platforms
 from trialwatt.analysis.sweeping import Move
 from trialwatt.config.blocks import SCOUTS
-from trialwatt.config.files import asks_platform, experiments_among
+from trialwatt.config.files import asks_platform, experiments_among, rule_of
 from trialwatt.config.identity import run_text
 from trialwatt.config.planner import load_plan
 from trialwatt.config.profiles import testbed_of_profile
 from trialwatt.config.settings import image_arguments
+from trialwatt.errors import TrialwattError
 from trialwatt.figures.products import PRODUCTS, archived
 from trialwatt.lifecycle.workflow import began, ended, foretell, started
+
+if not Path("config/config.yaml").exists():
+    raise TrialwattError(
+        f"{Path.cwd()} holds no config/config.yaml: start the workflow in the project's folder,"
+        " or name it with --directory"
+    )
 
 
 configfile: "config/config.yaml"
@@ -76,4 +83,4 @@ onsuccess:
 
 
 onerror:
-    ended(RESULTS, taken_by("report") + pages(), BEGAN)
+    ended(RESULTS, taken_by("report") + pages(), BEGAN, is_cut_off=True)

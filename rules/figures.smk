@@ -23,7 +23,7 @@ for experiment in plan.experiments:
     rule:
         # snakemake --profile local r_mem: one experiment alone, named as its file
         name:
-            experiment.replace("-", "_")
+            rule_of(experiment)
         input:
             shown_of(experiment),
             f"{RESULTS}/metrics/{experiment}/complete.json",

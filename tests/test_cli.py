@@ -51,6 +51,15 @@ def test_the_shipped_configuration_is_ok(more, monkeypatch):
     assert done.stdout == "ok: 3 experiments, 7 configurations\n"
 
 
+def test_a_plan_is_printed_for_a_machine_that_cannot_run_it(tmp_path):
+    (tmp_path / "mine.yaml").write_text("set: {workers.memory_mb: 1000000000}\n")
+    done = trialwatt("plan", "--configfile", str(tmp_path / "mine.yaml"))
+    assert done.returncode == 1
+    assert "in all" in done.stdout
+    assert f"{tmp_path}/mine.yaml: set.workers.memory_mb: plain: " in done.stderr
+    assert done.stderr.endswith("nothing was started.\n")
+
+
 def test_problems_go_to_stderr_without_a_traceback(tmp_path):
     (tmp_path / "config").mkdir()
     (tmp_path / "config/config.yaml").write_text("experiments: [baseline]\nsede: 1\nseed: -1\n")

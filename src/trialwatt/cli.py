@@ -15,7 +15,6 @@ app = typer.Typer(
     name="trialwatt",
     help="What a hyperparameter search costs in energy, carbon, money and time.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -60,11 +59,25 @@ def check(configfile: ConfigFiles = None, testbed: OtherTestbed = None) -> None:
 
 @app.command()
 def plan(configfile: ConfigFiles = None, testbed: OtherTestbed = None) -> None:
-    """Say what will run, how many runs at most, and how long it takes by the records so far."""
+    """Say what will run, how many runs at most, and how long it takes by the records so far.
+
+    Where this testbed cannot run all of it, the plan is printed all the same, and what is wrong.
+    """
     from trialwatt.config.files import plan_of_files
+    from trialwatt.errors import ConfigError
     from trialwatt.lifecycle.forecast import forecast_text
 
-    typer.echo(forecast_text(plan_of_files(configfile or [], testbed=testbed)))
+    configfile = configfile or []
+    try:
+        planned = plan_of_files(configfile, testbed=testbed)
+    except ConfigError as error:
+        try:
+            planned = plan_of_files(configfile, testbed=testbed, ask_platform=False)
+        except ConfigError:  # wrong on any machine
+            raise error from None
+        typer.echo(forecast_text(planned))
+        raise
+    typer.echo(forecast_text(planned))
 
 
 @app.command()

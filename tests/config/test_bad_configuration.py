@@ -458,6 +458,16 @@ def test_all_of_a_key_that_has_no_all(project):
     ]
 
 
+def test_what_the_default_narrows_is_no_fault_of_other_experiments(project):
+    project.edit("config.yaml", "only", to={"epochs": [3]})
+    mine = project.root / "mine.yaml"
+    mine.write_text("experiments: [r-node]\n")
+    assert project.plan(mine)
+    mine.write_text("experiments: [r-node]\nonly: {lr: [1]}\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: only\.lr"):
+        project.plan(mine)
+
+
 def test_only_must_name_what_is_tried(project):
     project.edit("config.yaml", "only", to={"workers.count": [1, 7], "epochs": [3]})
     assert said(project) == [

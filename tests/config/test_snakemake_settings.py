@@ -52,3 +52,9 @@ def test_the_file_and_the_command_line_are_told_apart(snakemake):
     assert "config/more.yaml: repetitions: must be at least 1 (got 0)" in text
     assert "command line: seed: must be at least 0 (got -1)" in text
     assert "2 errors; nothing was started." in text
+
+
+def test_values_within_a_value_of_the_command_line_have_their_types(snakemake):
+    code, text = snakemake("--config", "set={fixed.lr: 1e-2}")
+    assert code == 0, text
+    assert "lr: {0.01}" in text

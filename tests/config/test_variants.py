@@ -1,5 +1,9 @@
 """What each SUT makes of the treatments: strategies that it lacks, stand-ins, several ways."""
 
+import pytest
+
+from trialwatt.errors import ConfigError
+
 NODE = "experiments/r-node.yaml"
 
 
@@ -154,6 +158,10 @@ def test_a_target_names_an_experiment(project):
 
     assert experiments_among({"r_node", "all"}, project.root) == ["r-node"]
     assert experiments_among(set(), project.root) == []
+    for target in ("r-node", "r_nod"):  # as its file, and misspelt
+        with pytest.raises(ConfigError, match=f"{target}: no such target; did you mean r_node"):
+            experiments_among({target, "all"}, project.root)
+    assert experiments_among({"all", "runs", "figures_of_r_node", "light_archive"}) == []
 
 
 def test_the_settings_add_suts_that_can_run(project):

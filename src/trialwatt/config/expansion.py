@@ -150,8 +150,14 @@ class Variations:
                 yield Treatment(values, draft, number, found, is_between)
 
     def unused(self, problems: Problems) -> None:
-        """Report what `only` names and no experiment tries."""
+        """Report what `only` names and no experiment tries.
+
+        What the default configuration says of its own experiments is no fault of others.
+        """
+        named = self._origins.of(("experiments",))[0]
         for key, values in self._only.items():
+            if named != self._origins.of(("only", key))[0] == self._origins.of(())[0]:
+                continue
             if key not in self._tried:
                 message = "no experiment of this configuration varies it; take it out, or set it "
                 message += "to null in a file of your own"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trialwatt.config.loading import Problems
 from trialwatt.config.plan import Plan
 from trialwatt.config.planner import load_plan
-from trialwatt.config.settings import DEFAULT_FILE, merge
-from trialwatt.errors import ConfigError
+from trialwatt.config.settings import COMMAND_LINE, DEFAULT_FILE, merge
+from trialwatt.errors import ConfigError, Problem
 
 
 def plan_of_files(
@@ -35,10 +37,35 @@ def plan_of_files(
 
 
 def experiments_among(targets: Iterable[str], root: Path | None = None) -> list[str]:
-    """The experiments that a workflow's targets name: r_mem is config/experiments/r-mem.yaml."""
+    """The experiments that a workflow's targets name: r_mem is config/experiments/r-mem.yaml.
+
+    Raises ConfigError for what was meant to be one: r-mem, r_mme.
+    """
     folder = (root or Path.cwd()) / "config" / "experiments"
-    there = {file.stem.replace("-", "_"): file.stem for file in sorted(folder.glob("*.yaml"))}
-    return [name for target, name in there.items() if target in set(targets)]
+    there = {rule_of(file.stem): file.stem for file in sorted(folder.glob("*.yaml"))}
+    targets = set(targets)
+    meant = {target: _meant(target, there) for target in sorted(targets - there.keys())}
+    if problems := [
+        Problem(COMMAND_LINE, target, f"no such target; did you mean {target_meant}?")
+        for target, target_meant in meant.items()
+        if target_meant
+    ]:
+        raise ConfigError(problems)
+    return [name for target, name in there.items() if target in targets]
+
+
+def rule_of(experiment: str) -> str:
+    """The name of an experiment's rule, which makes all that is made of it."""
+    return experiment.replace("-", "_")
+
+
+def _meant(target: str, there: Mapping[str, str]) -> str:
+    """The rule of an experiment that is nearly called so; of a rule of another kind, empty."""
+    if target in there.values():
+        return rule_of(target)
+    if not re.fullmatch("[a-z]+(_[a-z0-9]+)+", target):
+        return ""
+    return next(iter(difflib.get_close_matches(target, there, 1, cutoff=0.8)), "")
 
 
 WITHOUT_A_PLATFORM = {"image", "undeploy", "--lint"}

@@ -13,7 +13,7 @@ import yaml
 
 from trialwatt.config.loading import Problems
 from trialwatt.config.origins import Origins
-from trialwatt.config.yaml_files import read_yaml
+from trialwatt.config.yaml_files import parse_yaml, read_yaml
 
 DEFAULT_FILE = "config/config.yaml"
 COMMAND_LINE = "command line"
@@ -75,9 +75,19 @@ def _settled(value: Any, path: tuple[Any, ...], sources: list[_File], origins: O
         elif sources and not isinstance(value, Mapping):
             origins.put(path, COMMAND_LINE)
         if not isinstance(value, Mapping):
-            ours = _lookup(file.ours, path) if file else value
+            ours = _lookup(file.ours, path) if file else _typed(value, len(path) > 1)
             return value if ours is _MISSING else ours
     return {key: _settled(item, (*path, key), sources, origins) for key, item in value.items()}
+
+
+def _typed(value: Any, is_nested: bool) -> Any:
+    """A value of the command line: what stands within another Snakemake leaves as text."""
+    if isinstance(value, list):
+        return [_typed(item, True) for item in value]
+    if not isinstance(value, str) or not is_nested:
+        return value
+    read, problems = parse_yaml(value, COMMAND_LINE)
+    return value if problems or isinstance(read, Mapping | list) else read
 
 
 def _held(file: _File, path: tuple[Any, ...], value: Any) -> bool:

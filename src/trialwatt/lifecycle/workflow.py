@@ -42,13 +42,18 @@ def foretell(plan) -> None:
         print(forecast_text(plan), file=sys.stderr)
 
 
-def ended(results: str, targets: list[str], began: float) -> None:
-    """Called at the end: name the figures, tables and reports that this call has written."""
+def ended(results: str, targets: list[str], began: float, is_cut_off: bool = False) -> None:
+    """Called at the end: name the figures, tables and reports that this call has written.
+
+    is_cut_off: it failed, or was interrupted.
+    """
     written = [path for path in targets if _written_since(path, began)]
     if written:
         print(f"\nWritten to {results}/:", file=sys.stderr)
         for path in written:
             print(f"  {path}", file=sys.stderr)
+    if is_cut_off:
+        print("\nWhat is finished stays; the same command goes on from there.", file=sys.stderr)
 
 
 _TELLS_NOTHING = (
