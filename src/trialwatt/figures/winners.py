@@ -60,12 +60,12 @@ def winners(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] 
         return nothing(title, no_runs(unavailable))
     won, absent = winning_values(runs), absences(runs, unavailable)
     if won.empty:
-        return nothing(title, f"the φ of the best trial is not on record. {absent}")
+        return nothing(title, "the φ of the best trial is not on record.", absent)
     offered = spaces(runs["space"]) if "space" in runs else []
     scales = {name: scale(name, offered, here) for name, here in won.groupby("name")["value"]}
     chosen = {name: one for name, one in scales.items() if len(one.choices) != 1}
     if not chosen:
-        return nothing(title, f"the search had nothing to choose. {_fixed(scales)} {absent}")
+        return nothing(title, f"the search had nothing to choose. {_fixed(scales)}", absent)
     found = rows(runs, treatments.axis(runs))
     figure, panels = _canvas(found, len(chosen))
     for axes, (name, one) in zip(panels, chosen.items(), strict=True):
