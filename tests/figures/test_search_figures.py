@@ -54,6 +54,11 @@ def test_waste_without_data_says_so_and_draws_no_zero(pruned):
     assert figure.axes[0].get_position().y0 > 0.2  # laid out: there is room for the notes
 
 
+def test_without_waste_there_is_no_figure_of_it(pruned):
+    figure = waste(pruned[0].assign(wtt_ms=0.0), "s-pru")
+    assert figure.reason == "no trial failed, was pruned or was a duplicate."
+
+
 def test_no_pruner_goes_before_the_others(pruned):
     axis = treatments.axis(pruned[0])
     assert axis.names[axis.keys[0]] == "none"

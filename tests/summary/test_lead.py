@@ -85,8 +85,7 @@ def test_what_is_missing_is_said():
     runs, _ = synthetic(column="accelerator", values=("cpu",), repetitions=5)
     gone = {"sut": None, "treatment": "workers.accelerator=gpu", "reason": "no GPU"}
     assert said(runs, [], [gone]) == (
-        "Nothing is compared: all completed runs are under one treatment, cpu. "
-        "Not available here. gpu: no GPU."
+        "Nothing is compared: all completed runs are under one treatment, cpu (not available: gpu)."
     )
     assert said(runs.iloc[:0], [], [gone]).startswith("This experiment has no runs yet. Not avail")
     failed = "Nothing is known: no run of this experiment was completed."

@@ -166,7 +166,7 @@ def nothing(title: str, reason: str, more: str = "") -> Absent:
     axes.set_axis_off()
     axes.text(0.5, 0.68, title, ha="center", va="center", weight="bold", fontsize=9)
     text = textwrap.fill(f"No data: {reason} {more}", 90)
-    axes.text(0.5, 0.3, text, ha="center", va="center", color=MUTED, fontsize=8)
+    axes.text(0.5, 0.3, text, ha="center", va="center", color=MUTED, fontsize=8, parse_math=False)
     return figure
 
 

@@ -37,6 +37,8 @@ def waste(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = 
     done, absent = runs[runs["status"] == "completed"], absences(runs, unavailable)
     if done.empty:
         return nothing(title, "no run of this experiment was completed.", absent)
+    if (quantity.column(done, "wtt_ms") == 0).all():
+        return nothing(title, "no trial failed, was pruned or was a duplicate.", absent)
     found = rows(runs, treatments.axis(runs))
     panels = []
     for absolute, share in PANELS.items():

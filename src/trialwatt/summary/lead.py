@@ -11,7 +11,7 @@ from trialwatt.analysis.columns import varied
 from trialwatt.analysis.convergence import COVERAGE, REPETITIONS
 from trialwatt.analysis.paired import fewest_blocks
 from trialwatt.figures import quantity, treatments
-from trialwatt.figures.absent import no_runs, not_here
+from trialwatt.figures.absent import grouped, no_runs
 from trialwatt.figures.notes import caveat, count_flagged, why_flagged
 from trialwatt.metrics.dictionary import metric
 from trialwatt.records.outcome import COMPLETED
@@ -54,8 +54,9 @@ def _answer(
     keys = varied(runs)
     if keys and treatments.key(done).nunique() < 2:
         only = named(treatments.axis(done).names[treatments.key(done).iloc[0]])
-        said = f"Nothing is compared: all completed runs are under one treatment, {only}."
-        return " ".join(filter(None, [said, not_here(unavailable)]))
+        lacking = ", ".join(name for each in grouped(unavailable) for name in each.treatments)
+        more = f" (not available: {lacking})" if lacking else ""
+        return f"Nothing is compared: all completed runs are under one treatment, {only}{more}."
     blocks = fewest_blocks(runs)
     if blocks < REPETITIONS:
         return (
