@@ -2,23 +2,25 @@
 
 for experiment in plan.experiments:
 
-    rule:
-        # all figures of one experiment at once: importing and reading cost more than drawing
-        name:
-            f"figures_of_{experiment.replace('-', '_')}"
-        input:
-            taken_by("figures", experiment),
-        output:
-            reported_figures(experiment),
-        log:
-            f"{RESULTS}/logs/figures/{experiment}.log",
-        conda:
-            "../envs/trialwatt.yaml"
-        params:
-            plan=as_is(PRODUCTS["figures"].parts(plan, experiment)),
-            results=subpath(output[0], ancestor=3),
-        script:
-            "../scripts/product.py"
+    if files_of("figures", experiment):
+
+        rule:
+            # all figures of one experiment at once: importing and reading cost more than drawing
+            name:
+                f"figures_of_{experiment.replace('-', '_')}"
+            input:
+                taken_by("figures", experiment),
+            output:
+                reported_figures(experiment),
+            log:
+                f"{RESULTS}/logs/figures/{experiment}.log",
+            conda:
+                "../envs/trialwatt.yaml"
+            params:
+                plan=as_is(PRODUCTS["figures"].parts(plan, experiment)),
+                results=subpath(output[0], ancestor=3),
+            script:
+                "../scripts/product.py"
 
     rule:
         # snakemake --profile local r_mem: one experiment alone, named as its file

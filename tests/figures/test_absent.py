@@ -103,8 +103,6 @@ def test_failures_name_place_number_and_reason(holed):
 
 @pytest.mark.parametrize("name", [n for n in FIGURES if n != "timeline"])
 def test_every_figure_says_both(holed, name, make_synthetic):
-    from trialwatt.analysis.correlations import rank_correlations
-
     runs, trials, curves = holed
     draw = FIGURES[name].load()
     given = {
@@ -114,7 +112,6 @@ def test_every_figure_says_both(holed, name, make_synthetic):
         "experiment": "s-sam",
         "converged": [],
         "unavailable": lacks("plain", "tpe", "gp"),
-        "table": rank_correlations(runs),
     }
     text = words(draw(**{name: given[name] for name in inspect.signature(draw).parameters}))
     text = " ".join(text.split())

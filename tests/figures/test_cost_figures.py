@@ -1,13 +1,11 @@
-"""Idle shares, carbon, framework overhead and correlations."""
+"""Idle shares, carbon and framework overhead."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from tests.figures.drawn import bars, large, words
 
-from trialwatt.analysis.correlations import rank_correlations
 from trialwatt.figures.carbon import carbon
-from trialwatt.figures.correlations import correlations
 from trialwatt.figures.overhead import overhead, ratios
 from trialwatt.figures.wr import wr
 
@@ -28,19 +26,17 @@ def test_idle_shares_and_when_workers_were_idle(make_search):
     assert text.count("infeasible") == 3 and "% of job energy (modelled)" in text
 
 
-def test_carbon_states_region_year_and_pue_and_cint_only_where_it_varies(make_search):
+def test_carbon_states_region_year_and_pue_and_shows_the_intensity(make_search):
     runs, trials, _ = make_search(offered={"plain": ("grid",), "optuna": ("grid",)})
+    runs["cint_g_per_kwh"] = np.linspace(300, 500, len(runs))
     figure = carbon(runs, trials, "s-sam")
-    assert len(figure.axes) == 2
+    assert len(figure.axes) == 3
     text = words(figure)
-    assert "475 gCO₂eq/kWh; region world, year 2023; PUE 1.1" in text
+    assert "region world, year 2023; PUE 1.1" in text and "CINT" in text
     assert "mgCO₂eq, modelled" in text
     mean = trials.groupby("folder")["carbon_g"].mean()
     mine = mean[runs.loc[runs["sut"] == "optuna", "folder"]]
     assert large(figure.axes[1], "optuna") == pytest.approx([1e3 * mine.median()])
-    runs["cint_g_per_kwh"] = np.linspace(300, 500, len(runs))
-    varying = carbon(runs, trials, "s-sam")
-    assert len(varying.axes) == 3 and "CINT" in words(varying)
     assert "not on record" in words(carbon(runs, trials.iloc[:0], "s-sam"))
 
 
@@ -93,47 +89,3 @@ def test_ratios_are_of_one_block():
     assert list(ratios(mine, base, blocks)) == [3, 3, 3]
     assert ratios(mine, base[1:], blocks).isna().tolist() == [False, False, True]
     assert ratios(mine, base * 0, blocks).isna().all()
-
-
-SIX = (1, 2, 3, 4, 6, 8)
-"""Workers: more configurations than an order needs to say something."""
-
-
-def test_correlations_leave_out_what_a_model_makes(make_synthetic):
-    runs, _ = make_synthetic(values=SIX, repetitions=4)
-    table = rank_correlations(runs)
-    figure = correlations(table, runs, "r-node")
-    text = words(figure)
-    assert "left out: no finding" in text and "a power model makes energy" in text
-    assert "workers" in text and "deploy: time" in text and "n = 6" in text
-    measured = runs.assign(energy_method="counter", cint_g_per_kwh=np.arange(len(runs)) + 300.0)
-    clean = words(correlations(rank_correlations(measured), measured, "r-node"))
-    assert "left out" not in clean.lower()
-
-
-def test_a_cell_of_the_map_has_the_colour_of_its_rho(make_synthetic):
-    runs, _ = make_synthetic(values=SIX, repetitions=2, suts=("plain",))
-    table = rank_correlations(runs)
-    figure = correlations(table, runs, "r-node")
-    mesh = figure.axes[0].collections[0]
-    rows = [t.get_text() for t in figure.axes[0].get_yticklabels()]
-    columns = [t.get_text() for t in figure.axes[0].get_xticklabels()]
-    drawn = np.ma.filled(mesh.get_array(), np.nan).reshape(len(rows), len(columns))
-    expected = table[(table["x"] == "wn") & (table["y"] == "jct_ms")]["rho"].item()
-    assert drawn[rows.index("workers"), columns.index("JCT")] == pytest.approx(expected)
-
-
-def test_too_few_runs_for_a_correlation(make_synthetic):
-    runs, _ = make_synthetic(values=(4,), repetitions=2)
-    assert "No data" in words(correlations(rank_correlations(runs), runs, "r-node"))
-    assert "No data" in words(correlations(pd.DataFrame(), runs, "r-node"))
-
-
-def test_a_sut_with_too_few_configurations_is_named_instead_of_drawn(make_synthetic):
-    runs, _ = make_synthetic(values=SIX, repetitions=4)
-    few = runs[(runs["sut"] != "optuna") | (runs["wn"] < 4)]
-    assert (few["sut"] == "optuna").sum() == 12
-    figure = correlations(rank_correlations(few), few, "r-node")
-    titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert [title for title in titles if title] == ["plain"]
-    assert "Not drawn, as no pair is known: optuna." in " ".join(words(figure).split())

@@ -44,15 +44,16 @@ def timelines(monkeypatch, make_events):
 
 
 def test_which_experiment_has_which_figures():
-    always = ["winners", "lifecycle", "overhead", "wr", "timeline", "carbon"]
-    assert figures_of(["workers.count"]) == ["resource", *always, "correlations"]
-    assert figures_of([]) == ["anytime", "pareto", *always]
-    search = ["waste", "search", "anytime", "pareto", *always, "correlations"]
+    always = ["lifecycle", "overhead"]
+    assert figures_of(["workers.count"]) == ["resource", *always, "wr"]
+    assert figures_of(["workers.count"], series=True) == ["resource", *always, "wr", "carbon"]
+    assert figures_of([]) == ["anytime", "winners", *always, "wr", "timeline"]
+    search = ["waste", "search", "anytime", "pareto", "winners", *always]
     for key in ("search.sampler", "search.sampler_options.n", "space", "epochs", "batch"):
         assert figures_of([key]) == search
     both = figures_of(["workers.memory_mb", "search.pruner"])
-    assert both == ["resource", *search]
-    assert figures_of(["deadline_s"]) == [*always, "correlations"]
+    assert both == ["resource", *search, "wr"]
+    assert figures_of(["deadline_s"]) == always
 
 
 def test_every_figure_of_the_list_exists_and_has_a_caption():
@@ -142,7 +143,9 @@ def test_one_run_each_prefers_completed_baselines(make_synthetic):
     base = runs[runs["is_baseline"] & (runs["sut"] == "plain")].index
     runs.loc[base[0], "status"] = "deadline"
     chosen = one_run_each(runs)
-    assert list(chosen["repetition"]) == [2, 1] and chosen["is_baseline"].all()
+    assert chosen["is_baseline"].all() and chosen.index[0] in base[1:]
+    lengths = runs[runs["is_baseline"] & (runs["sut"] == "optuna")]["jct_ms"]
+    assert chosen["jct_ms"].iloc[1] == lengths.median()
     runs.loc[base, "status"] = "infeasible"
     assert list(one_run_each(runs)["wn"]) == [2, 4]
     assert one_run_each(runs.assign(status="infeasible")).empty

@@ -2,12 +2,10 @@
 
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from trialwatt.analysis.answers import ALL, Answer
 from trialwatt.figures.answers import _with
-from trialwatt.figures.notes import caveat, caveat_first, conditions
-from trialwatt.figures.style import footnote
+from trialwatt.figures.notes import caveat, conditions, note, why_flagged
 
 FLAG = "foreign CPU time 47% of the machine (over 5%)"
 
@@ -26,13 +24,17 @@ def test_conditions_begin_with_the_flagged_runs():
 
 @pytest.mark.parametrize("said", ["Median of n runs. ", "What it shows.\n"])
 def test_a_note_under_a_figure_or_table_has_them_in_its_first_line(said):
-    first, *rest = caveat_first(said + conditions(runs(FLAG))).split("\n")
+    first, *rest = note(runs(FLAG), said).split("\n")
     assert first == "Flagged: 1 of 1 runs (report.html lists them)."
     assert "\n".join(rest).startswith(f"{said}Energy: modelled")
-    assert caveat_first(said + conditions(runs(""))).startswith(said)
-    figure = Figure()
-    footnote(figure, said + conditions(runs(FLAG)))
-    assert figure.get_supxlabel().startswith(f"{first}\n")
+    assert note(runs(""), said).startswith(said)
+
+
+def test_kinds_of_flags_with_the_largest_share():
+    known = runs(FLAG, f"{FLAG.replace('47', '9')}; few samples", "")
+    kind = "foreign CPU time up to 47% of the machine (over 5%): 2"
+    assert why_flagged(known) == f"{kind}; few samples: 1"
+    assert why_flagged(runs("")) == ""
 
 
 def test_the_verdict_over_all_scopes_says_it():

@@ -20,12 +20,12 @@ from pypdf import PdfReader
 
 from trialwatt.analysis.answers import answers_table, evidence_table
 from trialwatt.analysis.columns import varied
-from trialwatt.analysis.correlations import rank_correlations
 from trialwatt.analysis.hypotheses import answers
 from trialwatt.config.factors import FACTORS, heading
 from trialwatt.config.files import plan_of_files
 from trialwatt.figures import FIGURES, category_of, figures_of, treatments
 from trialwatt.figures.best import best_table, overall_best
+from trialwatt.figures.products import sections
 from trialwatt.figures.style import render
 from trialwatt.figures.tables import results_table
 from trialwatt.metrics.experiment_notes import write_notes
@@ -112,7 +112,7 @@ def measured(planned, run, digest: str, repetition: int) -> dict:
 
 def drawn(plan, name: str, runs: pd.DataFrame, only) -> dict[str, bytes]:
     """Figure → its bytes, of those in `only`, which need no more than the runs table."""
-    found, given = {}, {"runs": runs, "table": rank_correlations(runs), "unavailable": ()}
+    found, given = {}, {"runs": runs, "unavailable": ()}
     given["experiment"] = heading(plan.experiments[name].title, varied(runs))
     for figure in figures_of(plan.experiments[name].varies):
         draw = FIGURES[figure].load()
@@ -212,8 +212,7 @@ def test_the_same_paper(shipped, renamed, asked, tmp_path):
     papers = []
     for (plan, found), own in zip((shipped, renamed), asked, strict=True):
         results = on_disk(tmp_path / f"of-{len(papers)}", plan, found, own)
-        sections = plan.sections
-        numbers = write_numbers(results, sections, results / "numbers.json")
+        numbers = write_numbers(results, sections(plan), results / "numbers.json")
         pdf = build(ROOT / "paper", numbers, results, results / "paper.pdf")
         said = " ".join(page.extract_text() for page in PdfReader(pdf).pages)
         papers.append((numbers.read_text(encoding="utf-8"), " ".join(said.split())))
@@ -249,8 +248,8 @@ def test_the_same_figures_and_place_in_the_report_for_all(shipped, renamed):
 @pytest.mark.parametrize("name", MINE)
 def test_two_keys_or_none_have_their_figures_and_tables(mine, name):
     plan, runs = mine[0], mine[1][name]
-    found = drawn(plan, name, runs, ("resource", "search", "wr", "correlations"))
-    assert len(found) >= (1 if name == "nothing" else 2)
+    found = drawn(plan, name, runs, ("resource", "search", "overhead"))
+    assert len(found) >= (1 if name in ("nothing", "of-no-family") else 2)
     assert all(svg.startswith(b"<?xml") for svg in found.values())
     table = results_table(runs)
     assert (table["n"] == REPETITIONS).all() and len(table) == runs["treatment"].nunique()

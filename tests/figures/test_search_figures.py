@@ -10,7 +10,7 @@ from trialwatt.figures import treatments
 from trialwatt.figures.anytime import anytime, median_curve, priced
 from trialwatt.figures.pareto import front, pareto
 from trialwatt.figures.search import search
-from trialwatt.figures.style import OUTCOMES
+from trialwatt.figures.style import OUTCOMES, Absent
 from trialwatt.figures.suts import mark
 from trialwatt.figures.waste import waste
 
@@ -52,6 +52,11 @@ def test_waste_without_data_says_so_and_draws_no_zero(pruned):
     assert words(figure).count("not on record") == 3 * 5
     assert not bars(figure.axes[0]) and not dots(figure.axes[0], 2.2)
     assert figure.axes[0].get_position().y0 > 0.2  # laid out: there is room for the notes
+
+
+def test_without_waste_there_is_no_figure_of_it(pruned):
+    figure = waste(pruned[0].assign(wtt_ms=0.0), "s-pru")
+    assert figure.reason == "no trial failed, was pruned or was a duplicate."
 
 
 def test_no_pruner_goes_before_the_others(pruned):
@@ -159,17 +164,45 @@ def test_the_front_holds_what_no_other_beats():
     assert list(front(energy[:0], score[:0])) == []
 
 
+OFFERED = {"plain": ("grid", "random"), "optuna": ("tpe",)}
+
+
 def test_pareto_names_who_is_on_the_front(make_search):
-    runs, trials, _ = make_search(repetitions=2)
-    runs["best_score"] = 0.9
-    winner = runs["job_energy_kwh"].idxmin()
-    figure = pareto(runs, trials, "s-sam")
-    text = words(figure)
-    axis = treatments.axis(runs)
-    name = f"{runs['sut'][winner]}, {axis.names[treatments.key(runs)[winner]]}"
-    assert f"by energy: {name}." in text and f"trials (n = {len(trials)})" in text
-    assert "No data" in words(pareto(runs.assign(best_score=np.nan), trials, "s-sam"))
-    assert words(pareto(runs, trials.iloc[:0], "s-sam"))
+    runs, _, _ = make_search(offered=OFFERED, repetitions=6)
+    level = {"grid": 0.7, "random": 0.9, "tpe": 0.8}
+    runs["best_score"] = runs["sampler"].map(level) + 0.1 * runs["repetition"] / 6
+    runs["job_energy_kwh"] = runs["sampler"].map({"grid": 1e-3, "random": 2e-3, "tpe": 3e-3})
+    figure = pareto(runs, "s-sam")
+    (axes,) = figure.axes
+    assert "by energy: plain, grid; plain, random. Points" in " ".join(words(figure).split())
+    assert "n = 6" in words(figure) and "of seeds" not in words(figure)
+    assert [len(line.get_xdata()) for line in axes.lines] == [2]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"best_score": np.nan}, "no run has both"),
+        ({"best_score": 0.9}, "no more than chance would have it: a front would be one of seeds"),
+        ({"status": "deadline"}, "no run has both"),
+    ],
+)
+def test_pareto_is_left_out_where_a_front_would_say_nothing(make_search, change, why):
+    runs, _, _ = make_search(offered=OFFERED, repetitions=6)
+    figure = pareto(runs.assign(**change), "s-sam")
+    assert isinstance(figure, Absent) and why in figure.reason
+
+
+def test_a_front_of_few_blocks_or_of_seeds_is_none(make_search):
+    runs, _, _ = make_search(offered=OFFERED, repetitions=4)
+    assert pareto(runs, "s-sam").reason == "a front of treatments takes 5 blocks, and there are 4."
+    noise = np.random.default_rng(3)
+    drawn = 0
+    for _ in range(20):
+        runs, _, _ = make_search(offered=OFFERED, repetitions=6)
+        runs["best_score"] = noise.normal(0.9, 0.01, len(runs))
+        drawn += not isinstance(pareto(runs, "s-sam"), Absent)
+    assert drawn <= 3
 
 
 def test_sizes_of_spaces_are_told_apart_by_sampler(make_search):

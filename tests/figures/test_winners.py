@@ -127,8 +127,15 @@ def test_words_of_the_users_are_no_formula(runs):
 def test_many_hyperparameters_are_on_several_lines(runs):
     names = [f"a_hyperparameter_with_a_long_name_{i}" for i in range(6)]
     runs["space"] = json.dumps({name: {"choices": [1, 2]} for name in names})
-    runs["best_phi"] = json.dumps(dict.fromkeys(names, 1))
+    runs["best_phi"] = [json.dumps(dict.fromkeys(names, 1 + i % 2)) for i in range(len(runs))]
     figure = winners(runs, "r-node")
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert [axes.get_title("left").replace("\n", "") for axes in shown] == names
     assert len({round(axes.get_position().y0, 3) for axes in shown}) == 2
+
+
+def test_values_that_won_everywhere_are_a_sentence(runs):
+    won = {"lr": 1e-3, "momentum": 0.3, "opt": "sgd", "layers": 1}
+    figure = winners(runs.assign(best_phi=json.dumps(won)), "r-node")
+    said = "the same values won in every run: lr 0.001, momentum 0.3, opt sgd."
+    assert figure.reason == said

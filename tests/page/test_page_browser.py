@@ -239,7 +239,7 @@ def test_what_is_not_available_is_said(shown):
     rows = browser.run(f"[...{FIRST_PLOT}.querySelectorAll('text')].map(t => t.textContent)")
     assert "not available" in rows
     browser.run("location.hash = '#r-mem'")
-    browser.until("document.getElementById('experiment').innerText.includes('No runs of this')")
+    browser.until("document.getElementById('experiment').innerText.includes('has no runs yet')")
 
 
 @pytest.mark.parametrize("width", [WIDE, PHONE])

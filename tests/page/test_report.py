@@ -71,7 +71,7 @@ def test_the_whole_page(source):
         "fewer than 60 samples",
         "worker-0 was replaced &amp; went on",
         "infeasible: memory",
-        "The figure “timeline” has not been made.",
+        "The figure “wr” has not been made.",
         "trialwatt trace figures/r-node/resource.svg",
         "prefers-color-scheme: dark",
         'name="viewport"',

@@ -5,6 +5,7 @@ import zipfile
 import pytest
 
 from trialwatt.errors import TrialwattError
+from trialwatt.figures.products import sections
 from trialwatt.files import sha256
 from trialwatt.page.make import write_comparison
 from trialwatt.provenance.archivefile import plain_files
@@ -62,8 +63,8 @@ def test_it_stands_beside_ours_on_one_page(archive, project, tmp_path, verified)
     results = tmp_path / "results"
     shutil.copytree(project.results, results)
     take_over(archive, "lab-2", results)
-    sections = project.plan.sections
-    text = write_comparison(results, sections, results / "comparison.html").read_text()
+    known = sections(project.plan)
+    text = write_comparison(results, known, results / "comparison.html").read_text()
     assert "Contributed by lab-2" in text and "contrib/lab-2/results/runs/lab/plain-" in text
 
 

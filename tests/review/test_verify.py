@@ -14,7 +14,7 @@ from trialwatt.review.verdict import render_text
 from trialwatt.review.verify import verify, verify_command
 
 TABLE = "results/tables/more-cpu.csv"
-FIGURE = "results/figures/more-cpu/carbon.png"
+FIGURE = "results/figures/more-cpu/wr.png"
 
 
 def said(verdict) -> dict[str, str]:

@@ -49,7 +49,7 @@ def test_it_shows_figures_tables_and_the_graph_without_a_network(copy):
     snakemake(copy, "--touch", "all", "paper")
     snakemake(copy, "--report", "workflow.html", "all", "paper")
     text = (copy / "workflow.html").read_text(encoding="utf-8")
-    for name in ("resource", "wr", "carbon"):
+    for name in ("resource", "wr", "lifecycle"):
         assert " ".join(FIGURES[name].caption.split())[:60] in text, name
     for part in ("more-cpu", "Figures", "Tables", "Answers", "best treatments", "paper.pdf"):
         assert part in text, part

@@ -41,7 +41,20 @@ def test_each_part_in_its_words(results):
     assert list(found.remarks.values()) == [["failed: the disk was full"], ["few samples"]]
     folders = set(read_runs(results / "metrics/mine/runs.parquet")["folder"])
     assert set(found.remarks) <= folders
-    assert found.results.rows and found.best.rows and found.findings()
+    assert found.results.rows and found.best.rows
+    assert found.lead.startswith("Flagged: 1 of ") and "2 of the 5 blocks" in found.lead
+    assert found.figures == ["resource", "lifecycle", "overhead", "wr"] and found.not_shown == []
+
+
+def test_a_figure_that_was_made_and_has_nothing_to_show_is_left_out_with_its_reason(results):
+    sidecar = results / "figures/mine/overhead.json"
+    sidecar.parent.mkdir(parents=True)
+    absent = {"provenance": {"absent": "no control ran."}, "outputs": {}}
+    sidecar.write_text(json.dumps(absent))
+    found = read_summary(results, EXPERIMENT)
+    assert found.figures == ["resource", "lifecycle", "wr"]
+    assert found.not_shown == ["No figure of overhead: no control ran."]
+    assert read_summary(results, EXPERIMENT | {"figures": []}).figures == []
 
 
 def test_several_testbeds_are_told_apart(results):

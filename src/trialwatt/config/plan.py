@@ -12,7 +12,15 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from trialwatt.config import goals
 from trialwatt.config.blocks import places, plan_digest, scouted_of
@@ -76,11 +84,14 @@ class Plan(BaseModel):
 
     @field_validator("experiments", mode="before")
     @classmethod
-    def _named(cls, value: Any) -> Any:
+    def _named(cls, value: Any, known: ValidationInfo) -> Any:
         if not isinstance(value, dict):
             return value
+        context = known.data.get("context")
+        of_plan = {"intensity_varies": context is not None and context.intensity is None}
         return {
-            k: {**each, "id": k} if isinstance(each, dict) else each for k, each in value.items()
+            k: {**each, "id": k, **of_plan} if isinstance(each, dict) else each
+            for k, each in value.items()
         }
 
     @model_validator(mode="after")
@@ -240,14 +251,6 @@ class Plan(BaseModel):
             "file": self.path(planned.file),
             "config_files": self.paths(self.files_of(experiment)),
         }
-
-    @property
-    def sections(self) -> list[dict[str, Any]]:
-        """The experiments as the report shows them."""
-        return [
-            {"id": name, "title": planned.title, "varied": planned.varies}
-            for name, planned in self.experiments.items()
-        ]
 
     def path(self, file: str) -> str:
         """Where a configuration file of the plan is."""

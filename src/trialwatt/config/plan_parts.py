@@ -217,10 +217,12 @@ class PlannedExperiment(Part):
 
     varies: the workload keys of all its ways; compared: those that it is about (config.factors),
     None where an older plan does not tell. runs: all that may be run; of those in `sweeps` only
-    some will be.
+    some will be. intensity_varies: whether its carbon intensity is a series, as the plan's context
+    has it.
     """
 
     id: PlainName = Field(exclude=True)
+    intensity_varies: bool = Field(default=False, exclude=True)
     title: str
     file: RelativePath
     varies: list[str]
@@ -252,6 +254,11 @@ class PlannedExperiment(Part):
             )
             for run in self.runs
         ]
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether several treatments were meant, and there is but one that can be run."""
+        return bool(self.varies) and len({run.label for run in self.runs}) < 2
 
     @property
     def fixed_folders(self) -> list[str]:

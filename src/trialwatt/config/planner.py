@@ -288,6 +288,7 @@ class _Planner:
             self._runs.setdefault(run.folder, runs.configs[run.folder])
         return PlannedExperiment(
             id=name,
+            intensity_varies=testbed is not None and testbed.carbon_series is not None,
             title=experiment.title,
             file=file,
             varies=list(dict.fromkeys(key for _, way in experiment.ways for key in way)),

@@ -12,8 +12,9 @@ from importlib import import_module
 from typing import Literal
 
 from trialwatt.config.factors import RESOURCE, SEARCH, families
+from trialwatt.config.plan_parts import PlannedExperiment
 
-About = Literal["resource", "search", "baseline", "any", "varied"]
+About = Literal["resource", "search", "baseline", "any", "series"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Entry:
 
     The function's arguments are given by name: figures.make says what there is. about: the
     families of factors that an experiment must vary one of (config.factors); "baseline": also
-    one that varies nothing; "varied": any that varies something; "any": all.
+    one that varies nothing; "series": any whose carbon intensity is no single number; "any": all.
     """
 
     target: str
@@ -34,10 +35,12 @@ class Entry:
         module, name = self.target.split(":")
         return getattr(import_module(module), name)
 
-    def applies(self, varied: Iterable[str]) -> bool:
-        """Whether an experiment that varies these workload keys has this figure."""
+    def applies(self, varied: Iterable[str], series: bool = False) -> bool:
+        """Whether an experiment that varies these workload keys has this figure; series: whether
+        its carbon intensity is one."""
         varied = list(varied)
-        kinds = {"any", *families(varied), "varied" if varied else "baseline"}
+        kinds: set[str] = {"any", *families(varied)}
+        kinds |= {name for name, holds in (("baseline", not varied), ("series", series)) if holds}
         return not kinds.isdisjoint(self.about)
 
 
@@ -68,13 +71,13 @@ FIGURES: dict[str, Entry] = {
     ),
     "pareto": Entry(
         "trialwatt.figures.pareto:pareto",
-        ("baseline", SEARCH),
-        "Score against energy, of runs and of trials, with the front of those that no other beats "
-        "in both.",
+        (SEARCH,),
+        "Best score against job energy, a point for each system under test and treatment, with the "
+        "front of those that no other beats in both.",
     ),
     "winners": Entry(
         "trialwatt.figures.winners:winners",
-        ("any",),
+        ("baseline", SEARCH),
         "Which hyperparameters won: their values in the best trial of each run, for each system "
         "under test and treatment, among those that the search could choose from.",
     ),
@@ -92,26 +95,20 @@ FIGURES: dict[str, Entry] = {
     ),
     "wr": Entry(
         "trialwatt.figures.wr:wr",
-        ("any",),
+        ("baseline", RESOURCE),
         "The share of the job's energy that workers draw while they hold no trial (WR), when that "
         "is, and how much of their reserved cores they use.",
     ),
     "timeline": Entry(
         "trialwatt.figures.timeline:timeline",
-        ("any",),
-        "One run of each system under test under the baseline: each worker's trials, coloured by "
+        ("baseline",),
+        "The run of median length of each system under test: each worker's trials, coloured by "
         "how they ended, and the time in which it was idle.",
     ),
     "carbon": Entry(
         "trialwatt.figures.carbon:carbon",
-        ("any",),
-        "Carbon per job and per trial; region, year and PUE stand below it.",
-    ),
-    "correlations": Entry(
-        "trialwatt.figures.correlations:correlations",
-        ("varied",),
-        "Rank correlations of settings and lifecycle steps with impacts, without those that a "
-        "power model makes by construction.",
+        ("series",),
+        "Carbon per job and per trial, and the intensity of the time in which it ran.",
     ),
 }
 """Name → figure. A new figure is one file and one line here."""
@@ -125,7 +122,15 @@ def category_of(varied: Iterable[str]) -> str:
     return "Resources of workers" if about else "Baseline and others"
 
 
-def figures_of(varied: Iterable[str]) -> list[str]:
-    """Names of the figures of an experiment that varies these keys, in the order of the report."""
+def figures_of(varied: Iterable[str], series: bool = False) -> list[str]:
+    """Names of the figures of an experiment that varies these keys, in the order of the report;
+    series: whether its carbon intensity is one."""
     varied = list(varied)
-    return [name for name, entry in FIGURES.items() if entry.applies(varied)]
+    return [name for name, entry in FIGURES.items() if entry.applies(varied, series)]
+
+
+def planned(experiment: PlannedExperiment) -> list[str]:
+    """Names of the figures of a planned experiment; none where there is nothing to compare."""
+    if experiment.is_alone:
+        return []
+    return figures_of(experiment.varies, experiment.intensity_varies)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -14,8 +15,11 @@ import pandas as pd
 from trialwatt.analysis.columns import not_counted
 from trialwatt.figures import treatments
 from trialwatt.figures.groups import groups
+from trialwatt.provenance.embed import read_sidecar
 from trialwatt.records.outcome import FAILED
 
+ABSENT = "absent"
+"""Key of a figure's provenance: why there is nothing to see in it, and it is left out."""
 _MOST_LETTERS = 160
 _GAP = "\N{BULLET}"
 
@@ -67,6 +71,15 @@ def not_here(unavailable: Sequence[Mapping]) -> str:
     """
     said = "; ".join(each.sentence.split("; it has: ")[0] for each in grouped(unavailable))
     return f"Not available here. {said}." if said else ""
+
+
+def left_out(stem: Path) -> str:
+    """Why a figure that was made as `<stem>.svg`, … shows nothing; empty where it shows something,
+    or was not made. Raises TrialwattError where its sidecar is damaged."""
+    sidecar = stem.with_name(f"{stem.name}.json")
+    found = read_sidecar(sidecar) if sidecar.is_file() else None
+    reason = found[0].get(ABSENT) if found else None
+    return reason if isinstance(reason, str) else ""
 
 
 def no_runs(unavailable: Sequence[Mapping]) -> str:

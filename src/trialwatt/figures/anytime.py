@@ -14,7 +14,7 @@ from trialwatt.analysis.columns import varied
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.groups import groups
-from trialwatt.figures.notes import conditions
+from trialwatt.figures.notes import note
 from trialwatt.figures.style import (
     DASHES,
     LINES,
@@ -53,7 +53,7 @@ def anytime(
         return nothing(title, no_runs(unavailable))
     absent = absences(runs, unavailable)
     if curves.empty:
-        return nothing(title, f"no trial of it was completed with a score. {absent}")
+        return nothing(title, "no trial of it was completed with a score.", absent)
     shown = runs[runs["folder"].isin(curves["folder"])]
     lines = line_of_each(shown)
     heads = list(dict.fromkeys(lines["head"]))
@@ -204,4 +204,4 @@ def _note(runs: pd.DataFrame, curves: pd.DataFrame, low: float, counts: list[int
     if reached is not None and reached.notna().any():
         missed = int(reached.dropna().astype(bool).sum())
         said.append(f"Goal not reached: {missed} of {len(runs)} runs.")
-    return " ".join(said) + "\n" + conditions(runs)
+    return note(runs, " ".join(said) + "\n")

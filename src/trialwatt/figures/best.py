@@ -18,7 +18,7 @@ from trialwatt.config.factors import FACTORS, RESOURCE, SEARCH, factor, families
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import grouped
 from trialwatt.figures.groups import groups
-from trialwatt.figures.notes import conditions
+from trialwatt.figures.notes import note
 from trialwatt.figures.suts import in_order
 from trialwatt.figures.tablefiles import Table
 from trialwatt.figures.tables import cell
@@ -263,12 +263,13 @@ def _energies(table: pd.DataFrame, scale: quantity.Scale) -> list[str]:
 
 def overall_explained(runs: pd.DataFrame) -> str:
     """What the rows over all experiments are, and how the energy came about."""
-    return (
+    return note(
+        runs.drop_duplicates("folder"),
         "Per experiment the treatment with the smallest median over completed runs: of energy per "
         "completed trial (EPT), and of energy until the goal was reached where the search varies. "
         "What most often misses the goal cannot be best. The least EPT is "
         "that of the baseline and the resource experiments, which run the same trials. In brackets "
-        "the spread of the n runs. " + conditions(runs.drop_duplicates("folder"))
+        "the spread of the n runs. ",
     )
 
 
@@ -292,10 +293,11 @@ def explained(table: pd.DataFrame, runs: pd.DataFrame) -> str:
     """What was compared, and how the energy came about."""
     if table.empty or runs.empty:
         return ""
-    return (
+    return note(
+        runs,
         f"Smallest median {metric(measure_of(runs)).title} over completed runs, in brackets the "
         "spread of its n runs (smallest to largest below six, else the 95 % interval of the "
         "median). φ that won: the best trial's in most of these runs, and in how many of those "
         "that tell theirs. Clear of the second: the two spreads do not overlap, from "
-        f"{REPETITIONS} blocks on; this is no test. " + conditions(runs)
+        f"{REPETITIONS} blocks on; this is no test. ",
     )

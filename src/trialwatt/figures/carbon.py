@@ -1,4 +1,4 @@
-"""Carbon per job and per trial, and its intensity where that varies."""
+"""Carbon per job and per trial, and the intensity of the time in which it ran."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from matplotlib.figure import Figure
 
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
-from trialwatt.figures.notes import conditions
+from trialwatt.figures.notes import note
 from trialwatt.figures.panels import Panel, draw, legend_of, points, points_said, rows
 from trialwatt.figures.style import footnote, heading, nothing, styled
-
-SAME = 1e-6
-"""Intensities that differ by less than this share are one intensity."""
 
 
 @styled
@@ -24,7 +21,7 @@ def carbon(
     experiment: str,
     unavailable: Sequence[Mapping] = (),
 ) -> Figure:
-    """Carbon per job and per started trial (mean of a run), and CINT if it varies.
+    """Carbon per job and per started trial (mean of a run), and CINT.
 
     A row per SUT and treatment: median of the completed runs, its bar, all repetitions.
     """
@@ -32,7 +29,6 @@ def carbon(
     if runs.empty:
         return nothing(title, no_runs(unavailable))
     intensity = quantity.column(runs, "cint_g_per_kwh")
-    varies = intensity.max() - intensity.min() > SAME * intensity.max()
     shown = [
         ("carbon per job", "carbon_g", quantity.column(runs, "carbon_g"), "per job"),
         ("carbon per trial", "carbon_g", _per_trial(runs, trials), "attributed to a started trial"),
@@ -40,14 +36,14 @@ def carbon(
     ]
     found = rows(runs, treatments.axis(runs))
     panels = []
-    for head, name, values, words in shown if varies else shown[:2]:
+    for head, name, values, words in shown:
         scale = quantity.of_column(name, values, runs)
         label = f"{words}\n({quantity.head(name, scale, runs)})"
         frame = points(found, values * scale.factor)
         panels.append(Panel(head, label, frame, from_zero=name == "carbon_g"))
     figure = draw(found, panels)
     heading(figure, title, legend_of(runs, found["sut"]), columns=7)
-    said = f"{_statement(runs, varies)} {points_said(panels)}\n{conditions(runs)}"
+    said = note(runs, f"{_statement(runs)} {points_said(panels)}\n")
     footnote(figure, said + absences(runs, unavailable))
     return figure
 
@@ -60,14 +56,12 @@ def _per_trial(runs: pd.DataFrame, trials: pd.DataFrame) -> pd.Series:
     return mean.reindex(runs["folder"]).set_axis(runs.index)
 
 
-def _statement(runs: pd.DataFrame, varies: bool) -> str:
+def _statement(runs: pd.DataFrame) -> str:
     """Where the intensity comes from: region, year and PUE."""
     regions = sorted({str(r) for r in runs["region"].dropna()} - {""}) if "region" in runs else []
     year = quantity.spread(quantity.column(runs, "carbon_year"))
     pue = quantity.spread(quantity.column(runs, "pue"))
-    value = quantity.column(runs, "cint_g_per_kwh").median()
-    how = "varies (a panel of its own)" if varies else f"{quantity.number(value)} gCO₂eq/kWh"
     return (
-        f"Carbon = energy × intensity × PUE, location-based. Intensity: {how}; region "
+        "Carbon = energy × intensity × PUE, location-based. Intensity: that of the time; region "
         f"{', '.join(regions) or 'unknown'}, year {year}; PUE {pue}."
     )

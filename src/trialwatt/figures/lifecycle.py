@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
-from trialwatt.figures.notes import conditions
+from trialwatt.figures.notes import note
 from trialwatt.figures.panels import DOT, Panel, bars, draw, rows
 from trialwatt.figures.style import STEPS, footnote, heading, legend_entry, nothing, styled
 
@@ -39,7 +39,7 @@ def lifecycle(
         return nothing("Lifecycle", no_runs(unavailable))
     done, absent = runs[runs["status"] == "completed"], absences(runs, unavailable)
     if done.empty:
-        return nothing("Lifecycle", f"no run of this experiment was completed. {absent}")
+        return nothing("Lifecycle", "no run of this experiment was completed.", absent)
     found = rows(runs, treatments.axis(runs))
     times, energies = time_by_step(done, trials), energy_by_step(done)
     time = quantity.duration(times.sum(axis=1, min_count=1))
@@ -64,9 +64,12 @@ def lifecycle(
     counts = found.loc[done.index].groupby("place").size().tolist()
     footnote(
         figure,
-        f"Bars: mean of the completed repetitions ({treatments.sentence_of_n(counts)}). Time of "
-        "the trials step is split as its workers spent it on average. JCT is setup to collect.\n"
-        + conditions(done)
+        note(
+            done,
+            f"Bars: mean of the completed repetitions ({treatments.sentence_of_n(counts)}). Time "
+            "of the trials step is split as its workers spent it on average. JCT is setup to "
+            "collect.\n",
+        )
         + absent,
     )
     return figure

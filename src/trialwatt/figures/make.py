@@ -23,7 +23,7 @@ from trialwatt.analysis.columns import varied
 from trialwatt.config.factors import heading
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import FIGURES, quantity, treatments
-from trialwatt.figures.absent import absences
+from trialwatt.figures.absent import ABSENT, absences
 from trialwatt.figures.best import best
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import place
@@ -79,7 +79,7 @@ def make_figures(names: Iterable[str], source: Source) -> list[Path]:
     for name in names:
         if name not in FIGURES:
             raise TrialwattError(f"there is no figure {name!r}; there are: {', '.join(FIGURES)}")
-    from trialwatt.figures.style import save
+    from trialwatt.figures.style import Absent, save
 
     data = Data(source)
     written = []
@@ -89,6 +89,8 @@ def make_figures(names: Iterable[str], source: Source) -> list[Path]:
             wanted = inspect.signature(draw).parameters
             figure = draw(**{argument: getattr(inputs, argument) for argument in wanted})
             provenance = data.chain(f"figure/{name}", inputs.used, inputs.read)
+            if isinstance(figure, Absent):
+                provenance |= {ABSENT: figure.reason}
             written += save(figure, source.figure_stem(name), provenance)
     return written
 
@@ -229,13 +231,6 @@ class Inputs:
         return self._data.curves
 
     @property
-    def table(self) -> pd.DataFrame:
-        """Rank correlations."""
-        from trialwatt.analysis.correlations import rank_correlations
-
-        return rank_correlations(self.runs) if len(self.runs) else pd.DataFrame()
-
-    @property
     def panels(self) -> dict[str, pd.DataFrame]:
         """The timeline of one run of each SUT."""
         from trialwatt.metrics.series import timeline
@@ -266,14 +261,17 @@ class Inputs:
 
 
 def one_run_each(runs: pd.DataFrame) -> pd.DataFrame:
-    """Per group the first completed repetition under the baseline (else its first treatment)."""
+    """Per group the run of median JCT under the baseline (else its first treatment): of those that
+    were completed, with an even number the shorter one in the middle."""
     done = runs[runs["status"] == "completed"]
     chosen = []
     for group in groups(done):
         rows = group.runs
         base = rows[rows["is_baseline"].fillna(False).astype(bool)]
         rows = base if len(base) else rows
-        chosen.append(rows.sort_values(["treatment_value", "treatment", "repetition"]).index[0])
+        first = rows.sort_values(["treatment_value", "treatment"])["hash"].iloc[0]
+        lengths = rows[rows["hash"] == first].sort_values(["jct_ms", "repetition"]).index
+        chosen.append(lengths[(len(lengths) - 1) // 2])
     return done.loc[chosen]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -9,7 +10,9 @@ import pandas as pd
 from trialwatt.figures import quantity
 from trialwatt.records.outcome import STATUSES
 
-_FLAGGED = "Flagged: "
+_SHARE = re.compile(r"\d+(?=% of the machine)")
+_UP_TO = "…"
+"""What differs in one kind of flag, and what stands for it."""
 
 
 def energy_statement(runs: pd.DataFrame) -> str:
@@ -58,20 +61,24 @@ def host_said(host: Mapping) -> str:
 
 def conditions(runs: pd.DataFrame) -> str:
     """How many runs were flagged, energy method, testbed, enforcement of limits."""
-    return " ".join(filter(None, [caveat(runs), energy_statement(runs), place(runs)]))
+    return " ".join(filter(None, [caveat(runs), circumstances(runs)]))
+
+
+def circumstances(runs: pd.DataFrame) -> str:
+    """Energy method, testbed, enforcement of limits."""
+    return f"{energy_statement(runs)} {place(runs)}"
 
 
 def caveat(runs: pd.DataFrame) -> str:
     """How many of these runs are flagged; empty where none is."""
     flagged = count_flagged(runs)
-    return f"{_FLAGGED}{flagged} of {len(runs)} runs (report.html lists them)." if flagged else ""
+    return f"Flagged: {flagged} of {len(runs)} runs (report.html lists them)." if flagged else ""
 
 
-def caveat_first(text: str) -> str:
-    """The same with the caveat that it holds as its first line."""
-    before, found, after = text.partition(_FLAGGED)
-    said, end, rest = after.partition(").")
-    return f"{found}{said}{end}\n{before}{rest.lstrip(' ')}" if found else text
+def note(runs: pd.DataFrame, text: str) -> str:
+    """What stands under a figure or table of these runs: the caveat, if any, in a line before all
+    else; then the text, and under which circumstances they were made."""
+    return "\n".join(filter(None, [caveat(runs), f"{text}{circumstances(runs)}"]))
 
 
 def place(runs: pd.DataFrame) -> str:
@@ -99,6 +106,19 @@ def by_status(runs: pd.DataFrame) -> str:
 def count_flagged(runs: pd.DataFrame) -> int:
     """Runs with at least one flag."""
     return sum(bool(texts(flags)) for flags in runs["flags"]) if "flags" in runs else 0
+
+
+def why_flagged(runs: pd.DataFrame) -> str:
+    """The kinds of flags with their runs, the most frequent first; empty where none is flagged."""
+    kinds: dict[str, list[int]] = {}
+    for flags in runs.get("flags", ()):
+        for flag in {part for text in texts(flags) for part in text.split("; ")}:
+            share = _SHARE.search(flag)
+            kinds.setdefault(_SHARE.sub(_UP_TO, flag), []).append(int(share[0]) if share else 0)
+    most = sorted(kinds.items(), key=lambda one: (-len(one[1]), one[0]))
+    return "; ".join(
+        f"{kind.replace(_UP_TO, f'up to {max(shares)}')}: {len(shares):,}" for kind, shares in most
+    )
 
 
 def _words(runs: pd.DataFrame, name: str) -> str:

@@ -11,7 +11,7 @@ from trialwatt.analysis.blocks import block_of
 from trialwatt.analysis.intervals import summary
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences
-from trialwatt.figures.notes import conditions
+from trialwatt.figures.notes import note
 from trialwatt.figures.panels import Panel, bars_said, draw, legend_of, placed, points, rows
 from trialwatt.figures.style import BASELINE, footnote, heading, nothing, styled
 from trialwatt.figures.suts import in_order, of_control
@@ -32,7 +32,7 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
     title = f"{experiment}: framework overhead against {name_of_control}"
     absent = absences(runs, unavailable)
     if done.empty:
-        return nothing(title, f"no run of this experiment was completed. {absent}")
+        return nothing(title, "no run of this experiment was completed.", absent)
     axis = treatments.axis(done)
     others = done[~of_control(done)]
     controls = control(done)
@@ -42,16 +42,11 @@ def overhead(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping]
         why = (
             f"there is no SUT and treatment that {name_of_control} ran too, with the same sampler."
         )
-        return nothing(title, f"{why} {absent}")
+        return nothing(title, why, absent)
     found = placed(found)
-    alike = {place: controls(row.index) for place, row in found.groupby("place")}
-    blocks, panels = block_of(done), []
+    panels = []
     for column in shown_in("overhead"):
-        values = quantity.column(done, column.name)
-        each = pd.concat(
-            ratios(values[row.index], values[alike[place]], blocks)
-            for place, row in found.groupby("place")
-        )
+        each = against_control(done, column.name).reindex(found.index)
         middles = {place: summary(each[row.index]) for place, row in found.groupby("place")}
         modelled = column.from_energy and quantity.is_modelled(done["energy_method"])
         label = f"{column.title}, ratio{' (modelled)' if modelled else ''}"
@@ -101,6 +96,22 @@ def _without_search(key: object) -> object:
     return ", ".join(part for part in parts if not part.startswith(_SEARCH))
 
 
+def against_control(done: pd.DataFrame, column: str) -> pd.Series:
+    """Of each completed run of no control: its value ÷ that of the control in the same block, on
+    its index; NaN where the control ran nothing alike there. What a framework costs is the median
+    of these, wherever it is told.
+    """
+    controls, blocks = control(done), block_of(done)
+    values, others = quantity.column(done, column), done[~of_control(done)]
+    alike = [others["sut"], others["testbed"], treatments.key(done)[others.index].astype(str)]
+    alike += [others[name].fillna("") for name in ("sampler", "budget") if name in others]
+    found = [
+        ratios(values[rows.index], values[controls(rows.index)], blocks)
+        for _, rows in others.groupby(alike)
+    ]
+    return pd.concat(found) if found else pd.Series(dtype=float)
+
+
 def ratios(values: pd.Series, control: pd.Series, blocks: pd.Series) -> pd.Series:
     """Each value ÷ the control's of the same block; NaN where it has none above 0.
 
@@ -121,4 +132,4 @@ def _note(runs: pd.DataFrame, name: str, panels: Sequence[Panel], left_out: int)
     if left_out:
         said += f" Not shown: {left_out} without a run of {name} "
         said += "under the same treatment and sampler."
-    return f"{said}\n{conditions(runs)}"
+    return note(runs, f"{said}\n")

@@ -1,20 +1,25 @@
-"""Score against energy: which runs and trials are beaten by no other in both."""
+"""Score against energy: which treatments are beaten by no other in both."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import seaborn.objects as so
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from trialwatt.analysis.blocks import block_of
+from trialwatt.analysis.convergence import REPETITIONS
+from trialwatt.analysis.evidence import ALPHA
+from trialwatt.analysis.hypotheses import RESAMPLES
+from trialwatt.analysis.paired import fewest_blocks, paired
+from trialwatt.analysis.permutation import between_levels, huber_scores
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.groups import groups
-from trialwatt.figures.notes import conditions
+from trialwatt.figures.notes import note
 from trialwatt.figures.panels import legend_of
 from trialwatt.figures.style import (
     PAGE_IN,
@@ -27,106 +32,103 @@ from trialwatt.figures.style import (
     plot,
     styled,
 )
-from trialwatt.figures.suts import in_order, mark
+from trialwatt.figures.suts import mark
+from trialwatt.records.outcome import COMPLETED
 
-_RASTER_FROM = 2000
-_LOG_FROM = 16
 _MOST_NAMES = 8
 
 
 @styled
-def pareto(
-    runs: pd.DataFrame,
-    trials: pd.DataFrame,
-    experiment: str,
-    unavailable: Sequence[Mapping] = (),
-) -> Figure:
-    """Left: a point per run, job energy against best score; right: the same of each trial.
+def pareto(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ()) -> Figure:
+    """A point per SUT and treatment, median job energy against median best score, with the ranges
+    over its completed runs; the front is the points that no other beats in both.
 
-    The front is the points that no other beats in both; of runs the line is that of all SUTs, of
-    trials there is one per SUT. Runs ended by their deadline are hollow.
+    Nothing is drawn for fewer than five blocks, nor where scores do not differ between the points
+    within blocks (p from 5 % on): such a front is one of seeds.
     """
     title = f"{experiment}: score against energy"
     if runs.empty:
         return nothing(title, no_runs(unavailable))
     absent = absences(runs, unavailable)
-    shown = runs[runs["status"].isin(["completed", "deadline"])]
-    energy, score = (quantity.column(shown, n) for n in ("job_energy_kwh", "best_score"))
-    if not (energy.notna() & score.notna()).any():
-        return nothing(title, f"no run has both an energy and a score on record. {absent}")
-    mine = trials[trials["folder"].isin(shown["folder"])] if len(trials) else shown.iloc[:0]
-    cost, value = (quantity.column(mine, n) for n in ("energy_kwh", "score"))
-    best = front(energy, score)
-    every = _points(shown, energy, score, pointsize=4, alpha=0.65)
-    each = _points(mine, cost, value, pointsize=2.2, alpha=0.3)
-    fronts = [every.loc[best].assign(colour="black")]
-    fronts += [
-        each.loc[front(of_sut["energy"], of_sut["score"])] for _, of_sut in each.groupby("sut")
-    ]
-    titles = (f"runs (n = {len(every)})", f"trials (n = {len(mine)})")
+    done = runs[runs["status"] == COMPLETED]
+    each = _each(done)
+    if each.empty:
+        return nothing(title, "no run has both an energy and a score on record.", absent)
+    blocks = fewest_blocks(done)
+    if blocks < REPETITIONS:
+        why = f"a front of treatments takes {REPETITIONS} blocks, and there are {blocks}."
+        return nothing(title, why, absent)
+    p = chance(each["score"], each["name"], each["block"])
+    if not p < ALPHA:
+        said = f" (p = {quantity.number(p)})" if p == p else ""
+        why = (
+            "within a block the scores of treatments differ by no more than chance would have it"
+            f"{said}: a front would be one of seeds."
+        )
+        return nothing(title, why, absent)
+    points = _points(each)
+    best = points.loc[front(points["energy"], points["score"])]
+    scale = quantity.energy(points["energy"])
     figure = blank(PAGE_IN, 3.9)
-    _draw(figure, every, each, fronts, titles)
-    for axes, values, what, of in zip(
-        figure.axes, (energy, cost), ("job", "trial"), ("best ", ""), strict=True
-    ):
-        unit = quantity.head("job_energy_kwh", quantity.energy(values), shown)
-        axes.set(xlabel=f"energy per {what} ({unit})", ylabel=f"{of}validation score")
-        axes.yaxis.label.set_visible(True)
-        _spread(axes, values)
-    handles = legend_of(shown, in_order(shown["sut"]))
-    handles.append(legend_entry("front of all runs", color="black", linestyle="-", linewidth=1))
-    heading(figure, title, handles, columns=7)
-    footnote(figure, f"{_winners(shown, best)}\n{conditions(shown)}{absent}")
+    _draw(figure, points, best, scale.factor)
+    (axes,) = figure.axes
+    unit = quantity.head("job_energy_kwh", scale, done)
+    axes.set(xlabel=f"energy per job ({unit})", ylabel="best validation score")
+    axes.set_xlim(left=0)
+    line = legend_entry("front", color="black", linestyle="-")
+    heading(figure, title, [*legend_of(done, each["sut"]), line], columns=7)
+    footnote(figure, note(done, _note(best, each)) + absent)
     return figure
 
 
-def _points(table: pd.DataFrame, energy: pd.Series, score: pd.Series, **look) -> pd.DataFrame:
-    """A line per run or trial that has both: energy (scaled), score, and how it looks."""
-    frame = pd.DataFrame({"energy": energy * quantity.energy(energy).factor, "score": score})
-    sut = table["sut"].astype(str)
-    colour = sut.map(lambda name: mark(name).colour)
-    completed = table["status"] != "deadline" if "status" in table else True
-    frame = frame.assign(sut=sut, colour=colour, completed=completed, **look)
-    frame["alpha"] = frame["alpha"].where(frame["completed"], 1.0)
-    return frame.dropna(subset=["energy", "score"])
-
-
-def _draw(
-    figure: Figure,
-    every: pd.DataFrame,
-    each: pd.DataFrame,
-    fronts: Sequence[pd.DataFrame],
-    titles: tuple[str, str],
-) -> None:
-    """Two panels: all points, and the fronts as steps; a front of one point is a circle."""
-    whole, *of_suts = (
-        best.rename(columns={"score": "best" if len(best) > 1 else "alone"}) for best in fronts
+def _each(done: pd.DataFrame) -> pd.DataFrame:
+    """A line per completed run that has both: energy (kWh), score, block, sut, point's name."""
+    axis, keys = treatments.axis(done), treatments.key(done)
+    frame = pd.DataFrame(
+        {
+            "energy": quantity.column(done, "job_energy_kwh"),
+            "score": quantity.column(done, "best_score"),
+            "block": block_of(done),
+            "sut": done["sut"].astype(str),
+        }
     )
-    runs, trials = pd.concat([every, whole]), pd.concat([each, *of_suts])
-    pieces = zip((runs, trials), titles, strict=True)
-    frame = pd.concat([piece.assign(panel=title) for piece, title in pieces], ignore_index=True)
-    look = {"marker": "sut", "fill": "completed", "pointsize": "pointsize", "alpha": "alpha"}
-    dots = so.Dot(edgewidth=0.4, artist_kws={"rasterized": len(frame) > _RASTER_FROM})
-    drawing = plot(frame, x="energy", color="colour").facet("panel", order=titles)
-    drawing = drawing.share(x=False, y=False).scale(pointsize=None, alpha=None)
-    drawing = drawing.add(dots, y="score", legend=False, **look)
-    if "best" in frame:
-        drawing = drawing.add(so.Line(linewidth=1, artist_kws=STEPWISE), y="best", legend=False)
-    if "alone" in frame:
-        drawing = drawing.add(so.Dot(pointsize=7, fill=False, edgewidth=1), y="alone", legend=False)
-    drawing.label(x="", y="", title=str).on(figure).plot()
+    names = {i: group.name for group in groups(done) for i in group.runs.index}
+    named = [f"{names[i]}, {axis.names[key]}" for i, key in keys.items()]
+    return frame.assign(name=named).dropna(subset=["energy", "score"])
 
 
-def _spread(axes: Axes, energy: pd.Series) -> None:
-    """A logarithmic axis where energies are far apart, else one from zero."""
-    known = energy[energy > 0]
-    if known.empty or known.max() / known.min() < _LOG_FROM:
-        axes.set_xlim(left=0)
-        return
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+def chance(scores: pd.Series, points: pd.Series, blocks: pd.Series) -> float:
+    """p of the permutation test within blocks that scores differ between points; NaN where all of
+    a block are equal, or no block has all points."""
+    whole = paired(scores, pd.Series(False, scores.index), points, blocks)
+    return between_levels(huber_scores(whole.values), RESAMPLES).p if whole.blocks else math.nan
+
+
+def _points(each: pd.DataFrame) -> pd.DataFrame:
+    """A line per point: medians and ends of the ranges."""
+    both = each.groupby("name", sort=False)[["energy", "score"]]
+    low, high = both.min().add_suffix("_low"), both.max().add_suffix("_high")
+    suts = each.groupby("name", sort=False)["sut"].first()
+    colours = suts.map(lambda sut: mark(sut).colour).rename("colour")
+    return pd.concat([both.median(), low, high, suts, colours], axis=1).reset_index()
+
+
+def _draw(figure: Figure, points: pd.DataFrame, best: pd.DataFrame, factor: float) -> None:
+    """Points with both ranges, and the front as steps."""
+    scaled = points.assign(
+        **{name: points[name] * factor for name in ("energy", "energy_low", "energy_high")},
+        front=best["score"],
+    ).sort_values("energy", kind="stable")
+    drawing = plot(scaled, x="energy", y="score", color="colour")
+    across, up = {"ymin": "score_low", "ymax": "score_high"}, {"xmin": "energy_low"}
+    thin = so.Range(linewidth=0.8)
+    drawing = drawing.add(thin, legend=False, orient="x", **across)
+    drawing = drawing.add(thin, legend=False, orient="y", **up, xmax="energy_high")
+    line = so.Line(linewidth=1, color="black", artist_kws=STEPWISE)
+    drawing = drawing.add(line, y="front", color=None, legend=False)
+    large = so.Dot(pointsize=4.5, edgecolor="white", artist_kws={"zorder": 4})
+    drawing = drawing.add(large, marker="sut", legend=False)
+    drawing.label(x="", y="").on(figure).plot()
 
 
 def front(energy: pd.Series, score: pd.Series) -> pd.Index:
@@ -140,17 +142,13 @@ def front(energy: pd.Series, score: pd.Series) -> pd.Index:
     return table.index[table["score"] > before]
 
 
-def _winners(runs: pd.DataFrame, best: pd.Index) -> str:
-    """Who stands on the front of runs, by energy."""
-    axis, keys = treatments.axis(runs), treatments.key(runs)
-    names = {
-        index: f"{group.name}, {axis.names[keys[index]]}"
-        for group in groups(runs)
-        for index in group.runs.index
-    }
-    order = list(dict.fromkeys(names[index] for index in best))
-    more = f" and {len(order) - _MOST_NAMES} more" if len(order) > _MOST_NAMES else ""
+def _note(best: pd.DataFrame, each: pd.DataFrame) -> str:
+    """Who stands on the front, by energy, and what is drawn."""
+    names = list(best["name"])
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    counts = list(each.groupby("name").size())
     return (
-        f"On the front of runs, by energy: {'; '.join(order[:_MOST_NAMES])}{more}. Coloured lines: "
-        "the front of each SUT's trials. Score: validation split."
+        f"On the front, by energy: {'; '.join(names[:_MOST_NAMES])}{more}. Points: medians; bars: "
+        f"smallest to largest value ({treatments.sentence_of_n(counts)}). Score: validation "
+        "split.\n"
     )

@@ -17,20 +17,31 @@ from typing import Any
 from trialwatt.config.plan import Plan
 from trialwatt.config.plan_parts import ExperimentRow, PlannedExperiment
 from trialwatt.config.tables import PowerModel
-from trialwatt.figures import figures_of
+from trialwatt.figures import planned
 from trialwatt.provenance.embed import FIGURES
 
 TABLE_SUFFIXES = (".csv", ".md", ".tex", ".json")
 FIGURE_SUFFIXES = (*FIGURES, ".json")
 ANSWERS = ("answers", "answers-tests", "answers-best")
 
+
+def sections(plan: Plan) -> list[dict[str, Any]]:
+    """The experiments of a plan as report, page and paper take them."""
+    return [section(one) for one in plan.experiments.values()]
+
+
+def section(one: PlannedExperiment) -> dict[str, Any]:
+    """One of them: what it is called, what it varies, and which figures it has."""
+    return {"id": one.id, "title": one.title, "varied": one.varies, "figures": planned(one)}
+
+
 PARTS: dict[str, Callable[[Plan, str], Any]] = {
     "rows": lambda plan, name: [row.model_dump() for row in plan.experiments[name].rows],
     "unavailable": lambda plan, name: plan.experiments[name].lacking,
-    "names": lambda plan, name: figures_of(plan.experiments[name].varies),
+    "names": lambda plan, name: planned(plan.experiments[name]),
     "source": lambda plan, name: plan.source(name),
     "sources": lambda plan, _: [plan.source(name) for name in plan.experiments],
-    "experiments": lambda plan, _: plan.sections,
+    "experiments": lambda plan, _: sections(plan),
     "context": lambda plan, _: plan.context.model_dump(),
     "sets": lambda plan, _: {name: one.model_dump() for name, one in plan.power.items()},
 }
@@ -70,7 +81,7 @@ class Product:
         return [
             file.format(experiment=one.id, figure=figure)
             for one in experiments
-            for figure in (figures_of(one.varies) if "{figure}" in self.files[0] else [""])
+            for figure in (planned(one) if "{figure}" in self.files[0] else [""])
             for file in self.files
         ]
 

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.groups import Group, groups
-from trialwatt.figures.notes import conditions
+from trialwatt.figures.notes import note
 from trialwatt.figures.panels import Panel, bars_said, joined, points
 from trialwatt.figures.style import (
     BASELINE,
@@ -256,7 +256,6 @@ def _note(
     lines = [
         f"{middle}: median; points beside it: every repetition{bars_said(panels)}. "
         "TWH: over all started trials.",
-        conditions(runs),
     ]
     not_converged = [
         f"{name}: {end['state']}" + (f" ({end['reason']})" if end.get("reason") else "")
@@ -270,7 +269,7 @@ def _note(
     scouted = [f"{name}: {_scouted(end['scouted'])}" for name, end in ends if end.get("scouted")]
     if scouted:
         lines.insert(1, f"JCT of single runs that scouted, not counted: {'; '.join(scouted)}.")
-    return "\n".join(lines)
+    return note(runs, "\n".join([*lines, ""]))
 
 
 def _scouted(runs: Sequence[tuple[float, float | None]]) -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from trialwatt.analysis.intervals import Summary
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
-from trialwatt.figures.notes import conditions
+from trialwatt.figures.notes import note
 from trialwatt.figures.panels import CENSORED, Panel, draw, legend_of, points, points_said, rows
 from trialwatt.figures.style import footnote, heading, legend_entry, nothing, styled
 from trialwatt.metrics.dictionary import shown_in
@@ -87,4 +87,4 @@ def _note(runs: pd.DataFrame, panels: Sequence[Panel], has_goal: bool) -> str:
             f"Goal tg: score of {target}; a run that did not reach it counts as more than any "
             "that did, and a median that would be among those is not drawn."
         )
-    return " ".join(said) + "\n" + conditions(runs)
+    return note(runs, " ".join(said) + "\n")

@@ -13,6 +13,7 @@ import io
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import matplotlib.style
 import pandas as pd
@@ -22,7 +23,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from trialwatt.figures.notes import caveat_first
 from trialwatt.figures.suts import DASHED, mark
 from trialwatt.files import write_whole
 from trialwatt.provenance.embed import FIGURES, PNG_KEY, encode, write_sidecar
@@ -139,22 +139,34 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
     return draw
 
 
-def blank(width_in: float, height_in: float) -> Figure:
+F = TypeVar("F", bound=Figure)
+
+
+class Absent(Figure):
+    """A picture of words for a file that the plan promised, where the data have nothing to show.
+    Who shows figures leaves it out, and gives the reason.
+    """
+
+    reason = ""
+
+
+def blank(width_in: float, height_in: float, kind: type[F] = Figure) -> F:
     """An empty figure with a canvas of its own."""
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    figure = kind(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 @styled
-def nothing(title: str, reason: str) -> Figure:
-    """A figure that says why there is nothing to see."""
-    figure = blank(PAGE_IN, 1.6)
+def nothing(title: str, reason: str, more: str = "") -> Absent:
+    """What stands for a figure that has nothing to show; more: what else is not there."""
+    figure = blank(PAGE_IN, 1.6, Absent)
+    figure.reason = reason
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.text(0.5, 0.68, title, ha="center", va="center", weight="bold", fontsize=9)
-    text = textwrap.fill(f"No data: {reason}", 90)
-    axes.text(0.5, 0.3, text, ha="center", va="center", color=MUTED, fontsize=8)
+    text = textwrap.fill(f"No data: {reason} {more}", 90)
+    axes.text(0.5, 0.3, text, ha="center", va="center", color=MUTED, fontsize=8, parse_math=False)
     return figure
 
 
@@ -184,11 +196,10 @@ def heading(figure: Figure, title: str, handles: list, columns: int) -> None:
 
 
 def footnote(figure: Figure, text: str) -> None:
-    """What a reader must know, under the panels, within the figure's width; first of all whether
-    runs were flagged."""
+    """What a reader must know, under the panels, within the figure's width."""
     width = int(figure.get_size_inches()[0] * 21)
     figure.supxlabel(
-        "\n".join(textwrap.fill(line, width) for line in caveat_first(text).split("\n")),
+        "\n".join(textwrap.fill(line, width) for line in text.split("\n")),
         x=0.012,
         ha="left",
         fontsize=6.5,

@@ -10,7 +10,7 @@ from trialwatt.analysis.intervals import summary
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import Absent, grouped, reason_of
 from trialwatt.figures.groups import groups
-from trialwatt.figures.notes import caveat_first, conditions, count_flagged
+from trialwatt.figures.notes import count_flagged, note
 from trialwatt.figures.tablefiles import Table
 from trialwatt.metrics.dictionary import shown_in
 from trialwatt.records.outcome import FAILED
@@ -111,7 +111,7 @@ def explanation(table: pd.DataFrame, runs: pd.DataFrame, shown: pd.DataFrame | N
     said = f"Median of n completed runs{brackets}. "
     said += "TWH is over all started trials. " if "TWH" in heads else ""
     said += f"{WASTE_SAID} " if "WTT" in heads else ""
-    return caveat_first(said + (conditions(runs) if len(runs) else ""))
+    return note(runs, said) if len(runs) else said
 
 
 def _row(runs: pd.DataFrame, name: str) -> dict:

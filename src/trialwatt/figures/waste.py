@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
-from trialwatt.figures.notes import conditions
+from trialwatt.figures.notes import note
 from trialwatt.figures.panels import DOT, Panel, bars, draw, rows
 from trialwatt.figures.style import WASTE, footnote, heading, legend_entry, nothing, styled
 from trialwatt.metrics.dictionary import metric
@@ -36,7 +36,9 @@ def waste(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = 
         return nothing(title, no_runs(unavailable))
     done, absent = runs[runs["status"] == "completed"], absences(runs, unavailable)
     if done.empty:
-        return nothing(title, f"no run of this experiment was completed. {absent}")
+        return nothing(title, "no run of this experiment was completed.", absent)
+    if (quantity.column(done, "wtt_ms") == 0).all():
+        return nothing(title, "no trial failed, was pruned or was a duplicate.", absent)
     found = rows(runs, treatments.axis(runs))
     panels = []
     for absolute, share in PANELS.items():
@@ -60,8 +62,12 @@ def waste(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = 
     counts = found.loc[done.index].groupby("place").size().tolist()
     footnote(
         figure,
-        f"{DEFINITION}\nBars and numbers: mean of the completed repetitions "
-        f"({treatments.sentence_of_n(counts)}).\n{conditions(done)}{absent}",
+        note(
+            done,
+            f"{DEFINITION}\nBars and numbers: mean of the completed repetitions "
+            f"({treatments.sentence_of_n(counts)}).\n",
+        )
+        + absent,
     )
     return figure
 

@@ -60,12 +60,16 @@ def winners(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] 
         return nothing(title, no_runs(unavailable))
     won, absent = winning_values(runs), absences(runs, unavailable)
     if won.empty:
-        return nothing(title, f"the φ of the best trial is not on record. {absent}")
+        return nothing(title, "the φ of the best trial is not on record.", absent)
     offered = spaces(runs["space"]) if "space" in runs else []
     scales = {name: scale(name, offered, here) for name, here in won.groupby("name")["value"]}
     chosen = {name: one for name, one in scales.items() if len(one.choices) != 1}
     if not chosen:
-        return nothing(title, f"the search had nothing to choose. {_fixed(scales)} {absent}")
+        return nothing(title, f"the search had nothing to choose. {_fixed(scales)}", absent)
+    values = {name: set(map(spelled, won.loc[won["name"] == name, "value"])) for name in chosen}
+    if len(runs) > 1 and all(len(each) == 1 for each in values.values()):
+        same = ", ".join(f"{name} {min(each)}" for name, each in values.items())
+        return nothing(title, f"the same values won in every run: {same}.", absent)
     found = rows(runs, treatments.axis(runs))
     figure, panels = _canvas(found, len(chosen))
     for axes, (name, one) in zip(panels, chosen.items(), strict=True):
@@ -188,7 +192,7 @@ def _fixed(scales: Mapping[str, Scale]) -> str:
         for name, one in scales.items()
         if len(one.choices) == 1
     }
-    said = _plain(", ".join(f"{name} {value}" for name, value in same.items()))
+    said = ", ".join(f"{name} {value}" for name, value in same.items())
     return f"Nothing to choose: {said}." if said else ""
 
 
@@ -206,4 +210,4 @@ def _note(
     late = int((runs.loc[list(known), "status"] == "deadline").sum())
     said += [f"Ended by their deadline: {late}, with their best until then."] if late else []
     said += [f"Unknown in {unknown} of {len(runs)} runs."] if unknown else []
-    return " ".join([*said, _fixed(scales)]).strip() + f"\n{place(runs)}"
+    return " ".join([*said, _plain(_fixed(scales))]).strip() + f"\n{place(runs)}"

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
-from trialwatt.figures.notes import conditions
+from trialwatt.figures.notes import note
 from trialwatt.figures.panels import Panel, bars, draw, legend_of, points, points_said, rows
 from trialwatt.figures.style import STEPS, footnote, heading, nothing, styled
 from trialwatt.metrics.dictionary import metric
@@ -49,8 +49,11 @@ def wr(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = ())
     heading(figure, title, [*legend_of(runs, found["sut"]), *handles], columns=6)
     footnote(
         figure,
-        "WR: energy of reserved workers while they hold no trial ÷ job energy. "
-        f"{points_said(panels)} Idle energy: mean; dots: every repetition.\n{conditions(runs)}"
-        f"{absences(runs, unavailable)}",
+        note(
+            runs,
+            "WR: energy of reserved workers while they hold no trial ÷ job energy. "
+            f"{points_said(panels)} Idle energy: mean; dots: every repetition.\n",
+        )
+        + absences(runs, unavailable),
     )
     return figure

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.figures.products import sections
 from trialwatt.provenance.plans import read_plan
 from trialwatt.summary.experiment import ExperimentSummary, read_summary
 
@@ -70,5 +71,5 @@ def contributed(results: Path) -> list[Lab]:
             raise TrialwattError(
                 f"{results / place}: {error}\nImport these results again, or remove {about}"
             ) from error
-        labs.append(Lab(results / place, tuple(plan.sections), about.stem, place))
+        labs.append(Lab(results / place, tuple(sections(plan)), about.stem, place))
     return labs

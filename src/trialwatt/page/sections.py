@@ -43,6 +43,8 @@ def section(
         "id": summary.id,
         "title": summary.title,
         "heading": summary.heading,
+        "lead": summary.lead,
+        "not_shown": summary.not_shown,
         "absent": summary.absent,
         "gaps": [
             {"sut": each.sut, "names": list(each.treatments), "reason": each.reason}

@@ -39,6 +39,8 @@ _OF_RUNS = {
     **{status: f"the runs with `status` {status}" for status in STATUSES},
 }
 _OF_EXPERIMENT = {
+    "lead": "the runs, their blocks, flags and least energies",
+    "not_shown": "why the figures that were left out have nothing to show",
     "runs": "the number of rows",
     "n": "the completed runs of each treatment",
     "flagged": "the runs with `flags`",
@@ -190,8 +192,8 @@ class _Tables:
         runs = self.of[name]
         base = runs[flag(runs, "is_baseline") == 1]
         said = (
-            f"the medians of `job_energy_kwh` under the baseline in {_runs_of(name)}, of each SUT "
-            "÷ the control with the same sampler"
+            f"the medians over blocks of `job_energy_kwh` under the baseline in {_runs_of(name)}, "
+            "of each SUT ÷ the control with the same sampler"
         )
         return Origin([said], base, {_runs_of(name)})
 

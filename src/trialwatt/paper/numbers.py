@@ -8,8 +8,6 @@ number has one look wherever it stands.
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,7 +21,13 @@ from trialwatt.errors import TrialwattError
 from trialwatt.figures import FIGURES, treatments
 from trialwatt.figures.answers import STEM, TESTS
 from trialwatt.figures.best import overall
-from trialwatt.figures.notes import by_status, conditions, count_flagged, energy_statement
+from trialwatt.figures.notes import (
+    by_status,
+    conditions,
+    count_flagged,
+    energy_statement,
+    why_flagged,
+)
 from trialwatt.figures.quantity import column, is_modelled, methods
 from trialwatt.figures.suts import in_order
 from trialwatt.figures.tablefiles import NO_DATA, Table, read_tidy
@@ -39,8 +43,6 @@ from trialwatt.summary.experiment import ExperimentSummary, read_summary
 from trialwatt.summary.findings import headline, listed, ratios
 
 FORMAT = 1
-_SHARE = re.compile(r"\d+(?=% of the machine)")
-"""What differs in one kind of flag."""
 _ALWAYS = ("SUT", "testbed", "sampler", "treatment")
 _OF_TESTS = {
     **dict.fromkeys(
@@ -117,7 +119,7 @@ def _complain(results: Path, summaries: Sequence[ExperimentSummary]) -> None:
     for one in summaries:
         folder, figures = (results / name / one.id for name in ("metrics", "figures"))
         wanted += [folder / name for name in ("runs.parquet", CONVERGENCE, UNAVAILABLE)]
-        wanted += [figures / f"{name}.svg" for name in one.figures]
+        wanted += [figures / f"{name}.svg" for name in one.planned]
     missing = [str(file) for file in wanted if not file.is_file()]
     if missing:
         raise TrialwattError(
@@ -139,7 +141,7 @@ def _runs(runs: pd.DataFrame) -> dict:
         "trials": f"{int(trials.sum()):,}",
         "flagged": f"{count_flagged(runs):,}",
         "any_flagged": count_flagged(runs) > 0,
-        "why_flagged": _why_flagged(runs),
+        "why_flagged": why_flagged(runs),
         **{status: f"{(runs['status'] == status).sum():,}" for status in STATUSES},
         "by_status": by_status(runs),
         "n": treatments.sentence_of_n(list(cells)).removeprefix("n = "),
@@ -151,17 +153,6 @@ def _runs(runs: pd.DataFrame) -> dict:
         "conditions": conditions(runs),
         "suts": listed(in_order(runs["sut"])),
     }
-
-
-def _why_flagged(runs: pd.DataFrame) -> str:
-    """The kinds of flags with their runs, the most frequent first."""
-    kinds = Counter(
-        kind
-        for flags in runs["flags"].dropna()
-        for kind in {_SHARE.sub("…", flag) for flag in flags.split("; ") if flag}
-    )
-    most = sorted(kinds.items(), key=lambda one: (-one[1], one[0]))
-    return "; ".join(f"{kind}: {count:,}" for kind, count in most)
 
 
 def _experiment(summary: ExperimentSummary, compared: bool) -> dict:
@@ -189,6 +180,8 @@ def _experiment(summary: ExperimentSummary, compared: bool) -> dict:
             for figure in summary.figures
         },
         "table": _table(results._replace(shown=shown, note=note)),
+        "lead": summary.lead,
+        "not_shown": summary.not_shown,
         "findings": summary.findings(compared),
         "sweeps": summary.ended,
         "absent": summary.absent,

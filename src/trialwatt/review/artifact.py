@@ -13,9 +13,9 @@ from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.config.factors import hypotheses
 from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.config.yaml_files import read_yaml
-from trialwatt.figures import FIGURES, figures_of
+from trialwatt.figures import FIGURES, planned
 from trialwatt.figures.answers import STEM, TESTS
-from trialwatt.figures.products import TABLE_SUFFIXES
+from trialwatt.figures.products import TABLE_SUFFIXES, section
 from trialwatt.records.manifest import MANIFEST, headline_domains
 from trialwatt.review.tree import (
     PAPER,
@@ -52,7 +52,7 @@ def describe(tree: Tree) -> dict:
         for folder in not_counted(tree)
         if (tree.results / folder / MANIFEST).is_file()
     ]
-    figures = sum(len(figures_of(part.varies)) for part in tree.plan.experiments.values())
+    figures = sum(len(planned(part)) for part in tree.plan.experiments.values())
     idle_s = _number(tree.plan.testbed_config.get("idle_s"))
     set_up = _minutes(idle_s + sum(map(_seconds, warm)))
     return {
@@ -213,15 +213,14 @@ def _experiment(
     manifests: Mapping[str, Mapping],
     set_up: float,
 ) -> dict:
-    known = {"id": part.id, "title": part.title, "varied": part.varies}
-    summary = read_summary(tree.results, known)
+    summary = read_summary(tree.results, section(part))
     return {
         "id": part.id,
         "contribution": part.title,
         "experiments": [part.id],
         "experiment_file": part.file,
         "runs": len(folders),
-        "expected": [*summary.findings(), *summary.ended],
+        "expected": [summary.lead, *summary.findings(), *summary.ended],
         "minutes": {
             "set_up": set_up,
             "execution": _minutes(sum(_seconds(manifests[folder]) for folder in folders)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,22 @@ from trialwatt.analysis.columns import varied
 from trialwatt.analysis.convergence import told
 from trialwatt.config.factors import heading
 from trialwatt.figures import best, figures_of, tables, treatments
-from trialwatt.figures.absent import what_is_absent
+from trialwatt.figures.absent import left_out, what_is_absent
 from trialwatt.figures.notes import texts
 from trialwatt.figures.tablefiles import Table
 from trialwatt.metrics.experiment_notes import CONVERGENCE, UNAVAILABLE, entries
 from trialwatt.metrics.tables import read_runs
 from trialwatt.records.outcome import COMPLETED
 from trialwatt.summary import findings
+from trialwatt.summary.lead import lead
 
 
 @dataclass(frozen=True, eq=False)
 class ExperimentSummary:
     """varied: the workload keys that vary in the plan. runs: the runs table, empty where there is
     none yet. ends: how each sweep ended. unavailable: what cannot be run here (both as in
-    metrics.experiment_notes)."""
+    metrics.experiment_notes). planned: the names of its figures in the plan. left_out: of those
+    that were made and have nothing to show, the reason."""
 
     id: str
     title: str
@@ -35,6 +37,8 @@ class ExperimentSummary:
     runs: pd.DataFrame
     ends: Sequence[dict[str, Any]]
     unavailable: Sequence[dict[str, Any]]
+    planned: Sequence[str] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -48,8 +52,18 @@ class ExperimentSummary:
 
     @property
     def figures(self) -> list[str]:
-        """The names of its figures."""
-        return figures_of(self.varied)
+        """The names of its figures that show something."""
+        return [name for name in self.planned if name not in self.left_out]
+
+    @property
+    def not_shown(self) -> list[str]:
+        """Which figures are left out, and why, a line each."""
+        return [f"No figure of {name}: {why}" for name, why in self.left_out.items()]
+
+    @property
+    def lead(self) -> str:
+        """The first sentence of its section: its question answered, or what is missing."""
+        return lead(self.runs, self.results.tidy, self.best.tidy, self.ends, self.unavailable)
 
     @cached_property
     def results(self) -> Table:
@@ -92,18 +106,24 @@ class ExperimentSummary:
 def read_summary(results: Path, experiment: Mapping[str, Any]) -> ExperimentSummary:
     """Of an experiment of a results folder; what was not made yet is empty.
 
-    experiment: with `id`, and where known `title` and `varied`. Raises TrialwattError where a
+    experiment: with `id`, and where known `title`, `varied` and the names of its planned `figures`
+    (else those of any that varies so). Raises TrialwattError where a
     file is damaged.
     """
     folder = results / "metrics" / experiment["id"]
     made = (folder / "runs.parquet").is_file()
+    varied = tuple(experiment.get("varied", ()))
+    names = experiment.get("figures", figures_of(varied))
+    reasons = {name: left_out(results / "figures" / experiment["id"] / name) for name in names}
     return ExperimentSummary(
         id=experiment["id"],
         title=experiment.get("title") or experiment["id"],
-        varied=tuple(experiment.get("varied", ())),
+        varied=varied,
         runs=read_runs(folder / "runs.parquet") if made else pd.DataFrame(),
         ends=entries(folder, CONVERGENCE),
         unavailable=entries(folder, UNAVAILABLE),
+        planned=names,
+        left_out={name: why for name, why in reasons.items() if why},
     )
 
 
@@ -117,6 +137,8 @@ def together(parts: Sequence[ExperimentSummary]) -> ExperimentSummary:
         runs=pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(),
         ends=[end for part in parts for end in part.ends],
         unavailable=[entry for part in parts for entry in part.unavailable],
+        planned=parts[0].planned,
+        left_out=parts[0].left_out,
     )
 
 

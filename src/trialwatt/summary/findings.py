@@ -9,66 +9,55 @@ from typing import Any
 import pandas as pd
 
 from trialwatt.analysis.convergence import REPETITIONS
+from trialwatt.analysis.correlations import rank_correlations
 from trialwatt.analysis.paired import fewest_blocks
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import caveat
-from trialwatt.figures.suts import in_order, of_control
+from trialwatt.figures.overhead import against_control
 from trialwatt.metrics.dictionary import metric
-from trialwatt.records.outcome import FAILED
+from trialwatt.records.outcome import COMPLETED, FAILED
 
 _LEAST = 1.0
 """Percentage points below which two medians are called equal in words."""
+_MOST_PAIRS = 3
 
 
 def findings(
     runs: pd.DataFrame, table: pd.DataFrame, best: pd.DataFrame, frameworks: bool = False
 ) -> list[str]:
-    """Items, "SUT: what" each: the least energy, and what it means for time and waste.
+    """Items, "who: what" each: the least energy, what it means for time and waste, and what goes
+    with what.
 
     table, best: of figures.tables.results_table and figures.best.best_table. frameworks: whether
     to compare each with the control, which every experiment could, since each contains the
     baseline. Medians throughout; no sentence claims a difference to be more than what these runs
-    show, and of fewer than REPETITIONS blocks none is told.
+    show. Of fewer than REPETITIONS blocks there is none, for summary.lead says so.
     """
-    if runs.empty:
-        return []
-    flagged = [caveat(runs)] if caveat(runs) else []
     if not compares(runs):
-        return [*flagged, nothing_compared(fewest_blocks(runs))]
+        return []
     alike = "budget" not in runs or runs["budget"].nunique() <= 1
-    said = [*flagged]
-    said += [_best(row, table, alike) for row in best.to_dict("records") if row.get("n")]
+    said = [_best(row, table, alike) for row in best.to_dict("records") if row.get("n")]
     if any(table.get("wte_kwh_median", pd.Series(dtype=float)) > 0):
         said += _waste(runs)
     said += _framework(runs) if frameworks else []
+    said += _correlated(runs)
     ended = _ended(table)
     return [*said, *([ended] if ended else [])]
 
 
 def compares(runs: pd.DataFrame) -> bool:
     """Whether these runs are of as many blocks as a sentence of comparison needs."""
-    return fewest_blocks(runs) >= REPETITIONS
-
-
-def nothing_compared(blocks: int) -> str:
-    """What is said in place of comparisons."""
-    return f"Nothing is compared: there are {blocks} of the {REPETITIONS} blocks that it takes."
+    return len(runs) > 0 and fewest_blocks(runs) >= REPETITIONS
 
 
 def _best(row: Mapping[str, Any], table: pd.DataFrame, alike: bool) -> str:
     """alike: whether all jobs have as many trials, so that their times compare."""
-    scale = quantity.energy([row["median_kwh"]])
-    modelled = quantity.is_modelled([row["energy_method"]])
-    name = metric(row["measure"]).title
-    value = (
-        f"{quantity.number(row['median_kwh'] * scale.factor)} {scale.unit}"
-        f"{' (modelled)' if modelled else ''}"
-    )
-    who, count = _who(row, table), f"n = {int(row['n'])}"
+    name, value = metric(row["measure"]).title, energy_said(row)
+    who, count = who_of(row, table), f"n = {int(row['n'])}"
     if row["treatments"] < 2:
-        return f"{who}: {name} is {value}, {count}, under {_named(row['best_treatment'])}."
-    said = f"{who}: {name} is least under {_named(row['best_treatment'])}: {value}, {count}"
+        return f"{who}: {name} is {value}, {count}, under {named(row['best_treatment'])}."
+    said = f"{who}: {name} is least under {named(row['best_treatment'])}: {value}, {count}"
     saved = 100 * row["saved_share"]
     if row["median_kwh"] == row["baseline_median_kwh"]:
         said += ", which is the baseline"
@@ -80,18 +69,26 @@ def _best(row: Mapping[str, Any], table: pd.DataFrame, alike: bool) -> str:
     if isinstance(row.get("second_treatment"), str):
         said += (
             f"; its spread {'overlaps' if row['overlaps'] else 'is clear of'} that of the second "
-            f"best, {_named(row['second_treatment'])}"
+            f"best, {named(row['second_treatment'])}"
         )
     return f"{said}."
 
 
-def _named(treatment: object) -> str:
+def energy_said(row: Mapping[str, Any]) -> str:
+    """The least energy of a row of the table of best treatments, with its unit."""
+    scale = quantity.energy([row["median_kwh"]])
+    modelled = " (modelled)" if quantity.is_modelled([row["energy_method"]]) else ""
+    return f"{quantity.number(row['median_kwh'] * scale.factor)} {scale.unit}{modelled}"
+
+
+def named(treatment: object) -> str:
     """A treatment in a sentence: a bare number would be taken for a value."""
     bare = str(treatment).replace(".", "").isdigit()
     return f"treatment {treatment}" if bare else str(treatment)
 
 
-def _who(row: Mapping[str, Any], table: pd.DataFrame) -> str:
+def who_of(row: Mapping[str, Any], table: pd.DataFrame) -> str:
+    """Its SUT, with sampler and testbed where the table has several."""
     own = table[(table["sut"] == row["sut"]) & (table["runs"] > 0)]
     several = own["sampler"].nunique() > 1 and row.get("sampler")
     place = table.loc[table["runs"] > 0, "testbed"].nunique() > 1
@@ -119,7 +116,7 @@ def _time(row: Mapping[str, Any], table: pd.DataFrame) -> str:
     )
     if first["treatment"] == row["best_treatment"]:
         return f"; it is also the fastest (JCT {mine} {scale.unit})"
-    return f"; the fastest is {_named(first['treatment'])} (JCT {least} {scale.unit}, here {mine})"
+    return f"; the fastest is {named(first['treatment'])} (JCT {least} {scale.unit}, here {mine})"
 
 
 def _waste(runs: pd.DataFrame) -> list[str]:
@@ -140,14 +137,14 @@ def _waste(runs: pd.DataFrame) -> list[str]:
         most, none = shares.idxmax(), int((shares == 0).sum())
         sentence = (
             f"{group.name}: the wasted share of job energy is largest under "
-            f"{_named(axis.names.get(most, most))} ({quantity.number(100 * shares[most])} %)"
+            f"{named(axis.names.get(most, most))} ({quantity.number(100 * shares[most])} %)"
         )
         if none > 1:
             sentence += f", and 0 under {none} of {len(shares)} treatments"
         elif len(shares) > 1:
             least = shares.idxmin()
             sentence += (
-                f" and smallest under {_named(axis.names.get(least, least))} "
+                f" and smallest under {named(axis.names.get(least, least))} "
                 f"({quantity.number(100 * shares[least])} %)"
             )
         said.append(f"{sentence}.")
@@ -155,22 +152,16 @@ def _waste(runs: pd.DataFrame) -> list[str]:
 
 
 def ratios(runs: pd.DataFrame) -> list[tuple[str, str, float, float]]:
-    """SUT, sampler, energy and time of a job under the baseline ÷ the control's, same sampler."""
+    """SUT, sampler, energy and time of a job under the baseline ÷ the control's with the same
+    sampler: medians of the ratios of each block, as figures.overhead shows them."""
     if runs.empty:
         return []
-    done = runs[(runs["status"] == "completed") & runs["is_baseline"].fillna(False).astype(bool)]
-    controls = in_order(done.loc[of_control(done), "sut"])
-    medians = done.groupby(["sut", "sampler"])[["job_energy_kwh", "jct_ms"]].median()
-    found = []
-    for (sut, sampler), row in medians.iterrows():
-        alike = [name for name in controls if (name, sampler) in medians.index]
-        if sut in controls or not alike:
-            continue
-        control = medians.loc[(alike[0], sampler)]
-        if control["job_energy_kwh"] > 0 and control["jct_ms"] > 0:
-            energy, time = (row[name] / control[name] for name in ("job_energy_kwh", "jct_ms"))
-            found.append((sut, sampler, energy, time))
-    return found
+    done = runs[(runs["status"] == COMPLETED) & runs["is_baseline"].fillna(False).astype(bool)]
+    each = [against_control(done, name) for name in ("job_energy_kwh", "jct_ms")]
+    found = pd.concat(each, axis=1, keys=["energy", "time"]).dropna()
+    who = done.loc[found.index, ["sut", "sampler"]]
+    medians = found.groupby([who["sut"], who["sampler"]]).median()
+    return [(sut, sampler, *row) for (sut, sampler), *row in medians.itertuples()]
 
 
 def headline(runs: pd.DataFrame) -> str:
@@ -198,6 +189,25 @@ def _framework(runs: pd.DataFrame) -> list[str]:
         f"energy and {quantity.number(time)} times the time of the framework-free control."
         for sut, sampler, energy, time in ratios(runs)
     ]
+
+
+def _correlated(runs: pd.DataFrame) -> list[str]:
+    """The settings that go with an impact: pairs that no power model makes, and whose correlation
+    holds after correction for all pairs; the strongest of each SUT and testbed."""
+    pairs = rank_correlations(runs)
+    settings = (pairs["x_group"] == "configuration") & (pairs["y_group"] == "impact")
+    held = pairs[settings & pairs["significant"]]
+    held = held.assign(size=held["rho"].abs()).sort_values("size", ascending=False, kind="stable")
+    said = []
+    several = runs["testbed"].nunique() > 1
+    for (sut, testbed), own in held.groupby(["sut", "testbed"]):
+        told = [
+            f"{metric(x).title} and {metric(y).title} (ρ = {rho:.2f}, n = {int(n)})"
+            for x, y, rho, n in own[["x", "y", "rho", "n"]].head(_MOST_PAIRS).values
+        ]
+        who = f"{sut} on {testbed}" if several else sut
+        said.append(f"{who}: over its configurations these go together: {listed(told)}.")
+    return said
 
 
 def _ended(table: pd.DataFrame) -> str:

@@ -136,9 +136,9 @@ function showExperiment(section) {
     if (anchor.getAttribute("href") === `#${section.id}`) anchor.setAttribute("aria-current", "page");
     else anchor.removeAttribute("aria-current");
   }
-  const parts = [h("h2", {}, section.heading), section.heading.startsWith(section.title) ? null : h("p", {}, section.title)];
+  const parts = [h("h2", {}, section.heading), section.heading.startsWith(section.title) ? null : h("p", {}, section.title), h("p", { class: "lead" }, section.lead)];
   if (!section.runs.length) {
-    parts.push(h("p", { class: "notice" }, "No runs of this experiment yet."), list("What is not there", section.absent), besides(section));
+    parts.push(list("What is not there", section.absent), besides(section));
   } else if (!section.groups.some(isShown)) {
     parts.push(h("p", { class: "notice" }, "No run is shown by these filters."));
   } else {
@@ -147,7 +147,7 @@ function showExperiment(section) {
       legendOf(section),
       h("div", { class: "plots" }, plotsOf(section)),
       h("p", { class: "small" }, "Large: median of the completed runs, with their range (from six runs on the 95 % interval of the median). Small: every run; select one for its configuration and origin."),
-      list("What is not there", section.absent),
+      list("What is not there", [...section.absent, ...section.not_shown]),
       list("How the sweeps ended", section.sweeps),
       section.tables.map((table) => [h("h3", {}, table.title), sortable(table, `${table.title}, ${section.heading}`), h("p", { class: "small" }, table.explanation)]),
       runList(section),
