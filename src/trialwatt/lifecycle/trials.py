@@ -193,7 +193,7 @@ def _train(job: Job, phi: Phi, seed: int, watch: _Watch):
 def _no_collections() -> Iterator[None]:
     """No garbage is collected meanwhile, for an import that makes none.
 
-    Else Python looks through torch's objects again and again while they become more: a sixth of
+    Else Python looks through torch's objects again and again while they become more: an eighth of
     the import's CPU time.
     """
     collects = gc.isenabled()
