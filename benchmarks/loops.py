@@ -67,15 +67,14 @@ def bare(path: str, epochs: int, device: str = "cpu") -> list[float]:
     return seconds
 
 
-def naive(folder: str, epochs: int) -> list[float]:
-    """A loop as most tutorials write it: Dataset, DataLoader, ToTensor for each image."""
+def as_in_tutorials(folder: str):
+    """What most tutorials use: a DataLoader with ToTensor for each image, a network, Adam."""
     import torch
     from torch import nn
     from torch.utils.data import DataLoader, Subset
 
     from trialwatt.workload.torchvision_guard import torchvision_datasets
 
-    torch.set_num_threads(1)
     datasets = torchvision_datasets()
     from torchvision.transforms import ToTensor
 
@@ -83,7 +82,16 @@ def naive(folder: str, epochs: int) -> list[float]:
     count = round(48_000 * NAIVE_SHARE)  # of the training images of a trial
     loader = DataLoader(Subset(images, range(count)), batch_size=BATCH, shuffle=True)
     model = nn.Sequential(nn.Flatten(), *network())
-    steps = torch.optim.Adam(model.parameters(), lr=PHI["lr"])
+    return loader, model, torch.optim.Adam(model.parameters(), lr=PHI["lr"])
+
+
+def naive(folder: str, epochs: int) -> list[float]:
+    """A loop as most tutorials write it."""
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(1)
+    loader, model, steps = as_in_tutorials(folder)
     criterion = nn.CrossEntropyLoss()
     seconds = []
     for _ in range(epochs):

@@ -158,7 +158,24 @@ def first_optimizer(make: str) -> tuple[float, float]:
     return seconds, mb
 
 
+def import_seconds() -> tuple[float, float]:
+    """CPU seconds of a process to import what a trial needs, and those of its collections."""
+    code = (
+        "import gc, time, trialwatt.lifecycle.worker\n"
+        "moments, clock = [], time.process_time\n"
+        "gc.callbacks.append(lambda phase, info: moments.append(clock()))\n"
+        "began = clock(); import trialwatt.workload.trial; ended = clock()\n"
+        "print(ended - began, sum(moments[1::2]) - sum(moments[::2]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    seconds, collecting = map(float, done.stdout.split())
+    return seconds, collecting
+
+
 def main(with_compile: bool) -> int:
+    seconds, collecting = import_seconds()
+    report("a process's import of torch", seconds, None, "s")
+    report("  of it garbage collection, without which a trial does", collecting, None, "s")
     missing = without_mnist()
     if missing:
         skipped("settings of the training loop", missing)

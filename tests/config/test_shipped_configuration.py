@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from trialwatt.config.catalogue import ALGORITHMS, DATASETS, MODELS
 from trialwatt.config.files import plan_of_files
+from trialwatt.config.goals import read_references
 from trialwatt.config.loading import Problems, validated
 from trialwatt.config.models import Experiment, Space, Testbed, Workload
 from trialwatt.config.origins import Origins
@@ -106,6 +107,21 @@ def test_the_default_is_the_baseline_and_two_experiments_on_two_suts(shipped):
     assert set(plan.warm_ups) == {"plain", "optuna"}
     assert plan.datasets == ["digits"]
     assert plan.repetitions >= 3
+    for run in plan.runs.values():
+        workers = run.workload.workers
+        assert workers.count * workers.cpu * plan.testbed.cpu_per_vcpu <= 2
+
+
+def test_every_split_of_the_reference_reaches_the_goal_of_the_default(shipped):
+    (target,) = {run.workload.goal.target for run in shipped().runs.values()}
+    points = read_references(ROOT)["digits"].points
+    assert target <= min(map(max, zip(*(point.macro_f1 for point in points), strict=True)))
+
+
+@pytest.mark.parametrize("name", ["mnist.yaml", "quick.yaml", "reference.yaml", "paper.yaml"])
+def test_the_others_run_all_of_r_node(shipped, name):
+    runs = shipped(name, testbed="two-cores").experiments["r-node"].runs
+    assert {run.treatment["workers.count"] for run in runs} == {1, 2, 4}
 
 
 def test_quick_has_two_suts_in_every_experiment_and_the_others_in_two_treatments(shipped):

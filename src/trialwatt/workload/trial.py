@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -74,13 +75,13 @@ def run_trial(
     data = datasets.load(path, workload.validation_share, split_seed, device)
     model = NETWORKS[workload.model](values, data.facts).to(device)
     algorithm = optimizer(workload.algorithm, model, values, device)
-    batches = torch.Generator(device="cpu").manual_seed(seed)
+    generator = torch.Generator(device="cpu").manual_seed(seed)
     wait(device)
 
     validated, stopped = None, False
     for epoch in range(1, workload.epochs + 1):
         watch.step("train")
-        loss = train_epoch(model, algorithm, data, workload.batch, batches)
+        loss = train_epoch(model, algorithm, data, workload.batch, generator)
         if not np.isfinite(loss):
             raise TrialFailed("nan", f"the loss is {loss} after epoch {epoch}")
         watch.epochs = epoch
@@ -109,24 +110,34 @@ def seed_everything(seed: int) -> None:
 def train_epoch(model, algorithm, data: datasets.Dataset, batch: int, generator) -> float:
     """One pass over the training split in random order; returns the mean loss of its batches.
 
-    The loss is summed on the device and fetched once: a step does not wait for the host. Images
-    are gathered and scaled for a few batches at a time, so the pixels of an epoch never lie in
-    memory as numbers.
+    The loss is summed on the device and fetched once: a step does not wait for the host.
     """
     order = torch.randperm(len(data.train_index), generator=generator).to(data.device)
     order = data.train_index[order]
-    total, white = torch.zeros((), device=data.device), 1 / data.facts.scale
-    for chunk in parts(order, batch * GATHERED):
-        images = parts(data.train_images.index_select(0, chunk).mul(white), batch)
-        labels = parts(data.train_labels.index_select(0, chunk).long(), batch)
-        for inputs, targets in zip(images, labels, strict=True):
-            loss = cross_entropy(model(inputs), targets)
-            algorithm.zero_grad(set_to_none=True)
-            loss.backward()
-            algorithm.step()
-            total += loss.detach()
-            send(data.device)
+    total = torch.zeros((), device=data.device)
+    for inputs, targets in batches(data, order, batch):
+        loss = cross_entropy(model(inputs), targets)
+        algorithm.zero_grad(set_to_none=True)
+        loss.backward()
+        algorithm.step()
+        total += loss.detach()
+        send(data.device)
     return float(total) / math.ceil(len(order) / batch)
+
+
+def batches(
+    data: datasets.Dataset, order: torch.Tensor, batch: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Images (batch, pixels) in [0, 1] and labels (batch,), in the order of these indices.
+
+    They are gathered and scaled for a few batches at a time, so the pixels of an epoch never lie
+    in memory as numbers.
+    """
+    white = 1 / data.facts.scale
+    for chunk in parts(order, batch * GATHERED):
+        images = data.train_images.index_select(0, chunk).mul(white)
+        labels = data.train_labels.index_select(0, chunk).long()
+        yield from zip(parts(images, batch), parts(labels, batch), strict=True)
 
 
 def validate(model, data: datasets.Dataset) -> dict[str, float]:

@@ -1,0 +1,23 @@
+"""A worker's trials: what is done about the process around them."""
+
+import gc
+
+import pytest
+
+from trialwatt.lifecycle.trials import _no_collections
+
+
+@pytest.fixture
+def collecting():
+    """Whatever a test does, garbage is collected after it."""
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_garbage_is_collected_again_as_before_even_where_the_import_fails(collecting, collects):
+    (gc.enable if collects else gc.disable)()
+    with pytest.raises(ImportError), _no_collections():
+        assert not gc.isenabled()
+        raise ImportError("no torch")
+    assert gc.isenabled() is collects
