@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal
 
-from trialwatt.config.factors import RESOURCE, SEARCH, families
+from trialwatt.config.factors import RESOURCE, SEARCH, families, tells_cost
 
-About = Literal["resource", "search", "baseline", "any", "varied"]
+About = Literal["resource", "search", "baseline", "any", "varied", "cost"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Entry:
 
     The function's arguments are given by name: figures.make says what there is. about: the
     families of factors that an experiment must vary one of (config.factors); "baseline": also
-    one that varies nothing; "varied": any that varies something; "any": all.
+    one that varies nothing; "varied": any that varies something; "cost": one that tells what a
+    framework costs, which has no other figure; "any": all others.
     """
 
     target: str
@@ -37,6 +38,8 @@ class Entry:
     def applies(self, varied: Iterable[str]) -> bool:
         """Whether an experiment that varies these workload keys has this figure."""
         varied = list(varied)
+        if tells_cost(varied):
+            return "cost" in self.about
         kinds = {"any", *families(varied), "varied" if varied else "baseline"}
         return not kinds.isdisjoint(self.about)
 
@@ -90,6 +93,12 @@ FIGURES: dict[str, Entry] = {
         "What a framework itself costs: job completion time, energy and idle share as a ratio to "
         "the framework-free control under the same treatment and sampler.",
     ),
+    "framework-cost": Entry(
+        "trialwatt.figures.framework_cost:framework_cost",
+        ("cost",),
+        "What a framework adds to a job, with the law that is fitted to it, and from which length "
+        "of a trial on that is a small share of what the trials take.",
+    ),
     "wr": Entry(
         "trialwatt.figures.wr:wr",
         ("any",),
@@ -119,10 +128,19 @@ FIGURES: dict[str, Entry] = {
 
 def category_of(varied: Iterable[str]) -> str:
     """Where an experiment that varies these keys stands in a report."""
+    varied = list(varied)
     about = families(varied)
+    if tells_cost(varied):
+        return "Cost of frameworks"
     if SEARCH in about:
         return "Strategy of the search"
     return "Resources of workers" if about else "Baseline and others"
+
+
+def second_table(varied: Iterable[str]) -> str:
+    """What is told of an experiment beside its results, and the folder of that table: `cost`, what
+    frameworks cost, or `best`, the treatment of the least energy."""
+    return "cost" if tells_cost(list(varied)) else "best"
 
 
 def figures_of(varied: Iterable[str]) -> list[str]:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from trialwatt.analysis.columns import of_control
 from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.analysis.paired import fewest_blocks
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import caveat
-from trialwatt.figures.suts import in_order, of_control
+from trialwatt.figures.suts import in_order
 from trialwatt.metrics.dictionary import metric
 from trialwatt.records.outcome import FAILED
 
