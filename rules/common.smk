@@ -136,7 +136,7 @@ def reported_table(file, experiment):
     caption, label = {
         "tables": ("table", "results"),
         "best": ("best", "best treatments"),
-        "cost": ("cost", "cost of frameworks"),
+        "cost": ("cost-table", "cost of frameworks"),
     }[Path(file).parent.name]
     return report(
         file,

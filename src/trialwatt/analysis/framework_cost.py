@@ -56,6 +56,11 @@ class Estimate(NamedTuple):
     low: float
     high: float
 
+    @property
+    def is_told_apart(self) -> bool:
+        """Whether it differs from nothing by more than its spread."""
+        return self.low > 0 or self.high < 0
+
 
 @dataclass(frozen=True)
 class Law:

@@ -93,7 +93,7 @@ FIGURES: dict[str, Entry] = {
         "What a framework itself costs: job completion time, energy and idle share as a ratio to "
         "the framework-free control under the same treatment and sampler.",
     ),
-    "framework-cost": Entry(
+    "cost": Entry(
         "trialwatt.figures.framework_cost:framework_cost",
         ("cost",),
         "What a framework adds to a job, with the law that is fitted to it, and from which length "

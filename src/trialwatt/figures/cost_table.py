@@ -23,7 +23,6 @@ from trialwatt.figures.absent import what_is_absent
 from trialwatt.figures.notes import caveat_first, conditions, count_flagged
 from trialwatt.figures.suts import in_order
 from trialwatt.figures.tablefiles import Table
-from trialwatt.figures.tables import cell
 from trialwatt.metrics.dictionary import metric
 
 _EVEN = (TRIAL, *map(in_job, JOBS), REPORTING)
@@ -115,13 +114,19 @@ def _shown(law: Law) -> dict[str, str]:
     row = {"SUT": law.sut, "of": named(law)}
     for name in TERMS:
         known = law.terms.get(name, _UNKNOWN)
-        row[f"per {name}"] = cell(known.value, known.low, known.high, factor)
+        row[f"per {name}"] = _amounts(known, factor)
     heads = ["break-even trial (s)", *(f"in a {in_job(n)} (s)" for n in JOBS), "reporting (s)"]
     for head, name in zip(heads, _EVEN, strict=True):
         row[head] = _lengths(law.break_even.get(name, _UNKNOWN))
     row["largest residual"] = quantity.number(law.residual * factor)
     row["blocks"] = str(law.blocks)
     return row
+
+
+def _amounts(known: Estimate, factor: float) -> str:
+    """As a cell of the results; ends that may be negative stand apart by a word."""
+    value, low, high = (quantity.number(v * factor).replace("-", "−") for v in known)
+    return value if low == high else f"{value} ({low} to {high})"
 
 
 def _lengths(known: Estimate) -> str:

@@ -31,32 +31,44 @@ def findings(runs: pd.DataFrame) -> list[str]:
 
 def _sentence(laws: Sequence[Law]) -> str:
     """Of one SUT: its terms, and the length of trials from which on its energy is small."""
-    terms = [
-        f"{listed([_amount(law, name) for law in laws if name in law.terms])} to {what}"
-        for name, what in (("job", "a job"), ("trial", "each trial"), ("report", "each report"))
-        if any(name in law.terms for law in laws)
-    ]
-    first, share = laws[0], f"{100 * SHARE:g} %"
-    what = "energy" if first.quantity.name == "energy" else first.quantity.name
-    ends = [_from(first.break_even[TRIAL], f"its part of a trial is below {share} of the {what}")]
+    added, unsure = [], []
+    for name, what in (("job", "a job"), ("trial", "each trial"), ("report", "each report")):
+        known = [law for law in laws if name in law.terms]
+        clear = [law for law in known if law.terms[name].is_told_apart]
+        if clear:
+            added.append(f"{listed([_amount(law, name) for law in clear])} to {what}")
+        if dim := [_called(law) for law in known if law not in clear]:
+            unsure.append(f"{listed(dim)} of {what}")
+    said = [f"it adds {listed(added)}"] if added else []
+    if unsure:
+        said.append(f"what it adds to the {listed(unsure)} is not told apart from nothing")
+    first = laws[0]
+    share = f"below {100 * SHARE:g} % of the {_called(first)} of a trial"
+    ends = [_from(first.break_even[TRIAL], f"its part of a trial is {share}")]
     ends += [_from(first.break_even[in_job(n)], f"in a job of {n} trials") for n in JOBS]
     return (
-        f"{first.sut}: beside {first.control} it adds {listed(terms)}; {', '.join(ends)} "
+        f"{first.sut}: beside {first.control} {', and '.join(said)}; {', '.join(ends)} "
         f"(n = {first.blocks} blocks)."
     )
+
+
+def _called(law: Law) -> str:
+    return law.quantity.name
 
 
 def _amount(law: Law, name: str) -> str:
     scale = scale_of(law)
     modelled = law.quantity.name == "energy" and quantity.is_modelled(law.runs["energy_method"])
-    said = f"{quantity.number(law.terms[name].value * scale.factor)} {scale.unit}"
-    return f"{said} (modelled)" if modelled else said
+    number = quantity.number(law.terms[name].value * scale.factor).replace("-", "−")
+    return f"{number} {scale.unit}{' (modelled)' if modelled else ''}"
 
 
 def _from(even: Estimate, what: str) -> str:
-    said = length(even.value)
-    if said == "never":
-        return f"{what} never"
-    if said == "any":
-        return f"{what} whatever the trial lasts"
-    return f"{what} where a trial lasts {said} s ({length(even.low)}–{length(even.high)}) or longer"
+    """With the end of the interval up to which it may be so."""
+    ends = [length(value) for value in even]
+    value, _, high = [f"{end} s" if end[0].isdigit() else end for end in ends]
+    if value == "never" or high == "never":
+        return f"{what} at no length for certain" if value != "never" else f"{what} at no length"
+    if high == "any":
+        return f"{what} at any length"
+    return f"{what} where a trial lasts {value} (95 %: at most {high}) or longer"

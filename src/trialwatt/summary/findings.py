@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from trialwatt.analysis.columns import of_control
+from trialwatt.analysis.columns import of_control, varied
 from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.analysis.paired import fewest_blocks
+from trialwatt.config.factors import tells_cost
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import caveat
@@ -156,8 +157,11 @@ def _waste(runs: pd.DataFrame) -> list[str]:
 
 
 def ratios(runs: pd.DataFrame) -> list[tuple[str, str, float, float]]:
-    """SUT, sampler, energy and time of a job under the baseline ÷ the control's, same sampler."""
-    if runs.empty:
+    """SUT, sampler, energy and time of a job under the baseline ÷ the control's, same sampler.
+
+    None of an experiment that tells what frameworks cost as a law: its jobs are short on purpose.
+    """
+    if runs.empty or tells_cost(varied(runs)):
         return []
     done = runs[(runs["status"] == "completed") & runs["is_baseline"].fillna(False).astype(bool)]
     controls = in_order(done.loc[of_control(done), "sut"])
