@@ -67,7 +67,7 @@ def _differences(axes: Axes, found: Sequence[Law]) -> None:
         axes.plot(trials, law.cost(trials), color=look.colour, linewidth=1.2)
         for filled, here in points.groupby(points["epochs"] == shortest):
             axes.plot(
-                here["trials"] + aside,
+                here["trials"] + aside + (0.0 if filled else 0.02 * most),
                 here["difference"],
                 linestyle="none",
                 marker=look.marker,
@@ -90,7 +90,15 @@ def _shares(axes: Axes, found: Sequence[Law]) -> None:
             share = (law.terms["trial"].value + extra) / (law.plain_rate * lengths)
             if share[0] > 0:  # a logarithm shows nothing else; the note says what is missing
                 axes.plot(lengths, 100 * share, color=look.colour, linestyle=dashes, linewidth=1.2)
-        at = law.break_even[TRIAL].value
+        at, *ends = law.break_even[TRIAL]
+        axes.plot(
+            np.clip(ends, lengths[0], lengths[-1]),
+            [100 * SHARE] * 2,
+            color=look.colour,
+            linewidth=3.5,
+            alpha=0.3,
+            solid_capstyle="butt",
+        )
         if 0 < at < math.inf:
             axes.plot(at, 100 * SHARE, look.marker, color=look.colour, markersize=4.5)
             axes.annotate(
@@ -111,7 +119,12 @@ def _shares(axes: Axes, found: Sequence[Law]) -> None:
 
 def _reach(found: Sequence[Law]) -> tuple[float, float]:
     """The lengths to be shown: the measured ones and all that are broken even at."""
-    even = [known.value for law in found for known in law.break_even.values()]
+    even = [
+        length
+        for law in found
+        for name in (TRIAL, in_job(JOBS[0]))
+        for length in law.break_even[name]
+    ]
     lasted = [law.epoch_s * law.points["epochs"].max() for law in found]
     known = [value for value in (*even, *lasted) if 0 < value < math.inf]
     return min([*known, 1.0]) / 3, max([*known, 10.0]) * 3
@@ -144,12 +157,14 @@ def _legend(found: Sequence[Law]) -> list:
 def _note(found: Sequence[Law], runs: pd.DataFrame) -> str:
     control = found[0].control
     blocks = min(law.blocks for law in found)
-    few = "" if all(law.compared for law in found) else ", a demonstration"
+    compared = all(law.compared for law in found)
+    few = "" if compared else ", a demonstration"
+    spread = "95 % interval" if compared else "range of the blocks' own"
     said = (
         f"Left: a job − that of {control} in the same block with equal trials, a point for each "
         f"block (n = {blocks}{few}); the line is the fitted law, without reports. Right: what the "
         f"law says of a trial ÷ what a trial of {control} takes; marked is where it falls below "
-        f"{100 * SHARE:g} %. Intervals stand in the table. "
+        f"{100 * SHARE:g} %, with the {spread} as a bar; all spreads stand in the table. "
     )
     free = dict.fromkeys(
         f"{law.sut} ({_said(law)})" for law in found if law.break_even[TRIAL].value == 0
