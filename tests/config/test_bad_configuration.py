@@ -136,6 +136,13 @@ CASES = [
         {"workers.cuont": [1]},
         'vary.workers.cuont: a workload has no such key; did you mean "workers.count"?',
     ),
+    (
+        NODE,
+        ["set"],
+        {"workers.cuont": 1},
+        'set.workers.cuont: a workload has no such key; did you mean "workers.count"?',
+    ),
+    (NODE, ["set"], {"epochs": 0}, "set.epochs: must be at least 1 (got 0)"),
     (NODE, ["suts"], ["alpha", "alpha"], "suts[1]: alpha stands in the list already"),
     (
         "config.yaml",

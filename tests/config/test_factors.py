@@ -17,6 +17,7 @@ from trialwatt.config.factors import (
     joined,
     plural,
     split,
+    tells_cost,
 )
 from trialwatt.config.identity import run_folder, run_hash, run_label
 from trialwatt.config.keys import settable
@@ -116,3 +117,9 @@ def test_which_hypothesis_is_told_of():
     assert hypotheses(["search.pruner"]) == hypotheses(["batch"]) == {"H2"}
     assert hypotheses(["workers.count", "space"]) == {"H1", "H2"}
     assert hypotheses(["epochs"]) == hypotheses([]) == set()  # more epochs take more energy
+    assert hypotheses(["search.budget"]) == set()  # and so do more trials
+
+
+def test_number_and_length_of_trials_together_tell_what_a_framework_costs():
+    assert tells_cost(["search.budget", "epochs"])
+    assert not tells_cost(["search.budget"]) and not tells_cost(["epochs", "space"])

@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from trialwatt.config.catalogue import ALGORITHMS, DATASETS, MODELS
+from trialwatt.config.factors import hypotheses, tells_cost
 from trialwatt.config.files import plan_of_files
 from trialwatt.config.goals import read_references
 from trialwatt.config.loading import Problems, validated
@@ -97,7 +98,7 @@ def shipped(tmp_path):
 
 EXPERIMENTS = {
     *("baseline", "r-mem", "r-cpu", "r-acl", "r-node"),
-    *("s-sam", "s-pru", "s-phi", "s-dur"),
+    *("s-sam", "s-pru", "s-phi", "s-dur", "framework-cost"),
 }
 
 
@@ -126,16 +127,17 @@ def test_the_others_run_all_of_r_node(shipped, name):
 
 def test_quick_has_two_suts_in_every_experiment_and_the_others_in_two_treatments(shipped):
     plan = shipped("quick.yaml")
-    assert set(plan.experiments) == EXPERIMENTS | {"frameworks"}
+    assert set(plan.experiments) == EXPERIMENTS
     for experiment in plan.experiments.values():
         assert {"plain", "optuna"} <= {plan.run(run.folder).sut for run in experiment.runs}
     workers = {run.workload.workers.count for run in plan.runs.values()}
     assert (plan.repetitions, plan.testbed.cpu_per_vcpu, min(workers)) == (2, 0.5, 1)
-    others = plan.experiments["frameworks"].runs
+    others = plan.experiments["framework-cost"].runs
     others = [run for run in others if plan.run(run.folder).sut == "ray"]
     assert [(run.label, run.is_baseline) for run in others] == [
-        ("workers.count=2", True),
-        ("workers.count=1", False),
+        ("search.budget=6, epochs=1", True),
+        ("search.budget=24, epochs=1", False),
+        ("search.budget=6, epochs=5", False),
     ]
     samplers = [r.treatment["search.sampler"] for r in plan.experiments["s-sam"].runs]
     assert len(set(samplers)) >= 6
@@ -155,6 +157,29 @@ def test_paper_is_everything_on_mnist(shipped):
     assert len(spaces) >= 5
     ways = {tuple(r.treatment) for r in plan.experiments["s-phi"].runs}
     assert ways == {("space",), ("space", "search.sampler", "search.budget")}
+
+
+def test_the_cost_of_frameworks_is_told_by_trials_that_cost_the_same(shipped):
+    plan = shipped("paper.yaml", testbed="two-cores", suts=["plain", "optuna", "ray"])
+    cost = plan.experiments["framework-cost"]
+    assert tells_cost(cost.compared) and not hypotheses(cost.compared)
+    runs = [plan.run(run.folder) for run in cost.runs]
+    for run in runs:
+        assert run.workload.search.sampler == "random" and run.workload.validate_each_epoch
+        assert {len(run.workload.space[name].choices) for name in ("ls", "ln")} == {1}
+    cells = {
+        sut: {
+            (r.workload.search.budget, r.workload.epochs, r.workload.search.pruner)
+            for r in runs
+            if r.sut == sut
+        }
+        for sut in ("plain", "optuna", "ray")
+    }
+    alike = {(6, 1, "none"), (24, 1, "none"), (6, 5, "none")}
+    assert cells["plain"] == cells["ray"] == alike
+    assert cells["optuna"] == alike | {(6, 5, "threshold")}  # which says what a report costs
+    baseline = {run.label for run in cost.runs if run.is_baseline}
+    assert baseline == {"search.budget=6, epochs=1"}  # its own, for it sets what all its runs have
 
 
 def test_the_spaces_are_nested():

@@ -170,3 +170,14 @@ def test_the_settings_add_suts_that_can_run(project):
     node = plan.experiments["r-node"]
     assert {plan.run(run.folder).sut for run in node.runs} == {"alpha", "gamma"}
     assert [one.sut for one in node.unavailable] == ["absent"]
+
+
+def test_what_an_experiment_sets_all_its_runs_have_and_the_settings_do_not_undo(project):
+    project.edit("config.yaml", "set", to={"epochs": 7, "batch": 11})
+    project.edit(NODE, "set", to={"epochs": 3})
+    plan = project.plan()
+    planned = [plan.run(run.folder).workload for run in plan.experiments["r-node"].runs]
+    assert {(workload.epochs, workload.batch) for workload in planned} == {(3, 11)}
+    assert any(run.is_baseline for run in plan.experiments["r-node"].runs)
+    others = [plan.run(run.folder).workload for run in plan.experiments["baseline"].runs]
+    assert {workload.epochs for workload in others} == {7}

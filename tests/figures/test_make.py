@@ -54,6 +54,7 @@ def test_which_experiment_has_which_figures():
     both = figures_of(["workers.memory_mb", "search.pruner"])
     assert both == ["resource", *search, "wr"]
     assert figures_of(["deadline_s"]) == always
+    assert figures_of(["epochs", "search.budget"]) == ["cost"]
 
 
 def test_every_figure_of_the_list_exists_and_has_a_caption():

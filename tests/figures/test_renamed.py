@@ -35,7 +35,7 @@ from trialwatt.paper.numbers import frameworks_in, write_numbers
 ROOT = Path(__file__).parents[2]
 SHIPPED = (
     *("baseline", "r-mem", "r-cpu", "r-acl", "r-node", "s-sam", "s-pru", "s-phi", "s-dur"),
-    *("frameworks", "frameworks-dur"),
+    *("frameworks", "framework-cost"),
 )
 OTHER = {name: f"x{number:02}" for number, name in enumerate(SHIPPED)}
 MINE = {

@@ -14,7 +14,7 @@ from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics.context import IntensitySeries
 from trialwatt.metrics.dictionary import RUNS, TRIALS
-from trialwatt.metrics.extract import extract_run
+from trialwatt.metrics.extract import compute, extract_run
 from trialwatt.metrics.series import energy_by_step, timeline
 from trialwatt.records.manifest import write_manifest
 from trialwatt.records.reader import read_run
@@ -195,6 +195,21 @@ def test_waste_is_exclusive_and_its_shares_add_up(run_folder):
         assert all(part > 0 for part in parts)
         assert sum(parts) == pytest.approx(run[f"{total}_share"])
     assert run["avoided_energy_kwh"] == 0  # its one epoch was the whole budget
+
+
+def test_totals_of_all_trials_and_the_reports_to_a_pruner(run_folder):
+    metrics = extract_run(run_folder, CONTEXT)
+    run, trials = metrics.run, metrics.trials
+    assert run["trials_time_ms"] == pytest.approx(trials["duration_ms"].sum())
+    assert run["trials_cost"] == pytest.approx(trials["cost"].sum())
+    records = read_run(run_folder)
+    found = {}
+    for pruner in ("none", "median"):
+        search = records.config.workload.search.model_copy(update={"pruner": pruner})
+        workload = records.config.workload.model_copy(update={"search": search})
+        config = records.config.model_copy(update={"workload": workload})
+        found[pruner] = compute(dataclasses.replace(records, config=config), CONTEXT).run["reports"]
+    assert found == {"none": 0, "median": trials["epochs"].sum()} and found["median"] > 0
 
 
 def test_the_goal_splits_the_jobs_energy(run_folder):

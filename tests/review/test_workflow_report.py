@@ -68,7 +68,7 @@ def test_the_drawn_graph_is_the_one_of_the_rules(copy):
     dot = snakemake(copy, "archive", "--rulegraph")
     dot = dot[dot.index("digraph") :]
     labels = dict(re.findall(r'(\d+)\[label = "([^"\\]+)', dot))
-    named = {at: re.sub(r"^figures_of_.*", "figures", name) for at, name in labels.items()}
+    named = {at: re.sub(r"^(figures|table)_of_.*", r"\1", name) for at, name in labels.items()}
     edges = {(named[a], named[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)}
     arrows = {(one, name) for name, product in drawn().items() for one in product.takes}
     assert len(edges) > 15

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from trialwatt.config.factors import compared, factor, split
+from trialwatt.records.manifest import is_control
 from trialwatt.records.outcome import FAILED
 
 
@@ -130,6 +131,14 @@ def not_counted(failed: int) -> str:
     """How it is said that so many runs failed."""
     run, are = ("run", "is") if failed == 1 else ("runs", "are")
     return f"{failed} {run} failed and {are} not counted."
+
+
+def of_control(runs: pd.DataFrame) -> pd.Series:
+    """(n,) of bool: which runs are of a SUT that others are compared with."""
+    flags = runs["is_control"] if "is_control" in runs else pd.Series(None, runs.index, object)
+    pairs = zip(flags, runs["sut"], strict=True)
+    said = [is_control(None if pd.isna(flag) else bool(flag), sut) for flag, sut in pairs]
+    return pd.Series(said, runs.index, bool)
 
 
 def is_modelled(runs: pd.DataFrame) -> bool:

@@ -31,7 +31,7 @@ class Factor:
     budgets differ between its levels. by_job: levels are compared by the energy of the job, since
     they make completed trials few, and not by that of a trial. unnamed: values that a run's folder
     does not name, so that the folders of the configurations that come with us stay as they were.
-    tested: whether it tells for its family's hypothesis.
+    tested: whether it tells for its family's hypothesis. amount: it is how much there is to do.
     """
 
     key: str
@@ -49,6 +49,7 @@ class Factor:
     by_job: bool = False
     unnamed: tuple[Value, ...] | None = None
     tested: bool = True
+    amount: bool = False
     read: Callable[[Workload], Value | None] | None = None
 
     def of(self, workload: Workload) -> Value | None:
@@ -155,6 +156,8 @@ _FACTORS = (
         short="budget",
         label="trials that the search may start",
         in_budget=True,
+        tested=False,  # that more trials take more energy needs no test
+        amount=True,
         read=_budget,
     ),
     Factor(
@@ -227,7 +230,8 @@ _FACTORS = (
         short="epochs",
         label="epochs of a trial",
         unnamed=(1, 2, 3, 5, 10),
-        tested=False,  # that more epochs take more energy needs no test
+        tested=False,  # nor that more epochs do
+        amount=True,
     ),
 )
 FACTORS: dict[str, Factor] = {factor.key: factor for factor in _FACTORS}
@@ -271,6 +275,12 @@ def split(text: str) -> tuple[str, ...]:
 def families(keys: Iterable[str]) -> set[Family]:
     """What an experiment that varies these keys is about; empty where it varies nothing."""
     return {family for key in keys if (family := factor(key).family) is not None}
+
+
+def tells_cost(keys: Collection[str]) -> bool:
+    """Whether an experiment that varies these keys tells what a framework costs, as a law: it
+    varies how many trials there are, and how long they are."""
+    return all(one.key in keys for one in _FACTORS if one.amount)
 
 
 def hypotheses(keys: Iterable[str]) -> set[str]:

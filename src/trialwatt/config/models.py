@@ -431,6 +431,9 @@ def _ways_kind(value: object) -> str:
 class Experiment(Model):
     """A base workload and what varies: dotted workload keys to their treatments.
 
+    `set` replaces single workload keys (dotted) of the base, after the settings' own `set`: what
+    the experiment needs to be as it is. Its baseline has them too.
+
     Treatments are a list of values, a sweep, or `all`. Several keys are combined; a list of
     mappings varies in several ways, one after the other. Every one of `suts` must be able to run
     here; those of `optional_suts` that cannot, or for which there is no room, are left out, of all
@@ -439,6 +442,7 @@ class Experiment(Model):
 
     title: str
     base: Name
+    set: dict[str, Value] = {}
     vary: Annotated[
         Annotated[dict[str, Variation], Tag("(way)")]
         | Annotated[list[Way], Field(min_length=1), Tag("(ways)")],

@@ -360,7 +360,7 @@ class _Planner:
         return usable, unavailable
 
     def _base(self, experiment: Experiment, origins: Origins) -> Draft | None:
-        """The base workload with the settings' `base` and `set` applied."""
+        """The base workload with the settings' `base` and `set`, and the experiment's `set`."""
         name, from_, path = experiment.base, origins, ("base",)
         if self._settings.base:
             self._files.named("workloads", name, origins, path)  # its own must exist as well
@@ -372,6 +372,9 @@ class _Planner:
         for key, value in self._set.items():
             place, written = self._origins.of(("set", key))
             draft = draft.with_value(key, value, place, written)
+        for key, value in experiment.set.items():
+            if known_key(key, origins, ("set", key), self._problems):
+                draft = draft.with_value(key, value, *origins.of(("set", key)))
         return draft
 
     def _model(

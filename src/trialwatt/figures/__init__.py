@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal
 
-from trialwatt.config.factors import RESOURCE, SEARCH, families
+from trialwatt.config.factors import RESOURCE, SEARCH, families, tells_cost
 from trialwatt.config.plan_parts import PlannedExperiment
 
-About = Literal["resource", "search", "baseline", "any", "series"]
+About = Literal["resource", "search", "baseline", "any", "series", "cost"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Entry:
 
     The function's arguments are given by name: figures.make says what there is. about: the
     families of factors that an experiment must vary one of (config.factors); "baseline": also
-    one that varies nothing; "series": any whose carbon intensity is no single number; "any": all.
+    one that varies nothing; "series": any whose carbon intensity is no single number; "cost": one
+    that tells what a framework costs, which has no other figure; "any": all others.
     """
 
     target: str
@@ -39,6 +40,8 @@ class Entry:
         """Whether an experiment that varies these workload keys has this figure; series: whether
         its carbon intensity is one."""
         varied = list(varied)
+        if tells_cost(varied):
+            return "cost" in self.about
         kinds: set[str] = {"any", *families(varied)}
         kinds |= {name for name, holds in (("baseline", not varied), ("series", series)) if holds}
         return not kinds.isdisjoint(self.about)
@@ -93,6 +96,12 @@ FIGURES: dict[str, Entry] = {
         "What a framework itself costs: job completion time, energy and idle share as a ratio to "
         "the framework-free control under the same treatment and sampler.",
     ),
+    "cost": Entry(
+        "trialwatt.figures.framework_cost:framework_cost",
+        ("cost",),
+        "What a framework adds to a job, with the law that is fitted to it, and from which length "
+        "of a trial on that is a small share of what the trials take.",
+    ),
     "wr": Entry(
         "trialwatt.figures.wr:wr",
         ("baseline", RESOURCE),
@@ -116,10 +125,19 @@ FIGURES: dict[str, Entry] = {
 
 def category_of(varied: Iterable[str]) -> str:
     """Where an experiment that varies these keys stands in a report."""
+    varied = list(varied)
     about = families(varied)
+    if tells_cost(varied):
+        return "Cost of frameworks"
     if SEARCH in about:
         return "Strategy of the search"
     return "Resources of workers" if about else "Baseline and others"
+
+
+def second_table(varied: Iterable[str]) -> str:
+    """What is told of an experiment beside its results, and the folder of that table: `cost`, what
+    frameworks cost, or `best`, the treatment of the least energy."""
+    return "cost" if tells_cost(list(varied)) else "best"
 
 
 def figures_of(varied: Iterable[str], series: bool = False) -> list[str]:

@@ -15,7 +15,7 @@ from trialwatt.analysis.intervals import Summary, summary
 from trialwatt.analysis.search_effect import searched
 from trialwatt.analysis.winners import Winner, winner, worded
 from trialwatt.config.factors import FACTORS, RESOURCE, SEARCH, factor, families
-from trialwatt.figures import quantity, treatments
+from trialwatt.figures import quantity, second_table, treatments
 from trialwatt.figures.absent import grouped
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import note
@@ -168,7 +168,7 @@ def overall_best(by_experiment: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     tables = [
         best_table(runs).assign(experiment=name, trials=_trials_of(runs))
         for name, runs in by_experiment.items()
-        if len(runs)
+        if len(runs) and second_table(varied(runs)) == "best"
     ]
     if not tables:
         return pd.DataFrame(columns=["experiment", *COLUMNS, "least"])

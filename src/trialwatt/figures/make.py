@@ -5,6 +5,7 @@
 | figures | `figures/<experiment>/<name>.svg`, `.pdf`, `.png`, sidecar `.json` |
 | results table | `tables/<experiment>.csv`, `.md`, `.tex`, sidecar `.json` |
 | best treatments | `tables/best/<experiment>.csv`, `.md`, `.tex`, sidecar `.json` |
+| cost of frameworks | `tables/cost/<experiment>.csv`, `.md`, `.tex`, sidecar `.json` |
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ import pandas as pd
 from trialwatt.analysis.columns import varied
 from trialwatt.config.factors import heading
 from trialwatt.errors import TrialwattError
-from trialwatt.figures import FIGURES, quantity, treatments
+from trialwatt.figures import FIGURES, quantity, second_table, treatments
 from trialwatt.figures.absent import ABSENT, absences
 from trialwatt.figures.best import best
+from trialwatt.figures.cost_table import costs
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import place
 from trialwatt.figures.tablefiles import write_table
@@ -32,6 +34,9 @@ from trialwatt.figures.tables import results
 from trialwatt.metrics.experiment_notes import CONVERGENCE, UNAVAILABLE, entries
 from trialwatt.metrics.tables import read_runs, read_trials
 from trialwatt.provenance.chain import chain, code_version
+
+SECOND = {"best": best, "cost": costs}
+"""The tables of figures.second_table."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,9 @@ class Source:
     def table_stem(self) -> Path:
         return self.results / "tables" / self.experiment
 
-    @property
-    def best_stem(self) -> Path:
-        return self.results / "tables" / "best" / self.experiment
+    def second_stem(self, kind: str) -> Path:
+        """kind: of figures.second_table."""
+        return self.results / "tables" / kind / self.experiment
 
 
 def make_figures(names: Iterable[str], source: Source) -> list[Path]:
@@ -108,15 +113,18 @@ def _without_collection() -> Iterator[None]:
 
 
 def make_table(source: Source) -> list[Path]:
-    """Write the results table and the best treatments of an experiment, each with its sidecar."""
+    """Write the results table of an experiment and, as it is about, its best treatments or what
+    frameworks cost; each with its sidecar."""
     data = Data(source)
     read = [source.tables[0], *data.beside(UNAVAILABLE)]
+    kind = second_table(varied(data.runs))
+    second = SECOND[kind](data.runs, data.heading, data.unavailable)
     written = []
-    for kind, stem, table in (
+    for name, stem, table in (
         ("results", source.table_stem, results(data.runs, data.heading, data.unavailable)),
-        ("best", source.best_stem, best(data.runs, data.heading, data.unavailable)),
+        (kind, source.second_stem(kind), second),
     ):
-        written += write_table(stem, table, data.chain(f"table/{kind}", data.runs, read))
+        written += write_table(stem, table, data.chain(f"table/{name}", data.runs, read))
     return written
 
 

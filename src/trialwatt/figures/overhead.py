@@ -8,13 +8,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from trialwatt.analysis.blocks import block_of
+from trialwatt.analysis.columns import of_control
 from trialwatt.analysis.intervals import summary
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences
 from trialwatt.figures.notes import note
 from trialwatt.figures.panels import Panel, bars_said, draw, legend_of, placed, points, rows
 from trialwatt.figures.style import BASELINE, footnote, heading, nothing, styled
-from trialwatt.figures.suts import in_order, of_control
+from trialwatt.figures.suts import in_order
 from trialwatt.metrics.dictionary import shown_in
 
 _SEARCH = ("search.sampler=", "search.budget=")

@@ -17,7 +17,7 @@ from typing import Any
 from trialwatt.config.plan import Plan
 from trialwatt.config.plan_parts import ExperimentRow, PlannedExperiment
 from trialwatt.config.tables import PowerModel
-from trialwatt.figures import planned
+from trialwatt.figures import planned, second_table
 from trialwatt.provenance.embed import FIGURES
 
 TABLE_SUFFIXES = (".csv", ".md", ".tex", ".json")
@@ -54,8 +54,9 @@ class Product:
 
     said: what it is, in the drawn graph, in which it is not where this is empty. takes: the
     products of whose files it is made. files: below the results folder; {experiment} and {figure}
-    stand for each of them. function: as module:name, where it is made of records alone. of_plan:
-    the PARTS that it depends on. in_archive: whether its files belong into the archive.
+    stand for each of them, {second} for the experiment's second_table. function: as module:name,
+    where it is made of records alone. of_plan: the PARTS that it depends on. in_archive: whether
+    its files belong into the archive.
     """
 
     said: str
@@ -79,7 +80,7 @@ class Product:
         if not self.of_each:
             return list(self.files)
         return [
-            file.format(experiment=one.id, figure=figure)
+            file.format(experiment=one.id, figure=figure, second=second_table(one.compared or ()))
             for one in experiments
             for figure in (planned(one) if "{figure}" in self.files[0] else [""])
             for file in self.files
@@ -115,7 +116,9 @@ PRODUCTS: dict[str, Product] = {
     "table": Product(
         "tables for people",
         ("metrics",),
-        tuple(f"tables/{at}{{experiment}}{end}" for at in ("", "best/") for end in TABLE_SUFFIXES),
+        tuple(
+            f"tables/{at}{{experiment}}{end}" for at in ("", "{second}/") for end in TABLE_SUFFIXES
+        ),
         "trialwatt.figures.make:make_table",
         ("source",),
     ),

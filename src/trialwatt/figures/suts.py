@@ -9,10 +9,6 @@ import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import pandas as pd
-
-from trialwatt.records.manifest import is_control
-
 
 class Mark(NamedTuple):
     """How a SUT looks."""
@@ -46,11 +42,3 @@ def in_order(suts: Iterable[str]) -> list[str]:
     """SUTs as they are listed everywhere: the known ones first, then the others by name."""
     known = list(SUTS)
     return sorted(set(suts), key=lambda sut: (known.index(sut) if sut in SUTS else 99, sut))
-
-
-def of_control(runs: pd.DataFrame) -> pd.Series:
-    """(n,) of bool: which runs are of a SUT that others are compared with."""
-    flags = runs["is_control"] if "is_control" in runs else pd.Series(None, runs.index, object)
-    pairs = zip(flags, runs["sut"], strict=True)
-    said = [is_control(None if pd.isna(flag) else bool(flag), sut) for flag, sut in pairs]
-    return pd.Series(said, runs.index, bool)

@@ -239,6 +239,8 @@ RUNS = [
     _trials("failed", "failed trials"),
     _trials("pruned", "pruned trials"),
     _trials("duplicate", "completed trials whose φ had been run before, for as many epochs"),
+    _whole("reports", "", "epochs whose score a pruner was told; 0 without a pruner", _COUNT),
+    _time("trials_time_ms", "worker time of all trials"),
     _time(
         "jct_ms",
         "JCT: start of setup to end of result collection",
@@ -432,6 +434,7 @@ RUNS = [
         named=("utilisation", "utilisation", "CPU time, % of reserved cores"),
         shown={"impact": 2},
     ),
+    _cost("trials_cost", "reserved resources of all trials × price"),
     *_HELD,
     _real(
         "throughput_per_h",

@@ -105,6 +105,8 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
     cpu = workers[0].cpu if workers else records.config.worker_cpu
     run = _identity(records.manifest, records.config, cpu)
     run |= _counts(completed, failed, pruned, waste)
+    prunes = records.config.workload.search.pruner != "none"
+    run["reports"] = int(trials.epochs.sum()) if prunes else 0
     run |= _times(records, run["trials_completed"])
     run |= _energies(energy, completed, waste)
     run["cint_g_per_kwh"] = formulas.carbon_intensity_g_per_kwh(
@@ -112,7 +114,7 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
     )
     run["carbon_g"] = energy.job_weighted / J_PER_KWH * context.pue
     run["oc"] = costs.job
-    run |= _waste(records, energy, costs, waste)
+    run |= _trial_totals(records, energy, costs, waste)
     run |= _goal(records, energy, costs, marks, target, goal >= 0, goal_ns)
     run |= _pruning(records, energy, pruned)
     run |= _resources(records, energy)
@@ -333,9 +335,10 @@ def _energies(energy: EnergyAccount, completed: np.ndarray, waste: np.ndarray) -
     }
 
 
-def _waste(
+def _trial_totals(
     records: RunRecords, energy: EnergyAccount, costs: _Costs, waste: np.ndarray
 ) -> dict[str, Any]:
+    """Time, energy and cost of all trials and of the wasted ones."""
     trials = records.trials
     time_ms = trials.duration_ns / _NS_PER_MS
     kwh, money = _trial_j(energy) / J_PER_KWH, costs.of_trials()
@@ -343,6 +346,8 @@ def _waste(
     job = energy.job_j / J_PER_KWH
     wasted = waste != ""
     result = {
+        "trials_time_ms": float(time_ms.sum()),
+        "trials_cost": float(money.sum()),
         "wtt_ms": float(time_ms[wasted].sum()),
         "wte_kwh": float(kwh[wasted].sum()) if wasted.any() else 0.0 * job,
         "wtc": float(money[wasted].sum()) if wasted.any() else 0.0 * costs.job,

@@ -20,11 +20,12 @@ def links(results: Path, summary: ExperimentSummary, output: Path) -> dict:
         for name in summary.figures
         if (files := figure_links(results, summary.id, name, output))
     ]
-    best = table_links(results, f"best/{summary.id}", output)
+    kind = summary.second_kind
+    second = table_links(results, f"{kind}/{summary.id}", output)
     return {
         "figures": figures,
         "tables": table_links(results, summary.id, output)
-        + [link | {"name": f"best {link['name']}"} for link in best],
+        + [link | {"name": f"{kind} {link['name']}"} for link in second],
         "metrics": metrics_links(results, summary.id, _METRICS, output),
     }
 

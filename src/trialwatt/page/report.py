@@ -68,7 +68,7 @@ def _section(results: Path, summary: ExperimentSummary, output: Path) -> dict:
         "summary": summary,
         "method": _method(results, summary),
         "figures": [_figure(results, summary, name, output) for name in summary.figures],
-        "best_links": table_links(results, f"best/{summary.id}", output),
+        "second_links": table_links(results, f"{summary.second_kind}/{summary.id}", output),
         "links": table_links(results, summary.id, output)
         + metrics_links(results, summary.id, ("runs.parquet", "trials.parquet"), output),
     }

@@ -15,6 +15,7 @@ from trialwatt.figures.tables import explanation, measures, readable, results_ta
 from trialwatt.page.runs import plain
 from trialwatt.summary.experiment import ExperimentSummary
 
+_SECOND = {"best": "Best treatment by energy", "cost": "Cost of frameworks"}
 _OF_WINNERS = "φ that won most often; in brackets: in how many of the runs that tell theirs."
 
 
@@ -27,11 +28,11 @@ def tables(summary: ExperimentSummary) -> list[dict]:
     tidy = pd.concat([tidy, results_table(runs.iloc[:0], summary.unavailable)], ignore_index=True)
     keys = {head: f"{measure}_median" for measure, head in measures().items()}
     results = Table("Results", tidy, readable(tidy), explanation(tidy, runs))
-    best = summary.best._replace(title="Best treatment by energy")
+    second = summary.second._replace(title=_SECOND[summary.second_kind])
     won = _winners(runs)
     shown = won.drop(columns=["sut", "testbed", "energy_method"])
     winners = Table("Hyperparameters that won", won, shown, _OF_WINNERS)
-    found = [(results, keys), (best, {}), (winners, {})]
+    found = [(results, keys), (second, {}), (winners, {})]
     return [_table(table, own) for table, own in found if table.rows]
 
 

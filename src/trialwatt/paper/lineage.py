@@ -12,6 +12,7 @@ import pandas as pd
 from trialwatt.analysis.columns import flag, varied
 from trialwatt.config.factors import hypotheses
 from trialwatt.errors import TrialwattError
+from trialwatt.figures import second_table
 from trialwatt.figures.best import measure_of, overall_best
 from trialwatt.figures.tables import measures, runs_of_rows
 from trialwatt.metrics.experiment_notes import CONVERGENCE, UNAVAILABLE, entries
@@ -168,8 +169,11 @@ class _Tables:
         runs = self.of[name]
         who = sentence.partition(": ")[0].partition(" ")[0]
         own = runs[runs["sut"] == who] if who in set(runs["sut"]) else runs
+        kind = second_table(varied(runs))
         columns = f"`{measure_of(runs)}`, `jct_ms` and `wte_share`"
-        said = f"computed from tables/best/{name}.csv, tables/{name}.csv and {columns} of "
+        if kind == "cost":
+            own, columns = runs, "`job_energy_kwh`, `jct_ms` and `oc`"
+        said = f"computed from tables/{kind}/{name}.csv, tables/{name}.csv and {columns} of "
         return Origin([f"{said}{_runs_of(name)}, rows of {who}"], own, {_runs_of(name)})
 
     def _best(self, steps: list) -> Origin:

@@ -25,7 +25,7 @@ from trialwatt.records.manifest import SNAKEMAKES, TRACED, read_manifest, repeti
 _UNNAMED = 20
 _UNKNOWN = {"code": {"version": "unknown"}}
 
-_SIDECARS = ("tables/*.json", "tables/best/*.json", "paper/paper.json")
+_SIDECARS = ("tables/*.json", "tables/best/*.json", "tables/cost/*.json", "paper/paper.json")
 """Between them they name all metrics, manifests and configuration files."""
 
 

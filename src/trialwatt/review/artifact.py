@@ -13,7 +13,7 @@ from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.config.factors import hypotheses
 from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.config.yaml_files import read_yaml
-from trialwatt.figures import FIGURES, planned
+from trialwatt.figures import FIGURES, planned, second_table
 from trialwatt.figures.answers import STEM, TESTS
 from trialwatt.figures.products import TABLE_SUFFIXES, section
 from trialwatt.records.manifest import MANIFEST, headline_domains
@@ -230,7 +230,10 @@ def _experiment(
             {"file": f"{RESULTS}/figures/{part.id}/{name}.svg", "caption": FIGURES[name].caption}
             for name in summary.figures
         ],
-        "tables": [f"{RESULTS}/tables/{part.id}.csv", f"{RESULTS}/tables/best/{part.id}.csv"],
+        "tables": [
+            f"{RESULTS}/tables/{name}.csv"
+            for name in (part.id, f"{second_table(part.compared or ())}/{part.id}")
+        ],
         "files": made_of(part),
     }
 

@@ -13,14 +13,14 @@ import pandas as pd
 from trialwatt.analysis.columns import varied
 from trialwatt.analysis.convergence import told
 from trialwatt.config.factors import heading
-from trialwatt.figures import best, figures_of, tables, treatments
+from trialwatt.figures import best, cost_table, figures_of, second_table, tables, treatments
 from trialwatt.figures.absent import left_out, what_is_absent
 from trialwatt.figures.notes import texts
 from trialwatt.figures.tablefiles import Table
 from trialwatt.metrics.experiment_notes import CONVERGENCE, UNAVAILABLE, entries
 from trialwatt.metrics.tables import read_runs
 from trialwatt.records.outcome import COMPLETED
-from trialwatt.summary import findings
+from trialwatt.summary import costs, findings
 from trialwatt.summary.lead import lead
 
 
@@ -76,6 +76,18 @@ class ExperimentSummary:
         return best.best(self.runs, self.heading, self.unavailable)
 
     @property
+    def second_kind(self) -> str:
+        """What it has beside its results: figures.second_table."""
+        return second_table(self.compared)
+
+    @cached_property
+    def second(self) -> Table:
+        """The best treatments, or what frameworks cost."""
+        if self.second_kind == "best":
+            return self.best
+        return cost_table.costs(self.runs, self.heading, self.unavailable)
+
+    @property
     def n(self) -> str:
         """Completed runs of each row of the results, as `n = 3`."""
         tidy = self.results.tidy
@@ -94,6 +106,8 @@ class ExperimentSummary:
 
     def findings(self, frameworks: bool = False) -> list[str]:
         """What it shows, "who: what" each; frameworks: and what they cost beside the control."""
+        if self.second_kind == "cost":
+            return costs.findings(self.runs)
         return findings.findings(self.runs, self.results.tidy, self.best.tidy, frameworks)
 
     @property

@@ -8,9 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from trialwatt.analysis.columns import of_control, varied
 from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.analysis.correlations import rank_correlations
 from trialwatt.analysis.paired import fewest_blocks
+from trialwatt.config.factors import tells_cost
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import caveat
@@ -153,8 +155,11 @@ def _waste(runs: pd.DataFrame) -> list[str]:
 
 def ratios(runs: pd.DataFrame) -> list[tuple[str, str, float, float]]:
     """SUT, sampler, energy and time of a job under the baseline ÷ the control's with the same
-    sampler: medians of the ratios of each block, as figures.overhead shows them."""
-    if runs.empty:
+    sampler: medians of the ratios of each block, as figures.overhead shows them.
+
+    None of an experiment that tells what frameworks cost as a law: its jobs are short on purpose.
+    """
+    if runs.empty or tells_cost(varied(runs)):
         return []
     done = runs[(runs["status"] == COMPLETED) & runs["is_baseline"].fillna(False).astype(bool)]
     each = [against_control(done, name) for name in ("job_energy_kwh", "jct_ms")]
