@@ -71,9 +71,8 @@ def seal(folder: Path) -> None:
     Unreadable where a file was written to meanwhile.
     """
     for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
-        files = _files_of(inner)
-        if files:
-            holder = inner.with_name(inner.name + SUFFIX)
+        holder, files = inner.with_name(inner.name + SUFFIX), _files_of(inner)
+        if files and not holder.exists():  # else only the removal was cut off
             write_whole(holder, _sealed(inner, files), synced=True)
             Sealed.read(holder)  # a file that was still written to would make it unreadable
         shutil.rmtree(inner)
