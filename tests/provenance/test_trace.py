@@ -15,6 +15,8 @@ from trialwatt.provenance.embed import (
 )
 from trialwatt.provenance.render import render_json, render_text
 from trialwatt.provenance.trace import trace, trace_command
+from trialwatt.records.manifest import write_manifest
+from trialwatt.records.sealed import seal
 
 SUFFIXES = [".svg", ".pdf", ".png"]
 
@@ -275,6 +277,21 @@ def test_a_runs_folder(project, capsys):
     (project.run / "records" / "harness.jsonl").write_text("forged\n")
     assert trace_command(project.run) == 1
     assert json.loads(render_json(trace(project.run)))["checks"][1]["state"] == "differs"
+
+
+def test_a_record_in_a_sealed_file(project):
+    seal(project.run)
+    manifest = json.loads((project.run / "run.json").read_text())
+    write_manifest(project.run, manifest)
+    found = trace(project.run / "records" / "worker-0.jsonl")
+    assert found.ok and found.said == (
+        "records/worker-0.jsonl is sealed in records.zst, of which run.json names the checksum",
+    )
+    with pytest.raises(TrialwattError, match=r"there is no such file, and run\.json does not"):
+        trace(project.run / "records" / "worker-7.jsonl")
+    with (project.run / "records.zst").open("ab") as file:
+        file.write(b"x")
+    assert "records.zst: its checksum differs" in trace(project.run).problems[0]
 
 
 def test_a_folder_that_is_no_run(tmp_path):
