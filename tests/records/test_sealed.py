@@ -103,6 +103,23 @@ def test_a_file_that_was_cut_off_is_refused_by_its_name(tmp_path):
             Sealed.read(tmp_path / "records.zst")
 
 
+@settings(deadline=None)
+@given(st.integers(0), st.binary(min_size=1, max_size=4))
+def test_damage_anywhere_is_refused_in_words_or_changes_bytes(tmp_path_factory, at, damage):
+    folder = written(tmp_path_factory.mktemp("run"), {"a": b"one\n" * 9, "b": b"two\n"})
+    seal(folder)
+    holder = folder / "records.zst"
+    data = bytearray(holder.read_bytes())
+    at %= len(data)
+    data[at : at + len(damage)] = damage
+    holder.write_bytes(data)
+    try:
+        for file in record_files(folder, "records"):
+            assert len(file.read_bytes()) <= 40
+    except TrialwattError as error:
+        assert "records.zst" in str(error)
+
+
 INDEX = {
     "format": 1,
     "files": [{"name": "a", "bytes": 4}],
