@@ -21,6 +21,7 @@ from synthetic import Synthetic, write_run
 
 from trialwatt.metrics.tables import PROCESSES, build_tables
 from trialwatt.records.manifest import write_manifest
+from trialwatt.records.sealed import seal
 
 MANY_RUNS, DISTINCT_RUNS = 1000, 20
 RUN = Synthetic(trials=100, workers=4, seconds=600, hz=5)
@@ -31,18 +32,20 @@ LIMIT_RUNS_S, LIMIT_TRIALS_S, LIMIT_GB, LIMIT_GROWTH = 60, 20, 2.0, 1.5
 
 def make_runs(root: Path) -> None:
     """MANY_RUNS folders; their records are links to those of DISTINCT_RUNS."""
-    made = [listed(write_run(root / "made", RUN, rep)) for rep in range(1, DISTINCT_RUNS + 1)]
+    made = [sealed(write_run(root / "made", RUN, rep)) for rep in range(1, DISTINCT_RUNS + 1)]
     for number in range(MANY_RUNS):
         source, folder = made[number % DISTINCT_RUNS], root / "runs" / f"rep{number:04}"
         folder.mkdir(parents=True)
         manifest = json.loads((source / "run.json").read_text()) | {"repetition": number}
         (folder / "run.json").write_text(json.dumps(manifest))
-        for name in ("records", "samples"):
+        for name in ("records.zst", "samples.zst"):
             (folder / name).symlink_to(source / name)
 
 
-def listed(folder: Path) -> Path:
-    """With the checksums of its files, which a run's records are compared with when read."""
+def sealed(folder: Path) -> Path:
+    """As a run leaves it: with the checksums of its files, which they are compared with when
+    read."""
+    seal(folder)
     write_manifest(folder, json.loads((folder / "run.json").read_text()))
     return folder
 
@@ -69,8 +72,8 @@ def in_a_process(job: str, root: Path) -> dict:
 def work(job: str, root: Path) -> dict | None:
     if job == "make":
         make_runs(root)
-        listed(write_run(root / "million", MANY_TRIALS))
-        listed(write_run(root / "quarter", QUARTER))
+        sealed(write_run(root / "million", MANY_TRIALS))
+        sealed(write_run(root / "quarter", QUARTER))
         return None
     runs = sorted((root / "runs").iterdir())
     folders = {

@@ -35,6 +35,7 @@ from onerun import Bench, report, skipped, step_seconds, trial_events
 
 from trialwatt import suts
 from trialwatt.config.models import RunConfig, Testbed, Workload
+from trialwatt.records.sealed import record_file
 from trialwatt.suts.matrix import between
 from trialwatt.suts.strategies import installed
 
@@ -93,7 +94,7 @@ def cost(folder: Path, budget: int) -> Cost:
 def _steps(folder: Path) -> dict[str, float]:
     """Lifecycle step → its seconds."""
     at: dict[tuple[str, str], int] = {}
-    for line in (folder / "records" / "harness.jsonl").read_text().splitlines():
+    for line in record_file(folder, "records/harness.jsonl").read_bytes().splitlines():
         event = json.loads(line)
         if event["kind"] == "step":
             at[event["step"], event["status"]] = event["m"]

@@ -13,6 +13,7 @@ from trialwatt.config.rawfiles import raw_file_problems
 from trialwatt.lifecycle.execute import execute
 from trialwatt.meters.choose import open_available
 from trialwatt.meters.coefficients import PowerParameters
+from trialwatt.records.sealed import record_files
 from trialwatt.records.testbed_facts import describe, measure_idle, write_testbed
 from trialwatt.workload.sources import prepare
 
@@ -84,8 +85,8 @@ def one_point(lrs: list[float], **phi) -> dict:
 def trial_events(folder: Path) -> dict[str, list[dict]]:
     """Trial id → its events, by the monotonic clock."""
     found: dict[str, list[dict]] = {}
-    for path in (folder / "records").glob("*.jsonl"):
-        for line in path.read_text().splitlines():
+    for file in record_files(folder, "records"):
+        for line in file.read_bytes().splitlines():
             event = json.loads(line)
             if event["kind"] == "trial":
                 found.setdefault(event["trial"], []).append(event)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import bisect
 import csv
+import io
 import itertools
 import json
 from pathlib import Path
+
+import pyarrow as pa
 
 S_PER_NS = 1e-9
 
@@ -47,14 +50,25 @@ def levelled(line, start, end, most):
     return Line(found)
 
 
+def recorded(folder: Path, inner: str) -> dict[str, str]:
+    """The texts of the files of one folder of a run's, plain or sealed."""
+    sealed = folder / f"{inner}.zst"
+    if not sealed.exists():
+        return {path.name: path.read_text() for path in sorted((folder / inner).iterdir())}
+    data = sealed.read_bytes()
+    index = json.loads(data[8 : 8 + int.from_bytes(data[4:8], "little")])
+    with pa.input_stream(io.BytesIO(data), compression="zstd") as stream:
+        return {file["name"]: stream.read(file["bytes"]).decode() for file in index["files"]}
+
+
 class Run:
     def __init__(self, folder: Path):
         self.manifest = json.loads((folder / "run.json").read_text())
         self.host, self.idle = self.manifest["host"], self.manifest["idle"]["watts"]
         events = [
             json.loads(line)
-            for path in sorted((folder / "records").glob("*.jsonl"))
-            for line in path.read_text().splitlines()
+            for text in recorded(folder, "records").values()
+            for line in text.splitlines()
         ]
         steps = [e["m"] for e in events if e["kind"] == "step"]
         self.start, self.end = min(steps), max(steps)
@@ -67,17 +81,17 @@ class Run:
         self.trials = {}
         for e in sorted((e for e in events if e["kind"] == "trial"), key=lambda e: e["m"]):
             self.trials.setdefault(e["trial"], []).append(e)
+        samples = recorded(folder, "samples")
         self.usage = {}
-        for row in self._rows(folder / "samples" / "usage.csv"):
+        for row in self._rows(samples["usage.csv"]):
             if row["cpu_ns"]:
                 points = self.usage.setdefault(row["component"], [])
                 points.append((int(row["m"]), float(row["cpu_ns"])))
-        self.power = self._rows(folder / "samples" / "power-model.csv")
+        self.power = self._rows(samples["power-model.csv"])
 
     @staticmethod
-    def _rows(path):
-        with path.open(newline="") as file:
-            return list(csv.DictReader(file))
+    def _rows(text):
+        return list(csv.DictReader(io.StringIO(text, newline="")))
 
     def cpu(self, name):
         points = list(self.usage[name])

@@ -125,11 +125,14 @@ def test_from_nothing_to_a_report_that_can_be_traced(project):
     trace = subprocess.run(
         [trialwatt, "trace", figure], cwd=project, capture_output=True, text=True, check=True
     ).stdout
-    for part in ("config/experiments/baseline.yaml", "records/worker-0.jsonl", "modelled"):
+    for part in ("config/experiments/baseline.yaml", "records.zst", "modelled"):
         assert part in trace
     baseline = next(folder for folder in run_folders(project) if "2x2cpu" in str(folder))
-    record = baseline / "records" / "worker-0.jsonl"
-    record.write_text(record.read_text().replace('"seed":', '"seed": ', 1))
+    with (baseline / "records.zst").open("r+b") as record:
+        record.seek(-1, os.SEEK_END)
+        last = record.read(1)[0]
+        record.seek(-1, os.SEEK_END)
+        record.write(bytes([last ^ 1]))
     changed = subprocess.run(
         [trialwatt, "trace", figure], cwd=project, capture_output=True, text=True, check=False
     )

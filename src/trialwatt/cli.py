@@ -123,6 +123,16 @@ def trace(
 
 
 @app.command()
+def show(
+    path: Annotated[Path, typer.Argument(help="A file of a run, as if none had been sealed.")],
+) -> None:
+    """Print a file of a run, sealed or plain: a record, a sample file, a log."""
+    from trialwatt.records.show import show as show_file
+
+    show_file(path, sys.stdout)
+
+
+@app.command()
 def archive(
     results: Annotated[
         Path, typer.Argument(help="The results folder of a finished workflow, or an archive.")

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
+
 
 def manifest(folder: Path) -> dict:
     return json.loads((folder / "run.json").read_text())
@@ -11,11 +13,8 @@ def manifest(folder: Path) -> dict:
 def events(folder: Path) -> list[dict]:
     """All events of a run, by the coordinator's monotonic clock."""
     ahead_ns = manifest(folder)["clock"]["offsets_ns"]
-    lines = [
-        json.loads(line)
-        for path in (folder / "records").glob("*.jsonl")
-        for line in path.read_text().splitlines()
-    ]
+    with pa.input_stream(str(folder / "records.zst"), compression="zstd") as sealed:
+        lines = [json.loads(line) for line in sealed.read().decode().splitlines()]
     lines = [line | {"m": line["m"] + ahead_ns.get(line["who"], 0)} for line in lines]
     return sorted(lines, key=lambda event: event["m"])
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 
@@ -14,6 +15,8 @@ from trialwatt.provenance.embed import (
 )
 from trialwatt.provenance.render import render_json, render_text
 from trialwatt.provenance.trace import trace, trace_command
+from trialwatt.records.manifest import write_manifest
+from trialwatt.records.sealed import seal
 
 SUFFIXES = [".svg", ".pdf", ".png"]
 
@@ -65,10 +68,57 @@ def test_an_intact_chain(stem, suffix, capsys):
         assert part in text
 
 
-def test_as_json(stem, capsys):
+def test_as_json(project, stem, capsys):
     assert trace_command(stem.with_suffix(".svg"), as_json=True) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["ok"] and found["provenance"] == embedded(stem.with_suffix(".svg"))
+    known, said = embedded(stem.with_suffix(".svg")), found["provenance"]
+    manifest = json.loads((project.run / "run.json").read_text())
+    assert found["ok"] and known.keys() | {"configurations"} == said.keys()
+    assert said["configurations"] == {manifest["hash"]: manifest["config"]}
+    assert said["runs"] == [run | {"records": manifest["files"]} for run in known["runs"]]
+
+
+def test_a_chain_that_repeats_the_checksums_of_records_is_walked_as_before(project, stem):
+    """As chains of format 1 did."""
+    figure, sidecar = stem.with_suffix(".svg"), sidecar_of(stem.with_suffix(".svg"))
+    old = json.loads(sidecar.read_text())
+    manifest = json.loads((project.run / "run.json").read_text())
+    old["provenance"]["format"] = 1
+    old["provenance"]["configurations"] = {manifest["hash"]: manifest["config"]}
+    old["provenance"]["runs"][0]["records"] = manifest["files"]
+    sidecar.write_text(json.dumps(old))
+    figure.unlink()
+    assert trace(sidecar).checks[-1].part == "record"
+    (project.run / "run.json").unlink()
+    (project.run / "records" / "worker-0.jsonl").write_text("forged\n")
+    problems = " ".join(trace(sidecar).problems)
+    assert "rep1/run.json: missing" in problems
+    assert "rep1/records/worker-0.jsonl: its checksum differs" in problems
+
+
+def test_a_record_that_was_changed_with_its_manifest_breaks_the_chain(project, stem):
+    record = project.run / "records" / "worker-0.jsonl"
+    record.write_text("forged\n")
+    file = project.run / "run.json"
+    manifest = json.loads(file.read_text())
+    manifest["files"]["records/worker-0.jsonl"] = hashlib.sha256(b"forged\n").hexdigest()
+    file.write_text(json.dumps(manifest))
+    (problem,) = trace(stem.with_suffix(".svg")).problems
+    assert "rep1/run.json: its checksum differs" in problem
+
+
+def test_a_manifest_that_leads_out_of_its_folder_is_refused(project, stem):
+    file = project.run / "run.json"
+    manifest = json.loads(file.read_text())
+    manifest["files"]["../../../../secret"] = "0" * 64
+    file.write_text(json.dumps(manifest))
+    sidecar = sidecar_of(stem.with_suffix(".svg"))
+    content = json.loads(sidecar.read_text())
+    checksum = hashlib.sha256(file.read_bytes()).hexdigest()
+    content["provenance"]["runs"][0]["run_json_sha256"] = checksum
+    sidecar.write_text(json.dumps(content | {"outputs": {}}))
+    with pytest.raises(TrialwattError, match=r"its provenance cannot be used: runs\.0\.records"):
+        trace(sidecar)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -227,6 +277,21 @@ def test_a_runs_folder(project, capsys):
     (project.run / "records" / "harness.jsonl").write_text("forged\n")
     assert trace_command(project.run) == 1
     assert json.loads(render_json(trace(project.run)))["checks"][1]["state"] == "differs"
+
+
+def test_a_record_in_a_sealed_file(project):
+    seal(project.run)
+    manifest = json.loads((project.run / "run.json").read_text())
+    write_manifest(project.run, manifest)
+    found = trace(project.run / "records" / "worker-0.jsonl")
+    assert found.ok and found.said == (
+        "records/worker-0.jsonl is sealed in records.zst, of which run.json names the checksum",
+    )
+    with pytest.raises(TrialwattError, match=r"there is no such file, and run\.json does not"):
+        trace(project.run / "records" / "worker-7.jsonl")
+    with (project.run / "records.zst").open("ab") as file:
+        file.write(b"x")
+    assert "records.zst: its checksum differs" in trace(project.run).problems[0]
 
 
 def test_a_folder_that_is_no_run(tmp_path):

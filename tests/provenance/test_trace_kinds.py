@@ -24,6 +24,10 @@ def configurations(experiment: str) -> list[str]:
 
 CONFIGURATION = configurations("frameworks")[0]
 RUN = f"{CONFIGURATION}/rep1"
+FILES = json.loads((RESULTS / RUN / "run.json").read_text())["files"]
+EVENTS, SAMPLES = (
+    next(name for name in FILES if name.startswith(folder)) for folder in ("records", "samples")
+)
 
 
 @pytest.fixture
@@ -66,7 +70,7 @@ def copy(tmp_path) -> Path:
         ("paper/paper.pdf", "paper", "all", 112),
         ("paper/numbers.json", "paper", "all", 112),
         ("warm-ups/reference/ray", "warm-up", "none of the plan's", 1),
-        ("warm-ups/reference/ray/samples/usage.csv", "warm-up", "none of the plan's", 1),
+        (f"warm-ups/reference/ray/{EVENTS}", "warm-up", "none of the plan's", 1),
     ],
 )
 def test_each_kind_of_file(name, kind, experiment, runs):
@@ -91,7 +95,7 @@ def test_a_run_that_a_sweep_scouted_is_told_from_the_others(copy):
     assert found.ok, found.problems
     assert (found.chain.kind, found.chain.experiment.id) == ("scouting run", "none of the plan's")
     assert "a scouting run: it showed a sweep where to look" in render_text(found)
-    (copy / CONFIGURATION.replace("runs/", "scouts/") / "records/harness.jsonl").write_text("")
+    (copy / CONFIGURATION.replace("runs/", "scouts/") / EVENTS).write_text("")
     assert not trace(scouted).ok
 
 
@@ -103,9 +107,7 @@ def test_a_configuration_names_its_repetitions():
     assert "frameworks" in found.chain.experiment.id
 
 
-@pytest.mark.parametrize(
-    "name", ["", "run.json", "job.json", "records/harness.jsonl", "samples/power-model.csv"]
-)
+@pytest.mark.parametrize("name", ["", "run.json", "job.json", EVENTS, SAMPLES])
 def test_a_file_of_a_run_is_traced_as_part_of_it(name):
     found = trace(RESULTS / RUN / name)
     assert found.ok and found.chain.kind == "run"
@@ -119,8 +121,7 @@ def test_a_file_of_a_run_is_traced_as_part_of_it(name):
 
 
 def test_what_a_light_archive_leaves_out_is_traced_too():
-    files = json.loads((RESULTS / RUN / "run.json").read_text())["files"]
-    gone = next(name for name in files if name.startswith("logs/"))
+    gone = next(name for name in FILES if name.startswith("logs"))
     found = trace(RESULTS / RUN / gone)
     assert found.ok and {c.state for c in found.checks if c.path == gone} == {"left out"}
     with pytest.raises(TrialwattError, match=r"there is no such file, and run\.json does not"):
@@ -128,11 +129,11 @@ def test_what_a_light_archive_leaves_out_is_traced_too():
 
 
 def test_a_record_that_differs_and_one_that_is_of_no_run(copy):
-    record = copy / RUN / "samples" / "usage.csv"
-    record.write_text(record.read_text() + "\n")
+    record = copy / RUN / SAMPLES
+    record.write_bytes(record.read_bytes() + b"\n")
     found = trace(record)
-    assert found.problems == (f"{RUN}/samples/usage.csv: its checksum differs",)
-    more = copy / RUN / "records" / "more.jsonl"
+    assert found.problems == (f"{RUN}/{SAMPLES}: its checksum differs",)
+    more = copy / RUN / "more.jsonl"
     more.write_text("{}\n")
     assert "more.jsonl: run.json does not name it" in trace(more).problems[0]
     assert any("more.jsonl: not in the manifest" in w for w in trace(copy / RUN).warnings)
@@ -227,22 +228,18 @@ def test_links_pipes_and_folders_in_place_of_files(copy, tmp_path):
     run = copy / RUN
     secret = tmp_path / "secret"
     secret.write_text("x")
-    for name in (
-        "job.json",
-        "samples/usage.csv",
-        "records/harness.jsonl",
-        "records/worker-0.jsonl",
-    ):
-        (run / name).unlink()
+    other = run.with_name("rep2")
+    for file in (run / "job.json", run / SAMPLES, run / EVENTS, other / "job.json"):
+        file.unlink()
     os.mkfifo(run / "job.json")
-    (run / "samples/usage.csv").symlink_to("/dev/zero")
-    (run / "records/harness.jsonl").symlink_to(secret)
-    (run / "records/worker-0.jsonl").mkdir()
+    (run / SAMPLES).symlink_to("/dev/zero")
+    (run / EVENTS).symlink_to(secret)
     problems = " ".join(trace(run).problems)
     assert "job.json: unreadable (a pipe or device" in problems
-    assert "usage.csv: unreadable (a link that leads out" in problems
-    assert "harness.jsonl: unreadable (a link that leads out" in problems
-    assert "worker-0.jsonl: unreadable (a folder" in problems
+    assert f"{SAMPLES}: unreadable (a link that leads out" in problems
+    assert f"{EVENTS}: unreadable (a link that leads out" in problems
+    (other / "job.json").mkdir()
+    assert "job.json: unreadable (a folder" in " ".join(trace(other).problems)
     for name in ("plan.json", "metrics/r-cpu/convergence.json", f"{SWEEP}/end.json"):
         (copy / name).unlink()
     os.mkfifo(copy / "metrics/r-cpu/convergence.json")

@@ -190,6 +190,8 @@ def test_the_records_of_a_light_archive_are_enough_for_another_light_one(project
         ("results/report.html", True),
         ("results/runs/lab/a/rep1/logs/worker-0/0/stderr", True),
         ("results/warm-ups/lab/plain/best.safetensors", True),
+        ("results/runs/lab/a/rep1/logs.zst", True),
+        ("results/runs/lab/a/rep1/records.zst", False),
         ("results/runs/lab/a/rep1/records/worker-0.jsonl", False),
         ("results/runs/lab/a/rep1/samples/usage.csv", False),
         ("results/page.html", False),

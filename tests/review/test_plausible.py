@@ -9,6 +9,7 @@ from tests.review.believable import edit_rows
 from tests.review.forging import Forged
 
 from trialwatt.records.manifest import write_manifest
+from trialwatt.records.sealed import seal
 from trialwatt.review.plausible import check_plausible
 from trialwatt.review.tree import Tree, tree_of
 from trialwatt.review.verify import verify
@@ -345,8 +346,12 @@ def test_a_trial_that_was_refused_or_lost_is_no_forgery(forged):
 )
 def test_samples_that_cannot_be(forged, file, change, said):
     forged.rows(file, change)
-    assert said in forged.said()[file]
-    assert forged.said()[file].startswith("line ")
+    found = forged.said()
+    assert said in found[file]
+    assert found[file].startswith("line ")
+    seal(forged.run)
+    forged.manifest(lambda content: None)
+    assert forged.said() == found
 
 
 def test_one_reading_that_was_edited_is_named_by_its_line(forged):

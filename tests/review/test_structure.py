@@ -9,6 +9,8 @@ import trialwatt
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.provenance import crate
+from trialwatt.records.manifest import write_manifest
+from trialwatt.records.sealed import seal
 from trialwatt.review.structure import (
     Sums,
     check_chains,
@@ -184,6 +186,32 @@ def test_a_damaged_sidecar(problems, unpacked):
     sidecar.write_text("{}")
     unpacked.relist()
     assert "damaged" in problems()["results/figures/more-cpu/wr.json"]
+
+
+def test_a_sidecar_that_names_another_run(problems, unpacked):
+    """Whose records nothing compares with anything."""
+    sidecar = unpacked / "results/figures/more-cpu/wr.json"
+
+    def change(content):
+        runs = content["provenance"]["runs"]
+        runs.append(runs[0] | {"folder": "runs/lab/other-abc/rep1"})
+
+    edit(sidecar, change)
+    unpacked.relist()
+    said = problems()
+    assert "which is no run of the plan's" in said["results/figures/more-cpu/wr.json"]
+    assert "missing" in said["results/runs/lab/other-abc/rep1/run.json"]
+
+
+def test_a_sealed_record_that_was_changed(problems, unpacked):
+    run = min((unpacked / "results/runs").rglob("run.json")).parent
+    seal(run)
+    write_manifest(run, json.loads((run / "run.json").read_text()))
+    with (run / "records.zst").open("ab") as file:
+        file.write(b"x")
+    unpacked.relist()
+    name = (run / "records.zst").relative_to(unpacked.folder).as_posix()
+    assert "changed (its checksum differs) since the run" in problems()[name]
 
 
 def test_a_sidecar_cannot_name_files_outside(problems, unpacked):

@@ -85,7 +85,7 @@ def test_a_job_in_which_one_trial_takes_too_much_memory(run_job, tmp_path, monke
     _one_at_a_time_and_in_steps(folder, modest)
 
     assert not processes_of(run["run_id"])
-    assert not (folder / "sut").exists()
+    assert not (folder / "sut.zst").exists()
     assert not list(temporary.iterdir())
     assert not list((tmp_path / "my results" / ".partial").iterdir())
 

@@ -91,7 +91,7 @@ def test_a_whole_run_on_the_database_leaves_no_study_and_no_secret(tmp_path, url
     found = trials(folder)
     assert len(found) == 4
     assert run["best"]["score"] == max(trial["scores"]["macro_f1"] for trial in found.values())
-    assert not (folder / "sut").exists()
+    assert not (folder / "sut.zst").exists()
     assert run["config"]["testbed"]["storage"] == {"postgres_env": VARIABLE}
     for path in results.rglob("*"):
         if path.is_file():

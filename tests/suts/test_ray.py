@@ -15,6 +15,7 @@ from tests.contract.observing import trains
 from tests.lifecycle.reading import events, manifest, trials
 
 from trialwatt.config.space import contains, grid
+from trialwatt.records.sealed import record_file
 from trialwatt.suts.ray import PORT_OPTIONS, Ray
 from trialwatt.suts.ray_strategies import PRUNERS, SAMPLERS
 
@@ -93,16 +94,16 @@ def test_a_whole_grid_every_phi_once_all_steps_and_nothing_left(job, run_config)
     assert at["worker-0/0", "end"] < at["worker-0/1", "start"]
 
     # Records hold no pickles, and nothing that Ray or Tune wrote.
-    assert {path.name for path in folder.iterdir() if path.is_dir()} == {
-        "logs",
-        "records",
-        "samples",
+    assert {path.name for path in folder.glob("*.zst")} == {
+        "logs.zst",
+        "records.zst",
+        "samples.zst",
     }
     _ports_are_free(folder)
 
 
 def _ports_are_free(folder):
-    log = (folder / "logs" / "head.log").read_text()
+    log = record_file(folder, "logs/head.log").read_bytes().decode()
     address = log.split("ray start --address='")[1].split("'")[0]
     with socket.socket() as probe:
         probe.settimeout(1)

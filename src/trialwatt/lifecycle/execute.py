@@ -33,6 +33,7 @@ from trialwatt.platforms.base import Platform
 from trialwatt.private import remove_folder
 from trialwatt.provenance.chain import code_version
 from trialwatt.records.manifest import write_manifest
+from trialwatt.records.sealed import seal
 from trialwatt.records.testbed_facts import idle_of
 from trialwatt.records.writer import EventWriter, progress
 from trialwatt.suts.base import Infeasible, Job
@@ -187,6 +188,7 @@ class _Run:
             sampler.stop()
             events.close()
         self._no_trial_is_infeasible(supervisor)
+        seal(self.folder)
         known = {"enforcement": enforcement, "environment": environment}
         known |= {"clock": clock, "host": host}
         self._write(started, known, meters, sampler)

@@ -24,6 +24,9 @@ from trialwatt.records.manifest import MANIFEST, TRACED, headline_domains, read_
 
 Sha256 = str
 
+_IN_MANIFESTS = {"configurations": True, "runs": {"__all__": {"records"}}}
+"""What a file's chain leaves to the manifests, whose checksums it has."""
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -46,14 +49,16 @@ class ExperimentLink(_Part):
 
 
 class RunLink(_Part):
-    """One repetition: its folder, manifest and record files. `hash` finds its configuration."""
+    """One repetition: its folder and manifest, which names the record files with checksums and the
+    configuration. `records` are there where the manifest was read, and in chains of format 1.
+    """
 
     folder: RelativePath
     hash: str
     repetition: int
     status: str
     run_json_sha256: Sha256
-    records: dict[RelativePath, Sha256]
+    records: dict[RelativePath, Sha256] = {}
 
 
 class EnergyNote(_Part):
@@ -71,16 +76,20 @@ class CodeNote(_Part):
 
 
 class Chain(_Part):
-    """Everything between a file and its records; `kind` is "figure/…", "table/…" or "run"."""
+    """Everything between a file and its records; `kind` is "figure/…", "table/…" or "run".
+
+    What stands in the manifests of the runs is not repeated in a file's chain: `records` and
+    `configurations` (by hash) are filled from them (`completed`). Format 1 had both.
+    """
 
     generator: Literal["trialwatt"] = "trialwatt"
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     kind: str
     experiment: ExperimentLink
     config: dict[RelativePath, Sha256]
     tables: dict[RelativePath, Sha256]
     runs: list[RunLink]
-    configurations: dict[str, dict]
+    configurations: dict[str, dict] = {}
     energy: EnergyNote
     hosts: list[dict]
     packages: list[dict]
@@ -136,7 +145,20 @@ def chain(
         **runs,
         "code": {"this": dict(code or {"version": "unknown"}), **runs["code"]},
     }
-    return validated(described, where=kind).model_dump(mode="json", exclude_unset=False)
+    return validated(described, where=kind).model_dump(mode="json", exclude=_IN_MANIFESTS)
+
+
+def completed(known: Chain, manifests: Iterable[tuple[str, str, dict]], where: str) -> Chain:
+    """With what these manifests (as for chain_of_runs) say of the records and configurations.
+
+    Raises TrialwattError naming `where` and what of a manifest cannot be.
+    """
+    read = chain_of_runs(manifests)
+    by_folder = {run["folder"]: {"records": run["records"] or {}} for run in read["runs"]}
+    whole = known.model_dump(mode="json")
+    whole["runs"] = [run | by_folder.get(run["folder"], {}) for run in whole["runs"]]
+    whole["configurations"] |= read["configurations"]
+    return validated(whole, where)
 
 
 def chain_of_runs(manifests: Iterable[tuple[str, str, dict]]) -> dict:

@@ -47,7 +47,9 @@ _TYPES = {
 }
 
 _MADE_AGAIN = ("results/figures/", "results/report.html")
-_USED_BY_NOTHING = re.compile(r"results/(runs|scouts|warm-ups)/(.+/logs/.+|.+\.safetensors)")
+_USED_BY_NOTHING = re.compile(
+    r"results/(runs|scouts|warm-ups)/(.+/logs(/.+|\.zst)|.+\.safetensors)"
+)
 """Logs of the components, and the weights of the best models."""
 
 

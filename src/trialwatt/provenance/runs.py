@@ -21,6 +21,7 @@ from trialwatt.provenance.kinds import Kind, Made
 from trialwatt.provenance.place import MANIFEST, RESULTS, Place, repetitions_in
 from trialwatt.provenance.traced import Check, Trace, judged
 from trialwatt.records.manifest import SNAKEMAKES, TRACED, read_manifest, repetition_folder
+from trialwatt.records.sealed import SUFFIX, record_file
 
 _UNNAMED = 20
 _UNKNOWN = {"code": {"version": "unknown"}}
@@ -85,7 +86,7 @@ def trace_run(path: Path, folder: Path, place: Place | None) -> Trace:
     asked = Path(os.path.relpath(path.absolute(), folder)).as_posix()
     said = _NOT_COUNTED.get(kind, [])[:]
     if asked not in (".", MANIFEST):
-        said.append(_of_file(asked, path, manifest["files"], unnamed, problems))
+        said.append(_of_file(asked, path, folder, manifest["files"], problems))
     warnings += [f"{file}: not in the manifest" for file in unnamed if file != asked]
     known = _described(
         kind,
@@ -273,10 +274,13 @@ def _unnamed(folder: Path, files: dict) -> list[str]:
     return list(islice(there, _UNNAMED))
 
 
-def _of_file(asked: str, path: Path, files: dict, unnamed: list, problems: list) -> str:
+def _of_file(asked: str, path: Path, folder: Path, files: dict, problems: list) -> str:
     """The sentence on the file of a run that was asked for; a problem where it is not of it."""
     if asked in files:
         return f"{asked} is a file of this run, and {MANIFEST} names its checksum"
+    holder = asked.partition("/")[0] + SUFFIX
+    if holder in files and record_file(folder, asked).is_file():
+        return f"{asked} is sealed in {holder}, of which {MANIFEST} names the checksum"
     if path.is_dir():
         return f"{asked}/ is a folder of this run"
     if not os.path.lexists(path):

@@ -7,11 +7,12 @@ from itertools import islice
 from pathlib import Path
 
 from trialwatt.printable import shown
-from trialwatt.provenance.chain import Chain, validated
+from trialwatt.provenance.chain import Chain, completed, validated
 from trialwatt.provenance.disk import Disk
 from trialwatt.provenance.embed import FIGURES, NoProvenance, embedded, read_sidecar, sidecar_of
 from trialwatt.provenance.place import first_with
 from trialwatt.provenance.traced import Check, Number, Trace, judged
+from trialwatt.records.manifest import MANIFEST, TRACED, read_manifest
 
 _MOST_TRIED = 1_000
 """Files of a chain by which its results folder is looked for."""
@@ -53,6 +54,7 @@ def trace_with_chain(path: Path, results: Path | None, number: Number | None) ->
             "(name their folder with --results)"
         )
     disk = Disk(base, _root_of(path, base, known))
+    known = completed(known, _manifests(known, disk), where=str(path))
     if not known.runs and number is None:
         problems.append("it names no run: nothing of it comes from records")
     return judged(
@@ -104,6 +106,17 @@ def _compare_sidecar(path, found, beside, disk, problems, warnings) -> str:
         )
         return f"{name} has another checksum of this file"
     return f"{name} agrees"
+
+
+def _manifests(known: Chain, disk: Disk) -> Iterator[tuple[str, str, dict]]:
+    """The manifests of runs whose records the chain does not name itself, where they are those
+    that it names."""
+    for run in known.runs:
+        if run.records or disk.results is None:
+            continue
+        if disk.manifest(run.folder, run.run_json_sha256).state == "agrees":
+            manifest = read_manifest(disk.results / run.folder / MANIFEST, TRACED)
+            yield run.folder, run.run_json_sha256, manifest
 
 
 def _links(known: Chain, disk: Disk) -> Iterator[Check]:

@@ -7,6 +7,7 @@ by itself: slower, with the same result.
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import math
@@ -14,7 +15,6 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from trialwatt.provenance.jsontext import NotOurs, parse_json
 from trialwatt.records import repair
 from trialwatt.records.manifest import MOST_NS
 from trialwatt.records.scan import Scanner
+from trialwatt.records.sealed import RecordFile
 from trialwatt.records.trial_keys import TrialKeys, moved
 
 _CHUNK_BYTES = 2 << 20
@@ -36,6 +37,8 @@ _MOST_OF_A_LINE = 1 << 20
 _WORTH_A_PROCESS = 4
 _WORTH_A_SCAN = 500
 """Fewer lines are parsed one by one in the time that a scan takes to begin."""
+
+EVENTS_SUFFIX = ".jsonl"
 
 STATUSES = ("start", "step", "end")
 STEPS = ("import", "load", "train", "validate")
@@ -120,30 +123,34 @@ class _Chunk:
 
 
 def read_events(
-    paths: list[Path], reading: Reading, keys: TrialKeys, processes: int = 1
+    files: list[RecordFile], reading: Reading, keys: TrialKeys, processes: int = 1
 ) -> dict[str, Events]:
     """Read event files; component → events. Adds the trials' names to `keys`.
 
     Raises TrialwattError where lines are of another run, lack what every line has, or where a
     file is damaged beyond a cut line. Repairs are in `notes`.
     """
-    spans = [(path, start) for path in paths for start in _part_starts(path)]
-    found: dict[Path, list[_Chunk]] = {path: [] for path in paths}
+    spans = [(file, start) for file in files for start in _part_starts(file)]
+    found: dict[str, list[_Chunk]] = {file.name: [] for file in files}
     work = partial(_read_part, reading=reading)
     if processes == 1 or len(spans) < _WORTH_A_PROCESS:
         parts = map(work, spans)
-        for (path, _), (chunk, names) in zip(spans, parts, strict=True):
-            found[path].append(_renamed(chunk, keys.codes_of(names)))
+        for (file, _), (chunk, names) in zip(spans, parts, strict=True):
+            found[file.name].append(_renamed(chunk, keys.codes_of(names)))
     else:
         # fork: the script that called us is no module, so a spawned process could not import it.
         with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
-            for (path, _), (chunk, names) in zip(spans, pool.map(work, spans), strict=True):
-                found[path].append(_renamed(chunk, keys.codes_of(names)))
-    return {path.stem: _events(path, chunks) for path, chunks in found.items()}
+            for (file, _), (chunk, names) in zip(spans, pool.map(work, spans), strict=True):
+                found[file.name].append(_renamed(chunk, keys.codes_of(names)))
+    return {_component(name): _events(name, chunks) for name, chunks in found.items()}
 
 
-def _events(path: Path, chunks: list[_Chunk]) -> Events:
-    where, whole = f"records/{path.name}", _one_after_the_other(chunks)
+def _component(name: str) -> str:
+    return name.removesuffix(EVENTS_SUFFIX)
+
+
+def _events(name: str, chunks: list[_Chunk]) -> Events:
+    where, whole = f"records/{name}", _one_after_the_other(chunks)
     notes: list[str] = []
     if repair.too_broken(len(whole.broken), whole.lines):
         raise repair.refuse_rubbish(where, len(whole.broken), whole.lines)
@@ -200,16 +207,18 @@ def joined(parts: list[TrialLines]) -> TrialLines:
     return TrialLines(**columns)
 
 
-def _part_starts(path: Path) -> range:
-    return range(0, max(1, path.stat().st_size), _PART_BYTES)
+def _part_starts(record: RecordFile) -> range:
+    with record.open("rb") as file:
+        return range(0, max(1, file.seek(0, io.SEEK_END)), _PART_BYTES)
 
 
-def _read_part(span: tuple[Path, int], reading: Reading) -> tuple[_Chunk, list[str]]:
+def _read_part(span: tuple[RecordFile, int], reading: Reading) -> tuple[_Chunk, list[str]]:
     """The lines that begin in one part of a file, and the names of their trials' keys."""
-    path, start = span
+    record, start = span
+    who, where = _component(record.name), f"records/{record.name}"
     keys = TrialKeys()
     chunks = []
-    with path.open("rb") as file:
+    with record.open("rb") as file:
         if start:
             file.seek(start - 1)
             file.readline()  # the rest of a line that began before
@@ -221,10 +230,10 @@ def _read_part(span: tuple[Path, int], reading: Reading) -> tuple[_Chunk, list[s
                 block += file.readline(_MOST_OF_A_LINE)
             if not block.endswith(b"\n") and file.read(1):
                 raise TrialwattError(
-                    f"records/{path.name}: has a line of more than {_MOST_OF_A_LINE:,} bytes; "
+                    f"{where}: has a line of more than {_MOST_OF_A_LINE:,} bytes; "
                     "this is not a record file: take it from its source again"
                 )
-            chunks.append(_parse(block, reading, keys, path.stem, f"records/{path.name}"))
+            chunks.append(_parse(block, reading, keys, who, where))
     return _one_after_the_other(chunks), keys.names
 
 

@@ -11,6 +11,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.provenance.foreign import read_json
 from trialwatt.provenance.jsontext import parse_json
 from trialwatt.records.manifest import MANIFEST, MOST_BYTES, check_shape
+from trialwatt.records.sealed import record_file
 
 COMPLETED, FAILED = "completed", "failed"
 STATUSES = (COMPLETED, "infeasible", "deadline", FAILED)
@@ -44,7 +45,8 @@ def outcome(folder: Path) -> Outcome:
         if status != COMPLETED:
             return Outcome(status, math.nan, reason)
         marks: dict[tuple[str, str], int] = {}
-        for line in (folder / "records" / "harness.jsonl").read_text("utf-8").splitlines():
+        harness = record_file(folder, "records/harness.jsonl").read_bytes().decode("utf-8")
+        for line in harness.splitlines():
             event: Any = parse_json(line)
             if event["kind"] == "step":
                 marks.setdefault((event["step"], event["status"]), event["m"])  # as the reader

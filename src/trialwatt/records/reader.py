@@ -20,15 +20,16 @@ from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
 from trialwatt.meters.model import PowerModel, most_watts
 from trialwatt.meters.sample_files import OF_NOBODY
-from trialwatt.provenance.bounds import is_company
 from trialwatt.records import repair
-from trialwatt.records.events import Events, Line, Reading, read_events
+from trialwatt.records.events import EVENTS_SUFFIX, Events, Line, Reading, read_events
 from trialwatt.records.manifest import MANIFEST, headline_domains, read_manifest
 from trialwatt.records.outcome import COMPLETED, LIFECYCLE
 from trialwatt.records.samples import Power, Track, merged, read_power, read_usage
+from trialwatt.records.sealed import RecordFile, holder_of, record_file, record_files
 from trialwatt.records.trial_keys import TrialKeys
 from trialwatt.records.trials import Trials, assemble
 
+HARNESS = f"harness{EVENTS_SUFFIX}"
 _OF_A_DOMAIN = ("name", "unit", "resource", "method")
 
 
@@ -96,11 +97,11 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     reading = Reading(manifest["run_id"], config.workload.goal.score)
     offsets = (manifest.get("clock") or {}).get("offsets_ns") or {}
 
-    there = (file for file in (folder / "records").glob("*.jsonl") if not is_company(file.name))
-    paths = sorted(there, key=lambda p: (p.stem == "harness", p.name))
-    if not any(path.stem == "harness" for path in paths):
-        raise TrialwattError(f"{folder / 'records' / 'harness.jsonl'}: missing")
-    files = read_events(paths, reading, keys, processes)
+    there = [f for f in record_files(folder, "records") if f.name.endswith(EVENTS_SUFFIX)]
+    there.sort(key=lambda file: file.name == HARNESS)
+    if not there or there[-1].name != HARNESS:
+        raise TrialwattError(f"{folder / 'records' / HARNESS}: missing")
+    files = read_events(there, reading, keys, processes)
     notes = [note for events in files.values() for note in events.notes]
     moved = {name: offsets.get(name, 0) for name in files}
     others = _others(files, moved, notes)
@@ -121,9 +122,10 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
     notes += [str(event.get("text", "")) for event in others if event["kind"] == "note"]
     notes += [str(error) for error in manifest.get("meter_errors") or []]
 
-    flags += _exchanged(folder, manifest, [*paths, folder / "samples" / "usage.csv"])
-    flags += _absent(manifest, paths)
-    usage, found = read_usage(folder / "samples" / "usage.csv")
+    usage_file = record_file(folder, "samples/usage.csv")
+    flags += _exchanged(folder, manifest, [*there, usage_file])
+    flags += _absent(manifest, there)
+    usage, found = read_usage(usage_file)
     notes += found
     unreserved = _unreserved(components, {*trials.workers, *usage}, manifest, config)
     if unreserved:
@@ -142,9 +144,9 @@ def read_run(folder: Path, processes: int = 1) -> RunRecords:
         domains += [
             domain | known | {"most_w": most_w.get(domain["name"], math.inf)} for domain in own
         ]
-        path = folder / "samples" / f"power-{meter}.csv"
-        flags += _exchanged(folder, manifest, [path])
-        readings, found = read_power(path, {d["name"]: d["unit"] for d in own})
+        power_file = record_file(folder, f"samples/power-{meter}.csv")
+        flags += [said for said in _exchanged(folder, manifest, [power_file]) if said not in flags]
+        readings, found = read_power(power_file, {d["name"]: d["unit"] for d in own})
         power.append(readings)
         notes += found
     return RunRecords(
@@ -193,24 +195,23 @@ def _unreserved(
     return found
 
 
-def _exchanged(folder: Path, manifest: dict[str, Any], paths: list[Path]) -> list[str]:
-    """The record files that are not as the run wrote them, by the checksums in its manifest."""
+def _exchanged(folder: Path, manifest: dict[str, Any], files: list[RecordFile]) -> list[str]:
+    """What holds these files and is not as the run wrote it, by the checksums in its manifest."""
     listed = manifest.get("files") or {}
     found = []
-    for path in paths:
-        name = path.relative_to(folder).as_posix()
-        if not listed or not path.exists():
+    for name in dict.fromkeys(holder_of(folder, file) for file in files if file.is_file()):
+        if not listed:
             continue
         if name not in listed:
             found.append(f"{name} is not of the run (run.json does not list it)")
-        elif sha256(path) != listed[name]:
+        elif sha256(folder / name) != listed[name]:
             found.append(f"{name} is not as the run wrote it (see its checksum in run.json)")
     return found
 
 
-def _absent(manifest: dict[str, Any], paths: list[Path]) -> list[str]:
+def _absent(manifest: dict[str, Any], files: list[RecordFile]) -> list[str]:
     """Events that the run wrote and that are gone: nothing else would tell that they were there."""
-    there = {f"records/{path.name}" for path in paths}
+    there = {f"records/{file.name}" for file in files}
     listed = (name for name in manifest.get("files") or {} if name.startswith("records/"))
     return [f"{name} is missing (run.json lists it)" for name in sorted({*listed} - there)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.printable import shown
 from trialwatt.records import repair
 from trialwatt.records.manifest import MOST_NS
+from trialwatt.records.sealed import RecordFile
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,16 @@ class Power:
         return self.times_ns[own], self.values[domain][own]
 
 
-def read_usage(path: Path) -> tuple[dict[str, Track], list[str]]:
+def read_usage(file: RecordFile) -> tuple[dict[str, Track], list[str]]:
     """`usage.csv` → one Track per component, and the notes of what was repaired."""
     notes: list[str] = []
-    table = _read(path, {"component": pa.string()}, notes, ["component", "cpu_ns", "memory_bytes"])
+    table = _read(file, {"component": pa.string()}, notes, ["component", "cpu_ns", "memory_bytes"])
     if table is None:
         return {}, notes
     names = table["component"].combine_chunks().dictionary_encode()
     codes = names.indices.to_numpy(zero_copy_only=False)
     m = _floats(table["m"])
-    cpu, memory = (_amounts(table[name], name, path, notes) for name in ("cpu_ns", "memory_bytes"))
+    cpu, memory = (_amounts(table[name], name, file, notes) for name in ("cpu_ns", "memory_bytes"))
     tracks: dict[str, Track] = {}
     sorted_any, doubles = False, 0
     for code, name in enumerate(names.dictionary.to_pylist()):
@@ -63,35 +63,35 @@ def read_usage(path: Path) -> tuple[dict[str, Track], list[str]]:
         doubles += len(at) - len(keep)
         at = at[keep]
         tracks[name] = Track(times, cpu[at], memory[at])
-    _order_notes(path, sorted_any, doubles, notes)
+    _order_notes(file, sorted_any, doubles, notes)
     return tracks, notes
 
 
-def read_power(path: Path, domains: dict[str, str]) -> tuple[Power, list[str]]:
+def read_power(file: RecordFile, domains: dict[str, str]) -> tuple[Power, list[str]]:
     """`power-<meter>.csv` → Power. `domains`: name → unit ("uj" or "w").
 
     A negative or non-finite reading is a gap (NaN), with a note.
     """
     notes: list[str] = []
-    table = _read(path, {}, notes, list(domains))
+    table = _read(file, {}, notes, list(domains))
     if table is None:
         return Power(np.empty(0), {name: np.empty(0) for name in domains}), notes
     times, keep, was_sorted = _in_order(_floats(table["m"]))
-    _order_notes(path, not was_sorted, len(table) - len(keep), notes)
+    _order_notes(file, not was_sorted, len(table) - len(keep), notes)
     values = {}
     for name in domains:
-        values[name] = _amounts(table[name], name, path, notes)[keep]
+        values[name] = _amounts(table[name], name, file, notes)[keep]
     return Power(times, values), notes
 
 
-def _amounts(column: pa.ChunkedArray, name: str, path: Path, notes: list[str]) -> np.ndarray:
+def _amounts(column: pa.ChunkedArray, name: str, file: RecordFile, notes: list[str]) -> np.ndarray:
     """Readings of what cannot be below 0: NaN where one is, or is no number, with a note."""
     value = _floats(column)
     empty = int(np.count_nonzero(column.is_null().to_numpy()))
     value[~np.isfinite(value) | (value < 0)] = np.nan
     bad = int(np.count_nonzero(np.isnan(value))) - empty
     if bad:
-        notes.append(f"samples/{path.name}: {bad} readings of {name} negative or no number: gaps")
+        notes.append(f"samples/{file.name}: {bad} readings of {name} negative or no number: gaps")
     return value
 
 
@@ -113,14 +113,14 @@ def merged(parts: list[Power]) -> Power:
 
 
 def _read(
-    path: Path, types: dict[str, pa.DataType], notes: list[str], needed: list[str]
+    file: RecordFile, types: dict[str, pa.DataType], notes: list[str], needed: list[str]
 ) -> pa.Table | None:
     """The whole rows of a sample file; None if there are none."""
-    where = f"samples/{path.name}"
-    if not path.exists():
+    where = f"samples/{file.name}"
+    if not file.is_file():
         notes.append(f"{where}: missing")
         return None
-    data = path.read_bytes()
+    data = file.read_bytes()
     if data and not data.endswith(b"\n"):
         whole, _, rest = data.rpartition(b"\n")
         data = whole + b"\n" if whole else b""
@@ -248,8 +248,8 @@ def _in_order(m: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
     return times[distinct], order[distinct], was_sorted
 
 
-def _order_notes(path: Path, unsorted: bool, doubles: int, notes: list[str]) -> None:
-    where = f"samples/{path.name}"
+def _order_notes(file: RecordFile, unsorted: bool, doubles: int, notes: list[str]) -> None:
+    where = f"samples/{file.name}"
     if unsorted:
         notes.append(repair.order_note(where))
     if doubles:

@@ -46,7 +46,10 @@ class Scanner:
         return plain
 
     def is_at(self, at: np.ndarray, text: bytes) -> np.ndarray:
-        """Which positions (n,) have this text."""
+        """Which positions (n,) have this text; none where it is so long that no line of ours has
+        it."""
+        if len(text) > _PAD - _WORD:
+            return np.zeros(len(at), bool)
         at = np.minimum(at, self._size)
         if len(text) < _WORD:
             mask = np.uint64((1 << 8 * len(text)) - 1)

@@ -107,6 +107,7 @@ def check_runs(tree: Tree, sums: Sums) -> Iterator[Problem]:
 def check_chains(tree: Tree, sums: Sums) -> Iterator[Problem]:
     """The chain in each sidecar of a figure or table: its outputs, tables, runs, configuration."""
     own = [name for part in tree.plan.experiments.values() for name in made_of(part)]
+    folders = {folder for runs in run_folders(tree).values() for folder in runs}
     paper = [f"{RESULTS}/{PAPER}/paper.json"] if (tree.results / PAPER).is_dir() else []
     for name in [*own, *made_of_all(), *paper]:
         if not name.endswith(".json") or name.startswith(f"{RESULTS}/metrics/"):
@@ -127,7 +128,7 @@ def check_chains(tree: Tree, sums: Sums) -> Iterator[Problem]:
                 yield Problem(name, "names an output outside its folder")
             elif fault := sums.fault(f"{beside}/{output}", checksum):
                 yield Problem(f"{beside}/{output}", f"{fault} since it was made")
-        yield from _check_links(tree, name, known, sums)
+        yield from _check_links(tree, name, known, folders, sums)
 
 
 def check_configuration(tree: Tree) -> Iterator[Problem]:
@@ -206,10 +207,15 @@ def _is_left_out(tree: Tree, name: str) -> bool:
     return tree.light and left_out(name) and not tree.file(name).exists()
 
 
-def _check_links(tree: Tree, name: str, known: Chain, sums: Sums) -> Iterator[Problem]:
+def _check_links(
+    tree: Tree, name: str, known: Chain, folders: set[str], sums: Sums
+) -> Iterator[Problem]:
+    """folders: of the runs whose records `check_runs` compares with their manifests."""
     links = known.links()
     for run in known.runs:
         place = f"{RESULTS}/{run.folder}"
+        if run.folder not in folders:
+            yield Problem(name, f"names {run.folder}, which is no run of the plan's")
         links |= {f"{place}/{file}": checksum for file, checksum in run.records.items()}
     for file, checksum in sorted(links.items()):
         if _is_left_out(tree, file):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
@@ -18,6 +19,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.printable import shown
 from trialwatt.records.manifest import MANIFEST
 from trialwatt.records.reader import RunRecords, read_run
+from trialwatt.records.sealed import RecordFile, record_file
 
 LETTERS = 80
 """Of a stranger's text in a sentence."""
@@ -78,7 +80,7 @@ class Run:
 
     @cached_property
     def usage(self) -> Rows | None:
-        return read_rows(self.folder / USAGE, USAGE)
+        return read_rows(record_file(self.folder, USAGE), USAGE)
 
     @cached_property
     def machine(self) -> Rows | None:
@@ -94,11 +96,14 @@ class Run:
     @cached_property
     def _readings(self) -> dict[str, Rows | None]:
         names = {meter: f"samples/power-{meter}.csv" for meter in self.meters}
-        return {meter: read_rows(self.folder / name, name) for meter, name in names.items()}
+        return {
+            meter: read_rows(record_file(self.folder, name), name) for meter, name in names.items()
+        }
 
     def lines(self, file: str) -> Iterable[tuple[int, dict]]:
         """The events of a record file with their line numbers: only asked where one is named."""
-        with (self.folder / file).open(encoding="utf-8", errors="replace") as text:
+        with record_file(self.folder, file).open("rb") as data:
+            text = io.TextIOWrapper(data, encoding="utf-8", errors="replace")
             for number, line in enumerate(text, start=1):
                 try:
                     event = json.loads(line)
@@ -110,7 +115,7 @@ class Run:
     def record_of(self, who: str) -> str:
         """The file of a component, whose name may be anything; the coordinator's if it has none."""
         file = f"records/{who}.jsonl"
-        return file if _PLAIN(who) and (self.folder / file).is_file() else HARNESS
+        return file if _PLAIN(who) and record_file(self.folder, file).is_file() else HARNESS
 
     def trial_fault(self, bad: np.ndarray | int, status: str, said: str) -> Fault:
         """A fault in the line with this status of the first of these trials (their places in
@@ -205,14 +210,14 @@ class Rows:
         )
 
 
-def read_rows(file: Path, name: str) -> Rows | None:
+def read_rows(file: RecordFile, name: str) -> Rows | None:
     """The rows of a CSV file with the columns t and m; None where there is no such file.
 
     name: how it is called in messages. Lines whose t or m is no whole number are left out.
     """
     if not file.is_file():
         return None
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = file.read_bytes().decode("utf-8", "replace").splitlines()
     columns = lines[0].split(",") if lines else []
     if "t" not in columns or "m" not in columns:
         return _rows(name, [], [], columns)
