@@ -16,17 +16,21 @@ from trialwatt.summary.findings import listed, nothing_compared
 
 
 def findings(runs: pd.DataFrame) -> list[str]:
-    """A sentence for each SUT, "who: what"; of fewer blocks than a comparison needs, that."""
+    """What is said of it, after what is to be known of the runs."""
     if runs.empty:
         return []
-    flagged = [caveat(runs)] if caveat(runs) else []
+    return [*([caveat(runs)] if caveat(runs) else []), *costs(runs)]
+
+
+def costs(runs: pd.DataFrame) -> list[str]:
+    """A sentence for each SUT, "who: what"; of fewer blocks than a comparison needs, that."""
     found = laws_in_order(runs)
     told = [law for law in found if law.compared]
     if not told:
         blocks = min((law.blocks for law in found), default=fewest_blocks(runs))
-        return [*flagged, nothing_compared(blocks)]
+        return [nothing_compared(blocks)]
     suts = in_order(law.sut for law in told)
-    return [*flagged, *(_sentence([law for law in told if law.sut == sut]) for sut in suts)]
+    return [_sentence([law for law in told if law.sut == sut]) for sut in suts]
 
 
 def _sentence(laws: Sequence[Law]) -> str:

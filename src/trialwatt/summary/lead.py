@@ -10,11 +10,13 @@ import pandas as pd
 from trialwatt.analysis.columns import varied
 from trialwatt.analysis.convergence import COVERAGE, REPETITIONS
 from trialwatt.analysis.paired import fewest_blocks
+from trialwatt.config.factors import tells_cost
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import grouped, no_runs
 from trialwatt.figures.notes import caveat, count_flagged, why_flagged
 from trialwatt.metrics.dictionary import metric
 from trialwatt.records.outcome import COMPLETED
+from trialwatt.summary.costs import costs
 from trialwatt.summary.findings import energy_said, listed, named, ratios, who_of
 
 _UNKNOWN = {"not converged": "not reached", "infeasible": "not there"}
@@ -63,6 +65,8 @@ def _answer(
             f"Nothing is compared: there are {blocks} of the {REPETITIONS} blocks that it takes "
             f"(on {_testbeds(done)})."
         )
+    if tells_cost(keys):
+        return " ".join([f"With {blocks} blocks on {_testbeds(done)}:", *costs(done)])
     told = best[best["n"] > 0].to_dict("records")
     found = [*_knees(ends, done), *(_least(told, table) if keys else _costs(told, table, done))]
     return f"With {blocks} blocks on {_testbeds(done)}, {'; '.join(found)}."
