@@ -2,7 +2,7 @@
 
 from tests.analysis.cost_law import simulated
 
-from trialwatt.summary.costs import findings
+from trialwatt.summary.costs import answer, findings
 
 
 def test_a_sentence_tells_all_terms_and_the_break_even():
@@ -30,6 +30,15 @@ def test_a_framework_that_costs_nothing_is_below_the_share_at_any_length():
 
 
 def test_fewer_than_five_blocks_are_not_compared():
-    sentence = "Nothing is compared: there are 4 of the 5 blocks that it takes."
-    assert findings(simulated(blocks=4)) == [sentence]
+    assert findings(simulated(blocks=4)) == []
+    assert answer(simulated(blocks=4)).startswith(
+        "Nothing is compared: there are 4 of the 5 blocks"
+    )
     assert findings(simulated().iloc[:0]) == []
+
+
+def test_the_answer_is_the_length_from_which_on_a_framework_costs_little():
+    assert answer(simulated()) == (
+        "what fw adds to a trial is below 5 % of the trial's energy where a trial lasts 7.50 s "
+        "(95 %: at most 7.50 s) or longer"
+    )

@@ -20,7 +20,7 @@ from trialwatt.analysis.framework_cost import (
 )
 from trialwatt.figures import quantity
 from trialwatt.figures.absent import what_is_absent
-from trialwatt.figures.notes import caveat_first, conditions, count_flagged
+from trialwatt.figures.notes import count_flagged, note
 from trialwatt.figures.suts import in_order
 from trialwatt.figures.tablefiles import Table
 from trialwatt.metrics.dictionary import metric
@@ -152,7 +152,7 @@ def _note(found: Sequence[Law], absent: Sequence[str]) -> str:
     if several:
         whys = dict.fromkeys(why for law in found for why in law.lacking.values())
         said += f"Per report is not identified for {', '.join(several)}: {'; '.join(whys)}. "
-    return caveat_first(" ".join([said + conditions(runs), *absent]))
+    return " ".join([note(runs, said), *absent])
 
 
 def spread_said(found: Sequence[Law]) -> str:

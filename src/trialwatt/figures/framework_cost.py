@@ -14,7 +14,7 @@ from trialwatt.analysis.framework_cost import JOBS, SHARE, TRIAL, Law, in_job
 from trialwatt.figures import quantity
 from trialwatt.figures.absent import absences
 from trialwatt.figures.cost_table import laws_in_order, named
-from trialwatt.figures.notes import conditions
+from trialwatt.figures.notes import note
 from trialwatt.figures.style import (
     BASELINE,
     PAGE_IN,
@@ -43,7 +43,7 @@ def framework_cost(
     absent = absences(runs, unavailable)
     if not found:
         why = "no SUT ran two numbers of trials in the same blocks as the control."
-        return nothing(title, f"{why} {absent}")
+        return nothing(title, why, absent)
     rows = [name for name in _SHOWN if any(law.quantity.name == name for law in found)]
     figure = blank(PAGE_IN, _ROW_IN * len(rows) + 1.2)
     panels = figure.subplots(len(rows), 2, squeeze=False)
@@ -171,4 +171,4 @@ def _note(found: Sequence[Law], runs: pd.DataFrame) -> str:
     )
     if free:
         said += f"No cost per trial was found, so no line: {', '.join(free)}. "
-    return f"{said}\nJCT begins after deployment. {conditions(runs)}"
+    return note(runs, f"{said}\nJCT begins after deployment. ")

@@ -7,30 +7,39 @@ from collections.abc import Sequence
 import pandas as pd
 
 from trialwatt.analysis.framework_cost import JOBS, SHARE, TRIAL, Estimate, Law, in_job
-from trialwatt.analysis.paired import fewest_blocks
 from trialwatt.figures import quantity
 from trialwatt.figures.cost_table import laws_in_order, length, scale_of
-from trialwatt.figures.notes import caveat
 from trialwatt.figures.suts import in_order
-from trialwatt.summary.findings import listed, nothing_compared
+from trialwatt.summary.findings import compares, listed, nothing_compared
 
 
 def findings(runs: pd.DataFrame) -> list[str]:
-    """What is said of it, after what is to be known of the runs."""
-    if runs.empty:
-        return []
-    return [*([caveat(runs)] if caveat(runs) else []), *costs(runs)]
+    """A sentence for each SUT, "who: what"; none of fewer blocks than a comparison needs."""
+    laws = _told(runs)
+    return [_sentence(found) for found in laws.values()]
 
 
-def costs(runs: pd.DataFrame) -> list[str]:
-    """A sentence for each SUT, "who: what"; of fewer blocks than a comparison needs, that."""
-    found = laws_in_order(runs)
-    told = [law for law in found if law.compared]
-    if not told:
-        blocks = min((law.blocks for law in found), default=fewest_blocks(runs))
-        return [nothing_compared(blocks)]
-    suts = in_order(law.sut for law in told)
-    return [_sentence([law for law in told if law.sut == sut]) for sut in suts]
+def answer(runs: pd.DataFrame) -> str:
+    """From which length of a trial on each SUT costs little, without a full stop."""
+    laws = [found[0] for found in _told(runs).values()]
+    if not laws:
+        return nothing_compared(min((law.blocks for law in laws_in_order(runs)), default=0))
+    return "; ".join(
+        _from(
+            law.break_even[TRIAL],
+            f"what {law.sut} adds to a trial is below {100 * SHARE:g} % of the trial's "
+            f"{_called(law)}",
+        )
+        for law in laws
+    )
+
+
+def _told(runs: pd.DataFrame) -> dict[str, list[Law]]:
+    """SUT → its laws, of those that are told."""
+    told = [law for law in laws_in_order(runs) if law.compared] if compares(runs) else []
+    return {
+        sut: [law for law in told if law.sut == sut] for sut in in_order(law.sut for law in told)
+    }
 
 
 def _sentence(laws: Sequence[Law]) -> str:

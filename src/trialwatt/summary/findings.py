@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from trialwatt.analysis.columns import of_control, varied
+from trialwatt.analysis.columns import varied
 from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.analysis.correlations import rank_correlations
 from trialwatt.analysis.paired import fewest_blocks
@@ -119,6 +119,11 @@ def _time(row: Mapping[str, Any], table: pd.DataFrame) -> str:
     if first["treatment"] == row["best_treatment"]:
         return f"; it is also the fastest (JCT {mine} {scale.unit})"
     return f"; the fastest is {named(first['treatment'])} (JCT {least} {scale.unit}, here {mine})"
+
+
+def nothing_compared(blocks: int) -> str:
+    """Why so few blocks carry no comparison, without a full stop."""
+    return f"Nothing is compared: there are {blocks} of the {REPETITIONS} blocks that it takes"
 
 
 def _waste(runs: pd.DataFrame) -> list[str]:

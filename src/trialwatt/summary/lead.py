@@ -16,8 +16,8 @@ from trialwatt.figures.absent import grouped, no_runs
 from trialwatt.figures.notes import caveat, count_flagged, why_flagged
 from trialwatt.metrics.dictionary import metric
 from trialwatt.records.outcome import COMPLETED
-from trialwatt.summary.costs import costs
-from trialwatt.summary.findings import energy_said, listed, named, ratios, who_of
+from trialwatt.summary.costs import answer
+from trialwatt.summary.findings import energy_said, listed, named, nothing_compared, ratios, who_of
 
 _UNKNOWN = {"not converged": "not reached", "infeasible": "not there"}
 """How the state of a sweep is called in a sentence about its knee."""
@@ -61,12 +61,9 @@ def _answer(
         return f"Nothing is compared: all completed runs are under one treatment, {only}{more}."
     blocks = fewest_blocks(runs)
     if blocks < REPETITIONS:
-        return (
-            f"Nothing is compared: there are {blocks} of the {REPETITIONS} blocks that it takes "
-            f"(on {_testbeds(done)})."
-        )
+        return f"{nothing_compared(blocks)} (on {_testbeds(done)})."
     if tells_cost(keys):
-        return " ".join([f"With {blocks} blocks on {_testbeds(done)}:", *costs(done)])
+        return f"With {blocks} blocks on {_testbeds(done)}, {answer(done)}."
     told = best[best["n"] > 0].to_dict("records")
     found = [*_knees(ends, done), *(_least(told, table) if keys else _costs(told, table, done))]
     return f"With {blocks} blocks on {_testbeds(done)}, {'; '.join(found)}."
