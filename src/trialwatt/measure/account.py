@@ -62,7 +62,8 @@ class Supplied:
 @dataclass(frozen=True)
 class Account:
     """Energy in J, CPU time in s; the arrays (n,) are of the trials, in their order. held_s: the
-    time that a trial is charged for: a moment is divided among those that were open."""
+    time that a trial is charged for: a moment is divided among those that were open. until_j: of
+    the whole block, until the trial ended."""
 
     job_j: float
     machine_j: float
@@ -71,6 +72,7 @@ class Account:
     trial_dynamic_j: np.ndarray
     trial_cpu_s: np.ndarray
     held_s: np.ndarray
+    until_j: np.ndarray
     samples: int
     gap_share: float
     notes: list[str]
@@ -150,6 +152,7 @@ def account(
         trial_dynamic_j=shares.of_cpu(by_cpu),
         trial_cpu_s=shares.of_cpu(used) * S_PER_NS,
         held_s=shares.of_even(np.diff(bounds)) * S_PER_NS,
+        until_j=np.append(0.0, np.cumsum(even + by_cpu))[shares.last],
         samples=samples,
         gap_share=gap_share,
         notes=notes,

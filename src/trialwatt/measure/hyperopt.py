@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from trialwatt.measure.places import caller
 from trialwatt.measure.session import Measure
 
 
@@ -15,14 +16,15 @@ def metered(objective: Callable[[Any], Any], block: Measure) -> Callable[[Any], 
     in others, of which this block knows nothing but the CPU time of its own children.
     """
 
+    place = caller()
+
     def measured(phi: Any) -> Any:
-        with block.trial(phi) as trial:
+        with block.trial(phi, place) as trial:
             told = objective(phi)
-            loss, status = told, "ok"
-            if isinstance(told, Mapping):
-                loss, status = told.get("loss"), told.get("status")
+            answer = told if isinstance(told, Mapping) else {"loss": told, "status": "ok"}
+            loss = answer.get("loss")
             trial.score = None if loss is None else float(loss)
-            trial.outcome = "completed" if status == "ok" else "failed"
+            trial.outcome = "completed" if answer.get("status") == "ok" else "failed"
             return told
 
     return measured

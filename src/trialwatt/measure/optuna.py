@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from trialwatt.measure.places import caller
 from trialwatt.measure.session import Measure
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ def metered(
     """
     from optuna import TrialPruned
 
+    place = caller()
+
     def measured(trial: optuna.Trial) -> Any:
-        with block.trial() as ours:
+        with block.trial(place=place) as ours:
             try:
                 value = objective(trial)
             except TrialPruned:
@@ -44,7 +47,7 @@ class Callback:
     """
 
     def __init__(self, block: Measure):
-        self._block = block
+        self._block, self._place = block, caller()
 
     def __call__(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         start, end = trial.datetime_start, trial.datetime_complete
@@ -52,7 +55,8 @@ class Callback:
             return
         outcome = {"COMPLETE": "completed", "PRUNED": "pruned"}.get(trial.state.name, "failed")
         score = _score(trial.values[0]) if outcome == "completed" and trial.values else None
-        self._block.add_trial(dict(trial.params), _ns(start), _ns(end), outcome, score)
+        times = _ns(start), _ns(end)
+        self._block.add_trial(dict(trial.params), *times, outcome, score, self._place)
 
 
 def _ns(moment: datetime) -> int:

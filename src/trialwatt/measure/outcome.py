@@ -82,6 +82,7 @@ def result_of(
             cpu_s=float(found.trial_cpu_s[number]),
             carbon_g=grams(float(energy_j[number])),
             cost_usd=usd(float(found.held_s[number])),
+            until_j=float(found.until_j[number]),
             place=str(trial.place),
         )
         for number, (trial, span) in enumerate(zip(trials, spans, strict=True))

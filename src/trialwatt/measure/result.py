@@ -19,7 +19,8 @@ class TrialResult:
     to it (docs/measure.md), static by time and dynamic by CPU time.
 
     outcome: "completed", "pruned", "failed" or "running". waste: "failed", "pruned", "duplicate"
-    or "" (docs/methodology, rule 7). place: file and line that began it.
+    or "" (docs/methodology, rule 7). until_j: energy of the whole block until the trial ended.
+    place: file and line that began it.
     """
 
     number: int
@@ -34,6 +35,7 @@ class TrialResult:
     cpu_s: float
     carbon_g: float
     cost_usd: float
+    until_j: float
     place: str
 
     @property

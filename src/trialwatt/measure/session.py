@@ -211,9 +211,12 @@ class Measure:
 
     # --- its trials ---------------------------------------------------------------------------
 
-    def trial(self, phi: Any = None) -> Trial:
-        """A trial of these hyperparameters: `with m.trial(phi) as trial:`."""
-        return Trial(self, phi, caller())
+    def trial(self, phi: Any = None, place: Place | None = None) -> Trial:
+        """A trial of these hyperparameters: `with m.trial(phi) as trial:`.
+
+        place: what messages about it name, instead of this line.
+        """
+        return Trial(self, phi, place or caller())
 
     def add_trial(
         self,
@@ -222,13 +225,14 @@ class Measure:
         end_ns: int,
         outcome: str = "completed",
         score: float | None = None,
+        place: Place | None = None,
     ) -> None:
         """A trial that has passed, for frameworks that tell only afterwards.
 
         start_ns, end_ns: UTC in ns. Its CPU time is as exact as the samples are close.
         """
         ahead_ns = time.time_ns() - time.monotonic_ns()
-        trial = Trial(self, phi, caller())
+        trial = Trial(self, phi, place or caller())
         trial.outcome, trial.score, trial.ended = outcome, score, True
         trial.span = Span(start_ns - ahead_ns, max(start_ns, end_ns) - ahead_ns)
         with self._lock:
