@@ -15,7 +15,7 @@ import sys
 
 from onerun import report
 
-TRIALS, ROUNDS = 100, 5
+TRIALS, ROUNDS = 200, 5
 LIMIT = 1.05
 """CPU time of the measured block ÷ that of the bare one."""
 SCRIPT = """

@@ -22,6 +22,7 @@ from trialwatt.measure.settings import METERS, Settings
 from trialwatt.measure.tree import Tree
 from trialwatt.meters.choose import Chosen, open_available
 from trialwatt.meters.model import most_watts
+from trialwatt.platforms.cgroups.container import OwnGroup
 from trialwatt.platforms.cores import cores as usable_cores
 
 P = ParamSpec("P")
@@ -343,8 +344,6 @@ _ANY = float("inf")
 
 def _usable(cores: int) -> float:
     """Cores that this process may use: its affinity, and the quota of its control group."""
-    from trialwatt.platforms.cgroups.container import OwnGroup
-
     quota = None
     with suppress(OSError):  # no control group, so no quota
         quota = OwnGroup().limits()["cpu"]
