@@ -1,7 +1,7 @@
 """What `trialwatt.measure` adds to a script: the same trials bare, measured, and with CodeCarbon.
 
-Each in a process of its own, in turns; the figure is the ratio of the medians of the CPU time, and
-of the time, of the trials' block alone: what is imported before it is said apart. Exits with 1 if
+Each in a process of its own, in turns; the figure is the ratio of the medians of the CPU time of
+the trials' block alone: what is imported before it is said apart. Exits with 1 if
 the limit is exceeded. CodeCarbon is no dependency: without it, its line says SKIPPED.
 """
 
@@ -49,19 +49,17 @@ def codecarbon():
 began = time.process_time()
 block, each = globals()[sys.argv[1]]()
 ready = time.process_time()
-cpu, wall = time.process_time(), time.perf_counter()
+cpu = time.process_time()
 with block:
     for number in range(int(sys.argv[2])):
         with each(number):
             trial(number)
-print(json.dumps({
-    "start": ready - began, "cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall,
-}))
+print(json.dumps({"start": ready - began, "cpu": time.process_time() - cpu}))
 """
 
 
 def once(kind: str) -> dict[str, float]:
-    """Seconds of one process: "start" (CPU time until it is ready), "cpu" and "wall"."""
+    """Seconds of one process: CPU time until it is ready ("start"), and of the block ("cpu")."""
     command = [sys.executable, "-c", SCRIPT, kind, str(TRIALS)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -81,10 +79,9 @@ def main() -> bool:
 
     kept = True
     for kind in kinds[1:]:
-        for what, name, limit in (("cpu", "CPU time", LIMIT), ("wall", "time", None)):
-            ratio = median(kind, what) / median("bare", what)
-            limit = limit if kind == "measured" else None
-            kept &= report(f"{kind}, {TRIALS} trials of 20 ms: {name} ÷ bare", ratio, limit, "")
+        ratio = median(kind, "cpu") / median("bare", "cpu")
+        limit = LIMIT if kind == "measured" else None
+        kept &= report(f"{kind}, {TRIALS} trials of 20 ms: CPU time ÷ bare", ratio, limit, "")
         report(f"{kind}: CPU time until it is ready", median(kind, "start"), None, "s")
     if "codecarbon" not in kinds:
         print("codecarbon: SKIPPED, as it is not installed (pip install codecarbon)")

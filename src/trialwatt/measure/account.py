@@ -7,14 +7,13 @@ trials that were open in it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from trialwatt.measure.sampling import Readings
-from trialwatt.meters.base import Domain, Meter
+from trialwatt.measure.sources import Supplied
 from trialwatt.meters.bounds import bound_of
 from trialwatt.metrics.attribution import (
     S_PER_NS,
@@ -47,16 +46,6 @@ class Span:
     start_ns: int
     end_ns: int
     thread_ns: list[tuple[int, int]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Supplied:
-    """A meter's domain. idle_w: its static power; None: not known."""
-
-    domain: Domain
-    kind: type[Meter]
-    idle_w: float | None
-    most_w: float = math.inf
 
 
 @dataclass(frozen=True)

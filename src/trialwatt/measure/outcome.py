@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from trialwatt.measure.account import Account, Span
 from trialwatt.measure.places import Place
 from trialwatt.measure.result import Result, TrialResult
 from trialwatt.measure.settings import Settings, as_dict
-from trialwatt.meters.choose import Chosen
+from trialwatt.measure.sources import Source
 from trialwatt.metrics.formulas import (
     FAILED,
     J_PER_KWH,
@@ -35,7 +35,7 @@ def result_of(
     spans: Sequence[Span],
     window_ns: tuple[int, int],
     settings: Settings,
-    chosen: Chosen,
+    sources: Sequence[Source],
     cores: float,
     memory_gb: float,
     said: Sequence[str],
@@ -46,8 +46,12 @@ def result_of(
     energy_j = found.trial_static_j + found.trial_dynamic_j
     outcomes = [(trial.outcome if trial.ended else None) or RUNNING for trial in trials]
     waste = _waste(trials, spans, outcomes)
-    devices = sum(d.resource == "accelerator" for d in _domains(chosen))
+    domains = [domain for source in sources for domain in source.domains]
+    boards = [domain.name for domain in domains if domain.resource == "accelerator"]
+    devices = len(boards)
     notes = [*said, *found.notes]
+    if boards:
+        notes.append(f"{', '.join(boards)}: counted whole, whoever used it")
     if devices and settings.accelerator_price is None:
         notes.append("no price of the accelerators (`accelerator=`): they are not in the cost")
 
@@ -87,7 +91,6 @@ def result_of(
         )
         for number, (trial, span) in enumerate(zip(trials, spans, strict=True))
     )
-    domains = _domains(chosen)
     return Result(
         seconds=seconds,
         energy_j=found.job_j,
@@ -98,7 +101,7 @@ def result_of(
         cost_usd=usd(seconds),
         cpu_s=found.cpu_s,
         method="+".join(dict.fromkeys(domain.method for domain in domains)),
-        meters=chosen.headline,
+        meters="+".join(source.name for source in sources),
         domains=tuple(domain.name for domain in domains),
         samples=found.samples,
         gap_share=found.gap_share,
@@ -110,21 +113,12 @@ def result_of(
         sources={
             "carbon": as_dict(region),
             "prices": as_dict(settings.prices),
-            "power": {name: chosen.meters[name].parameters for name in chosen.headline_domains},
+            "power": {source.name: source.meter.parameters for source in sources},
         },
         notes=tuple(notes),
         place=str(place),
         trials=results,
     )
-
-
-def _domains(chosen: Chosen) -> list[Any]:
-    return [
-        domain
-        for name, wanted in chosen.headline_domains.items()
-        for domain in chosen.meters[name].domains
-        if domain.name in wanted
-    ]
 
 
 def _waste(trials: Sequence[Trial], spans: Sequence[Span], outcomes: Sequence[str]) -> list[str]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import threading
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from trialwatt.clock import now
-from trialwatt.meters.base import Domain, MachineLoad, Meter
+from trialwatt.measure.sources import Source
+from trialwatt.meters.base import MachineLoad
 from trialwatt.meters.machine import Machine
 from trialwatt.meters.sampler import Beats, known_load
+
+_ALWAYS = ["t", "machine", "script"]
 
 
 @dataclass(frozen=True)
@@ -32,22 +35,22 @@ class Readings:
 class Sampling:
     """Reads from start() to stop(), `hz` times a second, and at each tick().
 
-    domains: those that are kept, with the meter of each. script_ns: CPU time of the script so far;
+    script_ns: CPU time of the script so far;
     called by one thread at a time. What fails is a missing value, and its reason stands in
     `errors`, once.
     """
 
     def __init__(
         self,
-        meters: dict[str, Meter],
-        domains: dict[str, Domain],
+        sources: Sequence[Source],
         hz: float,
         script_ns: Callable[[], int],
     ):
         self.errors: list[str] = []
-        self._meters, self._domains, self._script_ns = meters, domains, script_ns
+        self._sources, self._script_ns = sources, script_ns
         self._machine = Machine()
-        self._columns = {name: array("d") for name in ("t", "machine", "script", *domains)}
+        self._names = [domain.name for source in sources for domain in source.domains]
+        self._columns = {name: array("d") for name in _ALWAYS + self._names}
         self._last_ns = self._last_busy = 0
         self._hz = hz
         self._lock = threading.RLock()
@@ -86,7 +89,7 @@ class Sampling:
         """Those so far."""
         with self._lock:
             kept = {name: np.array(column) for name, column in self._columns.items()}
-        times, machine, script = (kept.pop(name) for name in ("t", "machine", "script"))
+        times, machine, script = (kept.pop(name) for name in _ALWAYS)
         return Readings(times, machine, script, kept, self._machine.cores, self._machine.memory_gb)
 
     def _run(self) -> None:
@@ -99,14 +102,15 @@ class Sampling:
 
     def _power(self, load: MachineLoad) -> dict[str, float]:
         found: dict[str, float] = {}
-        for name, meter in self._meters.items():
+        for source in self._sources:
             try:
-                found |= meter.read(load)
+                found |= source.meter.read(load)
             except Exception as error:  # a meter of another package may raise anything
-                self._remember(f"meter {name}: {type(error).__name__}: {error}")
-        for name in self._domains.keys() - found.keys():
-            self._remember(f"no reading of {name} at times")
-        return {name: found[name] for name in self._domains if name in found}
+                self._remember(f"meter {source.name}: {type(error).__name__}: {error}")
+        for name in self._names:
+            if name not in found:
+                self._remember(f"no reading of {name} at times")
+        return {name: found[name] for name in self._names if name in found}
 
     def _remember(self, text: str) -> None:
         if text not in self.errors:

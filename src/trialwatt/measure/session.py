@@ -13,15 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from trialwatt.measure.account import Account, Span, Supplied, account
+from trialwatt.measure.account import Span, account
 from trialwatt.measure.outcome import result_of
 from trialwatt.measure.places import MeasureError, Place, caller, warn
 from trialwatt.measure.result import Result
 from trialwatt.measure.sampling import Sampling
 from trialwatt.measure.settings import METERS, Settings
+from trialwatt.measure.sources import sources_of
 from trialwatt.measure.tree import Tree
 from trialwatt.meters.choose import Chosen, open_available
-from trialwatt.meters.model import most_watts
 from trialwatt.platforms.cgroups.container import OwnGroup
 from trialwatt.platforms.cores import cores as usable_cores
 
@@ -126,14 +126,8 @@ class Measure:
         self._tree = Tree()
         testbed = self._settings.testbed
         self._chosen: Chosen = open_available(testbed, self._settings.power, accelerators=True)
-        meters = {name: self._chosen.meters[name] for name in self._chosen.headline_domains}
-        domains = {
-            domain.name: domain
-            for name, wanted in self._chosen.headline_domains.items()
-            for domain in meters[name].domains
-            if domain.name in wanted
-        }
-        self._sampling = Sampling(meters, domains, testbed.sample_hz, self._tree.cpu_ns)
+        self._sources = sources_of(self._chosen)
+        self._sampling = Sampling(self._sources, testbed.sample_hz, self._tree.cpu_ns)
         self._pid = os.getpid()
         if outer is not None:
             self._say(
@@ -299,12 +293,16 @@ class Measure:
             spans = [self._span(trial, end_ns) for trial in trials]
         readings = self._sampling.readings
         cores = self._settings.cores or _usable(readings.cores)
-        found: Account = account(
+        found = account(
             readings,
             (self._start_ns, end_ns),
             knots,
             spans,
-            self._supplies(readings.cores, readings.memory_gb),
+            [
+                supplied
+                for source in self._sources
+                for supplied in source.supplied(readings.cores, readings.memory_gb)
+            ],
             min(1.0, cores / readings.cores),
             self._settings.testbed.sample_hz,
         )
@@ -314,7 +312,7 @@ class Measure:
             spans,
             (self._start_ns, end_ns),
             self._settings,
-            self._chosen,
+            self._sources,
             cores,
             readings.memory_gb * min(1.0, cores / readings.cores),
             [*self._notes, *self._sampling.errors],
@@ -324,22 +322,6 @@ class Measure:
     def _span(self, trial: Trial, end_ns: int) -> Span:
         span = trial.span or Span(end_ns, end_ns)
         return span if trial.ended else Span(span.start_ns, end_ns, list(span.thread_ns))
-
-    def _supplies(self, cores: int, memory_gb: float) -> list[Supplied]:
-        found = []
-        for name, wanted in self._chosen.headline_domains.items():
-            meter = self._chosen.meters[name]
-            idle = meter.idle_watts(cores, memory_gb) or {}
-            most = most_watts(meter.parameters, cores)
-            found += [
-                Supplied(domain, type(meter), idle.get(domain.name), most.get(domain.name, _ANY))
-                for domain in meter.domains
-                if domain.name in wanted
-            ]
-        return found
-
-
-_ANY = float("inf")
 
 
 def _usable(cores: int) -> float:
