@@ -29,7 +29,15 @@ def readings(seconds, script_busy, machine_busy, **values):
         name.replace("_", "-"): np.full(len(times), float(w)) if unit == "w" else times / 1e3 * w
         for name, (unit, w) in values.items()
     }
-    return Readings(times, times * machine_busy, times * script_busy, given_values, CORES, 16.0)
+    return Readings(
+        times,
+        times * machine_busy,
+        np.zeros(len(times)),
+        times * script_busy,
+        given_values,
+        CORES,
+        16.0,
+    )
 
 
 def divide(found, spans, supplies, reserved=1.0, seconds=20):
@@ -50,7 +58,16 @@ def test_static_by_reservation_and_dynamic_by_cpu_time():
     assert found.trial_dynamic_j == pytest.approx([5 * 2.5, 10 * 2.5])
     assert found.trial_cpu_s == pytest.approx([2.5, 5])
     assert found.until_j == pytest.approx([5 * 7.5, 20 * 7.5])
-    assert (found.samples, found.gap_share, found.notes) == (101, 0, [])
+    assert (found.samples, found.gap_share) == (101, 0)
+    assert found.foreign_share == pytest.approx(1.5 / CORES)
+    assert [note.partition(":")[0] for note in found.notes] == [
+        "others used 38% of the machine's CPU time"
+    ]
+
+
+def test_a_quiet_machine_is_not_flagged():
+    quiet = readings(20, script_busy=1.9, machine_busy=2, cpu=("w", 20))
+    assert divide(quiet, [], [Supplied(CPU, PowerModel, idle_w=10.0)]).notes == []
 
 
 def test_a_counter_without_an_idle_level_follows_cpu_time():
@@ -61,7 +78,8 @@ def test_a_counter_without_an_idle_level_follows_cpu_time():
     )
     assert found.job_j == pytest.approx(300)
     assert found.trial_static_j == [0]
-    assert found.notes == ["no idle power of package-0: all of its energy is shared by CPU time"]
+    said = "no idle power of package-0: all of its energy is shared by CPU time"
+    assert found.notes[0] == said
 
 
 def test_an_accelerator_counts_whole_and_evenly():
@@ -87,7 +105,7 @@ def test_overlapping_trials_by_thread_and_the_rest_evenly():
         [Supplied(CPU, PowerModel, idle_w=0.0)],
     )
     assert found.trial_dynamic_j == pytest.approx([400 * 0.625, 400 * 0.375])
-    assert "25% of their CPU time was of no trial's own thread" in found.notes[0]
+    assert "25% of their CPU time was of no trial's own thread" in found.notes[-1]
 
 
 def test_a_domain_without_readings_is_named():
@@ -103,6 +121,7 @@ def test_a_hole_in_the_readings_is_a_gap():
     holed = Readings(
         whole.times_ns[kept],
         whole.machine_ns[kept],
+        whole.stolen_ns[kept],
         whole.script_ns[kept],
         {"cpu": whole.values["cpu"][kept]},
         CORES,

@@ -3,7 +3,7 @@
 import pytest
 
 import trialwatt
-from trialwatt.measure.figures import anytime, energy_by_trial
+from trialwatt.measure.figures import anytime, energy_by_trial, save
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +43,10 @@ def test_nothing_to_draw_is_said():
         pass
     for figure in (anytime(m.result), energy_by_trial(m.result)):
         assert "No data" in figure.axes[0].texts[1].get_text()
+
+
+@pytest.mark.parametrize(("suffix", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_a_figure_is_saved_by_the_name_of_its_file(result, tmp_path, suffix, begins):
+    file = tmp_path / f"figure.{suffix}"
+    save(energy_by_trial(result), file)
+    assert file.read_bytes().startswith(begins)

@@ -15,6 +15,7 @@ import numpy as np
 from trialwatt.measure.sampling import Readings
 from trialwatt.measure.sources import Supplied
 from trialwatt.meters.bounds import bound_of
+from trialwatt.meters.machine import MOST_FOREIGN
 from trialwatt.metrics.attribution import (
     S_PER_NS,
     Curve,
@@ -25,6 +26,7 @@ from trialwatt.metrics.attribution import (
     levelled,
     usage_curve,
 )
+from trialwatt.metrics.formulas import foreign_share
 from trialwatt.metrics.readings import (
     FEW_SAMPLES,
     GAPS_TOO_MANY,
@@ -52,7 +54,8 @@ class Span:
 class Account:
     """Energy in J, CPU time in s; the arrays (n,) are of the trials, in their order. held_s: the
     time that a trial is charged for: a moment is divided among those that were open. until_j: of
-    the whole block, until the trial ended."""
+    the whole block, until the trial ended. foreign_share: what others used, or the hypervisor took,
+    of the CPU time that the machine can give; NaN where that is not known."""
 
     job_j: float
     machine_j: float
@@ -64,6 +67,7 @@ class Account:
     until_j: np.ndarray
     samples: int
     gap_share: float
+    foreign_share: float
     notes: list[str]
 
 
@@ -132,6 +136,18 @@ def account(
     if gap_share > GAPS_TOO_MANY:
         notes.append(f"gaps over {GAPS_TOO_MANY:.0%} of the time")
     used = np.diff(cpu.at(bounds))
+    foreign = foreign_share(
+        float(np.ptp(busy.values)),
+        float(used.sum()),
+        float(np.ptp(readings.stolen_ns)),
+        readings.cores,
+        length,
+    )
+    if foreign > MOST_FOREIGN:
+        notes.append(
+            f"others used {foreign:.0%} of the machine's CPU time: on a quiet machine the "
+            "script may take less time, and so less energy"
+        )
     shares = _divided(bounds, starts, ends, spans, origin, used, notes)
     return Account(
         job_j=float(even.sum() + by_cpu.sum()),
@@ -144,6 +160,7 @@ def account(
         until_j=np.append(0.0, np.cumsum(even + by_cpu))[shares.last],
         samples=samples,
         gap_share=gap_share,
+        foreign_share=foreign,
         notes=notes,
     )
 

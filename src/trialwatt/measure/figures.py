@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -13,6 +15,7 @@ from trialwatt.figures.style import (
     footnote,
     heading,
     legend_entry,
+    look,
     nothing,
     styled,
 )
@@ -78,6 +81,13 @@ def energy_by_trial(result: Result) -> Figure:
     return figure
 
 
+def save(figure: Figure, path: str | Path) -> None:
+    """Write it as a PNG, SVG or PDF, by the name of the file; matplotlib's settings of the user's
+    own, by which a figure's savefig would draw, have no say in it."""
+    with look():
+        figure.savefig(path)
+
+
 def _class(trial: TrialResult) -> str:
     return trial.waste or trial.outcome
 
@@ -90,7 +100,7 @@ def _note(result: Result) -> str:
     said = "modelled, not measured" if result.method == "modelled" else result.method
     parts = [
         f"Energy: {said} (meter {result.meters}, domains {', '.join(result.domains)}, "
-        f"gaps {result.gap_share:.1%} of the time).",
+        f"gaps {result.gap_share * 100:.2g} % of the time).",
         *(f"{note[0].upper()}{note[1:]}." for note in result.notes),
     ]
     return " ".join(parts)

@@ -105,6 +105,7 @@ def result_of(
         domains=tuple(domain.name for domain in domains),
         samples=found.samples,
         gap_share=found.gap_share,
+        foreign_share=found.foreign_share,
         cores=cores,
         memory_gb=memory_gb,
         region=settings.testbed.region,

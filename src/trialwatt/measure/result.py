@@ -54,7 +54,9 @@ class Result:
 
     method: how the energy is known: "counter", "polled", "modelled", or several joined by +.
     idle_j: of the block while it held no trial. wasted_j: of failed, pruned and duplicate trials.
-    gap_share: part of the time whose readings are missing or not believed. cores, memory_gb: what
+    gap_share: part of the time whose readings are missing or not believed.
+    foreign_share: part of the machine's CPU time that others used (docs/methodology, rule 12); NaN
+    where that is not known. cores, memory_gb: what
     counts as reserved, by which static energy and cost are charged. sources: of coefficients,
     prices and intensity, with their days. notes: what a reader of the numbers should know.
     """
@@ -72,6 +74,7 @@ class Result:
     domains: tuple[str, ...]
     samples: int
     gap_share: float
+    foreign_share: float
     cores: float
     memory_gb: float
     region: str
@@ -91,9 +94,9 @@ class Result:
         return sum(trial.energy_j for trial in self.trials)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; a φ that is none is its text."""
+        """Plain data: what JSON does not know in φ is its text, and NaN is null."""
         found = asdict(self) | {"energy_kwh": self.energy_kwh, "trials_j": self.trials_j}
-        return json.loads(json.dumps(found, default=repr))
+        return json.loads(json.dumps(found, default=repr), parse_constant=lambda _: None)
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"

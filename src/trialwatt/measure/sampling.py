@@ -16,16 +16,18 @@ from trialwatt.meters.base import MachineLoad
 from trialwatt.meters.machine import Machine
 from trialwatt.meters.sampler import Beats, known_load
 
-_ALWAYS = ["t", "machine", "script"]
+_ALWAYS = ["t", "machine", "stolen", "script"]
 
 
 @dataclass(frozen=True)
 class Readings:
-    """All (n,), in order of time: monotonic ns; CPU ns of the machine and of the script; raw values
-    of each domain by name, NaN where one could not be read."""
+    """All (n,), in order of time: monotonic ns; CPU ns of the machine, that the
+    hypervisor took, and of the script; raw values of each domain by name, NaN where one could not
+    be read."""
 
     times_ns: np.ndarray
     machine_ns: np.ndarray
+    stolen_ns: np.ndarray
     script_ns: np.ndarray
     values: dict[str, np.ndarray]
     cores: int
@@ -73,7 +75,8 @@ class Sampling:
             at, busy = now().mono_ns, self._machine.busy_ns()
             load = known_load(self._machine, busy - self._last_busy, max(1, at - self._last_ns))
             self._last_ns, self._last_busy = at, busy
-            row = {"t": at, "machine": busy, "script": self._script_ns()} | self._power(load)
+            row = self._power(load) | {"t": at, "machine": busy, "script": self._script_ns()}
+            row["stolen"] = self._machine.stolen_ns()
             for name, column in self._columns.items():
                 column.append(row.get(name, math.nan))
 
@@ -89,8 +92,9 @@ class Sampling:
         """Those so far."""
         with self._lock:
             kept = {name: np.array(column) for name, column in self._columns.items()}
-        times, machine, script = (kept.pop(name) for name in _ALWAYS)
-        return Readings(times, machine, script, kept, self._machine.cores, self._machine.memory_gb)
+        times, machine, stolen, script = (kept.pop(name) for name in _ALWAYS)
+        cores, memory_gb = self._machine.cores, self._machine.memory_gb
+        return Readings(times, machine, stolen, script, kept, cores, memory_gb)
 
     def _run(self) -> None:
         beats = Beats(self._hz)

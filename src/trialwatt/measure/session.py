@@ -109,6 +109,7 @@ class Measure:
         self._place = caller()
         self._lock = threading.RLock()
         self._trials: list[Trial] = []
+        self._open: list[Trial] = []
         self._knots: list[tuple[int, int]] = []
         self._notes: list[str] = []
         self._pid = 0
@@ -160,7 +161,7 @@ class Measure:
                 caller(),
             )
         with self._lock:
-            for trial in self._open():
+            for trial in self._open:
                 self._say("the trial that begins here had not ended with the block", trial.place)
         try:
             self._result = self._so_far(self._end_ns)
@@ -226,23 +227,23 @@ class Measure:
 
         start_ns, end_ns: UTC in ns. Its CPU time is as exact as the samples are close.
         """
-        ahead_ns = time.time_ns() - time.monotonic_ns()
         trial = Trial(self, phi, place or caller())
+        if not self._takes(trial):
+            return
+        ahead_ns = time.time_ns() - time.monotonic_ns()
         trial.outcome, trial.score, trial.ended = outcome, score, True
         trial.span = Span(start_ns - ahead_ns, max(start_ns, end_ns) - ahead_ns)
         with self._lock:
             self._trials.append(trial)
 
     def _begin(self, trial: Trial) -> None:
-        if not self.is_own or self._result is not None:
-            why = "in a forked child" if self._pid and not self.is_own else "outside of its block"
-            self._say(f"a trial {why} is not measured as one", trial.place)
+        if not self._takes(trial):
             return
         trial.thread = threading.get_ident()
         trial.clock = time.pthread_getcpuclockid(trial.thread)
         with self._lock:
             at_ns = self._knot()
-            for other in self._open():
+            for other in self._open:
                 if other.thread == trial.thread:
                     self._say(
                         f"a trial begins here while its thread is in the one of {other.place}: "
@@ -255,22 +256,29 @@ class Measure:
                         other.span.thread_ns.clear()
             trial.span = Span(at_ns, at_ns)
             self._trials.append(trial)
+            self._open.append(trial)
             self._look_at(trial, at_ns)
+
+    def _takes(self, trial: Trial) -> bool:
+        """Whether the block lasts, in this process; a warning where not."""
+        if self.is_own and self._result is None:
+            return True
+        why = "in a forked child" if self._pid and not self.is_own else "outside of its block"
+        self._say(f"a trial {why} is not measured as one", trial.place)
+        return False
 
     def _end(self, trial: Trial) -> None:
         if trial.span is None or not self.is_own or self._result is not None:
             return
         with self._lock:
-            trial.span.end_ns = self._knot(ended=trial)
+            trial.span.end_ns = self._knot()
+            self._open.remove(trial)
 
-    def _open(self) -> list[Trial]:
-        return [trial for trial in self._trials if not trial.ended]
-
-    def _knot(self, ended: Trial | None = None) -> int:
+    def _knot(self) -> int:
         """The edge of a trial: the moment, with the CPU time of script and of threads."""
         at_ns, cpu_ns = self._sampling.knot()
         self._knots.append((at_ns, cpu_ns))
-        for trial in (*self._open(), *([ended] if ended else [])):
+        for trial in self._open:
             self._look_at(trial, at_ns)
         return at_ns
 
