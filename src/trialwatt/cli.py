@@ -214,6 +214,31 @@ def meters(configfile: ConfigFiles = None, testbed: OtherTestbed = None) -> None
     typer.echo(listed(rows, shutil.get_terminal_size((100, 24)).columns))
 
 
+@app.command(context_settings={"allow_interspersed_args": False})
+def measure(
+    command: Annotated[
+        list[str], typer.Argument(metavar="[--] PROGRAM [ARGUMENT]...", help="What to run.")
+    ],
+    region: Annotated[str, typer.Option(help="Where the electricity comes from.")] = "world",
+    prices: Annotated[str, typer.Option(help="The set of prices.")] = "gcp-n2",
+    pue: Annotated[float, typer.Option(help="Of the data centre.")] = 1.0,
+    hz: Annotated[float, typer.Option(help="Samples per second.")] = 5.0,
+    cores: Annotated[
+        float | None, typer.Option(help="Charged for; by default all that it may use.")
+    ] = None,
+    tables: Annotated[
+        Path | None, typer.Option(help="A folder with power, prices and carbon tables.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="A file for the whole result.")] = None,
+) -> None:
+    """Run a program, and say what it and all that it starts cost in energy, carbon and money."""
+    from trialwatt.measure.command import measure_command
+
+    options = {"region": region, "prices": prices, "pue": pue, "hz": hz}
+    options |= {"cores": cores, "tables": tables}
+    raise typer.Exit(measure_command(command, json, options))
+
+
 @app.command()
 def suts(
     write: Annotated[

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.contexts import PLAIN
 
 from trialwatt.metrics.extract import extract_run
-from trialwatt.metrics.foreign import NOT_KNOWN, ROUNDING, foreign_share
+from trialwatt.metrics.foreign import NOT_KNOWN
+from trialwatt.metrics.formulas import FOREIGN_ROUNDING, foreign_share
 
 CONTEXT = dataclasses.replace(PLAIN, targets={"digits": 0.9})
 S = 10**9
@@ -34,7 +35,7 @@ def test_what_is_used_by_nobody_and_stolen_is_the_share(cores, window_ns, parts)
 @given(st.floats(0, 1))
 def test_parts_that_are_more_than_the_machine_are_rounding_or_unknown(beyond):
     found = foreign_share(100 * S, (100 + beyond * 20) * S, 0, 4, 100 * S)
-    allowed = ROUNDING * 400 + 0.4  # one percent, and a tenth of a second per core
+    allowed = FOREIGN_ROUNDING * 400 + 0.4  # one percent, and a tenth of a second per core
     assert found == 0 if beyond * 20 < allowed else math.isnan(found)
 
 

@@ -104,7 +104,7 @@ _LOOK = {
 }
 
 
-def look():
+def look() -> contextlib.AbstractContextManager[None]:
     """The look as a context; settings of the user's own matplotlib have no say in it."""
     return matplotlib.style.context(["default", _LOOK])
 

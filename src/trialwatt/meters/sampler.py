@@ -159,7 +159,7 @@ class Sampler:
                 return stamp
             busy = self._machine.busy_ns()
             elapsed = max(1, stamp.mono_ns - self._last_mono)
-            load = self._load(busy - self._last_busy, elapsed)
+            load = known_load(self._machine, busy - self._last_busy, elapsed)
             self._last_mono, self._last_busy = stamp.mono_ns, busy
 
             power = {name: self._power_fields(name, load) for name in self._meters}
@@ -185,12 +185,6 @@ class Sampler:
                     if self._watched.get(component) is usage:  # not unwatched meanwhile
                         self._write("usage", head + fields)
         return stamp
-
-    def _load(self, busy_ns: int, elapsed_ns: int) -> MachineLoad:
-        """Not known where the machine's counter cannot be right; nor is what is modelled by it."""
-        load = self._machine.load(busy_ns, elapsed_ns)
-        known = can_be_used(busy_ns, elapsed_ns, load.cores)
-        return load if known else replace(load, busy_cores=math.nan)
 
     def _power_fields(self, name: str, load) -> str:
         meter = self._meters[name]
@@ -256,6 +250,13 @@ class Sampler:
                 table.close()
             self._files.clear()
         self._machine.close()
+
+
+def known_load(machine: Machine, busy_ns: int, elapsed_ns: int) -> MachineLoad:
+    """Not known where the machine's counter cannot be right; nor is what is modelled by it."""
+    load = machine.load(busy_ns, elapsed_ns)
+    known = can_be_used(busy_ns, elapsed_ns, load.cores)
+    return load if known else replace(load, busy_cores=math.nan)
 
 
 class _Table:

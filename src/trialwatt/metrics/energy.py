@@ -23,7 +23,14 @@ from trialwatt.metrics.attribution import (
     levelled,
     reservations,
 )
-from trialwatt.metrics.readings import DomainEnergy, covered, domain_energy, silences
+from trialwatt.metrics.readings import (
+    FEW_SAMPLES,
+    GAPS_TOO_MANY,
+    DomainEnergy,
+    covered,
+    domain_energy,
+    silences,
+)
 from trialwatt.metrics.usage import Usage
 from trialwatt.records.events import STEPS
 from trialwatt.records.reader import Component, RunRecords
@@ -33,8 +40,6 @@ KINDS = (*STEPS, "idle", "services", "harness")
 """Kinds of segments: a trial's steps, a worker that holds no trial, services, the coordinator."""
 SERVICES, HARNESS = KINDS.index("services"), KINDS.index("harness")
 _MEAN = "mean power is taken"
-FEW_SAMPLES = 60
-GAPS_TOO_MANY = 0.05
 OF_WORKERS = (*STEPS, "idle")
 """What a worker's energy is divided into by the times of its trials."""
 

@@ -12,28 +12,12 @@ from trialwatt.meters.bounds import TICKS_NS
 from trialwatt.meters.machine import MOST_FOREIGN
 from trialwatt.meters.sample_files import STOLEN
 from trialwatt.metrics.attribution import Curve, Part
+from trialwatt.metrics.formulas import foreign_share
 from trialwatt.metrics.readings import GAP_PERIODS
 from trialwatt.metrics.usage import Usage, sound
 from trialwatt.records.reader import RunRecords
 
 NOT_KNOWN = "the CPU time of others on its nodes is not known"
-ROUNDING = 0.01
-"""Share by which the parts may seem more than the machine, which counts in ticks."""
-
-
-def foreign_share(
-    machine_ns: float, parts_ns: float, stolen_ns: float, cores: float, window_ns: float
-) -> float:
-    """CPU time of the machine that no part has used, and stolen time, ÷ all that it can give.
-
-    NaN where the parts have used more than the machine by more than rounding and what was stolen,
-    which some kernels count among the time of a part.
-    """
-    whole = cores * window_ns
-    unused = machine_ns - parts_ns
-    if not whole > 0 or not unused >= -(stolen_ns + ROUNDING * whole + cores * TICKS_NS):
-        return math.nan
-    return min(1.0, (max(unused, 0.0) + stolen_ns) / whole)
 
 
 def of_run(records: RunRecords, usage: Usage, machine: Curve, parts: Sequence[Part]) -> float:

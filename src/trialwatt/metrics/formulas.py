@@ -10,10 +10,15 @@ import math
 
 import numpy as np
 
+from trialwatt.meters.bounds import TICKS_NS
+
 NAN = math.nan
 J_PER_KWH = 3.6e6
 NS_PER_H = 3.6e12
 MB_PER_GB = 1024
+
+FOREIGN_ROUNDING = 0.01
+"""Share by which the parts may seem more than the machine, which counts in ticks."""
 
 FAILED, PRUNED, DUPLICATE = "failed", "pruned", "duplicate"
 
@@ -69,6 +74,21 @@ def idle_share(idle_kwh: float, job_kwh: float) -> float:
     Definition: docs/methodology, rule 2.
     """
     return ratio(idle_kwh, job_kwh)
+
+
+def foreign_share(
+    machine_ns: float, parts_ns: float, stolen_ns: float, cores: float, window_ns: float
+) -> float:
+    """CPU time of the machine that no part has used, and stolen time, ÷ all that it can give.
+
+    NaN where the parts have used more than the machine by more than rounding and what was stolen,
+    which some kernels count among the time of a part.
+    """
+    whole = cores * window_ns
+    unused = machine_ns - parts_ns
+    if not whole > 0 or not unused >= -(stolen_ns + FOREIGN_ROUNDING * whole + cores * TICKS_NS):
+        return math.nan
+    return min(1.0, (max(unused, 0.0) + stolen_ns) / whole)
 
 
 def waste_classes(

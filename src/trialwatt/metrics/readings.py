@@ -13,6 +13,9 @@ from trialwatt.metrics.attribution import S_PER_NS, Curve, levelled
 
 GAP_PERIODS = 2.5
 """An interval longer than this many sampling periods is a gap (docs/methodology, rule 6)."""
+FEW_SAMPLES = 60
+GAPS_TOO_MANY = 0.05
+"""Fewer samples, or a greater share of gaps, are flagged (docs/methodology, rule 6)."""
 
 ANY = bound_of(None, "cpu")
 """The bound of a domain of which nothing is known."""
