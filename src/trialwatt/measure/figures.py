@@ -39,7 +39,7 @@ def anytime(result: Result, maximize: bool = True) -> Figure:
         return nothing(_TITLE, "no trial completed with a score.")
     scores = np.array([t.score for t in scored], float)
     best = (np.maximum if maximize else np.minimum).accumulate(scores)
-    figure = blank(PAGE_IN, 2.6)
+    figure: Figure = blank(PAGE_IN, 2.6)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, spent, end, label in (
         (panels[0], [t.end_s for t in scored], result.seconds, "time (s)"),
@@ -63,7 +63,7 @@ def energy_by_trial(result: Result) -> Figure:
     """A bar per trial, in the order in which they began: static energy below, dynamic above."""
     if not result.trials:
         return nothing(_BY_TRIAL, "the block had no trial.")
-    figure = blank(PAGE_IN, 2.8)
+    figure: Figure = blank(PAGE_IN, 2.8)
     axes = figure.subplots()
     numbers = np.arange(len(result.trials))
     static = np.array([t.static_j for t in result.trials])
