@@ -69,6 +69,9 @@ rule all:
 rule runs:
     # only the measuring: snakemake --profile local runs
     input:
+        # known from the start, so that the first block begins when all that it holds is known
+        plan.fixed_repetitions(),
+        [end for name in plan.experiments for end in ends_of(name)],
         lambda wc: [
             folder for name in plan.experiments for folder in repetitions_of(name)
         ],
