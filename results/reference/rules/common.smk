@@ -131,6 +131,29 @@ def reported_figures(experiment):
     ]
 
 
+def reported_table(file, experiment):
+    """A table with its caption and its place in `snakemake --report`."""
+    caption, label = {
+        "tables": ("table", "results"),
+        "best": ("best", "best treatments"),
+        "cost": ("cost-table", "cost of frameworks"),
+    }[Path(file).parent.name]
+    return report(
+        file,
+        caption=f"../captions/{caption}.rst",
+        category=experiment,
+        subcategory="Tables",
+        labels={"table": label},
+    )
+
+
+def reported_tables(experiment):
+    return [
+        reported_table(file, experiment) if file.endswith(".csv") else file
+        for file in files_of("table", experiment)
+    ]
+
+
 def pages():
     """The report, the page, and the one with the results of others where some were imported."""
     contributed = Path(RESULTS).glob("contrib/*.json")

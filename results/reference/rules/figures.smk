@@ -2,63 +2,50 @@
 
 for experiment in plan.experiments:
 
+    if files_of("figures", experiment):
+
+        rule:
+            # all figures of one experiment at once: importing and reading cost more than drawing
+            name:
+                f"figures_of_{experiment.replace('-', '_')}"
+            input:
+                taken_by("figures", experiment),
+            output:
+                reported_figures(experiment),
+            log:
+                f"{RESULTS}/logs/figures/{experiment}.log",
+            conda:
+                "../envs/trialwatt.yaml"
+            params:
+                plan=as_is(PRODUCTS["figures"].parts(plan, experiment)),
+                results=subpath(output[0], ancestor=3),
+            script:
+                "../scripts/product.py"
+
     rule:
-        # all figures of one experiment at once: importing and reading cost more than drawing
         name:
-            f"figures_of_{experiment.replace('-', '_')}"
+            f"table_of_{experiment.replace('-', '_')}"
         input:
-            taken_by("figures", experiment),
+            taken_by("table", experiment),
         output:
-            reported_figures(experiment),
+            reported_tables(experiment),
         log:
-            f"{RESULTS}/logs/figures/{experiment}.log",
+            f"{RESULTS}/logs/table/{experiment}.log",
         conda:
             "../envs/trialwatt.yaml"
         params:
-            plan=as_is(PRODUCTS["figures"].parts(plan, experiment)),
-            results=subpath(output[0], ancestor=3),
+            plan=as_is(PRODUCTS["table"].parts(plan, experiment)),
+            results=subpath(output[0], ancestor=2),
         script:
             "../scripts/product.py"
 
     rule:
         # snakemake --profile local r_mem: one experiment alone, named as its file
         name:
-            experiment.replace("-", "_")
+            rule_of(experiment)
         input:
             shown_of(experiment),
             f"{RESULTS}/metrics/{experiment}/complete.json",
-
-
-rule table:
-    input:
-        outputs("metrics"),
-    output:
-        report(
-            f"{RESULTS}/tables/{{experiment}}.csv",
-            caption="../captions/table.rst",
-            category="{experiment}",
-            subcategory="Tables",
-            labels={"table": "results"},
-        ),
-        report(
-            f"{RESULTS}/tables/best/{{experiment}}.csv",
-            caption="../captions/best.rst",
-            category="{experiment}",
-            subcategory="Tables",
-            labels={"table": "best treatments"},
-        ),
-        [file for file in outputs("table") if not file.endswith(".csv")],
-    log:
-        f"{RESULTS}/logs/table/{{experiment}}.log",
-    wildcard_constraints:
-        experiment="(?!answers)[^/]+",
-    conda:
-        "../envs/trialwatt.yaml"
-    params:
-        plan=lambda wc: PRODUCTS["table"].parts(plan, wc.experiment),
-        results=subpath(output[0], ancestor=2),
-    script:
-        "../scripts/product.py"
 
 
 rule answers:
