@@ -14,6 +14,7 @@ from trialwatt.config.identity import trial_seed
 from trialwatt.config.models import Workload
 from trialwatt.config.space import contains, grid
 from trialwatt.records.manifest import checksums
+from trialwatt.records.sealed import record_file
 from trialwatt.workload.trial import pin_threads, run_trial
 
 pytestmark = pytest.mark.contract
@@ -150,7 +151,7 @@ def test_the_machines_of_the_run_and_their_clocks_are_on_record(usual, place):
 
 def test_the_folder_is_whole(usual):
     assert usual.manifest["files"] == checksums(usual.folder)
-    assert (usual.folder / "samples" / "usage.csv").stat().st_size > 0
+    assert record_file(usual.folder, "samples/usage.csv").read_bytes()
 
 
 class NoWatch:

@@ -275,6 +275,20 @@ def test_a_wrong_option_is_named_before_anything_starts(options, said):
         trialwatt.measure(**options)
 
 
+def test_a_child_that_was_there_before_the_block_is_none_that_goes_on():
+    """As the helper that multiprocessing keeps for the whole life of a script."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with trialwatt.measure(**MODEL) as m, m.trial({"lr": 1}):
+                busy(0.01)
+    finally:
+        child.kill()
+        child.wait()
+    assert not [note for note in m.result.notes if "goes on after" in note]
+
+
 def test_without_warnings_nothing_is_said():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

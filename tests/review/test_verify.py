@@ -75,7 +75,7 @@ def edit_listing(unpacked, name: str) -> None:
 def test_a_swapped_figure_and_an_edited_number_are_found_even_with_their_checksums(
     unpacked, tmp_path
 ):
-    forge(unpacked, FIGURE, (unpacked / FIGURE).with_name("wr.png").read_bytes())
+    forge(unpacked, FIGURE, (unpacked / FIGURE).with_name("resource.png").read_bytes())
     rows = (unpacked / TABLE).read_text().splitlines()
     cells = rows[1].split(",")
     place = rows[0].split(",").index("ept_kwh_median")

@@ -125,6 +125,7 @@ class Measure:
         self._place = caller()
         outer = _running[-1] if _running else None
         self._tree = Tree()
+        self._before = frozenset(self._tree.living())
         testbed = self._settings.testbed
         self._chosen: Chosen = open_available(testbed, self._settings.power, accelerators=True)
         self._sources = sources_of(self._chosen)
@@ -154,9 +155,10 @@ class Measure:
         _running.remove(self)
         self._sampling.stop()
         self._end_ns = time.monotonic_ns()
-        if living := self._tree.living():
+        begun = [one for one in self._tree.living() if one not in self._before]
+        if begun:
             self._say(
-                f"{', '.join(living)} goes on after the block: what it draws from now on is not "
+                f"{', '.join(begun)} goes on after the block: what it draws from now on is not "
                 "measured",
                 caller(),
             )
