@@ -157,6 +157,14 @@ def test_anytime_of_one_treatment_is_one_row_in_the_colours_of_suts(make_search)
     assert "No data" in words(anytime(runs, pd.DataFrame(), "baseline"))
 
 
+@pytest.mark.parametrize("target", [0.01, 0.999])
+def test_the_goal_stands_within_the_axis_of_anytime(make_search, target):
+    runs, _, curves = make_search("baseline", "x", "sampler", {"plain": ("grid",)})
+    runs["goal_target"] = target
+    low, high = anytime(runs, curves, "baseline").axes[0].get_ylim()
+    assert low < target < high
+
+
 def test_the_front_holds_what_no_other_beats():
     energy = pd.Series([1.0, 2.0, 2.0, 3.0, np.nan, 4.0], index=list("abcdef"))
     score = pd.Series([0.5, 0.4, 0.7, 0.7, 0.99, 0.9], index=list("abcdef"))

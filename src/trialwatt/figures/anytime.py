@@ -60,8 +60,8 @@ def anytime(
     scales = {column: quantity.of_column(column, curves[column], runs) for column in _SPENT}
     figure = blank(PAGE_IN, 1.5 + (1.55 if len(heads) > 1 else 2.2) * len(heads))
     _draw(figure, _tidy(lines, curves, scales), lines)
-    low = _lowest(curves)
     targets = quantity.column(shown, "goal_target").dropna()
+    low = min([_lowest(curves), *targets])
     top = max([curves["score"].max(), *targets])
     grid = np.reshape(figure.axes, (len(heads), len(_SPENT)))
     for line, head in zip(grid, heads, strict=True):
@@ -199,7 +199,7 @@ def _note(runs: pd.DataFrame, curves: pd.DataFrame, low: float, counts: list[int
         "Energy and cost: the whole job's since deploy.",
     ]
     if curves["score"].min() < low:
-        said.append("The score axis begins at the median first score.")
+        said.append("The score axis begins at the median first score, or at a lower goal.")
     reached = runs.get("goal_censored")
     if reached is not None and reached.notna().any():
         missed = int(reached.dropna().astype(bool).sum())
