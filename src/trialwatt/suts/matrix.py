@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -86,19 +87,29 @@ def rows(classes: dict[str, type[Sut]]) -> list[StrategyRow]:
     return found
 
 
-def printed(names: list[str]) -> str:
-    """The matrix for a terminal, with what is installed here."""
+def printed(names: list[str], width: int = 80) -> str:
+    """The matrix for a terminal of so many columns, with what is installed here: a paragraph for
+    each strategy, as a column for each SUT would not fit."""
     columns, classes = columns_and_classes(names)
     lines = [_title(column) for column in columns]
-    table = [["", *classes]]
     cannot = {column.name for column in columns if column.unavailable}
-    for row in rows(classes):
-        table.append([f"{row.kind} {row.name}", *(_shown(cell, cannot) for cell in row.cells)])
-    widths = [max(len(line[index]) for line in table) for index in range(len(table[0]))]
-    lines.append("")
-    for line in table:
-        padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
-        lines.append("  ".join(padded).rstrip())
+    every = rows(classes)
+    indent = 4 + max((len(row.name) for row in every), default=0)
+    for kind, heading in KINDS.items():
+        lines += ["", f"{heading}, of the SUTs that offer them:"]
+        for row in every:
+            if row.kind == kind:
+                said = "; ".join(_shown(cell, cannot) for cell in row.cells if cell.strategy)
+                first = f"  {row.name}".ljust(indent)
+                lines.append(
+                    textwrap.fill(
+                        said,
+                        width,
+                        initial_indent=first,
+                        subsequent_indent=" " * indent,
+                        break_on_hyphens=False,
+                    )
+                )
     return "\n".join(lines)
 
 
@@ -108,10 +119,11 @@ def _title(column: Column) -> str:
 
 
 def _shown(cell: Cell, cannot: set[str]) -> str:
-    if cell.strategy is None:
-        return cell.state
-    state = "SUT cannot run" if cell.sut in cannot else cell.state
-    return f"{state} ({cell.strategy.native})" if cell.strategy.native else state
+    """As `optuna (TPESampler)`, with what is missing for it."""
+    native = cell.strategy.native if cell.strategy else ""
+    lacks = "SUT cannot run" if cell.sut in cannot else cell.state.removeprefix("available")
+    inside = ", ".join(filter(None, (native, lacks)))
+    return f"{cell.sut} ({inside})" if inside else cell.sut
 
 
 def table_text(names: list[str]) -> str:
