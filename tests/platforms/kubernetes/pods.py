@@ -13,6 +13,11 @@ from tests.platforms.hub.process import TOKEN, HubProcess
 from trialwatt.platforms.hub.journal import Entry
 
 
+def _of_a_pod() -> dict[str, str]:
+    """This environment without what is set for the tests: a pod has none of it."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("TRIALWATT_")}
+
+
 class AgentProcess:
     """An agent, and the command that it starts."""
 
@@ -38,7 +43,7 @@ class AgentProcess:
             [sys.executable, "-m", "trialwatt.platforms.kubernetes.agent", *command],
             stdout=self._output.open("wb"),
             stderr=subprocess.STDOUT,
-            env=os.environ | environment | keys,
+            env=_of_a_pod() | environment | keys,
             start_new_session=True,
         )
 
