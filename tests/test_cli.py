@@ -43,12 +43,12 @@ def test_planning_imports_neither_torch_nor_a_framework():
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("more", [[], ["--configfile", "config/mnist.yaml"]])
-def test_the_shipped_configuration_is_ok(more, monkeypatch):
+@pytest.mark.parametrize(("more", "count"), [([], 5), (["--configfile", "config/mnist.yaml"], 7)])
+def test_the_shipped_configuration_is_ok(more, count, monkeypatch):
     monkeypatch.delenv("TRIALWATT_DATA", raising=False)
     done = trialwatt("check", *more)
     assert done.stderr == ""
-    assert done.stdout == "ok: 3 experiments, 7 configurations\n"
+    assert done.stdout == f"ok: 3 experiments, {count} configurations\n"
 
 
 def test_a_plan_is_printed_for_a_machine_that_cannot_run_it(tmp_path):

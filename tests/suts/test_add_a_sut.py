@@ -48,7 +48,7 @@ def test_the_example_stands_in_the_matrix_and_in_a_plan(installed, tmp_path):
     command = [sys.executable, "-m", "trialwatt.cli", "suts"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     assert "\nclimb: available\n" in f"\n{done.stdout}"
-    assert re.search(r"^sampler climb .* available \(one change\)", done.stdout, re.M)
+    assert re.search(r"^  climb +climb \(one change\)$", done.stdout, re.M)
 
     shutil.copytree(ROOT / "config", tmp_path / "config")
     for file in ("config/experiments/climb.yaml", "config/climb.yaml"):
