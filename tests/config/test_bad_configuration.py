@@ -473,6 +473,9 @@ def test_what_the_default_narrows_is_no_fault_of_other_experiments(project):
     mine.write_text("experiments: [r-node]\nonly: {lr: [1]}\n")
     with pytest.raises(ConfigError, match=r"mine\.yaml: only\.lr"):
         project.plan(mine)
+    project.edit("config.yaml", "suts", to=["beta"])  # an experiment of mine has its own
+    mine.write_text("experiments: [r-node]\nonly: null\n")
+    assert {run.sut for run in project.plan(mine).runs.values()} == {"alpha"}
 
 
 def test_only_must_name_what_is_tried(project):

@@ -154,9 +154,8 @@ class Variations:
 
         What the default configuration says of its own experiments is no fault of others.
         """
-        named = self._origins.of(("experiments",))[0]
         for key, values in self._only.items():
-            if named != self._origins.of(("only", key))[0] == self._origins.of(())[0]:
+            if self._origins.is_of_others("only", key):
                 continue
             if key not in self._tried:
                 message = "no experiment of this configuration varies it; take it out, or set it "

@@ -36,6 +36,12 @@ class Origins:
         """The paths at or below `path` that have an origin of their own, the last put first."""
         return [known for known in reversed(self._entries) if known[: len(path)] == path]
 
+    def is_of_others(self, *path: str) -> bool:
+        """Whether the default file says this setting of its own experiments, and another file names
+        other ones."""
+        default, _ = self.of(())
+        return self.of(path)[0] == default != self.of(("experiments",))[0]
+
     def problem(self, path: Path, message: str) -> Problem:
         file, key = self.of(path)
         return Problem(file, dotted(key), message)

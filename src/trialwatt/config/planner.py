@@ -332,7 +332,7 @@ class _Planner:
         """The SUTs that can run here, each with its place; optional ones that cannot, and why."""
         settings = self._settings
         lists = [("suts", experiment.suts, origins)]
-        if settings.suts:
+        if settings.suts and not self._origins.is_of_others("suts"):
             lists = [("suts", settings.suts, self._origins)]
         else:
             lists.append(("optional_suts", experiment.optional_suts, origins))
