@@ -10,10 +10,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from trialwatt.analysis.columns import varied
+from trialwatt.collection import without_collection
 from trialwatt.config.factors import heading
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import FIGURES, quantity, second_table, treatments
@@ -88,7 +87,7 @@ def make_figures(names: Iterable[str], source: Source) -> list[Path]:
 
     data = Data(source)
     written = []
-    with _without_collection():
+    with without_collection():
         for name in names:
             draw, inputs = FIGURES[name].load(), Inputs(data)
             wanted = inspect.signature(draw).parameters
@@ -98,18 +97,6 @@ def make_figures(names: Iterable[str], source: Source) -> list[Path]:
                 provenance |= {ABSENT: figure.reason}
             written += save(figure, source.figure_stem(name), provenance)
     return written
-
-
-@contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """Search for no cycles of objects meanwhile: figures are full of them and all still in use."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def make_table(source: Source) -> list[Path]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from trialwatt.clock import Stamp, now
+from trialwatt.collection import without_collection
 from trialwatt.config.identity import trial_seed
 from trialwatt.config.space import Phi, contains
 from trialwatt.lifecycle.jobs import read_job
@@ -182,27 +181,11 @@ def weights_name(trial: str) -> str:
 
 
 def _train(job: Job, phi: Phi, seed: int, watch: _Watch):
-    with _no_collections():
+    with without_collection():  # torch makes no garbage
         from trialwatt.workload.trial import pin_threads, run_trial
 
     pin_threads(job.threads)
     return run_trial(job.workload, phi, seed, job.data, job.seed, watch)
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """No garbage is collected meanwhile, for an import that makes none.
-
-    Else Python looks through torch's objects again and again while they become more: an eighth of
-    the import's CPU time.
-    """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _reason(error: Exception) -> str:

@@ -1,10 +1,10 @@
-"""A worker's trials: what is done about the process around them."""
+"""Garbage collection is put off, and never for good."""
 
 import gc
 
 import pytest
 
-from trialwatt.lifecycle.trials import _no_collections
+from trialwatt.collection import without_collection
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def collecting():
 @pytest.mark.parametrize("collects", [True, False])
 def test_garbage_is_collected_again_as_before_even_where_the_import_fails(collecting, collects):
     (gc.enable if collects else gc.disable)()
-    with pytest.raises(ImportError), _no_collections():
+    with pytest.raises(ImportError), without_collection():
         assert not gc.isenabled()
         raise ImportError("no torch")
     assert gc.isenabled() is collects
