@@ -15,6 +15,7 @@ from trialwatt.analysis.blocks import complete_blocks
 from trialwatt.analysis.columns import groups, number, of_control
 from trialwatt.analysis.convergence import REPETITIONS
 from trialwatt.config.factors import FACTORS
+from trialwatt.metrics.formulas import J_PER_KWH
 from trialwatt.records.outcome import COMPLETED
 
 SHARE = 0.05
@@ -27,7 +28,7 @@ _RESAMPLES = 4999
 _AMOUNTS = ["budget", "epochs"]
 _FREE = {*_AMOUNTS, "pruner"}
 _SCOPE = ["testbed", *(f.column for f in FACTORS.values() if f.column not in _FREE), "space"]
-_J_PER_KWH, _S_PER_MS = 3.6e6, 1e-3
+_S_PER_MS = 1e-3
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Quantity:
 
 
 QUANTITIES = (
-    Quantity("energy", "job_energy_kwh", _J_PER_KWH, "trials_energy_kwh"),
+    Quantity("energy", "job_energy_kwh", J_PER_KWH, "trials_energy_kwh"),
     Quantity("time", "jct_ms", _S_PER_MS, ""),
     Quantity("cost", "oc", 1.0, "trials_cost"),
 )

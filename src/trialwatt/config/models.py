@@ -465,7 +465,8 @@ class Settings(Model):
     `base` replaces the base workload of every experiment, `set` replaces single workload keys
     (dotted) of the base, `suts` replaces the experiments' lists (the optional ones too),
     `optional_suts` adds to them what can run here, `only` narrows what a key varies over to the
-    values that it lists (null: to none, where another file did).
+    values that it lists (null: to none, where another file did). Where another file names the
+    experiments, the `suts` of config/config.yaml are not for them.
 
     `repetitions` is a number of blocks: one repetition of every configuration, all mixed.
     """

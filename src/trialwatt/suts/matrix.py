@@ -33,14 +33,6 @@ class Cell:
     name: str
     strategy: Strategy | None
 
-    @property
-    def state(self) -> str:
-        """available, not available, or needs <packages> (those that are not installed)."""
-        if self.strategy is None:
-            return "not available"
-        missing = self.strategy.missing()
-        return f"needs {', '.join(missing)}" if missing else "available"
-
 
 @dataclass(frozen=True)
 class StrategyRow:
@@ -99,7 +91,8 @@ def printed(names: list[str], width: int = 80) -> str:
         lines += ["", f"{heading}, of the SUTs that offer them:"]
         for row in every:
             if row.kind == kind:
-                said = "; ".join(_shown(cell, cannot) for cell in row.cells if cell.strategy)
+                offered = [(cell.sut, cell.strategy) for cell in row.cells if cell.strategy]
+                said = "; ".join(_shown(sut, strategy, cannot) for sut, strategy in offered)
                 first = f"  {row.name}".ljust(indent)
                 lines.append(
                     textwrap.fill(
@@ -118,12 +111,12 @@ def _title(column: Column) -> str:
     return f"{name}: {column.unavailable or 'available'}"
 
 
-def _shown(cell: Cell, cannot: set[str]) -> str:
+def _shown(sut: str, strategy: Strategy, cannot: set[str]) -> str:
     """As `optuna (TPESampler)`, with what is missing for it."""
-    native = cell.strategy.native if cell.strategy else ""
-    lacks = "SUT cannot run" if cell.sut in cannot else cell.state.removeprefix("available")
-    inside = ", ".join(filter(None, (native, lacks)))
-    return f"{cell.sut} ({inside})" if inside else cell.sut
+    missing = ", ".join(strategy.missing())
+    lacks = "SUT cannot run" if sut in cannot else f"needs {missing}" if missing else ""
+    inside = ", ".join(filter(None, (strategy.native, lacks)))
+    return f"{sut} ({inside})" if inside else sut
 
 
 def table_text(names: list[str]) -> str:
