@@ -7,7 +7,7 @@ for experiment in plan.experiments:
         rule:
             # all figures of one experiment at once: importing and reading cost more than drawing
             name:
-                f"figures_of_{experiment.replace('-', '_')}"
+                f"figures_of_{rule_of(experiment)}"
             input:
                 taken_by("figures", experiment),
             output:
@@ -24,7 +24,7 @@ for experiment in plan.experiments:
 
     rule:
         name:
-            f"table_of_{experiment.replace('-', '_')}"
+            f"table_of_{rule_of(experiment)}"
         input:
             taken_by("table", experiment),
         output:
