@@ -6,6 +6,7 @@ this machine. Faults are injected: answers, cut connections, forgotten versions,
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -206,7 +207,8 @@ class FakeCluster:
         """Kill a pod's main process and all below it."""
         process = self.processes[name]
         for pid in _below(process.pid):
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):  # one that ended by itself since
+                os.kill(pid, number)
 
     def close(self) -> None:
         for name, process in self.processes.items():
