@@ -78,6 +78,9 @@ rule runs:
 
 
 onstart:
+    # Snakemake's limit of jobs per second sets a timer at each look for jobs, after which it looks
+    # again: with each job that is done one more look per second, a core of its own in the end
+    workflow.scheduler.job_rate_limiter = None
     started(plan)
 
 
