@@ -41,10 +41,6 @@ RESULTS, BEGAN = plan.here.results, began()
 IS_REMOTE = platforms.get(plan.testbed.platform).remote
 foretell(plan)
 workflow.global_resources["testbed"] = 1  # one measuring run at a time
-if workflow.scheduling_settings:
-    # its limit sets a timer at each look for jobs that makes the scheduler look again: with each
-    # job that is done there is one more look per second, until it takes a core of its own
-    workflow.scheduling_settings.max_jobs_per_timespan = None
 
 
 include: "rules/common.smk"
@@ -82,6 +78,9 @@ rule runs:
 
 
 onstart:
+    # Snakemake's limit of jobs per second sets a timer at each look for jobs, after which it looks
+    # again: with each job that is done one more look per second, a core of its own in the end
+    workflow.scheduler.job_rate_limiter = None
     started(plan)
 
 
