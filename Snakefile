@@ -11,7 +11,7 @@ from trialwatt.config.profiles import testbed_of_profile
 from trialwatt.config.settings import image_arguments
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.products import PRODUCTS, archived
-from trialwatt.lifecycle.workflow import began, ended, foretell, started
+from trialwatt.lifecycle.workflow import asked_for, began, ended, foretell, started
 
 if not Path("config/config.yaml").exists():
     raise TrialwattError(
@@ -39,7 +39,9 @@ plan = load_plan(
 )
 RESULTS, BEGAN = plan.here.results, began()
 IS_REMOTE = platforms.get(plan.testbed.platform).remote
-foretell(plan)
+# what is foretold and counted: of the experiments alone that are named, where nothing else is
+ASKED = asked_for(plan, named, getattr(workflow.dag_settings, "targets", ()))
+foretell(plan, ASKED)
 workflow.global_resources["testbed"] = 1  # one measuring run at a time
 
 
@@ -81,7 +83,7 @@ onstart:
     # Snakemake's limit of jobs per second sets a timer at each look for jobs, after which it looks
     # again: with each job that is done one more look per second, a core of its own in the end
     workflow.scheduler.job_rate_limiter = None
-    started(plan)
+    started(plan, ASKED)
 
 
 onsuccess:

@@ -19,10 +19,12 @@ repetitions: 2
 SWEPT = {"r-cpu": "{start: 1, step: 1, maximum: 2, until: jct}",
          "r-mem": "{start: 512, step: 256, maximum: 1024, until: jct}"}  # fmt: skip
 RUN = """
-import json, time
+import json, os, time
 from pathlib import Path
+import psutil
 from trialwatt.config.identity import run_folder, run_of
 from trialwatt.lifecycle.announce import standing
+from trialwatt.lifecycle.script import WORKFLOW_PID
 
 config = run_of(snakemake.params.config, Path(snakemake.input.testbed))
 folder, results = Path(snakemake.output[0]), Path(snakemake.params.results)
@@ -34,6 +36,8 @@ lines = [{"kind": "step", "step": step, "status": how, "m": m} for step, how, m 
 text = "".join(json.dumps(line) + "\\n" for line in lines)
 (folder / "records" / "harness.jsonl").write_text(text)
 manifest = {"status": "completed", "config": {"sut": config.sut}, "block": block}
+threads = psutil.Process(int(os.environ[WORKFLOW_PID])).num_threads()
+(folder / "threads").write_text(str(threads))
 (folder / "run.json").write_text(json.dumps(manifest | {"started_utc_ns": time.time_ns()}))
 """
 TESTBED = """
@@ -61,3 +65,5 @@ def test_blocks_begin_as_drawn(tmp_path, target):
     assert set(blocks.number) == {1, 2} and set(blocks.sut) == {"plain", "optuna"}
     assert found.place.str.startswith("scouts").any()
     assert chance_of_order(list(blocks.sut)) > 0.01
+    threads = [int(file.read_text()) for file in (project / "results").rglob("threads")]
+    assert len(threads) > 20 and max(threads) < min(threads) + 8, "each job leaves a timer"

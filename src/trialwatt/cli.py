@@ -59,13 +59,14 @@ def check(configfile: ConfigFiles = None, testbed: OtherTestbed = None) -> None:
 
 @app.command()
 def plan(configfile: ConfigFiles = None, testbed: OtherTestbed = None) -> None:
-    """Say what will run, how many runs at most, and how long it takes by the records so far.
+    """Say what will run, how many runs at most, and how long it takes: by the records so far, or,
+    where there are none, by a trial that is timed now.
 
     Where this testbed cannot run all of it, the plan is printed all the same, and what is wrong.
     """
     from trialwatt.config.files import plan_of_files
     from trialwatt.errors import ConfigError
-    from trialwatt.lifecycle.forecast import forecast_text
+    from trialwatt.lifecycle.forecast import forecast_text, trials_alone
 
     configfile = configfile or []
     try:
@@ -75,9 +76,9 @@ def plan(configfile: ConfigFiles = None, testbed: OtherTestbed = None) -> None:
             planned = plan_of_files(configfile, testbed=testbed, ask_platform=False)
         except ConfigError:  # wrong on any machine
             raise error from None
-        typer.echo(forecast_text(planned))
+        typer.echo(forecast_text(planned, calibrated=trials_alone))
         raise
-    typer.echo(forecast_text(planned))
+    typer.echo(forecast_text(planned, calibrated=trials_alone))
 
 
 @app.command()

@@ -4,8 +4,8 @@ import json
 
 import pytest
 from tests.lifecycle import faulty
-from tests.lifecycle.reading import manifest
 
+from trialwatt.contract.reading import manifest
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.announce import write_summary
 from trialwatt.lifecycle.execute import attempt

@@ -9,8 +9,8 @@ import time
 
 import psutil
 import pytest
-from tests.lifecycle.reading import manifest, trials
 
+from trialwatt.contract.reading import manifest, trials
 from trialwatt.errors import TrialwattError
 
 

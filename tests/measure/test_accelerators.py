@@ -48,5 +48,5 @@ def test_without_a_price_they_are_not_in_the_cost(devices):
     without, priced = measured(), measured(accelerator="l4")
     assert any("not in the cost" in note for note in without.notes)
     assert not any("not in the cost" in note for note in priced.notes)
-    more = priced.cost_usd / priced.seconds - without.cost_usd / without.seconds
+    more = priced.cost / priced.seconds - without.cost / without.seconds
     assert more == pytest.approx(2 * 0.56 / 3600, rel=1e-6)

@@ -15,10 +15,10 @@ import yaml
 from tests.config.conftest import project  # noqa: F401 # the section, as a plan reads it
 from tests.contexts import PLAIN
 from tests.examples import DOCS, block, install
-from tests.lifecycle.reading import manifest
 
 from trialwatt.config.identity import hash_of
 from trialwatt.config.models import Testbed
+from trialwatt.contract.reading import manifest
 from trialwatt.errors import ConfigError
 from trialwatt.meters.choose import open_available, probe_all
 

@@ -1,5 +1,6 @@
 """Every kind of file of a results folder, on the reference that lies in the repository."""
 
+import csv
 import json
 import os
 import shutil
@@ -22,7 +23,16 @@ def configurations(experiment: str) -> list[str]:
     return sorted({run["folder"] for run in plan["experiments"][experiment]["runs"]})
 
 
-CONFIGURATION = configurations("frameworks")[0]
+def runs_of(table: str) -> int:
+    """Rows of an experiment's runs.csv."""
+    with (RESULTS / f"metrics/{table}/runs.csv").open(newline="", encoding="utf-8") as file:
+        return sum(1 for _ in csv.DictReader(file))
+
+
+ALL = len(list((RESULTS / "runs").glob("*/*/rep*")))
+R_CPU = runs_of("r-cpu")
+CONFIGURATION = configurations("framework-cost")[0]
+REPETITIONS = sorted(path.name for path in (RESULTS / CONFIGURATION).glob("rep*"))
 RUN = f"{CONFIGURATION}/rep1"
 FILES = json.loads((RESULTS / RUN / "run.json").read_text())["files"]
 EVENTS, SAMPLES = (
@@ -49,26 +59,26 @@ def copy(tmp_path) -> Path:
 @pytest.mark.parametrize(
     ("name", "kind", "experiment", "runs"),
     [
-        ("plan.json", "plan", "all", 112),
-        ("page.html", "page", "all", 112),
-        ("testbeds/reference.json", "testbed", "all", 112),
-        ("../ARTIFACT.md", "map", "all", 112),
-        ("../artifact.json", "map", "all", 112),
-        ("../ro-crate-metadata.json", "map", "all", 112),
-        ("../config/config.yaml", "configuration file", "all", 112),
-        ("../config/experiments/r-cpu.yaml", "configuration file", "r-cpu", 16),
-        ("metrics/r-cpu/runs.parquet", "metrics", "r-cpu", 16),
-        ("metrics/r-cpu/runs.csv", "metrics", "r-cpu", 16),
-        ("metrics/r-cpu/trials.csv", "metrics", "r-cpu", 16),
-        ("metrics/r-cpu/dictionary.json", "metrics", "r-cpu", 16),
-        ("metrics/r-cpu/convergence.json", "metrics", "r-cpu", 16),
-        ("metrics/r-cpu/unavailable.json", "metrics", "r-cpu", 16),
+        ("plan.json", "plan", "all", ALL),
+        ("page.html", "page", "all", ALL),
+        ("testbeds/reference.json", "testbed", "all", ALL),
+        ("../ARTIFACT.md", "map", "all", ALL),
+        ("../artifact.json", "map", "all", ALL),
+        ("../ro-crate-metadata.json", "map", "all", ALL),
+        ("../config/config.yaml", "configuration file", "all", ALL),
+        ("../config/experiments/r-cpu.yaml", "configuration file", "r-cpu", R_CPU),
+        ("metrics/r-cpu/runs.parquet", "metrics", "r-cpu", R_CPU),
+        ("metrics/r-cpu/runs.csv", "metrics", "r-cpu", R_CPU),
+        ("metrics/r-cpu/trials.csv", "metrics", "r-cpu", R_CPU),
+        ("metrics/r-cpu/dictionary.json", "metrics", "r-cpu", R_CPU),
+        ("metrics/r-cpu/convergence.json", "metrics", "r-cpu", R_CPU),
+        ("metrics/r-cpu/unavailable.json", "metrics", "r-cpu", R_CPU),
         (f"{SWEEP}/move0.json", "sweep", "r-cpu", 0),
         (f"{SWEEP}/move1.json", "sweep", "r-cpu", 4),
         (f"{SWEEP}/end.json", "sweep", "r-cpu", 8),
-        ("tables/r-cpu.csv", "table/results", "r-cpu", 16),
-        ("paper/paper.pdf", "paper", "all", 112),
-        ("paper/numbers.json", "paper", "all", 112),
+        ("tables/r-cpu.csv", "table/results", "r-cpu", R_CPU),
+        ("paper/paper.pdf", "paper", "all", ALL),
+        ("paper/numbers.json", "paper", "all", ALL),
         ("warm-ups/reference/ray", "warm-up", "none of the plan's", 1),
         (f"warm-ups/reference/ray/{EVENTS}", "warm-up", "none of the plan's", 1),
     ],
@@ -102,9 +112,11 @@ def test_a_run_that_a_sweep_scouted_is_told_from_the_others(copy):
 def test_a_configuration_names_its_repetitions():
     found = trace(RESULTS / CONFIGURATION)
     assert found.ok and found.chain.kind == "configuration"
-    assert found.said == ("its repetitions: rep1, rep2",)
-    assert [run.folder for run in found.chain.runs] == [f"{CONFIGURATION}/rep{n}" for n in (1, 2)]
-    assert "frameworks" in found.chain.experiment.id
+    assert found.said == (f"its repetitions: {', '.join(REPETITIONS)}",)
+    assert [run.folder for run in found.chain.runs] == [
+        f"{CONFIGURATION}/{name}" for name in REPETITIONS
+    ]
+    assert "framework-cost" in found.chain.experiment.id
 
 
 @pytest.mark.parametrize("name", ["", "run.json", "job.json", EVENTS, SAMPLES])
@@ -112,8 +124,8 @@ def test_a_file_of_a_run_is_traced_as_part_of_it(name):
     found = trace(RESULTS / RUN / name)
     assert found.ok and found.chain.kind == "run"
     assert [run.folder for run in found.chain.runs] == [RUN]
-    assert "frameworks" in found.chain.experiment.id
-    assert "config/experiments/frameworks.yaml" in found.chain.config
+    assert "framework-cost" in found.chain.experiment.id
+    assert "config/experiments/framework-cost.yaml" in found.chain.config
     manifest = next(check for check in found.checks if check.part == "manifest")
     assert manifest.state == "agrees" and "tables/" in manifest.note
     if name not in ("", "run.json"):
@@ -144,7 +156,7 @@ def test_metrics_of_which_the_tables_say_otherwise(copy):
     file.write_bytes(file.read_bytes() + b"x")
     *rest, own = trace(file).problems
     assert own.startswith("runs.parquet: its checksum differs from that in tables/")
-    assert all("run.json: missing" in problem for problem in rest) and len(rest) == 16
+    assert all("run.json: missing" in problem for problem in rest) and len(rest) == R_CPU
 
 
 def test_what_nothing_names_is_there_and_no_more(copy, project):
@@ -158,7 +170,7 @@ def test_what_nothing_names_is_there_and_no_more(copy, project):
 
 
 def test_a_manifest_that_says_it_is_of_another_run(copy):
-    (copy / CONFIGURATION / "rep2").rename(copy / CONFIGURATION / "rep3")
+    (copy / CONFIGURATION / "rep2").rename(copy / CONFIGURATION / "rep9")
     found = trace(copy / CONFIGURATION)
     assert any("rep3/run.json: says that it is of" in problem for problem in found.problems)
     assert any("rep2/run.json: missing" in problem for problem in found.problems)

@@ -1,4 +1,4 @@
-"""The worked example of docs/add-a-sut.md, installed as another package and run."""
+"""The worked examples of docs/add-a-sut.md, installed as another package and run."""
 
 import os
 import re
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from tests.examples import DOCS, block, install
-from tests.lifecycle.reading import manifest, trials
 
 from trialwatt import suts
 from trialwatt.config.files import plan_of_files
 from trialwatt.config.space import contains
+from trialwatt.contract.reading import manifest, trials
 from trialwatt.suts.base import Sut
 
 ROOT = Path(__file__).parents[2]
@@ -21,34 +21,40 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """What pip would make of the two files, on the path of this process and of its workers."""
+    """What pip would make of the files, on the path of this process and of its workers."""
     site = tmp_path / "site"
-    install("add-a-sut.md", ["climb.py"], site)
+    install("add-a-sut.md", ["climb.py", "climb_alone.py"], site)
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]))
     yield site
-    sys.modules.pop("climb", None)
+    for module in ("climb", "climb_alone"):
+        sys.modules.pop(module, None)
 
 
-def test_the_example_is_found_and_runs_a_whole_job(installed, run_job, tmp_path, run_config):
-    assert "climb" in suts.names()
-    assert "climb" not in suts.names(own=True)
-    search = {"sampler": "climb", "budget": 6}
-    folder = run_job(tmp_path / "results", "climb", search=search)
+@pytest.mark.parametrize("name", ["climb", "climb-alone"])
+@pytest.mark.parametrize("sampler", ["random", "climb"])
+def test_an_example_is_found_and_runs_a_whole_job(
+    installed, run_job, tmp_path, run_config, name, sampler
+):
+    assert name in suts.names()
+    assert name not in suts.names(own=True)
+    search = {"sampler": sampler, "budget": 6}
+    folder = run_job(tmp_path / "results", name, search=search)
     run = manifest(folder)
     assert run["status"] == "completed", run["reason"]
     found = trials(folder)
     assert sorted(trial["number"] for trial in found.values()) == list(range(6))
-    space = run_config("climb").workload.space
+    space = run_config(name).workload.space
     assert all(contains(space, trial["phi"]) for trial in found.values())
     assert run["best"]["score"] == max(trial["scores"]["macro_f1"] for trial in found.values())
 
 
-def test_the_example_stands_in_the_matrix_and_in_a_plan(installed, tmp_path):
+def test_the_examples_stand_in_the_matrix_and_in_a_plan(installed, tmp_path):
     command = [sys.executable, "-m", "trialwatt.cli", "suts"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-    assert "\nclimb: available\n" in f"\n{done.stdout}"
-    assert re.search(r"^  climb +climb \(one change\)$", done.stdout, re.M)
+    assert "\nclimb: available\nclimb-alone: available\n" in f"\n{done.stdout}"
+    offered = r"^  climb +climb \(one change\); climb-alone \(one change\)$"
+    assert re.search(offered, done.stdout, re.M)
 
     shutil.copytree(ROOT / "config", tmp_path / "config")
     for file in ("config/experiments/climb.yaml", "config/climb.yaml"):

@@ -6,11 +6,11 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from tests.lifecycle.reading import manifest, trials
 from tests.platforms.apart import Apart
 from tests.platforms.processes import python
 
 from trialwatt import platforms, suts
+from trialwatt.contract.reading import manifest, trials
 from trialwatt.errors import TrialwattError
 from trialwatt.suts import postgres
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.lifecycle.reading import events, manifest, trials
 
+from trialwatt.contract.reading import events, manifest, trials
 from trialwatt.suts import hyperopt
 from trialwatt.suts.hyperopt import Hyperopt
 

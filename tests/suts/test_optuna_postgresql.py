@@ -4,11 +4,11 @@ import json
 import time
 
 import pytest
-from tests.lifecycle.reading import manifest, trials
 from tests.suts import postgresql
 from tests.suts.scripted import ScriptedTrials, job_of, search
 
 from trialwatt.config.space import grid
+from trialwatt.contract.reading import manifest, trials
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import write_job
 from trialwatt.lifecycle.reap import PARTIAL, reap

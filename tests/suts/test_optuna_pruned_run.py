@@ -2,8 +2,8 @@
 
 import pytest
 from tests.contexts import PLAIN
-from tests.lifecycle.reading import events, manifest, trials
 
+from trialwatt.contract.reading import events, manifest, trials
 from trialwatt.metrics.extract import extract_run
 
 EPOCHS = 12

@@ -4,10 +4,10 @@ import os
 
 import psycopg
 import pytest
-from tests.contract.places import is_loopback, ports_of
 from tests.suts.scripted import job_of, search
 
 from trialwatt.config.models import Testbed
+from trialwatt.contract.places import is_loopback, ports_of
 from trialwatt.platforms import liveness
 from trialwatt.platforms.base import resolved
 from trialwatt.platforms.local import HOST, LocalPlatform

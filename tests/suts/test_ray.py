@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from tests.contract.observing import trains
-from tests.lifecycle.reading import events, manifest, trials
 
 from trialwatt.config.space import contains, grid
+from trialwatt.contract.observing import trains
+from trialwatt.contract.reading import events, manifest, trials
 from trialwatt.records.sealed import record_file
 from trialwatt.suts.ray import PORT_OPTIONS, Ray
 from trialwatt.suts.ray_strategies import PRUNERS, SAMPLERS

@@ -50,7 +50,23 @@ LAYER_SIZE = Hyperparameter("units per hidden layer", "integer", 1)
 CHANNELS = Hyperparameter("channels of the first convolution", "integer", 1)
 LAYERS = Hyperparameter("number of hidden layers", "integer", 1)
 
-DATASETS: tuple[str, ...] = ("digits", "mnist", "fashion-mnist")
+
+@dataclass(frozen=True)
+class Images:
+    """The shape of a dataset: `train` images; `scale` is the value of a white pixel."""
+
+    train: int
+    height: int
+    width: int
+    classes: int
+    scale: int
+
+
+DATASETS: dict[str, Images] = {
+    "digits": Images(1437, 8, 8, 10, 16),
+    "mnist": Images(60_000, 28, 28, 10, 255),
+    "fashion-mnist": Images(60_000, 28, 28, 10, 255),
+}
 
 MODELS: dict[str, dict[str, Hyperparameter]] = {
     "ff": {"ls": LAYER_SIZE, "ln": LAYERS},

@@ -143,6 +143,11 @@ class SutChecks:
         sut, _ = self._registry.load(name)
         return list(getattr(sut, f"{kind}s"))
 
+    def stand_in(self, name: str) -> str:
+        """The sampler that takes the place of a grid."""
+        sut, _ = self._registry.load(name)
+        return sut.stand_in
+
     def is_control(self, name: str) -> bool:
         """Whether it is what the others are compared with."""
         sut, _ = self._registry.load(name)

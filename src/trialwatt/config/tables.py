@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Literal, Self
+import re
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -20,6 +21,19 @@ def _real_day(text: str) -> str:
 
 Day = Annotated[str, Field(json_schema_extra={"format": "date"}), AfterValidator(_real_day)]
 """An ISO date as text, so that a table stays plain JSON."""
+
+
+def _three_letters(text: str) -> str:
+    if not re.fullmatch(CURRENCY, text):
+        raise ValueError(f"must be the three letters of a currency, such as USD (got {text!r})")
+    return text
+
+
+CURRENCY = "[A-Z]{3}"
+Currency = Annotated[
+    str, Field(json_schema_extra={"pattern": f"^{CURRENCY}$"}), AfterValidator(_three_letters)
+]
+"""As ISO 4217 has it."""
 Source = Annotated[str, Field(min_length=1)]
 Price = Annotated[float, Field(ge=0)]
 
@@ -30,7 +44,7 @@ class PriceSet(Model):
     `date` is the day of the entry; prices change.
     """
 
-    currency: Literal["USD"] = "USD"
+    currency: Currency = "USD"
     per_vcpu_h: Price
     per_gb_h: Price
     accelerators_per_h: dict[str, Price] = {}

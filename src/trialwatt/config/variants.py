@@ -13,8 +13,8 @@ from trialwatt.config.models import Experiment
 from trialwatt.config.plan_parts import Unavailable
 from trialwatt.errors import Problem
 
-EXHAUSTIVE, STAND_IN = "grid", "random"
-"""A SUT without a grid searches the same discrete space by random draws, pS of them."""
+EXHAUSTIVE = "grid"
+"""A SUT without it searches the same discrete space by its stand-in (Sut.stand_in), in pS draws."""
 STRATEGIES = {"sampler": "search.sampler", "pruner": "search.pruner"}
 Fault = tuple[tuple[Any, ...], str]
 """(path in the workload, what is wrong there)"""
@@ -106,12 +106,13 @@ class Variants:
         """
         if "search" in resolved.faulty or resolved.workload.search.sampler != EXHAUSTIVE:
             return [resolved]
-        if self._needs_stand_in(sut):
-            return [_stand_in(resolved)]
-        others = any(self._needs_stand_in(each.sut) for each in self._usable)
-        if others and not self._varies_sampler and self._suts.is_control(sut):
-            return [resolved, _stand_in(resolved)]
-        return [resolved]
+        if own := self._stand_in_of(sut):
+            return [_with_sampler(resolved, own)]
+        if self._varies_sampler or not self._suts.is_control(sut):
+            return [resolved]
+        of_others = dict.fromkeys(self._stand_in_of(each.sut) for each in self._usable)
+        offered = self._suts.offers(sut, "sampler")
+        return [resolved, *(_with_sampler(resolved, one) for one in of_others if one in offered)]
 
     def _offers(self, sut: str, resolved: Resolved) -> bool:
         search = resolved.workload.search
@@ -119,14 +120,15 @@ class Variants:
             sut, "sampler"
         ) and search.pruner in self._suts.offers(sut, "pruner")
 
-    def _needs_stand_in(self, sut: str) -> bool:
-        offered = self._suts.offers(sut, "sampler")
-        return EXHAUSTIVE not in offered and STAND_IN in offered
+    def _stand_in_of(self, sut: str) -> str:
+        """The sampler that takes the place of the grid; empty where it has a grid, or neither."""
+        offered, stand_in = self._suts.offers(sut, "sampler"), self._suts.stand_in(sut)
+        return stand_in if EXHAUSTIVE not in offered and stand_in in offered else ""
 
 
-def _stand_in(resolved: Resolved) -> Resolved:
+def _with_sampler(resolved: Resolved, sampler: str) -> Resolved:
     workload = resolved.workload
-    search = workload.search.model_copy(update={"sampler": STAND_IN, "sampler_options": {}})
+    search = workload.search.model_copy(update={"sampler": sampler, "sampler_options": {}})
     return Resolved(
         workload.model_copy(update={"search": search}), resolved.origins, resolved.faulty
     )

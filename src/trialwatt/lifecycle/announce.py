@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 import json
-import re
-import statistics
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from trialwatt.config.blocks import drawn
 from trialwatt.errors import TrialwattError
 from trialwatt.files import write_whole
-from trialwatt.provenance.foreign import read_json
-from trialwatt.records.manifest import MANIFEST, MOST_BYTES
+from trialwatt.lifecycle.durations import Durations
+from trialwatt.records.manifest import MANIFEST
 from trialwatt.records.outcome import FAILED, outcome
 
 PLANNED = ".planned.json"
-_REPETITION = re.compile(r"rep[0-9]+")
 SWEEPS = "sweeps"
 
 
+class Wanted(NamedTuple):
+    """folders: of the repetitions that are known beforehand; sweeps: <experiment>/<sweep>, whose
+    moves name more of them."""
+
+    folders: list[str]
+    sweeps: list[str]
+
+
 def write_planned(
-    results: Path, folders: list[str], sweeps: list[str], seed: int, digest: str
+    results: Path,
+    whole: Wanted,
+    asked: Wanted,
+    suts: Mapping[str, str],
+    seed: int,
+    digest: str,
 ) -> None:
     """Note what is planned, for the scripts to count and to know where in its block a run stands.
 
-    folders: of the repetitions that are known beforehand; sweeps: <experiment>/<sweep>, whose
-    moves name more of them. seed, digest: of the plan.
+    whole: the plan; asked: what this call is to make of it. suts: configuration's folder below the
+    results → its SUT. seed, digest: of the plan.
     """
-    noted = {"folders": folders, "sweeps": sweeps, "seed": seed, "digest": digest}
+    noted = {
+        "whole": whole._asdict(),
+        "asked": asked._asdict(),
+        "suts": dict(suts),
+        "seed": seed,
+        "digest": digest,
+    }
     (results / PLANNED).write_text(json.dumps(noted))
 
 
@@ -42,7 +59,7 @@ def standing(results: Path, folder: str, block: int) -> dict[str, int | str]:
     noted, last = json.loads((results / PLANNED).read_text()), f"/rep{block}"
     there = {
         name.removeprefix(f"{results}/").removesuffix(last)
-        for name in _known(results)[0]
+        for name in _known(results, noted["whole"])[0]
         if name.endswith(last)
     } | {folder}
     return {
@@ -56,49 +73,32 @@ def standing(results: Path, folder: str, block: int) -> dict[str, int | str]:
 def announce(results: Path, text: str) -> None:
     """Print "[3/18] text; about 2 min left" for the run that begins now; [3/18+] in a sweep.
 
-    The estimate is the median duration of a SUT's finished runs of this plan (of all where it has
-    none), times what is left of its runs that are known.
+    The estimate is of the runs that are left, as far as they are known, by those of this plan that
+    are finished (Durations.expected).
     """
-    folders, more = _known(results)
-    seconds: dict[str, list[float]] = {}
-    left: list[str] = []
-    for folder in folders:
-        manifest, run = Path(folder, MANIFEST), Path(folder)
-        sut = sut_of(run.parent.name if _REPETITION.fullmatch(run.name) else run.name)
-        if manifest.exists():
-            seconds.setdefault(sut, []).append(seconds_of(manifest))
-        else:
-            left.append(sut)
-    estimate = ""
-    if seconds:
-        typical = statistics.median(each for taken in seconds.values() for each in taken)
-        expected = {sut: statistics.median(taken) for sut, taken in seconds.items()}
-        estimate = f"; about {human(sum(expected.get(sut, typical) for sut in left))} left"
-    counted = f"[{len(folders) - len(left) + 1}/{len(folders)}{'+' if more else ''}]"
+    noted = json.loads((results / PLANNED).read_text())
+    folders, more = _known(results, noted["asked"])
+    suts = noted["suts"]
+    runs = [Path(folder) for folder in folders]
+    ended = {run for run in runs if (run / MANIFEST).exists()}
+    finished, left = Durations(ended), [run for run in runs if run not in ended]
+    expected = [
+        finished.expected(run.parent, suts.get(run.parent.relative_to(results).as_posix(), ""))
+        for run in left
+    ]
+    known = [seconds for seconds in expected if seconds is not None]
+    estimate = f"; about {human(sum(known))} left" if ended else ""
+    counted = f"[{len(ended) + 1}/{len(runs)}{'+' if more else ''}]"
     print(f"{counted} {text}{estimate}", file=sys.stderr, flush=True)
 
 
-def sut_of(run: str) -> str:
-    """Of the name of a run's folder, <SUT>-<label>-<hash>."""
-    return run.split("-", 1)[0]
+def _known(results: Path, wanted: Mapping[str, list[str]]) -> tuple[list[str], bool]:
+    """The folders of the runs that are known by now, and whether sweeps may add to them.
 
-
-def seconds_of(manifest: Path) -> float:
-    """How long a run took. Raises TrialwattError where its manifest is damaged."""
-    data = read_json(manifest, MOST_BYTES)
-    keys = ("started_utc_ns", "ended_utc_ns")
-    if not isinstance(data, dict) or not all(type(data.get(key)) is int for key in keys):
-        raise TrialwattError(
-            f"{manifest}: does not say when the run began and ended; remove its folder to redo it"
-        )
-    return (data["ended_utc_ns"] - data["started_utc_ns"]) / 1e9
-
-
-def _known(results: Path) -> tuple[list[str], bool]:
-    """The folders of all runs that are known by now, and whether sweeps may add to them."""
-    planned = json.loads((results / PLANNED).read_text())
-    folders, going = dict.fromkeys(planned["folders"]), False
-    for sweep in planned["sweeps"]:
+    wanted: a Wanted, as it is noted.
+    """
+    folders, going = dict.fromkeys(wanted["folders"]), False
+    for sweep in wanted["sweeps"]:
         moves = [json.loads(f.read_text()) for f in (results / SWEEPS / sweep).glob("move*.json")]
         going = going or all(move["new"] for move in moves)
         folders |= dict.fromkeys(f"{results}/{new}" for move in moves for new in move["new"])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from trialwatt import platforms
+from trialwatt.config.models import RunConfig
 from trialwatt.config.plan import Plan
 from trialwatt.config.plan_parts import PlannedExperiment, Unavailable
-from trialwatt.lifecycle.announce import human, seconds_of, sut_of
+from trialwatt.config.space import size
+from trialwatt.lifecycle.announce import human
+from trialwatt.lifecycle.durations import Durations
 from trialwatt.records.manifest import MANIFEST
 
 
@@ -17,7 +21,8 @@ from trialwatt.records.manifest import MANIFEST
 class Part:
     """Runs of one experiment and SUT, or of all. seconds_left: None where unknown.
 
-    treatments: those that may be tried. at_most, done: repetitions.
+    treatments: those that may be tried. at_most, done: repetitions. is_calibrated: the seconds are
+    those of the trials alone (trials_alone).
     """
 
     experiment: str
@@ -27,54 +32,60 @@ class Part:
     done: int
     seconds_left: float | None
     is_sweep: bool = False
+    is_calibrated: bool = False
 
 
-class _Records:
-    """Durations of the runs that are done, in seconds."""
+Calibrated = Callable[[RunConfig], float | None]
+"""How many seconds a run may take that there are no records for; None where nobody knows."""
 
-    def __init__(self, results: Path, testbed: str):
-        self._of_folder: dict[str, list[float]] = {}
-        for manifest in sorted((results / "runs" / testbed).glob(f"*/rep*/{MANIFEST}")):
-            folder = manifest.parent.parent.relative_to(results).as_posix()
-            self._of_folder.setdefault(folder, []).append(seconds_of(manifest))
 
-    def done(self, folder: str) -> int:
-        return len(self._of_folder.get(folder, ()))
-
-    def expected(self, folder: str) -> float | None:
-        """Median of the same run, else of the SUT's runs, else of all; None without any."""
-        if folder in self._of_folder:
-            return statistics.median(self._of_folder[folder])
-        sut = sut_of(folder.rsplit("/", 1)[1])
-        for near in (f"/{sut}-", "/"):
-            found = [s for name, each in self._of_folder.items() if near in name for s in each]
-            if found:
-                return statistics.median(found)
+def trials_alone(config: RunConfig) -> float | None:
+    """The trials of a run without what its framework adds, by a trial that is timed here; None for
+    a run elsewhere or with accelerators."""
+    workload = config.workload
+    if platforms.get(config.testbed.platform).remote or workload.workers.accelerator != "cpu":
         return None
+    from trialwatt.workload.calibration import seconds_of_trial
+
+    trials = workload.search.budget or size(workload.space) or 0
+    rounds = math.ceil(trials / workload.workers.count)
+    share = min(1.0, config.worker_cpu)  # of the core that the timed trial had
+    return rounds * seconds_of_trial(workload, config.threads) / share
 
 
-def forecast(plan: Plan) -> tuple[list[Part], Part]:
+def forecast(
+    plan: Plan, asked: Iterable[str] | None = None, calibrated: Calibrated | None = None
+) -> tuple[list[Part], Part]:
     """A part per experiment and SUT (with its sampler, where it has several), and the whole.
 
-    A run that experiments share is counted in each, and once in the whole.
+    A run that experiments share is counted in each, and once in the whole. asked: some of the
+    plan's experiments; None for all. calibrated: asked for each run, where there are no records.
     """
-    records = _Records(Path(plan.here.results), plan.testbed_name)
-    wanted = _wanted(plan)
+    experiments = _asked(plan, asked)
+    runs = Path(plan.here.results, "runs", plan.testbed_name)
+    records = Durations(file.parent for file in sorted(runs.glob(f"*/rep*/{MANIFEST}")))
     parts = [
-        _part(experiment.id, sut, folders, wanted, records, bool(experiment.sweeps))
-        for experiment in plan.experiments.values()
+        _part(plan, experiment.id, sut, folders, records, bool(experiment.sweeps), calibrated)
+        for experiment in experiments
         for sut, folders in _by_sut(plan, experiment).items()
     ]
-    return parts, _part("in all", "", wanted, wanted, records, _has_sweeps(plan))
+    folders = [run.folder for experiment in experiments for run in experiment.runs]
+    has_sweeps = any(experiment.sweeps for experiment in experiments)
+    return parts, _part(plan, "in all", "", folders, records, has_sweeps, calibrated)
 
 
-def forecast_text(plan: Plan) -> str:
+def forecast_text(
+    plan: Plan, asked: Iterable[str] | None = None, calibrated: Calibrated | None = None
+) -> str:
     """The forecast as a table for people, with what is not available below it."""
-    parts, whole = forecast(plan)
+    experiments = _asked(plan, asked)
+    names = [experiment.id for experiment in experiments]
+    parts, whole = forecast(plan, names, calibrated)
     rows = [("experiment", "SUT", "treatments", "runs", "done", "time left")]
     for part in [*parts, whole]:
         most = f"≤ {part.at_most}" if part.is_sweep else str(part.at_most)
         left = "unknown" if part.seconds_left is None else human(part.seconds_left)
+        left += " *" if part.is_calibrated else ""
         rows.append((part.experiment, part.sut, str(part.treatments), most, str(part.done), left))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
@@ -87,9 +98,14 @@ def forecast_text(plan: Plan) -> str:
     if plan.warm_up:
         suts = ", ".join(plan.warm_ups)
         lines.append(f"and one warm-up run of each of {suts}, which is not counted")
-    if count := len(_scouted(plan)):
+    if count := len(_scouted(plan, names)):
         lines.append(f"and {count} scouting runs for the sweeps, which are not counted")
-    lines += [line for each in plan.experiments.values() for line in _unavailable(each)]
+    lines += [line for each in experiments for line in _unavailable(each)]
+    if whole.is_calibrated:
+        lines.append(
+            "* the trials alone, by a few batches timed here; what a framework adds, and a pruner"
+            " saves, is known when a run of it is done"
+        )
     if whole.seconds_left is None:
         lines.append("time left: unknown, there are no records yet to tell it from")
     return "\n".join(lines)
@@ -109,8 +125,8 @@ def _unavailable(experiment: PlannedExperiment) -> Iterator[str]:
             yield head + "; ".join(one.treatment or "" for one in these)
 
 
-def _has_sweeps(plan: Plan) -> bool:
-    return any(experiment.sweeps for experiment in plan.experiments.values())
+def _asked(plan: Plan, asked: Iterable[str] | None) -> list[PlannedExperiment]:
+    return [plan.experiments[name] for name in (plan.experiments if asked is None else asked)]
 
 
 def _by_sut(plan: Plan, experiment: PlannedExperiment) -> dict[str, list[str]]:
@@ -126,34 +142,39 @@ def _by_sut(plan: Plan, experiment: PlannedExperiment) -> dict[str, list[str]]:
     return found
 
 
-def _scouted(plan: Plan) -> set[str]:
-    sweeps = [one for name in plan.experiments for one in plan.sweeps(name).values()]
+def _scouted(plan: Plan, experiments: Iterable[str]) -> set[str]:
+    sweeps = [one for name in experiments for one in plan.sweeps(name).values()]
     return {step.folder for one in sweeps for step in one.scouts}
 
 
-def _wanted(plan: Plan) -> dict[str, int]:
-    """Folder → its repetitions at most."""
-    return dict.fromkeys(plan.configurations, plan.repetitions)
-
-
 def _part(
+    plan: Plan,
     experiment: str,
     sut: str,
     folders: Iterable[str],
-    wanted: dict[str, int],
-    records: _Records,
+    records: Durations,
     is_sweep: bool,
+    calibrated: Calibrated | None,
 ) -> Part:
     folders = list(dict.fromkeys(folders))
-    done = {folder: min(records.done(folder), wanted[folder]) for folder in folders}
-    left = [(wanted[folder] - done[folder], records.expected(folder)) for folder in folders]
+    done, expected, is_calibrated = {}, {}, False
+    for folder in folders:
+        place = Path(plan.here.results, folder)
+        done[folder] = min(records.done(place), plan.repetitions)
+        seconds = records.expected(place, plan.configurations[folder].sut)
+        if seconds is None and calibrated is not None:
+            seconds = calibrated(plan.run(folder))
+            is_calibrated = is_calibrated or seconds is not None
+        expected[folder] = seconds
+    left = [(plan.repetitions - done[folder], expected[folder]) for folder in folders]
     known = all(seconds is not None for count, seconds in left if count)
     return Part(
         experiment,
         sut,
         len(folders),
-        sum(wanted[folder] for folder in folders),
+        plan.repetitions * len(folders),
         sum(done.values()),
         sum(count * (seconds or 0) for count, seconds in left) if known else None,
         is_sweep,
+        is_calibrated and known,
     )

@@ -7,21 +7,31 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import psutil
 
+from trialwatt.config.files import rule_of
 from trialwatt.errors import TrialwattError
-from trialwatt.lifecycle.announce import write_planned
+from trialwatt.lifecycle.announce import Wanted, write_planned
 from trialwatt.lifecycle.forecast import forecast_text
 from trialwatt.lifecycle.locks import hold_results
 from trialwatt.lifecycle.script import WORKFLOW_PID
 
 
-def started(plan) -> None:
+def asked_for(plan, named: list[str], targets: Collection[str]) -> list[str]:
+    """The experiments that a call is about: those that its targets name, where they name nothing
+    else (`snakemake r_mem`), else all of the plan."""
+    alone = targets and set(targets) == {rule_of(name) for name in named}
+    return named if alone else list(plan.experiments)
+
+
+def started(plan, asked: list[str]) -> None:
     """Called once before the first rule: lock the results, watch for signals, note the plan.
 
-    Ends the process with a message if another workflow writes to the same results.
+    asked: the experiments that the call is about; the runs of these are counted. Ends the process
+    with a message if another workflow writes to the same results.
     """
     try:
         hold_results(plan.here.results)
@@ -30,16 +40,31 @@ def started(plan) -> None:
         os._exit(1)  # Snakemake would wrap an exception into its own traceback
     os.environ[WORKFLOW_PID] = str(os.getpid())
     logging.getLogger("snakemake.logging").addFilter(_tells_something)
-    sweeps = [f"{name}/{sweep.id}" for name, e in plan.experiments.items() for sweep in e.sweeps]
-    results = Path(plan.here.results)
-    write_planned(results, plan.fixed_repetitions(), sweeps, plan.seed, plan.digest)
+    suts = {folder: one.sut for folder, one in plan.configurations.items()}
+    write_planned(
+        Path(plan.here.results),
+        _wanted(plan, plan.experiments),
+        _wanted(plan, asked),
+        suts,
+        plan.seed,
+        plan.digest,
+    )
     _hand_signals_on()
 
 
-def foretell(plan) -> None:
-    """In a dry run: print what will run. Snakemake's own list is as long as the plan."""
+def _wanted(plan, experiments: Iterable[str]) -> Wanted:
+    folders, sweeps = {}, []
+    for name in experiments:
+        folders |= dict.fromkeys(plan.fixed_repetitions(name))
+        sweeps += [f"{name}/{sweep.id}" for sweep in plan.experiments[name].sweeps]
+    return Wanted(list(folders), sweeps)
+
+
+def foretell(plan, asked: list[str]) -> None:
+    """In a dry run: print what will run of the experiments that the call is about. Snakemake's own
+    list is as long as the plan."""
     if {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
-        print(forecast_text(plan), file=sys.stderr)
+        print(forecast_text(plan, asked), file=sys.stderr)
 
 
 def ended(results: str, targets: list[str], began: float, is_cut_off: bool = False) -> None:

@@ -55,7 +55,7 @@ def result_of(
     if devices and settings.accelerator_price is None:
         notes.append("no price of the accelerators (`accelerator=`): they are not in the cost")
 
-    def usd(seconds: float) -> float:
+    def priced(seconds: float) -> float:
         return float(
             cost(
                 cores,
@@ -85,7 +85,7 @@ def result_of(
             static_j=float(found.trial_static_j[number]),
             cpu_s=float(found.trial_cpu_s[number]),
             carbon_g=grams(float(energy_j[number])),
-            cost_usd=usd(float(found.held_s[number])),
+            cost=priced(float(found.held_s[number])),
             until_j=float(found.until_j[number]),
             place=str(trial.place),
         )
@@ -98,7 +98,8 @@ def result_of(
         wasted_j=sum(trial.energy_j for trial in results if trial.waste),
         other_j=found.machine_j - found.job_j,
         carbon_g=grams(found.job_j),
-        cost_usd=usd(seconds),
+        cost=priced(seconds),
+        currency=settings.prices.currency,
         cpu_s=found.cpu_s,
         method="+".join(dict.fromkeys(domain.method for domain in domains)),
         meters="+".join(source.name for source in sources),

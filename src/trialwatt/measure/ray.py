@@ -45,7 +45,8 @@ def energy(result: Result) -> dict[str, Any]:
         "energy_kwh": result.energy_kwh,
         "energy_method": result.method,
         "carbon_g": result.carbon_g,
-        "cost_usd": result.cost_usd,
+        "cost": result.cost,
+        "currency": result.currency,
     }
 
 

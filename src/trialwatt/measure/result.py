@@ -19,8 +19,8 @@ class TrialResult:
     to it (docs/measure.md), static by time and dynamic by CPU time.
 
     outcome: "completed", "pruned", "failed" or "running". waste: "failed", "pruned", "duplicate"
-    or "" (docs/methodology, rule 7). until_j: energy of the whole block until the trial ended.
-    place: file and line that began it.
+    or "" (docs/methodology, rule 7). cost: in the currency of the result. until_j: energy
+    of the whole block until the trial ended. place: file and line that began it.
     """
 
     number: int
@@ -34,7 +34,7 @@ class TrialResult:
     static_j: float
     cpu_s: float
     carbon_g: float
-    cost_usd: float
+    cost: float
     until_j: float
     place: str
 
@@ -67,7 +67,8 @@ class Result:
     wasted_j: float
     other_j: float
     carbon_g: float
-    cost_usd: float
+    cost: float
+    currency: str
     cpu_s: float
     method: str
     meters: str
@@ -119,7 +120,7 @@ class Result:
         parts = [
             f"{_short(self.energy_j)} J ({_short(self.energy_kwh)} kWh), "
             f"{_short(self.carbon_g)} gCO2eq ({self.region}), "
-            f"{_short(self.cost_usd)} USD in {_short(self.seconds)} s"
+            f"{_short(self.cost)} {self.currency} in {_short(self.seconds)} s"
         ]
         if self.trials:
             wasted = f", {_share(self.wasted_j, self.energy_j)} wasted" if self.wasted_j else ""

@@ -29,7 +29,8 @@ Table = TypeVar("Table", bound=Model)
 @dataclass(frozen=True)
 class Settings:
     """testbed: what the meters need of one. cores: None for all that this process may use.
-    accelerator_price: USD per hour and device; None where nobody has named one."""
+    accelerator_price: per hour and device, in the currency of the prices; None where nobody has
+    named one."""
 
     testbed: Testbed
     power: PowerParameters

@@ -20,6 +20,8 @@ BLOCKED = (
     "hyperopt",
     "ray",
     "pyspark",
+    "smac",
+    "syne_tune",
     "kubernetes",
     "snakemake",
 )

@@ -120,6 +120,8 @@ class Sut(ABC):
     """PyPI names of what every run of it uses beside the framework."""
     samplers: dict[str, Strategy]
     pruners: dict[str, Strategy] = {"none": Strategy(make=lambda: None)}
+    stand_in: str = "random"
+    """Which of its samplers searches the points of a grid where it has no `grid`."""
     is_control: bool = False
     """Whether it is what the others are compared with: then it also runs their stand-ins."""
     notes: Sequence[dict[str, Any]] = ()

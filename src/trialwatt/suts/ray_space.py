@@ -1,17 +1,13 @@
-"""The search space as Tune's domains, and a φ from what Tune makes of them.
-
-A stepped range is handed over as the number of its step: Tune's own quantised domains round to
-multiples of the step, so that a range that starts elsewhere would lose its values.
-"""
+"""The search space as Tune's domains, and a φ from what Tune makes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from trialwatt.config.models import Choices, Range, Space
 from trialwatt.config.space import Phi, is_whole, levels
+from trialwatt.suts.codes import code, steps, value
 
 
 def grid(space: Space) -> dict[str, Any]:
@@ -35,18 +31,12 @@ def domains(space: Space) -> dict[str, Any]:
 
 def phi_of(space: Space, config: Mapping[str, Any]) -> Phi:
     """φ of a trial's configuration."""
-    return {name: _value(axis, config[name]) for name, axis in space.items()}
+    return {name: value(axis, config[name]) for name, axis in space.items()}
 
 
 def config_of(space: Space, phi: Phi) -> dict[str, Any]:
     """A trial's configuration that means φ."""
-    return {name: _code(axis, phi[name]) for name, axis in space.items()}
-
-
-@cache
-def steps(axis: Range) -> list[Any]:
-    """All values of a stepped range."""
-    return levels(axis.model_copy(update={"levels": None}))
+    return {name: code(axis, phi[name]) for name, axis in space.items()}
 
 
 def _domain(axis: Choices | Range) -> Any:
@@ -64,18 +54,4 @@ def _domain(axis: Choices | Range) -> Any:
 
 
 def _codes(axis: Choices | Range) -> list[Any]:
-    return [_code(axis, level) for level in levels(axis)]
-
-
-def _code(axis: Choices | Range, value: Any) -> Any:
-    return steps(axis).index(value) if isinstance(axis, Range) and axis.step else value
-
-
-def _value(axis: Choices | Range, drawn: Any) -> Any:
-    if isinstance(axis, Choices):
-        return drawn
-    if axis.step:
-        return steps(axis)[int(drawn)]
-    # exp(log(high)) can be greater than high in the last digit
-    value = min(max(drawn, axis.low), axis.high)
-    return int(value) if is_whole(axis) else float(value)
+    return [code(axis, level) for level in levels(axis)]

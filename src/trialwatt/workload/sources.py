@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trialwatt.config.catalogue import DATASETS
 from trialwatt.config.rawfiles import published, raw_file_problems, unpack_raw_files
 from trialwatt.errors import TrialwattError
 from trialwatt.workload import prepared
@@ -22,8 +23,9 @@ def prepare(dataset: str, path: Path, folder: str | None = None) -> None:
     """Make the prepared file of a dataset. `folder`: the configuration's data folder, if any."""
     if dataset not in SOURCES:
         raise TrialwattError(f"no dataset {dataset!r}; there are: {', '.join(SOURCES)}")
-    arrays, height, width, classes, scale = SOURCES[dataset](folder)
-    prepared.write(path, dataset, arrays, height, width, classes, scale)
+    arrays, shape = SOURCES[dataset](folder), DATASETS[dataset]
+    size = shape.height, shape.width, shape.classes, shape.scale
+    prepared.write(path, dataset, arrays, *size)
 
 
 def _digits(_folder: str | None):
@@ -41,7 +43,7 @@ def _digits(_folder: str | None):
     arrays = dict(
         train_images=train_x, train_labels=train_y, test_images=test_x, test_labels=test_y
     )
-    return {key: value.astype(np.uint8) for key, value in arrays.items()}, 8, 8, 10, 16
+    return {key: value.astype(np.uint8) for key, value in arrays.items()}
 
 
 def _torchvision(dataset: str, class_name: str) -> Callable:
@@ -57,13 +59,12 @@ def _torchvision(dataset: str, class_name: str) -> Callable:
             unpack_raw_files(dataset, root, Path(unpacked))
             kind = getattr(torchvision_datasets(), class_name)
             train, test = kind(unpacked, train=True), kind(unpacked, train=False)
-        arrays = {
+        return {
             "train_images": train.data.numpy(),
             "train_labels": train.targets.numpy(),
             "test_images": test.data.numpy(),
             "test_labels": test.targets.numpy(),
         }
-        return arrays, 28, 28, 10, 255
 
     return load
 

@@ -1,21 +1,16 @@
-"""What every SUT keeps to on every platform, whatever its framework does.
-
-With other SUTs registered (docs/add-a-sut.md) they are held to it as well:
-`pytest -m contract -k <name>`.
-"""
+"""What every SUT keeps to on every platform, whatever its framework does."""
 
 import json
 
 import pytest
-from tests.contract.conftest import OF_A_USER
-from tests.contract.observing import TOO_LARGE
 
 from trialwatt.config.identity import trial_seed
 from trialwatt.config.models import Workload
 from trialwatt.config.space import contains, grid
+from trialwatt.contract.observing import TOO_LARGE
+from trialwatt.contract.users import OF_A_USER
 from trialwatt.records.manifest import checksums
 from trialwatt.records.sealed import record_file
-from trialwatt.workload.trial import pin_threads, run_trial
 
 pytestmark = pytest.mark.contract
 
@@ -41,7 +36,10 @@ def test_every_point_is_evaluated_once_and_a_surplus_is_recorded(usual, sampler)
     if sampler == "grid":
         assert sorted(map(key, phis)) == sorted(map(key, grid(space)))
     else:
-        assert len(phis) == len(grid(space))  # the budget; a φ that comes again is a duplicate
+        budget, distinct = len(grid(space)), set(map(key, phis))
+        assert len(phis) <= budget  # a φ that comes again is a duplicate
+        # a framework that has no more φ ends with fewer, but not before it has tried them all
+        assert len(phis) == budget or distinct == set(map(key, grid(space)))
     numbers = [trial["number"] for trial in usual.trials.values()]
     assert len(set(numbers)) == len(numbers)
 
@@ -163,6 +161,8 @@ class NoWatch:
 
 def test_the_same_phi_has_the_same_score_under_every_sut(usual, digits):
     """Seeds follow from φ and the repetition: what differs between SUTs is what they cost."""
+    from trialwatt.workload.trial import pin_threads, run_trial
+
     workload = Workload.model_validate(usual.manifest["config"]["workload"])
     pin_threads(1)
     for trial in usual.trials.values():
@@ -178,11 +178,11 @@ def test_the_same_phi_has_the_same_score_under_every_sut(usual, digits):
 
 def test_a_trial_that_needs_too_much_memory_fails_for_it_and_the_job_goes_on(hurt):
     assert hurt.manifest["status"] == "completed", hurt.manifest["reason"]
-    large = [t for t in hurt.trials.values() if t["phi"]["ls"] == TOO_LARGE]
+    large = [t for t in hurt.trials.values() if t["phi"]["ls"] >= TOO_LARGE]
     assert large
     assert {(t["outcome"], t["reason"]) for t in large} == {("failed", "memory")}
     assert all("killed for memory" in t["detail"] for t in large)
-    others = [t for t in hurt.trials.values() if t["phi"]["ls"] != TOO_LARGE]
+    others = [t for t in hurt.trials.values() if t["phi"]["ls"] < TOO_LARGE]
     assert {t["outcome"] for t in others} == {"completed", "failed"}
     assert all(contains(space_of(hurt), trial["phi"]) for trial in hurt.trials.values())
 
@@ -213,7 +213,7 @@ def test_a_job_ends_by_its_deadline(observed, usual, place, sampler):
     search = {"sampler": sampler, "budget": 4}
     ran = observed(search=search, epochs=1_000_000, deadline_s=deadline_s)
     assert ran.manifest["status"] == "deadline"
-    assert deadline_s <= ran.seconds < deadline_s + place.undeploy_s
+    assert deadline_s <= ran.seconds < deadline_s + place.undeploy_s + usual.seconds_to_first_trial
     cut = {(t["outcome"], t["reason"]) for t in ran.trials.values()}
     if ran.seconds_to_first_trial < deadline_s:  # else the machine was twice as slow as before
         assert cut == {("failed", "deadline")}
@@ -221,11 +221,12 @@ def test_a_job_ends_by_its_deadline(observed, usual, place, sampler):
 
 
 def test_workers_that_cannot_start_end_the_run_as_infeasible_well_before_the_deadline(
-    observed, sampler
+    observed, usual, sampler
 ):
     workers = {"count": 2, "cpu": 2, "memory_mb": 64}
-    ran = observed(search={"sampler": sampler}, workers=workers, deadline_s=600)
+    deadline_s = max(600, 40 * usual.seconds_to_first_trial)  # as slow as this machine is
+    ran = observed(search={"sampler": sampler}, workers=workers, deadline_s=deadline_s)
     assert ran.manifest["status"] == "infeasible"
     assert ran.manifest["reason"]
-    assert ran.seconds < 300
+    assert ran.seconds < deadline_s / 2
     assert not [t for t in ran.trials.values() if t["outcome"] == "completed"]

@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.contract.observing import NOTHING, left_behind
 
 from trialwatt import platforms, suts
+from trialwatt.contract.observing import NOTHING, left_behind
 from trialwatt.lifecycle.jobs import as_seen, write_job
 from trialwatt.lifecycle.locks import measuring
 from trialwatt.lifecycle.supervisor import Supervisor

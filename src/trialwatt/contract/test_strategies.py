@@ -1,0 +1,81 @@
+"""Every strategy that a SUT offers, each in a short job of its own."""
+
+import pytest
+
+from trialwatt.config.models import Workload
+from trialwatt.config.space import contains
+from trialwatt.suts.matrix import KINDS
+from trialwatt.suts.strategies import Strategy
+
+pytestmark = [pytest.mark.contract, pytest.mark.slow]
+
+DISCRETE = {
+    "lr": {"choices": [0.001, 0.01]},
+    "decay": {"choices": [1e-6]},
+    "ls": {"choices": [16, 32, 64]},
+    "ln": {"choices": [1]},
+}
+CONTINUOUS = {
+    "lr": {"low": 1e-4, "high": 1e-2, "log": True},
+    "decay": {"low": 1e-6, "high": 1e-4, "log": True},
+    "ls": {"low": 16, "high": 64},
+    "ln": {"low": 1, "high": 2},
+}
+BUDGET = 4
+
+
+def offered(sut_class) -> list[tuple[str, str, Strategy]]:
+    return [
+        (kind, name, strategy)
+        for kind, attribute in KINDS.items()
+        for name, strategy in getattr(sut_class, attribute).items()
+    ]
+
+
+def search_of(kind: str, name: str, sampler: str, strategy: Strategy, samplers: dict) -> dict:
+    """A search with this strategy, and of the other kind what it can be combined with."""
+    if kind == "sampler":
+        return {"sampler": name, "budget": BUDGET}
+    beside = next(each for each in (sampler, *samplers) if each not in strategy.excludes)
+    return {"sampler": beside, "pruner": name, "budget": BUDGET}
+
+
+def test_every_offered_strategy_searches(observed, sut_class, sampler, workload):
+    """Those whose packages are not installed, or that need options of a user, are left out."""
+    wrong, left_out = {}, {}
+    for kind, name, strategy in offered(sut_class):
+        at = f"{kind} {name}"
+        if missing := strategy.missing():
+            left_out[at] = f"needs {', '.join(missing)}"
+            continue
+        search = search_of(kind, name, sampler, strategy, sut_class.samplers)
+        faults = {}
+        for space in (DISCRETE, CONTINUOUS):
+            faults = dict(sut_class.search_problems(workload(space=space, search=search)))
+            if not faults:
+                break
+        if any(key.startswith(f"search.{kind}_options") for key in faults):
+            left_out[at] = "; ".join(faults.values())
+        elif faults:
+            wrong[at] = faults
+        else:
+            ran = observed(space=space, search=search, epochs=3, deadline_s=600)
+            if said := fault_of(ran):
+                wrong[at] = said
+    print(f"left out: {left_out}")
+    assert not wrong
+
+
+def fault_of(ran) -> str:
+    """What is wrong with a job; empty if nothing."""
+    space = Workload.model_validate(ran.manifest["config"]["workload"]).space
+    trials = list(ran.trials.values())
+    if ran.manifest["status"] != "completed":
+        return f"{ran.manifest['status']}: {ran.manifest['reason']}"
+    if not 0 < len(trials) <= BUDGET:
+        return f"{len(trials)} trials of {BUDGET}"
+    if outcomes := {trial["outcome"] for trial in trials} - {"completed", "pruned"}:
+        return f"trials are {', '.join(sorted(outcomes))}"
+    if outside := [trial["phi"] for trial in trials if not contains(space, trial["phi"])]:
+        return f"φ outside the space: {outside}"
+    return ""

@@ -1,0 +1,149 @@
+"""The framework of an ask-and-tell SUT, as its workers see it: checked, and one call at a time."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable
+from threading import Condition
+from types import CodeType
+from typing import Any, cast
+
+from trialwatt.config.space import Phi, contains
+from trialwatt.errors import TrialwattError
+from trialwatt.suts.asktell import LATER, AskTell, Search, is_pruned
+from trialwatt.suts.base import Job
+
+METHODS = ("open", "begin", "ask", "tell", "report", "best")
+"""Of Asked, that the workers call."""
+
+
+class Asked:
+    """The framework's search as the workers see it: one call at a time, each trial told once."""
+
+    def __init__(self, sut: AskTell, job: Job):
+        self._sut, self._job = sut, job
+        self._search: Search | None = None
+        self._changed = Condition()
+        self._phis: list[Phi] = []  # by number
+        self._scores: dict[int, float] = {}
+        self._open: dict[int, int] = {}  # number → worker, of trials that were not told of
+        self._has_no_more = False
+
+    def open(self) -> None:
+        """Make the search. Raises TrialwattError where it lacks a method."""
+        with self._changed:
+            search = self._guarded(self._sut.open, self._job)
+            needed = ["ask", "tell", *(["report"] if is_pruned(self._job.workload) else [])]
+            if lacking := [name for name in needed if not callable(getattr(search, name, None))]:
+                raise TrialwattError(
+                    f"{type(self._sut).__name__}.open returned {type(search).__name__}, which has "
+                    f"no method {', '.join(lacking)}; see docs/add-a-sut.md"
+                )
+            self._search = search
+
+    def begin(self, worker: int) -> None:
+        """A worker begins; one that it replaces has lost the trials that it held."""
+        with self._changed:
+            for number in [number for number, whose in self._open.items() if whose == worker]:
+                self._told(number, None)
+
+    def ask(self, worker: int) -> tuple[int, Phi] | None:
+        """The next trial of a worker; None where there is none: the budget is spent, or the
+        framework has no more."""
+        with self._changed:
+            while not self._has_no_more and len(self._phis) < self._job.budget:
+                number = len(self._phis)
+                phi = self._guarded(self._own.ask, number)
+                if phi is None:
+                    self._has_no_more = True
+                elif phi is LATER:
+                    if not self._open:
+                        raise self._fault("ask", f"ask({number}) said LATER, but no trial runs")
+                    self._changed.wait()
+                else:
+                    self._phis.append(self._checked(number, phi))
+                    self._open[number] = worker
+                    return number, self._phis[number]
+            self._changed.notify_all()  # who waits has nothing to wait for
+            return None
+
+    def tell(self, number: int, score: float | None) -> None:
+        with self._changed:
+            if number in self._open:
+                self._told(number, score)
+
+    def report(self, number: int, epoch: int, score: float) -> bool:
+        with self._changed:
+            return bool(self._guarded(cast(Any, self._own).report, number, epoch, score))
+
+    def best(self) -> tuple[Phi, float, int] | None:
+        """φ, score and number of the best trial, as Best has them."""
+        with self._changed:
+            if callable(own := getattr(self._own, "best", None)):
+                number = self._guarded(own)
+                if number is not None and number not in self._scores:
+                    raise self._fault("best", f"best() named {number!r}, which did not complete")
+            else:
+                number = max(self._scores, key=self._rank, default=None)
+            return None if number is None else (self._phis[number], self._scores[number], number)
+
+    def _rank(self, number: int) -> tuple[float, int]:
+        return self._scores[number], -number
+
+    @property
+    def _own(self) -> Search:
+        assert self._search is not None, "setup comes first"
+        return self._search
+
+    def _told(self, number: int, score: float | None) -> None:
+        del self._open[number]
+        if score is not None:
+            self._scores[number] = score
+        self._guarded(self._own.tell, number, score)
+        self._changed.notify_all()
+
+    def _checked(self, number: int, phi: Any) -> Phi:
+        """φ in Python's own types. Raises TrialwattError where it is not in the search space."""
+        if not isinstance(phi, dict):
+            raise self._fault("ask", f"ask({number}) returned no dict: {phi!r}")
+        plain = {name: _plain(value) for name, value in phi.items()}
+        if not contains(self._job.workload.space, plain):
+            raise self._fault("ask", f"ask({number}) returned φ outside the search space: {plain}")
+        return plain
+
+    def _fault(self, method: str, said: str) -> TrialwattError:
+        """What is wrong with an answer of the framework, with the place of the method."""
+        code = _code(getattr(self._own, method))
+        place = f"{code.co_filename}:{code.co_firstlineno}" if code else type(self._own).__name__
+        return TrialwattError(f"{place}: {said}")
+
+    def _guarded(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call the framework; what it raises comes as TrialwattError, with file and line."""
+        try:
+            return call(*arguments)
+        except Exception as error:
+            traceback.print_exc()  # the component's log has all of it
+            given = ", ".join(repr(each) for each in arguments if not isinstance(each, Job))
+            name = getattr(call, "__name__", repr(call))
+            raise TrialwattError(
+                f"{_where(error, call)}: {name}({given}): {type(error).__name__}: {error}"
+            ) from None
+
+
+def _plain(value: Any) -> Any:
+    """A number or text of numpy's as Python's own."""
+    return value.item() if getattr(value, "shape", None) == () else value
+
+
+def _code(call: Callable[..., Any]) -> CodeType | None:
+    """The code of a Python function or method; None of what is not written in Python."""
+    return getattr(inspect.unwrap(call), "__code__", None)
+
+
+def _where(error: Exception, call: Callable[..., Any]) -> str:
+    """File and line of an error: the last ones in the file of what was called."""
+    code, frames = _code(call), traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if code and frame.filename == code.co_filename]
+    last = (own or frames)[-1]
+    return f"{last.filename}:{last.lineno}"

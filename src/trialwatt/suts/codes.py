@@ -1,0 +1,35 @@
+"""A value of a hyperparameter as frameworks take it, and back.
+
+A stepped range is handed over as the number of its step: the quantised domains of frameworks round
+to multiples of the step, so that a range that starts elsewhere would lose its values.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from trialwatt.config.models import Choices, Range
+from trialwatt.config.space import is_whole, levels
+
+
+@cache
+def steps(axis: Range) -> list[Any]:
+    """All values of a stepped range."""
+    return levels(axis.model_copy(update={"levels": None}))
+
+
+def code(axis: Choices | Range, value: Any) -> Any:
+    """What a framework is given for a value."""
+    return steps(axis).index(value) if isinstance(axis, Range) and axis.step else value
+
+
+def value(axis: Choices | Range, drawn: Any) -> Any:
+    """The value that a framework means."""
+    if isinstance(axis, Choices):
+        return drawn
+    if axis.step:
+        return steps(axis)[int(drawn)]
+    # exp(log(high)) can be greater than high in the last digit
+    within = min(max(drawn, axis.low), axis.high)
+    return int(within) if is_whole(axis) else float(within)

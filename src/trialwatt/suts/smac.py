@@ -1,0 +1,105 @@
+"""SMAC3: a random forest or a Gaussian process says where the next trial may be better."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from trialwatt.config.models import Choices, Range, Space, Workload
+from trialwatt.config.space import Phi, is_whole
+from trialwatt.suts.asktell import AskTell
+from trialwatt.suts.base import Job
+from trialwatt.suts.codes import steps, value
+from trialwatt.suts.strategies import Strategy
+
+NOTE = "A tenth of the budget is an initial design, not chosen by the model."
+
+
+class Smac(AskTell):
+    name = "smac"
+    package = "smac"
+    imports = ("smac",)
+    samplers = {
+        "random": Strategy(lambda smac: smac.RandomFacade, native="RandomFacade"),
+        "smac": Strategy(
+            lambda smac: smac.HyperparameterOptimizationFacade,
+            native="HyperparameterOptimizationFacade",
+            note=NOTE,
+        ),
+        "gp": Strategy(lambda smac: smac.BlackBoxFacade, native="BlackBoxFacade", note=NOTE),
+    }
+
+    @classmethod
+    def search_problems(cls, workload: Workload) -> list[tuple[str, str]]:
+        given = workload.search.sampler_options
+        return [(f"search.sampler_options.{name}", "SMAC's samplers take none") for name in given]
+
+    def open(self, job: Job) -> Search:
+        return Search(job)
+
+
+class Search:
+    """SMAC's optimiser, told costs: the negative scores."""
+
+    def __init__(self, job: Job):
+        import smac
+
+        self._space, self._asked = job.workload.space, dict[int, Any]()
+        facade = Smac.samplers[job.workload.search.sampler].make(smac)
+        # What it writes is for going on after an end, which no run does.
+        with tempfile.TemporaryDirectory(prefix="smac-") as folder:
+            scenario = smac.Scenario(
+                _configspace(self._space),
+                output_directory=Path(folder),
+                deterministic=True,
+                n_trials=job.budget,
+                seed=job.seed % 2**31,
+            )
+            # Each φ once: a second time would be the same, as its seed follows from it.
+            once = facade.get_intensifier(scenario, max_config_calls=1)
+            self._smac = facade(scenario, intensifier=once, logging_level=False, overwrite=True)
+
+    def ask(self, number: int) -> Phi | None:
+        from smac.main.exceptions import ConfigurationSpaceExhaustedException
+
+        try:
+            self._asked[number] = info = self._smac.ask()
+        except (ConfigurationSpaceExhaustedException, StopIteration):
+            return None
+        return {name: _value(axis, info.config[name]) for name, axis in self._space.items()}
+
+    def tell(self, number: int, score: float | None) -> None:
+        from smac.runhistory.dataclasses import TrialValue
+        from smac.runhistory.enumerations import StatusType
+
+        failed = {"cost": float("inf"), "status": StatusType.CRASHED}
+        said = failed if score is None else {"cost": -score}
+        self._smac.tell(self._asked.pop(number), TrialValue(**said), save=False)
+
+
+def _configspace(space: Space) -> Any:
+    from ConfigSpace import ConfigurationSpace
+
+    found = ConfigurationSpace()
+    found.add([_hyperparameter(name, axis) for name, axis in space.items()])
+    return found
+
+
+def _hyperparameter(name: str, axis: Choices | Range) -> Any:
+    """Choices by their numbers: an array of values of several types makes them texts."""
+    from ConfigSpace import Categorical, Constant, Float, Integer
+
+    if isinstance(axis, Choices) or axis.step:
+        count = len(axis.choices if isinstance(axis, Choices) else steps(axis))
+        if count == 1:
+            return Constant(name, 0)
+        if isinstance(axis, Choices):
+            return Categorical(name, list(range(count)))
+        return Integer(name, (0, count - 1))
+    kind = Integer if is_whole(axis) else Float
+    return kind(name, (axis.low, axis.high), log=axis.log)
+
+
+def _value(axis: Choices | Range, drawn: Any) -> Any:
+    return axis.choices[int(drawn)] if isinstance(axis, Choices) else value(axis, drawn)
