@@ -13,7 +13,7 @@ from trialwatt.figures.products import sections
 from trialwatt.figures.tables import results_table
 from trialwatt.provenance.plans import read_plan
 from trialwatt.summary.experiment import read_summary
-from trialwatt.summary.lead import lead
+from trialwatt.summary.lead import _second, lead
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results/reference/results"
 FLAG = "foreign CPU time 51% of the machine (over 5%)"
@@ -90,3 +90,17 @@ def test_what_is_missing_is_said():
     assert said(runs.iloc[:0], [], [gone]).startswith("This experiment has no runs yet. Not avail")
     failed = "Nothing is known: no run of this experiment was completed."
     assert said(runs.assign(status="failed")) == failed
+
+
+@pytest.mark.parametrize(
+    ("second", "overlaps", "tail"),
+    [
+        (None, None, ""),
+        (float("nan"), None, ""),
+        ("tpe", False, ""),
+        ("tpe", True, ", not clear of tpe"),
+        ("tpe", None, ", not known to be clear of tpe"),  # one of the two missed the goal
+    ],
+)
+def test_a_least_is_told_with_what_it_is_not_clear_of(second, overlaps, tail):
+    assert _second({"second_treatment": second, "overlaps": overlaps}) == tail

@@ -103,7 +103,13 @@ def _least(told: Sequence[Mapping[str, Any]], table: pd.DataFrame) -> list[str]:
 
 
 def _second(row: Mapping[str, Any]) -> str:
-    return f", not clear of {named(row['second_treatment'])}" if row["overlaps"] is True else ""
+    """What the least cannot be told from: its spread overlaps, or jobs that missed the goal leave
+    it open."""
+    second, overlaps = row["second_treatment"], row["overlaps"]
+    if pd.isna(second) or not second or overlaps is False:
+        return ""
+    how = "not clear of" if overlaps is True else "not known to be clear of"
+    return f", {how} {named(second)}"
 
 
 def _costs(told: Sequence[Mapping[str, Any]], table: pd.DataFrame, done: pd.DataFrame) -> list[str]:
