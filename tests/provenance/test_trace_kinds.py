@@ -31,6 +31,10 @@ def runs_of(table: str) -> int:
 
 ALL = len(list((RESULTS / "runs").glob("*/*/rep*")))
 R_CPU = runs_of("r-cpu")
+ASKED_FOR = [
+    len(json.loads((RESULTS / SWEEP / f"move{n}.json").read_text())["new"]) for n in (0, 1)
+]
+"""Scouting runs, and then those of all blocks."""
 CONFIGURATION = configurations("framework-cost")[0]
 REPETITIONS = sorted(path.name for path in (RESULTS / CONFIGURATION).glob("rep*"))
 RUN = f"{CONFIGURATION}/rep1"
@@ -74,8 +78,9 @@ def copy(tmp_path) -> Path:
         ("metrics/r-cpu/convergence.json", "metrics", "r-cpu", R_CPU),
         ("metrics/r-cpu/unavailable.json", "metrics", "r-cpu", R_CPU),
         (f"{SWEEP}/move0.json", "sweep", "r-cpu", 0),
-        (f"{SWEEP}/move1.json", "sweep", "r-cpu", 4),
-        (f"{SWEEP}/end.json", "sweep", "r-cpu", 8),
+        (f"{SWEEP}/move1.json", "sweep", "r-cpu", ASKED_FOR[0]),
+        (f"{SWEEP}/move2.json", "sweep", "r-cpu", sum(ASKED_FOR)),
+        (f"{SWEEP}/end.json", "sweep", "r-cpu", sum(ASKED_FOR)),
         ("tables/r-cpu.csv", "table/results", "r-cpu", R_CPU),
         ("paper/paper.pdf", "paper", "all", ALL),
         ("paper/numbers.json", "paper", "all", ALL),
@@ -172,7 +177,7 @@ def test_what_nothing_names_is_there_and_no_more(copy, project):
 def test_a_manifest_that_says_it_is_of_another_run(copy):
     (copy / CONFIGURATION / "rep2").rename(copy / CONFIGURATION / "rep9")
     found = trace(copy / CONFIGURATION)
-    assert any("rep3/run.json: says that it is of" in problem for problem in found.problems)
+    assert any("rep9/run.json: says that it is of" in problem for problem in found.problems)
     assert any("rep2/run.json: missing" in problem for problem in found.problems)
     assert "rep2  of which nothing is known" not in render_text(found)
 
