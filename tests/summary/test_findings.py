@@ -118,3 +118,15 @@ def test_a_setting_that_goes_with_an_impact_is_told():
     assert "number of workers and job completion time (ρ = -1.00, n = 10)" in told[0]
     few, _ = synthetic(suts=("plain",), repetitions=5)
     assert not [one for one in said(few) if "go together" in one]
+
+
+@pytest.mark.parametrize(
+    ("overlaps", "words"),
+    [(True, "overlaps"), (False, "is clear of"), (None, "is not known to be clear of")],
+)
+def test_a_spread_that_missed_goals_leave_open_is_not_called_clear(overlaps, words):
+    runs, _ = synthetic(repetitions=5)
+    best = best_table(runs)
+    best["overlaps"] = pd.Series([overlaps] * len(best), dtype=object)
+    told = " ".join(findings(runs, results_table(runs), best))
+    assert f"; its spread {words} that of the second best" in told

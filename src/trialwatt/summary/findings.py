@@ -24,6 +24,10 @@ _LEAST = 1.0
 """Percentage points below which two medians are called equal in words."""
 _MOST_PAIRS = 3
 
+_CLEAR = {True: "overlaps", False: "is clear of"}
+"""What is said of two spreads; of those that leave it open, _OPEN."""
+_OPEN = "is not known to be clear of"
+
 
 def findings(
     runs: pd.DataFrame, table: pd.DataFrame, best: pd.DataFrame, frameworks: bool = False
@@ -70,8 +74,8 @@ def _best(row: Mapping[str, Any], table: pd.DataFrame, alike: bool) -> str:
     said += _time(row, table) if alike else ""
     if isinstance(row.get("second_treatment"), str):
         said += (
-            f"; its spread {'overlaps' if row['overlaps'] else 'is clear of'} that of the second "
-            f"best, {named(row['second_treatment'])}"
+            f"; its spread {_CLEAR.get(row['overlaps'], _OPEN)} that of the second best, "
+            f"{named(row['second_treatment'])}"
         )
     return f"{said}."
 
