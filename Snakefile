@@ -40,7 +40,7 @@ plan = load_plan(
 RESULTS, BEGAN = plan.here.results, began()
 IS_REMOTE = platforms.get(plan.testbed.platform).remote
 # what is foretold and counted: of the experiments alone that are named, where nothing else is
-ASKED = asked_for(plan, named, getattr(workflow.dag_settings, "targets", ()))
+ASKED = asked_for(plan, named, sys.argv[1:])
 foretell(plan, ASKED)
 workflow.global_resources["testbed"] = 1  # one measuring run at a time
 

@@ -104,9 +104,10 @@ def test_only_what_was_asked_for_is_counted_but_a_block_holds_the_whole_plan(tmp
 
 
 def test_an_experiment_that_is_named_alone_is_foretold_alone(plan):
-    assert asked_for(plan, ["r-cpu"], {"r_cpu"}) == ["r-cpu"]
-    for targets in ({"r_cpu", "page"}, {"all"}, set()):
-        assert asked_for(plan, ["r-cpu"], targets) == ["baseline", "r-cpu"]
+    some = ["--cores", "1", "-n"]
+    assert asked_for(plan, ["r-cpu"], ["r_cpu", *some]) == ["r-cpu"]
+    assert asked_for(plan, ["r-cpu"], ["r_cpu", "page", *some]) == ["baseline", "r-cpu"]
+    assert asked_for(plan, [], some) == ["baseline", "r-cpu"]
     text = forecast_text(plan, ["r-cpu"])
     assert "r-cpu" in text and "baseline" not in text
     parts, whole = forecast(plan, ["baseline"])
@@ -119,6 +120,8 @@ def test_without_records_a_timed_trial_tells_the_trials_alone(plan, tmp_path):
     assert [part.seconds_left for part in parts] == [20, 20, 40, 40]
     assert (whole.seconds_left, whole.is_calibrated) == (80, True)
     text = forecast_text(plan, calibrated=lambda config: 10.0)
+    some = forecast_text(plan, calibrated=lambda c: 10.0 if c.sut == "plain" else None)
+    assert "over 40 s *" in some and "unknown" in some  # in all, and of Optuna's
     assert "80 s *" in text and "\n* the trials alone" in text and "unknown" not in text
     (baseline,) = [r.folder for r in plan.experiments["baseline"].runs if "plain" in r.folder]
     done(tmp_path / "results" / baseline / "rep1", 30)

@@ -138,3 +138,52 @@ def test_the_trainable_of_ray(tmp_path):
     for each in results:
         assert each.metrics["energy_j"] > 0 and each.metrics["energy_method"] == "modelled"
         assert each.metrics["score"] == 1.0
+
+
+TRAINING = """
+import argparse, time
+from syne_tune import Reporter
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--x", type=int)
+x = parser.parse_known_args()[0].x
+report, end = Reporter(), time.process_time() + 0.3
+while time.process_time() < end:
+    pass
+if x == 2:
+    raise SystemExit(3)
+report(score=float(x))
+"""
+
+
+def test_the_tuner_of_syne_tune(tmp_path, monkeypatch):
+    pytest.importorskip("syne_tune")
+    monkeypatch.setenv("SYNETUNE_FOLDER", str(tmp_path / "tuner"))
+    from syne_tune import StoppingCriterion, Tuner
+    from syne_tune.backend import LocalBackend
+    from syne_tune.config_space import randint
+    from syne_tune.optimizer.baselines import RandomSearch
+
+    from trialwatt.measure.syne_tune import callback
+
+    script = tmp_path / "training.py"
+    script.write_text(TRAINING)
+    points = [{"x": x} for x in (1, 2, 3)]
+    scheduler = RandomSearch(
+        {"x": randint(0, 9)}, metrics=["score"], random_seed=1, points_to_evaluate=points
+    )
+    with trialwatt.measure(**MODEL) as m:
+        Tuner(
+            trial_backend=LocalBackend(str(script)),
+            scheduler=scheduler,
+            stop_criterion=StoppingCriterion(max_num_trials_finished=3),
+            n_workers=1,
+            sleep_time=0.1,
+            max_failures=3,
+            save_tuner=False,
+            callbacks=[callback(m)],
+            tuner_name="metered",
+        ).run()
+    told = {trial.phi["x"]: (trial.outcome, trial.score) for trial in m.result.trials}
+    assert told.items() >= {1: ("completed", 1.0), 2: ("failed", None)}.items()
+    assert all(trial.cpu_s > 0.2 for trial in m.result.trials[:2])

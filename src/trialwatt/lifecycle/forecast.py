@@ -19,7 +19,8 @@ from trialwatt.records.manifest import MANIFEST
 
 @dataclass(frozen=True)
 class Part:
-    """Runs of one experiment and SUT, or of all. seconds_left: None where unknown.
+    """Runs of one experiment and SUT, or of all. seconds_left: None where unknown; is_partial:
+    there are runs of which it is.
 
     treatments: those that may be tried. at_most, done: repetitions. is_calibrated: the seconds are
     those of the trials alone (trials_alone).
@@ -33,6 +34,7 @@ class Part:
     seconds_left: float | None
     is_sweep: bool = False
     is_calibrated: bool = False
+    is_partial: bool = False
 
 
 Calibrated = Callable[[RunConfig], float | None]
@@ -85,6 +87,7 @@ def forecast_text(
     for part in [*parts, whole]:
         most = f"≤ {part.at_most}" if part.is_sweep else str(part.at_most)
         left = "unknown" if part.seconds_left is None else human(part.seconds_left)
+        left = f"over {left}" if part.is_partial else left
         left += " *" if part.is_calibrated else ""
         rows.append((part.experiment, part.sut, str(part.treatments), most, str(part.done), left))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -166,15 +169,17 @@ def _part(
             seconds = calibrated(plan.run(folder))
             is_calibrated = is_calibrated or seconds is not None
         expected[folder] = seconds
-    left = [(plan.repetitions - done[folder], expected[folder]) for folder in folders]
-    known = all(seconds is not None for count, seconds in left if count)
+    left = {folder: plan.repetitions - done[folder] for folder in folders}
+    known = [left[f] * seconds for f in folders if (seconds := expected[f]) is not None]
+    is_known = [not left[f] or expected[f] is not None for f in folders]
     return Part(
         experiment,
         sut,
         len(folders),
         plan.repetitions * len(folders),
         sum(done.values()),
-        sum(count * (seconds or 0) for count, seconds in left) if known else None,
+        sum(known) if known or all(is_known) else None,
         is_sweep,
-        is_calibrated and known,
+        is_calibrated,
+        bool(known) and not all(is_known),
     )

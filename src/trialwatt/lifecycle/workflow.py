@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -20,11 +20,19 @@ from trialwatt.lifecycle.locks import hold_results
 from trialwatt.lifecycle.script import WORKFLOW_PID
 
 
-def asked_for(plan, named: list[str], targets: Collection[str]) -> list[str]:
+def asked_for(plan, named: list[str], arguments: list[str]) -> list[str]:
     """The experiments that a call is about: those that its targets name, where they name nothing
-    else (`snakemake r_mem`), else all of the plan."""
-    alone = targets and set(targets) == {rule_of(name) for name in named}
-    return named if alone else list(plan.experiments)
+    else (`snakemake r_mem`), else all of the plan.
+
+    named: the experiments among the arguments of Snakemake.
+    """
+    if named:
+        from snakemake.cli import get_argument_parser
+
+        known, _ = get_argument_parser().parse_known_args(arguments)
+        if set(known.targets) == {rule_of(name) for name in named}:
+            return named
+    return list(plan.experiments)
 
 
 def started(plan, asked: list[str]) -> None:
