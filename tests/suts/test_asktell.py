@@ -96,3 +96,15 @@ def test_where_its_package_is_not_installed_it_says_so():
         package = "no-such-framework"
 
     assert Absent.available() == "needs a package: pip install no-such-framework"
+
+
+def test_options_that_nobody_reads_are_refused(workload):
+    class Own(AskTell):
+        name = "own"
+
+    options = {"sampler_options": {"depth": 3}, "pruner_options": {"lower": 0.5}}
+    found = Own.search_problems(workload(search={"sampler": "random"} | options))
+    assert [key for key, _ in found] == [
+        "search.sampler_options.depth",
+        "search.pruner_options.lower",
+    ]

@@ -73,6 +73,15 @@ class AskTell(Sut):
         lacking = " ".join(name for name in needed if not installed(name))
         return f"needs a package: pip install {lacking}" if lacking else ""
 
+    @classmethod
+    def search_problems(cls, workload: Workload) -> list[tuple[str, str]]:
+        """Options of strategies: a SUT whose `open` reads some answers this itself."""
+        return [
+            (f"search.{key}.{name}", f"the strategies of {cls.name} take no options")
+            for key in ("sampler_options", "pruner_options")
+            for name in getattr(workload.search, key)
+        ]
+
     def roles(self, job: Job) -> list[Role]:
         (port,) = free_blocks(1, 1)
         secret = {KEY: secrets.token_urlsafe(24)}

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from trialwatt.config.models import Choices, Range, Space, Workload
+from trialwatt.config.models import Choices, Range
 from trialwatt.config.space import Phi, is_whole
 from trialwatt.suts.asktell import AskTell
 from trialwatt.suts.base import Job
@@ -30,11 +30,6 @@ class Smac(AskTell):
         "gp": Strategy(lambda smac: smac.BlackBoxFacade, native="BlackBoxFacade", note=NOTE),
     }
 
-    @classmethod
-    def search_problems(cls, workload: Workload) -> list[tuple[str, str]]:
-        given = workload.search.sampler_options
-        return [(f"search.sampler_options.{name}", "SMAC's samplers take none") for name in given]
-
     def open(self, job: Job) -> Search:
         return Search(job)
 
@@ -44,13 +39,16 @@ class Search:
 
     def __init__(self, job: Job):
         import smac
+        from ConfigSpace import ConfigurationSpace
 
         self._space, self._asked = job.workload.space, dict[int, Any]()
         facade = Smac.samplers[job.workload.search.sampler].make(smac)
+        domain = ConfigurationSpace()
+        domain.add([_hyperparameter(name, axis) for name, axis in self._space.items()])
         # What it writes is for going on after an end, which no run does.
         with tempfile.TemporaryDirectory(prefix="smac-") as folder:
             scenario = smac.Scenario(
-                _configspace(self._space),
+                domain,
                 output_directory=Path(folder),
                 deterministic=True,
                 n_trials=job.budget,
@@ -76,14 +74,6 @@ class Search:
         failed = {"cost": float("inf"), "status": StatusType.CRASHED}
         said = failed if score is None else {"cost": -score}
         self._smac.tell(self._asked.pop(number), TrialValue(**said), save=False)
-
-
-def _configspace(space: Space) -> Any:
-    from ConfigSpace import ConfigurationSpace
-
-    found = ConfigurationSpace()
-    found.add([_hyperparameter(name, axis) for name, axis in space.items()])
-    return found
 
 
 def _hyperparameter(name: str, axis: Choices | Range) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from trialwatt.config.models import Choices, Range, Space, Workload
+from trialwatt.config.models import Choices, Range
 from trialwatt.config.space import Phi, is_whole
 from trialwatt.suts.asktell import AskTell
 from trialwatt.suts.base import Job
@@ -36,14 +36,6 @@ class SyneTune(AskTell):
         "asha": Strategy(lambda: None, native="AsynchronousSuccessiveHalving"),
     }
 
-    @classmethod
-    def search_problems(cls, workload: Workload) -> list[tuple[str, str]]:
-        return [
-            (f"search.{key}.{name}", "Syne Tune's schedulers have their defaults here")
-            for key in ("sampler_options", "pruner_options")
-            for name in getattr(workload.search, key)
-        ]
-
     def open(self, job: Job) -> Search:
         return Search(job)
 
@@ -60,9 +52,9 @@ class Search:
         own: dict[str, Any] = {"metrics": [SCORE]} if name == "RandomSearch" else {"metric": SCORE}
         own |= {"time_attr": EPOCH, "max_t": workload.epochs} if asha else {}
         self._space, self._epochs = workload.space, workload.epochs
-        self._scheduler = getattr(baselines, name)(
-            _config_space(self._space), do_minimize=False, random_seed=job.seed % 2**31, **own
-        )
+        domains = {name: _domain(axis) for name, axis in self._space.items()}
+        own |= {"do_minimize": False, "random_seed": job.seed % 2**31}
+        self._scheduler = getattr(baselines, name)(domains, **own)
         self._asked, self._stopped = dict[int, Any](), set[int]()
 
     def ask(self, number: int) -> Phi | None:
@@ -91,10 +83,6 @@ class Search:
             self._scheduler.on_trial_remove(trial)
         else:
             self._scheduler.on_trial_error(trial)
-
-
-def _config_space(space: Space) -> dict[str, Any]:
-    return {name: _domain(axis) for name, axis in space.items()}
 
 
 def _domain(axis: Choices | Range) -> Any:
