@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -58,7 +59,9 @@ class Project:
         (root / "config/config.yaml").write_text(CONFIG)
         (root / "config/experiments/more-cpu.yaml").write_text(EXPERIMENT)
         (root / "config/spaces/tiny.yaml").write_text(SPACE)
-        shutil.copy(root / "config/testbeds/local.yaml", root / "config/testbeds/lab.yaml")
+        local = (root / "config/testbeds/local.yaml").read_text()
+        own = re.sub(r"sample_hz: \d+", "sample_hz: 10", local)  # as the synthetic records have it
+        (root / "config/testbeds/lab.yaml").write_text(own)
         self.plan = plan_of_files([], root)
         self.measured = 0
 
