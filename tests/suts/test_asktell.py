@@ -44,6 +44,11 @@ class Bench(AskTell):
 
     def open(self, job):
         return Search(grid(job.workload.space), job.workload.search.sampler)
+
+
+class Lacking(Bench):
+    name = "lacking-of-tests"
+    imports = ("no_such_module",)
 """
 
 
@@ -57,6 +62,7 @@ def bench(tmp_path, monkeypatch) -> str:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[trialwatt.suts]\nbench-of-tests = bench_of_tests:Bench\n"
+        "lacking-of-tests = bench_of_tests:Lacking\n"
     )
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]))
@@ -89,6 +95,12 @@ def test_what_goes_wrong_in_it_ends_the_run_and_says_where(bench, run_job, tmp_p
     workers = {"count": 1, "cpu": 2, "memory_mb": 1024}
     with pytest.raises(TrialwattError, match=said):
         run_job(tmp_path / "results", bench, search=search, workers=workers)
+
+
+def test_a_module_that_cannot_be_imported_ends_the_process_in_words(bench, run_job, tmp_path):
+    said = r"(?s)search ended in step deploy: .*exit code 1\n.*No module named 'no_such_module'"
+    with pytest.raises(TrialwattError, match=said):
+        run_job(tmp_path / "results", "lacking-of-tests", search={"sampler": "grid"})
 
 
 def test_where_its_package_is_not_installed_it_says_so():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from importlib import import_module
 
 from trialwatt import suts
@@ -17,6 +16,7 @@ from trialwatt.lifecycle.jobs import read_job
 from trialwatt.suts.asked import METHODS, Asked
 from trialwatt.suts.asktell import KEY, AskTell
 from trialwatt.suts.asktell_link import serve
+from trialwatt.suts.services import when_stdin_closes
 
 
 def main() -> None:
@@ -24,18 +24,13 @@ def main() -> None:
     host, port = sys.argv[1:]
     key = os.environ.pop(KEY)
     remember(key)
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    when_stdin_closes(lambda: os._exit(0))
     job = read_job()
     sut = suts.get(job.config.sut)()
     assert isinstance(sut, AskTell), "its roles have this process"
     for module in sut.imports:
         import_module(module)
     serve(Asked(sut, job), METHODS, host, int(port), key)
-
-
-def _end_with_stdin() -> None:
-    sys.stdin.buffer.read()
-    os._exit(0)
 
 
 if __name__ == "__main__":

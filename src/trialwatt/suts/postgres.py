@@ -21,7 +21,7 @@ from pathlib import Path
 
 from trialwatt.errors import TrialwattError
 from trialwatt.private import made_private
-from trialwatt.suts.services import scratch
+from trialwatt.suts.services import scratch, when_stdin_closes
 
 SUT = "postgres"
 """Under this name the run's scratch folder is the server's."""
@@ -72,7 +72,7 @@ def main() -> None:
             ended = threading.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: ended.set())
-            threading.Thread(target=_end_with_stdin, args=(ended,), daemon=True).start()
+            when_stdin_closes(ended.set)
             _initialise(place, folder / "data")
             code = _serve(place, folder / "data", host, port, connections, ended)
         finally:
@@ -171,13 +171,6 @@ def _serve(
 
 def _watch(server: subprocess.Popen[bytes], ended: threading.Event) -> None:
     server.wait()
-    ended.set()
-
-
-def _end_with_stdin(ended: threading.Event) -> None:
-    # Not sys.stdin: a thread that is in it would hold its lock when the interpreter ends.
-    while os.read(0, 4096):
-        pass
     ended.set()
 
 

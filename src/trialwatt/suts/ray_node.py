@@ -24,7 +24,7 @@ from pathlib import Path
 from trialwatt.errors import TrialwattError
 from trialwatt.filelock import PLAIN, flocked
 from trialwatt.private import made_private
-from trialwatt.suts.services import scratch
+from trialwatt.suts.services import scratch, when_stdin_closes
 
 SUT = "ray"
 POLL_S = 0.1
@@ -32,7 +32,7 @@ POLL_S = 0.1
 
 def main() -> None:
     run_id, own, head, *arguments = sys.argv[1:]
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    when_stdin_closes(lambda: os.kill(os.getpid(), signal.SIGTERM))
     folder = scratch(SUT, run_id)
     try:
         made_private(folder)  # Ray lets everyone into the folder inside it
@@ -57,13 +57,6 @@ def keep_address() -> None:
     from ray._private import services
 
     services.resolve_ip_for_localhost = lambda host: host
-
-
-def _end_with_stdin() -> None:
-    # Not sys.stdin: a thread that is in it would hold its lock when the interpreter ends.
-    while os.read(0, 4096):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _take_turn(lock: Path, own: str) -> None:

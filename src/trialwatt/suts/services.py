@@ -1,4 +1,5 @@
-"""What the services of a SUT need of a machine: free ports, and a folder beside that of the run."""
+"""What the services of a SUT need of a machine: free ports, a folder beside that of the run, and to
+learn when the coordinator is gone."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ import os
 import random
 import socket
 import tempfile
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
@@ -56,3 +59,15 @@ def scratch(sut: str, run_id: str) -> Path:
     if not os.access(base, os.W_OK):
         base = Path(tempfile.gettempdir())
     return base / f"tw-{sut}-{hashlib.sha256(run_id.encode()).hexdigest()[:10]}"
+
+
+def when_stdin_closes(do: Callable[[], object]) -> None:
+    """Have this called, in a thread, once the coordinator is gone."""
+
+    def wait() -> None:
+        # Not sys.stdin: a thread that is in it would hold its lock when the interpreter ends.
+        while os.read(0, 4096):
+            pass
+        do()
+
+    threading.Thread(target=wait, daemon=True).start()
