@@ -9,15 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from trialwatt.contract.fixtures import (  # noqa: F401
-    digits,
-    run_config,
-    run_job,
-    secrets_forgotten,
-    subnormal_floats_again,
-    testbed_facts,
-    workload,
-)
+from trialwatt.contract.fixtures import *  # noqa: F403
 
 ROOT = Path(__file__).resolve().parents[1]
 

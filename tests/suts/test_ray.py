@@ -390,7 +390,7 @@ def test_a_part_of_the_grid_is_so_many_of_its_points(workload, tmp_path):
     from ray.tune.experiment import Experiment
     from ray.tune.registry import register_trainable
 
-    from trialwatt.suts.ray_space import phi_of
+    from trialwatt.suts.codes import phi_of
 
     small = workload(search={"budget": 3})
     register_trainable("nothing", lambda config: None)

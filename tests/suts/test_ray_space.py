@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from trialwatt.config.models import Choices, Range
 from trialwatt.config.space import contains, grid, levels
-from trialwatt.suts import ray_space
+from trialwatt.suts import codes, ray_space
 
 pytest.importorskip("ray")
 
@@ -47,7 +47,7 @@ def draws(space, number, seed):
     random = np.random.RandomState(seed)
     for _ in range(number):
         for _, config in generate_variants(ray_space.domains(space), random_state=random):
-            yield ray_space.phi_of(space, config)
+            yield codes.phi_of(space, config)
 
 
 @settings(max_examples=150, deadline=None)
@@ -62,9 +62,7 @@ def test_every_draw_is_in_the_space_with_its_types(space, seed):
 def test_the_grid_has_exactly_the_points_of_the_configuration(space):
     from ray.tune.search.variant_generator import generate_variants
 
-    found = [
-        ray_space.phi_of(space, config) for _, config in generate_variants(ray_space.grid(space))
-    ]
+    found = [codes.phi_of(space, config) for _, config in generate_variants(ray_space.grid(space))]
     assert sorted(map(_written, found)) == sorted(map(_written, grid(space)))
 
 
@@ -77,7 +75,7 @@ def _written(phi):
 def test_a_phi_and_its_configuration_are_the_same_thing(space):
     for phi in grid({name: axis for name, axis in space.items() if _has_levels(axis)}):
         own = {name: space[name] for name in phi}
-        assert ray_space.phi_of(own, ray_space.config_of(own, phi)) == phi
+        assert codes.phi_of(own, ray_space.config_of(own, phi)) == phi
 
 
 def _has_levels(axis):
@@ -111,6 +109,6 @@ def test_a_searcher_of_another_framework_suggests_points_of_the_space(name, work
     assert searcher.set_search_properties("score", "max", search.space)
     for number in range(40):
         config = searcher.suggest(str(number))
-        assert contains(space, ray_space.phi_of(space, config)), config
+        assert contains(space, codes.phi_of(space, config)), config
         result = {"score": float(config["lr"]), "training_iteration": 1}
         searcher.on_trial_complete(str(number), result)

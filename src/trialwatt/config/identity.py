@@ -52,7 +52,7 @@ def run_label(run: RunConfig) -> str:
     """What a person wants to see in a folder's name; the hash makes it unique."""
     load, workers = run.workload, run.workload.workers
     parts = [load.dataset, load.model, load.search.sampler]
-    if load.search.pruner != "none":
+    if load.search.prunes:
         parts.append(load.search.pruner)
     parts += [f"{workers.count}x{workers.cpu:g}cpu", f"{workers.memory_mb}mb"]
     if workers.accelerator != "cpu":

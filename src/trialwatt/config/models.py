@@ -131,6 +131,11 @@ class Search(Model):
     sampler_options: dict[str, Value] = {}
     pruner_options: dict[str, Value] = {}
 
+    @property
+    def prunes(self) -> bool:
+        """Whether the framework is told the score of each epoch."""
+        return self.pruner != "none"
+
 
 class Workers(Model):
     """wn, wcpu, wmem and at. `cpu` is nominal; a testbed's cpu_per_vcpu gives the physical one."""

@@ -9,15 +9,8 @@ from pathlib import Path
 import pytest
 
 from trialwatt import suts
-from trialwatt.contract.fixtures import (  # noqa: F401
-    digits,
-    run_config,
-    run_job,
-    secrets_forgotten,
-    subnormal_floats_again,
-    testbed_facts,
-    workload,
-)
+from trialwatt.contract.fixtures import *  # noqa: F403
+from trialwatt.contract.fixtures import SIX_POINTS
 from trialwatt.contract.observing import (
     NOTHING,
     TOO_LARGE,
@@ -131,7 +124,7 @@ def sampler(sut_class) -> str:
 
 
 @pytest.fixture(scope="module")
-def observed(tmp_path_factory, run_job, sut, place):  # noqa: F811
+def observed(tmp_path_factory, run_job, sut, place):
     """Run one job and see what it does from outside."""
 
     def run(act=None, repetition=1, **keys) -> Ran:
@@ -149,13 +142,7 @@ def observed(tmp_path_factory, run_job, sut, place):  # noqa: F811
 @pytest.fixture(scope="module")
 def usual(observed, sampler) -> Ran:
     """A job that goes as it should: 2 workers, 6 points."""
-    space = {
-        "lr": {"choices": [0.001, 0.01]},
-        "decay": {"choices": [1e-6]},
-        "ls": {"choices": [16, 32, 64]},
-        "ln": {"choices": [1]},
-    }
-    return observed(space=space, search={"sampler": sampler}, epochs=3, deadline_s=600)
+    return observed(space=SIX_POINTS, search={"sampler": sampler}, epochs=3, deadline_s=600)
 
 
 def hurt_space(*sizes: int) -> dict:

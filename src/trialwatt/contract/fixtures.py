@@ -10,8 +10,25 @@ import pytest
 from trialwatt import credentials
 from trialwatt.config.models import RunConfig, Testbed, Workload
 
+__all__ = [
+    "digits",
+    "run_config",
+    "run_job",
+    "secrets_forgotten",
+    "subnormal_floats_again",
+    "testbed_facts",
+    "workload",
+]
+"""Fixtures, for a conftest.py to take all of."""
+
 BUSY = {"quiet_wait_s": 0, "allow_busy_machine": True}
 """Of a testbed on which tests run beside others."""
+SIX_POINTS = {
+    "lr": {"choices": [0.001, 0.01]},
+    "decay": {"choices": [1e-6]},
+    "ls": {"choices": [16, 32, 64]},
+    "ln": {"choices": [1]},
+}
 SMALL_SPACE = {
     "lr": {"choices": [0.001, 0.01]},
     "decay": {"choices": [1e-6]},

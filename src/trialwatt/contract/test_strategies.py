@@ -4,17 +4,12 @@ import pytest
 
 from trialwatt.config.models import Workload
 from trialwatt.config.space import contains
+from trialwatt.contract.fixtures import SIX_POINTS
 from trialwatt.suts.matrix import KINDS
 from trialwatt.suts.strategies import Strategy
 
 pytestmark = [pytest.mark.contract, pytest.mark.slow]
 
-DISCRETE = {
-    "lr": {"choices": [0.001, 0.01]},
-    "decay": {"choices": [1e-6]},
-    "ls": {"choices": [16, 32, 64]},
-    "ln": {"choices": [1]},
-}
 CONTINUOUS = {
     "lr": {"low": 1e-4, "high": 1e-2, "log": True},
     "decay": {"low": 1e-6, "high": 1e-4, "log": True},
@@ -50,7 +45,7 @@ def test_every_offered_strategy_searches(observed, sut_class, sampler, workload)
             continue
         search = search_of(kind, name, sampler, strategy, sut_class.samplers)
         faults = {}
-        for space in (DISCRETE, CONTINUOUS):
+        for space in (SIX_POINTS, CONTINUOUS):
             faults = dict(sut_class.search_problems(workload(space=space, search=search)))
             if not faults:
                 break

@@ -105,7 +105,7 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
     cpu = workers[0].cpu if workers else records.config.worker_cpu
     run = _identity(records.manifest, records.config, cpu)
     run |= _counts(completed, failed, pruned, waste)
-    prunes = records.config.workload.search.pruner != "none"
+    prunes = records.config.workload.search.prunes
     run["reports"] = int(trials.epochs.sum()) if prunes else 0
     run |= _times(records, run["trials_completed"])
     run |= _energies(energy, completed, waste)

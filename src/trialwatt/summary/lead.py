@@ -106,7 +106,7 @@ def _second(row: Mapping[str, Any]) -> str:
     """What the least cannot be told from: its spread overlaps, or jobs that missed the goal leave
     it open."""
     second, overlaps = row["second_treatment"], row["overlaps"]
-    if pd.isna(second) or not second or overlaps is False:
+    if not isinstance(second, str) or overlaps is False:
         return ""
     how = "not clear of" if overlaps is True else "not known to be clear of"
     return f", {how} {named(second)}"

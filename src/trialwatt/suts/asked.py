@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from trialwatt.config.space import Phi, contains
 from trialwatt.errors import TrialwattError
-from trialwatt.suts.asktell import LATER, AskTell, Search, is_pruned
+from trialwatt.suts.asktell import LATER, AskTell, Search
 from trialwatt.suts.base import Job
 
 METHODS = ("open", "begin", "ask", "tell", "report", "best")
@@ -34,7 +34,7 @@ class Asked:
         """Make the search. Raises TrialwattError where it lacks a method."""
         with self._changed:
             search = self._guarded(self._sut.open, self._job)
-            needed = ["ask", "tell", *(["report"] if is_pruned(self._job.workload) else [])]
+            needed = ["ask", "tell", *(["report"] if self._job.workload.search.prunes else [])]
             if lacking := [name for name in needed if not callable(getattr(search, name, None))]:
                 raise TrialwattError(
                     f"{type(self._sut).__name__}.open returned {type(search).__name__}, which has "

@@ -17,7 +17,7 @@ from trialwatt.platforms.base import Role
 from trialwatt.suts.asktell_link import reach
 from trialwatt.suts.base import Best, Job, Sut, Trials
 from trialwatt.suts.services import free_blocks
-from trialwatt.suts.strategies import installed
+from trialwatt.suts.strategies import installed, options_refused
 
 ADDRESS = "TRIALWATT_SEARCH"
 """Environment variable of the workers: host:port of the framework's process."""
@@ -76,11 +76,7 @@ class AskTell(Sut):
     @classmethod
     def search_problems(cls, workload: Workload) -> list[tuple[str, str]]:
         """Options of strategies: a SUT whose `open` reads some answers this itself."""
-        return [
-            (f"search.{key}.{name}", f"the strategies of {cls.name} take no options")
-            for key in ("sampler_options", "pruner_options")
-            for name in getattr(workload.search, key)
-        ]
+        return options_refused(workload.search, f"the strategies of {cls.name} take no options")
 
     def roles(self, job: Job) -> list[Role]:
         (port,) = free_blocks(1, 1)
@@ -108,7 +104,7 @@ class AskTell(Sut):
         self._call("begin", index)
         while (given := self._call("ask", index)) is not None:
             number, phi = given
-            report = partial(self._call, "report", number) if is_pruned(job.workload) else None
+            report = partial(self._call, "report", number) if job.workload.search.prunes else None
             result = trials.run(phi, number, report)
             self._call("tell", number, result.score if result.outcome == "completed" else None)
 
@@ -124,8 +120,3 @@ class AskTell(Sut):
             raise TrialwattError(
                 f"the framework's process (component search) no longer answers: {error!r}"
             ) from error
-
-
-def is_pruned(workload: Workload) -> bool:
-    """Whether the framework is told the score of each epoch."""
-    return workload.search.pruner != "none"

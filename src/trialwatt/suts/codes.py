@@ -6,11 +6,12 @@ to multiples of the step, so that a range that starts elsewhere would lose its v
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from trialwatt.config.models import Choices, Range
-from trialwatt.config.space import is_whole, levels
+from trialwatt.config.models import Choices, Range, Space
+from trialwatt.config.space import Phi, is_whole, levels
 
 
 @cache
@@ -33,3 +34,8 @@ def value(axis: Choices | Range, drawn: Any) -> Any:
     # exp(log(high)) can be greater than high in the last digit
     within = min(max(drawn, axis.low), axis.high)
     return int(within) if is_whole(axis) else float(within)
+
+
+def phi_of(space: Space, config: Mapping[str, Any]) -> Phi:
+    """φ of a framework's configuration, which holds a code for each hyperparameter."""
+    return {name: value(axis, config[name]) for name, axis in space.items()}

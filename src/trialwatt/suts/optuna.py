@@ -114,8 +114,7 @@ class Optuna(Sut):
                 return trial.should_prune()
 
             phi = suggest(trial, workload.space)
-            prunes = workload.search.pruner != "none"
-            result = trials.run(phi, trial.number, report if prunes else None)
+            result = trials.run(phi, trial.number, report if workload.search.prunes else None)
             if result.outcome == "failed":
                 raise _TrialFailed(result.reason)
             if result.outcome == "pruned":

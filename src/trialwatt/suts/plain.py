@@ -10,7 +10,7 @@ import random
 from trialwatt.config.models import Workload
 from trialwatt.config.space import Phi, draw, grid
 from trialwatt.suts.base import Best, Job, Sut, Trials
-from trialwatt.suts.strategies import Strategy
+from trialwatt.suts.strategies import Strategy, options_refused
 
 
 def _grid(job: Job) -> list[Phi]:
@@ -35,11 +35,7 @@ class Plain(Sut):
 
     @classmethod
     def search_problems(cls, workload: Workload) -> list[tuple[str, str]]:
-        return [
-            (f"search.{key}.{name}", "plain's strategies have no options")
-            for key in ("sampler_options", "pruner_options")
-            for name in getattr(workload.search, key)
-        ]
+        return options_refused(workload.search, "plain's strategies have no options")
 
     def work(self, job: Job, index: int, trials: Trials) -> None:
         phis = self.samplers[job.workload.search.sampler].make(job)

@@ -26,8 +26,8 @@ from trialwatt.platforms.base import Role, replaced
 from trialwatt.private import made_private, remove_private
 from trialwatt.suts import ray_trial
 from trialwatt.suts.base import SPEAKING, Best, Job, Sut, Trials
+from trialwatt.suts.codes import phi_of
 from trialwatt.suts.ray_node import SUT, is_open, keep_address
-from trialwatt.suts.ray_space import phi_of
 from trialwatt.suts.ray_strategies import PRUNERS, SAMPLERS, Search
 from trialwatt.suts.services import free_blocks, scratch
 
@@ -160,7 +160,7 @@ class Ray(Sut):
         numpy.random.seed(seed)  # schedulers draw their brackets from it
         self._search = _search(job.workload, seed)
         self._scheduler = _scheduler(job.workload)
-        prunes = job.workload.search.pruner != "none"
+        prunes = job.workload.search.prunes
         self._trainable = tune.with_resources(ray_trial.trainable(prunes), {"cpu": 1})
 
     def work(self, job: Job, index: int, trials: Trials) -> None:

@@ -1,13 +1,12 @@
-"""The search space as Tune's domains, and a φ from what Tune makes of them."""
+"""The search space as Tune's domains."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from trialwatt.config.models import Choices, Range, Space
 from trialwatt.config.space import Phi, is_whole, levels
-from trialwatt.suts.codes import code, steps, value
+from trialwatt.suts.codes import code, steps
 
 
 def grid(space: Space) -> dict[str, Any]:
@@ -27,11 +26,6 @@ def choices(space: Space) -> dict[str, Any]:
 def domains(space: Space) -> dict[str, Any]:
     """Every hyperparameter as the domain that Tune and its searchers draw from."""
     return {name: _domain(axis) for name, axis in space.items()}
-
-
-def phi_of(space: Space, config: Mapping[str, Any]) -> Phi:
-    """φ of a trial's configuration."""
-    return {name: value(axis, config[name]) for name, axis in space.items()}
 
 
 def config_of(space: Space, phi: Phi) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from trialwatt.clock import Sent, sent
 from trialwatt.config.models import Workload
 from trialwatt.suts.base import TrialResult, Trials
-from trialwatt.suts.ray_space import phi_of
+from trialwatt.suts.codes import phi_of
 
 KEY = "trialwatt"
 """Key of a trial's configuration, beside the hyperparameters, that holds the Assignment."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trialwatt.config.models import Search
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,15 @@ class Strategy:
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Its defaults, replaced by what the configuration gives."""
         return {**self.defaults, **given}
+
+
+def options_refused(search: Search, why: str) -> list[tuple[str, str]]:
+    """(dotted key of the workload, why) of every option of a strategy that is given."""
+    return [
+        (f"search.{key}.{name}", why)
+        for key in ("sampler_options", "pruner_options")
+        for name in getattr(search, key)
+    ]
 
 
 def installed(package: str) -> str:

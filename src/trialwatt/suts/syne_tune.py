@@ -9,7 +9,7 @@ from trialwatt.config.models import Choices, Range
 from trialwatt.config.space import Phi, is_whole
 from trialwatt.suts.asktell import AskTell
 from trialwatt.suts.base import Job
-from trialwatt.suts.codes import steps, value
+from trialwatt.suts.codes import phi_of, steps
 from trialwatt.suts.strategies import Strategy
 
 SCORE, EPOCH = "score", "epoch"
@@ -65,7 +65,7 @@ class Search:
             return None
         self._asked[number] = trial = Trial(number, suggested.config, datetime.now(UTC))
         self._scheduler.on_trial_add(trial)
-        return {name: value(axis, trial.config[name]) for name, axis in self._space.items()}
+        return phi_of(self._space, trial.config)
 
     def report(self, number: int, epoch: int, score: float) -> bool:
         if epoch == self._epochs:  # that it has come to its end, tell says

@@ -34,7 +34,7 @@ def seconds_of_trial(workload: Workload, threads: int) -> float:
     train_s, validate_s = _per_image(text, threads)
     images = DATASETS[workload.dataset].train
     validated = images * workload.validation_share
-    each = workload.validate_each_epoch or workload.search.pruner != "none"
+    each = workload.validate_each_epoch or workload.search.prunes
     passes = workload.epochs if each else 1
     return workload.epochs * (images - validated) * train_s + passes * validated * validate_s
 
