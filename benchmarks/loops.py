@@ -43,7 +43,7 @@ def bare(path: str, epochs: int, device: str = "cpu") -> list[float]:
     from torch.nn.functional import cross_entropy
 
     from trialwatt.workload import dataset
-    from trialwatt.workload.trial import GATHERED
+    from trialwatt.workload.images import GATHERED
 
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)

@@ -21,7 +21,8 @@ from trialwatt.config.models import RunConfig, Testbed, Workload
 from trialwatt.lifecycle import trials
 from trialwatt.records.writer import EventWriter
 from trialwatt.suts.base import Job
-from trialwatt.workload.trial import Trained
+from trialwatt.workload.images import Images
+from trialwatt.workload.task import run_trial
 
 TRIALS, EPOCHS, TRIAL_S = 200, 5, 0.001
 LIMIT_MS = 5.0
@@ -33,30 +34,38 @@ WEIGHTS = {  # of the largest network of the base grid, on MNIST
 }
 
 
-class NoWatch:
+class NoReport:
     """What the bare trial reports to."""
 
     each_epoch = False
 
     def step(self, name: str) -> None: ...
-    def epoch(self, epoch: int, scores: dict) -> bool:
+    def __call__(self, epoch: int, scores: dict | None = None) -> bool:
         return False
 
 
-def trial(score: Callable[[], float], watch) -> Trained:
+class Short(Images):
     """A trial that computes for 1 ms in all, with the steps and reports of a real one."""
-    end = time.perf_counter() + TRIAL_S
-    watch.step("load")
-    scores = {"macro_f1": score(), "accuracy": 0.5}
-    for epoch in range(1, EPOCHS + 1):
-        watch.step("train")
-        if watch.each_epoch:
-            watch.step("validate")
-            watch.epoch(epoch, scores)
-    watch.step("validate")
-    while time.perf_counter() < end:
-        pass
-    return Trained(scores, EPOCHS, False, WEIGHTS)
+
+    def __init__(self, workload: Workload, score: Callable[[], float]):
+        super().__init__(workload, "", 1)
+        self._score = score
+
+    def load(self) -> None: ...
+
+    def train(self, phi, data, seed, report):
+        end = time.perf_counter() + TRIAL_S
+        scores = {"macro_f1": self._score(), "accuracy": 0.5}
+        for epoch in range(1, EPOCHS + 1):
+            report.step("train")
+            if report.each_epoch:
+                report.step("validate")
+                report(epoch, scores)
+        report.step("validate")
+        report(EPOCHS)
+        while time.perf_counter() < end:
+            pass
+        return scores, WEIGHTS
 
 
 def overhead_ms(folder: Path, score: Callable[[], float], pruner=None) -> float:
@@ -79,10 +88,10 @@ def overhead_ms(folder: Path, score: Callable[[], float], pruner=None) -> float:
     )
     events = EventWriter(folder, job.run_id, "worker-0")
     recorded = trials.RecordedTrials(job, "worker-0", events, [])
-    trials._train = lambda job, phi, seed, watch: trial(score, watch)
+    recorded._task = task = Short(job.workload, score)
     times: dict[str, list[float]] = {"bare": [], "recorded": []}
     for number in range(TRIALS):
-        times["bare"].append(_timed(lambda: trial(score, NoWatch())))
+        times["bare"].append(_timed(lambda: run_trial(task, PHI, 1, NoReport())))
         times["recorded"].append(
             _timed(lambda number=number: recorded.run(PHI, number, report=pruner))
         )

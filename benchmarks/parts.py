@@ -52,7 +52,7 @@ def of_a_trial(path: str) -> Loop:
     import torch
 
     from trialwatt.workload import dataset
-    from trialwatt.workload.trial import batches
+    from trialwatt.workload.images import batches
 
     data, model = dataset.load(path, 0.2, 1, torch.device("cpu")), loops.network()
     order = data.train_index[torch.randperm(len(data.train_index))]

@@ -85,7 +85,7 @@ def step_ratios(data, with_compile: bool) -> dict[str, float]:
     """Variant → CPU time of its steps ÷ that of the barest loop's."""
     import torch
 
-    from trialwatt.workload.trial import GATHERED
+    from trialwatt.workload.images import GATHERED
 
     images, labels = data.train_images.float() / data.facts.scale, data.train_labels.long()
     bare = partial(by_index_select, images, labels, GATHERED)
@@ -164,7 +164,7 @@ def import_seconds() -> tuple[float, float]:
         "import gc, time, trialwatt.lifecycle.worker\n"
         "moments, clock = [], time.process_time\n"
         "gc.callbacks.append(lambda phase, info: moments.append(clock()))\n"
-        "began = clock(); import trialwatt.workload.trial; ended = clock()\n"
+        "began = clock(); import trialwatt.workload.images; ended = clock()\n"
         "print(ended - began, sum(moments[1::2]) - sum(moments[::2]))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
@@ -183,8 +183,8 @@ def main(with_compile: bool) -> int:
     import torch
 
     from trialwatt.workload import dataset
+    from trialwatt.workload.images import pin_threads
     from trialwatt.workload.sources import prepare
-    from trialwatt.workload.trial import pin_threads
 
     for name, make in IMPORTS.items():
         seconds, mb = first_optimizer(make)

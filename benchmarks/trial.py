@@ -75,7 +75,7 @@ def gpu_throughput(path: str) -> float:
 
     from trialwatt.workload import dataset
     from trialwatt.workload.devices import device_of
-    from trialwatt.workload.trial import pin_threads, train_epoch
+    from trialwatt.workload.images import pin_threads, train_epoch
 
     pin_threads(1)
     device = device_of("gpu")

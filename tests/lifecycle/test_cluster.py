@@ -25,6 +25,7 @@ IMAGE = {
     "kernel": "6.8.0",
     "cpu_model": "A Processor",
     "packages": {"torch": "2.13.0"},
+    "modules": ["sklearn", "torch"],
     "suts_lacking": {"hyperopt": "java is not installed"},
 }
 
@@ -87,6 +88,13 @@ def test_every_problem_is_in_one_report_and_nothing_is_made(cluster, tmp_path):
 def test_a_sut_that_the_image_lacks(cluster, tmp_path):
     with pytest.raises(TrialwattError, match="hyperopt cannot run in the image x:1: java is not"):
         describe_cluster("k8s", bed(), POWER, ["plain", "hyperopt"], tmp_path / "k8s.json")
+
+
+def test_a_module_that_a_workload_imports_and_the_image_lacks(cluster, tmp_path):
+    describe_cluster("k8s", bed(), POWER, [], tmp_path / "k8s.json", ["sklearn"])
+    assert "modules" not in json.loads((tmp_path / "k8s.json").read_text())["cluster"]["image"]
+    with pytest.raises(TrialwattError, match=r'imports "xgboost".*layer on top of the image x:1'):
+        describe_cluster("k8s", bed(), POWER, [], tmp_path / "k8s.json", ["sklearn", "xgboost"])
 
 
 def test_an_image_that_cannot_be_pulled(cluster, tmp_path):

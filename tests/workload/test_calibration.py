@@ -3,19 +3,13 @@
 import time
 
 import pytest
+from tests.workload.watching import Log, train
 
 from trialwatt.config.catalogue import DATASETS
 from trialwatt.config.space import draw
 from trialwatt.workload import prepared
 from trialwatt.workload.calibration import seconds_of_trial
-from trialwatt.workload.trial import pin_threads, run_trial
-
-
-class NoWatch:
-    each_epoch = False
-
-    def step(self, name): ...
-    def epoch(self, epoch, scores): ...
+from trialwatt.workload.images import pin_threads
 
 
 def test_it_grows_with_the_epochs_and_with_what_is_validated(workload):
@@ -33,9 +27,9 @@ def test_it_is_near_the_time_of_real_trials(workload, digits):
     load = workload(epochs=20)
     pin_threads(1)
     phi = draw(load.space, random.Random(1))
-    run_trial(load, phi, 1, str(digits), 1, NoWatch())  # what is slow the first time only
+    train(load, phi, 1, str(digits), 1, Log())  # what is slow the first time only
     began = time.perf_counter()
-    run_trial(load, phi, 1, str(digits), 1, NoWatch())
+    train(load, phi, 1, str(digits), 1, Log())
     took = time.perf_counter() - began
     assert took / 5 < seconds_of_trial(load, 1) < took * 5  # others may use the machine
 

@@ -72,17 +72,16 @@ def test_an_unknown_accelerator_is_answered_with_the_known_ones():
 def test_a_gpu_trains_to_the_same_scores_with_the_whole_dataset_on_it(workload, digits):
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    from tests.workload.watching import Log
+    from tests.workload.watching import Log, score_of, train
 
     from trialwatt.workload import dataset
-    from trialwatt.workload.trial import run_trial, score_on_test
 
     phi = {"lr": 0.01, "decay": 1e-6, "ls": 32, "ln": 1}
     found = {}
     for accelerator in ("cpu", "gpu"):
         load = workload(epochs=5, workers={"count": 1, "accelerator": accelerator})
-        trained = run_trial(load, phi, 7, str(digits), 1, Log())
-        test = score_on_test(load, phi, trained.weights, str(digits))
+        trained = train(load, phi, 7, str(digits), 1, Log())
+        test = score_of(load, phi, trained.model, str(digits))
         found[accelerator] = (trained.scores["macro_f1"], test["macro_f1"])
     assert found["gpu"] == pytest.approx(found["cpu"], abs=0.02)
     data = dataset.load(str(digits), 0.2, 1, device_of("gpu"))

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
-from tests.workload.watching import Log
+from tests.workload.watching import Log, score_of, train
 from torch.nn.functional import cross_entropy
 
-from trialwatt.workload import dataset, prepared, trial
+from trialwatt.workload import dataset, images, prepared
 from trialwatt.workload.networks import NETWORKS
 from trialwatt.workload.scores import confusion, scores
-from trialwatt.workload.trial import run_trial, score_on_test, seed_everything
+from trialwatt.workload.task import seed_everything
 
 HERE = Path(__file__).resolve().parent
 PHIS = {
@@ -34,7 +34,7 @@ def load_of(workload, model="ff", **keys):
 def test_gradients_are_fresh_in_every_step(workload, digits, model):
     """Not summed up over the steps: ours equal steps written out with new gradients each."""
     load = load_of(workload, model, epochs=1, batch=300, algorithm="sgd")
-    trained = run_trial(load, PHIS[model], 7, str(digits), 1, Log())
+    trained = train(load, PHIS[model], 7, str(digits), 1, Log())
     data = dataset.load(str(digits), load.validation_share, 1, torch.device("cpu"))
     seed_everything(7)
     network = NETWORKS[model](PHIS[model], data.facts)
@@ -49,7 +49,7 @@ def test_gradients_are_fresh_in_every_step(workload, digits, model):
                 parameter -= 0.01 * grad
     assert len(steps) > 3
     for name, theirs in network.state_dict().items():
-        assert torch.allclose(trained.weights[name], theirs, atol=1e-6)
+        assert torch.allclose(trained.model[name], theirs, atol=1e-6)
 
 
 @pytest.mark.parametrize("model", PHIS)
@@ -70,14 +70,14 @@ def test_pixels_are_scaled_in_training_validation_and_test(workload, digits, mon
             return super().forward(images)
 
     monkeypatch.setitem(
-        trial.NETWORKS, "ff", lambda phi, facts: Watched(*NETWORKS_FF(phi, facts).children())
+        images.NETWORKS, "ff", lambda phi, facts: Watched(*NETWORKS_FF(phi, facts).children())
     )
     load = load_of(workload, epochs=1)
-    trained = run_trial(load, PHIS["ff"], 7, str(digits), 1, Log())
-    score_on_test(load, PHIS["ff"], trained.weights, str(digits))
-    for images in (torch.cat(found) for found in seen.values()):
-        assert images.dtype == torch.float32
-        assert images.min() == 0 and images.max() == 1
+    trained = train(load, PHIS["ff"], 7, str(digits), 1, Log())
+    score_of(load, PHIS["ff"], trained.model, str(digits))
+    for shown in (torch.cat(found) for found in seen.values()):
+        assert shown.dtype == torch.float32
+        assert shown.min() == 0 and shown.max() == 1
     assert len(torch.cat(seen["train"])) + len(torch.cat(seen["eval"])) == 1797
 
 
@@ -98,15 +98,15 @@ def test_class_scores_below_one_are_not_rounded_before_they_are_compared(digits)
 
 def test_the_test_step_knows_other_images_than_the_training(workload, digits, tmp_path):
     arrays = load_file(str(digits))
-    train = {row.tobytes() for row in arrays["train_images"]}
-    assert not [row for row in arrays["test_images"] if row.tobytes() in train]
+    known = {row.tobytes() for row in arrays["train_images"]}
+    assert not [row for row in arrays["test_images"] if row.tobytes() in known]
     arrays["test_labels"] = (arrays["test_labels"] + 1) % 10  # a test set whose labels are wrong
     prepared.write(tmp_path / "wrong", "wrong", arrays, 8, 8, 10, 16)
     load = load_of(workload, epochs=10)
-    trained = run_trial(load, PHIS["ff"], 7, str(tmp_path / "wrong"), 1, Log())
+    trained = train(load, PHIS["ff"], 7, str(tmp_path / "wrong"), 1, Log())
     assert trained.scores["accuracy"] > 0.9
-    tested = score_on_test(load, PHIS["ff"], trained.weights, str(tmp_path / "wrong"))
-    assert tested["accuracy"] < 0.1
+    on_test = score_of(load, PHIS["ff"], trained.model, str(tmp_path / "wrong"))
+    assert on_test["accuracy"] < 0.1
 
 
 def test_every_trial_seeds_itself_whatever_its_process_did_before(workload, digits):
@@ -116,7 +116,7 @@ def test_every_trial_seeds_itself_whatever_its_process_did_before(workload, digi
         random.seed(disturbance)
         np.random.seed(disturbance)
         torch.manual_seed(disturbance)
-        trained = run_trial(load, PHIS["ff"], 7, str(digits), 1, Log())
+        trained = train(load, PHIS["ff"], 7, str(digits), 1, Log())
         found.append((trained.scores, random.random(), np.random.random(), torch.rand(1).item()))
     assert found[0] == found[1]
     assert found[0][1] == random.Random(7).random()
@@ -126,13 +126,13 @@ def test_a_trial_computes_with_the_threads_that_it_was_given(workload, digits):
     """Counted by the kernel, in a process that nothing else limits."""
     code = (
         "import os, sys\n"
-        "from watching import Log\n"
+        "from watching import Log, train\n"
         "from trialwatt.config.models import Workload\n"
-        "from trialwatt.workload.trial import pin_threads, run_trial\n"
+        "from trialwatt.workload.images import pin_threads\n"
         "load = Workload.model_validate_json(sys.argv[1])\n"
         "before = len(os.listdir('/proc/self/task'))\n"
         "pin_threads(int(sys.argv[3]))\n"
-        f"run_trial(load, {PHIS['ff'] | {'ls': 512}}, 7, sys.argv[2], 1, Log())\n"
+        f"train(load, {PHIS['ff'] | {'ls': 512}}, 7, sys.argv[2], 1, Log())\n"
         "print(len(os.listdir('/proc/self/task')) - before + 1)\n"
     )
     load = load_of(workload, epochs=1, batch=1000).model_dump_json()

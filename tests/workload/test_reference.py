@@ -89,17 +89,16 @@ def test_a_committed_reference_is_of_the_shipped_base_grid(dataset):
 
 def test_the_committed_reference_of_the_digits_can_be_repeated(digits):
     """Its best point, trained anew: the code still reaches what the goal is made from."""
-    from tests.workload.watching import Log
+    from tests.workload.watching import Log, train
 
     from trialwatt.config.identity import trial_seed
     from trialwatt.workload.prepared import facts
-    from trialwatt.workload.trial import run_trial
 
     reference = read_references(ROOT)["digits"]
     assert reference.dataset_sha256 == facts(digits).sha256
     best = max(reference.points, key=lambda point: statistics.median(point.macro_f1))
     seed = reference.seeds[0]
-    trained = run_trial(
+    trained = train(
         reference.workload, best.phi, trial_seed(seed, best.phi), str(digits), seed, Log()
     )
     # Another CPU may round otherwise, and a training amplifies that a little.

@@ -8,11 +8,10 @@ import sys
 
 import torch_xla
 import torch_xla.debug.metrics as xla_metrics
-from watching import Log
+from watching import Log, score_of, train
 
 from trialwatt.config.models import Workload
 from trialwatt.workload import dataset, devices
-from trialwatt.workload.trial import run_trial, score_on_test
 
 
 def main(data: str, jobs: list) -> None:
@@ -25,20 +24,20 @@ def main(data: str, jobs: list) -> None:
         on_xla = load.model_copy(
             update={"workers": load.workers.model_copy(update={"accelerator": "tpu"})}
         )
-        expected = run_trial(load, phi, 7, data, 1, Log()).scores
+        expected = train(load, phi, 7, data, 1, Log()).scores
         xla_metrics.clear_all()
-        trained = run_trial(on_xla, phi, 7, data, 1, Log())
+        trained = train(on_xla, phi, 7, data, 1, Log())
         compiled = (xla_metrics.metric_data("CompileTime") or [0])[0]
         fetched = xla_metrics.counter_value("aten::_local_scalar_dense") or 0
-        again = run_trial(on_xla, phi, 7, data, 1, Log())
+        again = train(on_xla, phi, 7, data, 1, Log())
         held = dataset.load(data, load.validation_share, 1, torch_xla.device())
         found.append(
             {
                 "expected": expected,
                 "scores": trained.scores,
                 "again": again.scores,
-                "test": score_on_test(on_xla, phi, trained.weights, data),
-                "weights_on": sorted({str(w.device) for w in trained.weights.values()}),
+                "test": score_of(on_xla, phi, trained.model, data),
+                "weights_on": sorted({str(w.device) for w in trained.model.values()}),
                 "compiled": compiled,
                 "fetched": fetched,
                 "held_on": sorted({t.device.type for t in (held.train_images, held.train_index)}),

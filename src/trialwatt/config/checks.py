@@ -17,7 +17,7 @@ from trialwatt.config.expansion import Resolved
 from trialwatt.config.keys import Path as Key
 from trialwatt.config.keys import dotted, one_of, parted, suggestion, there_is_no
 from trialwatt.config.loading import Problems
-from trialwatt.config.models import RunConfig, Testbed, Workload
+from trialwatt.config.models import IMAGE_KEYS, RunConfig, Testbed, Workload
 from trialwatt.config.origins import Origins
 from trialwatt.config.patterns import pattern_problem
 from trialwatt.config.rawfiles import raw_file_problems
@@ -26,6 +26,7 @@ from trialwatt.config.space import levels, size
 from trialwatt.config.tables import PriceSet
 from trialwatt.errors import Problem, TrialwattError
 
+IN_BOTH = "is in the search space too; take it out of one of them"
 SPARE_BYTES = 50 * 2**20
 """Free space without which nothing starts: records must not fill the disk half-way."""
 
@@ -33,15 +34,38 @@ SPARE_BYTES = 50 * 2**20
 def check_workload(resolved: Resolved, problems: Problems) -> None:
     """Names from the catalogue, hyperparameters that are read and in bounds, a possible budget."""
     workload, origins, faulty = resolved.workload, resolved.origins, resolved.faulty
+    if workload.trial is not None:
+        _check_function(workload, origins, faulty, problems)
+    elif "trial" not in faulty:
+        _check_images(resolved, problems)
+    if not faulty & {"space", "search"}:
+        _check_budget(workload, origins, problems)
+    _check_worker_count(resolved, problems)
+
+
+def _check_function(
+    workload: Workload, origins: Origins, faulty: Set[str], problems: Problems
+) -> None:
+    """What a workload by function has not, and what it must have."""
+    for key in IMAGE_KEYS:
+        if key in workload.model_fields_set:
+            message = "is of images and networks: take it out, this workload has a `trial`"
+            problems.add(origins.problem((key,), message))
+    if not {"score", "goal"} & (workload.goal.model_fields_set | faulty):
+        message = "name the score that the function answers and that the search is for"
+        problems.add(origins.problem(("goal", "score"), message))
+    for name in workload.fixed.keys() & workload.space.keys():
+        problems.add(origins.problem(("fixed", name), IN_BOTH))
+
+
+def _check_images(resolved: Resolved, problems: Problems) -> None:
+    workload, origins, faulty = resolved.workload, resolved.origins, resolved.faulty
     known = [
         key in faulty or _known(key, getattr(workload, key), there, origins, problems)
         for key, there in (("dataset", DATASETS), ("model", MODELS), ("algorithm", ALGORITHMS))
     ]
     if all(known) and not faulty & {"model", "algorithm", "space", "fixed"}:
         _check_hyperparameters(workload, origins, problems)
-    if not faulty & {"space", "search"}:
-        _check_budget(workload, origins, problems)
-    _check_worker_count(resolved, problems)
 
 
 def _known(
@@ -65,8 +89,7 @@ def _check_hyperparameters(workload: Workload, origins: Origins, problems: Probl
                 message = f"nothing reads this hyperparameter; {readers}{hint}"
                 problems.add(origins.problem((place, name), message))
             elif place == "fixed" and name in workload.space:
-                message = "is in the search space too; take it out of one of them"
-                problems.add(origins.problem((place, name), message))
+                problems.add(origins.problem((place, name), IN_BOTH))
     for name, rule in needed.items():
         if name in workload.space:
             for path, value in rule.faults(workload.space[name]):

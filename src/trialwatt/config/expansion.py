@@ -66,6 +66,10 @@ def resolve(draft: Draft, files: ConfigFiles, problems: Problems) -> Resolved | 
         unread = frozenset({"space"}) if space is None else frozenset()
         origins.put(("space",), file, ())
         data = {**data, "space": _PLACEHOLDER if unread else space}
+    if isinstance(written := data.get("trial"), str):
+        function = files.function(written, origins.problem(("trial",), ""))
+        unread |= frozenset({"trial"}) if function is None else frozenset()
+        data = {**data, "trial": function}
     workload, faulty = validated(Workload, data, origins, problems, {"space": _PLACEHOLDER})
     if workload is None:
         return None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from trialwatt.config.models import Value, Workload
+from trialwatt.config.models import IMAGE_KEYS, Value, Workload
 from trialwatt.config.space import size
 
 Family = Literal["resource", "search"]
@@ -56,6 +56,8 @@ class Factor:
         """The value of its column for a workload."""
         if self.read is not None:
             return self.read(workload)
+        if self.key in IMAGE_KEYS and workload.trial is not None:
+            return None
         found: object = workload
         for part in self.key.split("."):
             found = getattr(found, part)
@@ -173,6 +175,17 @@ _FACTORS = (
         label="points of the search space",
         in_budget=True,
         read=_space_size,
+    ),
+    Factor(
+        key="trial",
+        family=SEARCH,
+        column="function",
+        definition="function of the user's that is a trial; null where images are trained on",
+        title="function",
+        said="function",
+        short="function",
+        label="function",
+        read=lambda workload: workload.trial.name if workload.trial else None,
     ),
     Factor(
         key="dataset",

@@ -51,14 +51,15 @@ def in_common(configs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def run_label(run: RunConfig) -> str:
     """What a person wants to see in a folder's name; the hash makes it unique."""
     load, workers = run.workload, run.workload.workers
-    parts = [load.dataset, load.model, load.search.sampler]
+    parts = [load.trial.label] if load.trial else [load.dataset, load.model]
+    parts.append(load.search.sampler)
     if load.search.prunes:
         parts.append(load.search.pruner)
     parts += [f"{workers.count}x{workers.cpu:g}cpu", f"{workers.memory_mb}mb"]
     if workers.accelerator != "cpu":
         parts.append(workers.accelerator)
     for factor in FACTORS.values():
-        if factor.unnamed and (value := factor.of(load)) not in factor.unnamed:
+        if factor.unnamed and (value := factor.of(load)) not in (None, *factor.unnamed):
             parts.append(value if isinstance(value, str) else f"{factor.column}{value}")
     return "-".join(parts)
 

@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from trialwatt.config.functions import Found, find
 from trialwatt.config.keys import siblings, suggestion
+from trialwatt.config.models import Function
 from trialwatt.config.origins import Origins
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.credentials import HIDDEN, redacted
-from trialwatt.errors import Problem
+from trialwatt.errors import Problem, TrialwattError
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -42,11 +44,13 @@ class ConfigFiles:
     def __init__(self, root: Path, problems: Problems):
         self._root, self._problems = root, problems
         self._read: dict[str, dict[str, Any] | None] = {}
+        self._functions: dict[str, Found] = {}
 
     @property
     def names(self) -> list[str]:
         """The files that were read so far."""
-        return list(self._read)
+        sources = [found.file for found in self._functions.values() if found.file]
+        return [*self._read, *sources]
 
     def read(self, name: str) -> dict[str, Any] | None:
         """The mapping in root/name; None if it cannot be had, which is then a problem."""
@@ -68,6 +72,16 @@ class ConfigFiles:
             self._problems.add(origins.problem(path, f"there is no {file}{hint}"))
             return file, None
         return file, self.read(file)
+
+    def function(self, written: str, at: Problem) -> Function | None:
+        """The function that a workload names as its trial; None if there is none that can be used,
+        which is then a problem at this place."""
+        try:
+            self._functions[written] = self._functions.get(written) or find(written, self._root)
+        except TrialwattError as error:
+            self._problems.add(Problem(at.file, at.key, str(error)))
+            return None
+        return self._functions[written].function
 
 
 def validated(

@@ -154,9 +154,41 @@ class Goal(Model):
     target: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
-class Workload(Model):
-    """One workload configuration: everything about a job but its SUT, testbed and repetition."""
+FUNCTION_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
+
+class Function(Model):
+    """A function of the user's that is a workload's trial, as it was found (config.functions).
+
+    name: `module:function`. sha256: of the module's source. tests: whether the module tests the
+    best model. imports: top-level names of the modules that it imports, without Python's own.
+    package, version: the distribution that has the module; null where it lies in a project.
+    """
+
+    name: Annotated[str, Field(pattern=f"^{FUNCTION_NAME.pattern}$", max_length=200)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    tests: bool
+    imports: list[str]
+    package: str | None
+    version: str | None
+
+    @property
+    def label(self) -> str:
+        """What a folder is named by."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+
+
+IMAGE_KEYS = ("dataset", "model", "algorithm", "batch", "validation_share")
+"""Keys of a workload of images, which one by a function has not."""
+
+
+class Workload(Model):
+    """One workload configuration: everything about a job but its SUT, testbed and repetition.
+
+    trial: a function of the user's, instead of images and a network (docs/your-workload.md).
+    """
+
+    trial: Function | None = None
     dataset: Name = "mnist"
     model: Name = "ff"
     algorithm: Name = "adam"
@@ -171,10 +203,29 @@ class Workload(Model):
     goal: Goal = Goal()
     deadline_s: Annotated[float, Field(gt=0)] = 3600
 
+    @property
+    def data(self) -> str:
+        """File name of what its workers train on: the prepared dataset, or the function's source"""
+        if self.trial is None:
+            return f"{self.dataset}.safetensors"
+        return f"{self.trial.label}-{self.trial.sha256[:10]}.py"
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether the best model is scored on the test split."""
+        return self.trial is None or self.trial.tests
+
+    @model_serializer(mode="wrap")
+    def _of_its_kind(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        left_out = ("trial",) if self.trial is None else IMAGE_KEYS
+        return {key: value for key, value in dump(self).items() if key not in left_out}
+
 
 class WorkloadFile(Workload):
-    """A workload as a file gives it: `space` may be the name of a file in config/spaces."""
+    """A workload as a file gives it: `space` may be the name of a file in config/spaces, `trial`
+    is the name of a function."""
 
+    trial: str | None = None  # type: ignore[assignment] # until it is found
     space: Name | Space  # type: ignore[assignment] # wider until the file is read
 
 

@@ -24,7 +24,7 @@ from pydantic import (
 
 from trialwatt.config import goals
 from trialwatt.config.blocks import places, plan_digest, scouted_of
-from trialwatt.config.models import RunConfig, Testbed, Value
+from trialwatt.config.models import Function, RunConfig, Testbed, Value
 from trialwatt.config.paths import PlainName, RelativePath, RunFolder
 from trialwatt.config.plan_parts import (
     Configuration,
@@ -171,7 +171,19 @@ class Plan(BaseModel):
     @property
     def datasets(self) -> list[str]:
         """Names of the datasets that the runs need, sorted."""
-        return sorted({str(self.workload_of(run).get("dataset")) for run in self.configurations})
+        found = {self.workload_of(run).get("dataset") for run in self.configurations}
+        return sorted(str(each) for each in found if each is not None)
+
+    @cached_property
+    def functions(self) -> dict[str, Function]:
+        """Workload.data → the function, of all runs that have one."""
+        workloads = (run.workload for run in self.runs.values())
+        return {each.data: each.trial for each in workloads if each.trial}
+
+    @property
+    def imports(self) -> list[str]:
+        """Top-level names of the modules that the functions import, sorted."""
+        return sorted({name for each in self.functions.values() for name in each.imports})
 
     def folders(self, experiment: str) -> list[str]:
         """runs/<testbed>/<run>/rep<n> of the runs of an experiment that no sweep decides on."""

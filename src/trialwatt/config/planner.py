@@ -305,7 +305,8 @@ class _Planner:
 
     def _check_workload(self, resolved: Resolved) -> None:
         checks.check_workload(resolved, self._problems)
-        self._datasets.add(resolved.workload.dataset)
+        if resolved.workload.trial is None and "trial" not in resolved.faulty:
+            self._datasets.add(resolved.workload.dataset)
 
     def _baseline_values(
         self, experiment: Experiment, base: Draft, baseline: Resolved

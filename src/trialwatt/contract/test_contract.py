@@ -152,24 +152,24 @@ def test_the_folder_is_whole(usual):
     assert record_file(usual.folder, "samples/usage.csv").read_bytes()
 
 
-class NoWatch:
+class NoReport:
     each_epoch = False
 
     def step(self, name): ...
-    def epoch(self, epoch, scores): ...
+    def __call__(self, epoch, scores=None): ...
 
 
 def test_the_same_phi_has_the_same_score_under_every_sut(usual, digits):
     """Seeds follow from φ and the repetition: what differs between SUTs is what they cost."""
-    from trialwatt.workload.trial import pin_threads, run_trial
+    from trialwatt.workload.images import Images, pin_threads
+    from trialwatt.workload.task import run_trial
 
     workload = Workload.model_validate(usual.manifest["config"]["workload"])
     pin_threads(1)
     for trial in usual.trials.values():
         assert trial["seed"] == trial_seed(usual.manifest["seed"], trial["phi"])
-        here = run_trial(
-            workload, trial["phi"], trial["seed"], str(digits), usual.manifest["seed"], NoWatch()
-        )
+        task = Images(workload, str(digits), usual.manifest["seed"])
+        here = run_trial(task, trial["phi"], trial["seed"], NoReport())
         assert trial["scores"] == here.scores
 
 

@@ -23,17 +23,25 @@ def describe_cluster(
     power: PowerParameters | None,
     suts: Sequence[str],
     output: Path,
+    imports: Sequence[str] = (),
 ) -> None:
     """Write the record of a testbed that is a cluster: its facts, its image, its idle power.
 
-    suts: those that the plan needs. Raises TrialwattError with everything that keeps runs from
-    being served.
+    suts: those that the plan needs. imports: modules that its functions import.
+
+    Raises TrialwattError with everything that keeps runs from being served.
     """
     platform = platforms.get(testbed.platform)
     if found := platform.problems(testbed, []):
         raise TrialwattError(report(found))
     site = platform.site(testbed)
-    if lacking := [site.lacking[sut] for sut in suts if sut in site.lacking]:
+    lacking = [site.lacking[sut] for sut in suts if sut in site.lacking]
+    lacking += [
+        f'the workload imports "{name}", which is not there: {site.more}'
+        for name in imports
+        if name not in site.modules
+    ]
+    if lacking:
         raise TrialwattError(report(lacking))
     size = site.cores, site.memory_gb
     with open_available(testbed, power) as chosen:

@@ -37,8 +37,7 @@ from trialwatt.records.sealed import seal
 from trialwatt.records.testbed_facts import idle_of
 from trialwatt.records.writer import EventWriter, progress
 from trialwatt.suts.base import Infeasible, Job
-from trialwatt.workload.prepared import check, facts
-from trialwatt.workload.split import validation_counts
+from trialwatt.workload.inputs import identified
 
 PROJECT = Path(__file__).resolve().parents[3]
 """The checkout that this package is installed from in editable mode, if it is."""
@@ -46,6 +45,8 @@ GRACE_S = 3.0
 """Time for a component to end by itself at undeploy; all of it must be gone within 10 s."""
 BEST = "best.safetensors"
 """The winner's weights, in the run's folder."""
+FUNCTION = "function.py"
+"""The source of the user's function, in the run's folder: for readers, nothing of ours runs it."""
 
 
 def execute(
@@ -99,14 +100,12 @@ class _Run:
         self.config, self.repetition = config, repetition
         self.sut = suts.get(config.sut)()
         self.testbed_facts = json.loads(testbed.read_text())
-        self.dataset = facts(data)
-        check(data)
+        self.dataset = identified(config.workload, data)
         accelerator = config.workload.workers.accelerator
         self.platform_kind = platforms.get(config.testbed.platform)
         problem = self.platform_kind.accelerator_problem(config.testbed, accelerator)
         if problem:
             raise TrialwattError(f"{problem}; nothing was started")
-        validation_counts(self.dataset.train_per_class, config.workload.validation_share)
         self._refuse_full_disk(root)
         self.run_id = f"{run_hash(config)}-r{repetition}-{secrets.token_hex(3)}"
         self.root = root
@@ -133,6 +132,8 @@ class _Run:
         """The seven steps. Undeploy always runs, after any failure and any signal too."""
         started = now()
         write_job(self.job)
+        if self.config.workload.trial is not None:
+            shutil.copyfile(self.job.data, self.folder / FUNCTION)
         platform = self.platform_kind.open(self.run_id, self.config.testbed, self.folder)
         try:
             self._measure_on(platform, started)
@@ -206,6 +207,7 @@ class _Run:
             remove_folder(self.folder)
 
     def _job_steps(self, supervisor: Supervisor, steps: _Steps, events: EventWriter) -> None:
+        workload = self.config.workload
         steps.enter("setup")
         supervisor.ask_lead("setup")
         steps.enter("trials")
@@ -213,15 +215,20 @@ class _Run:
         steps.enter("collect")
         best = supervisor.collect()
         if best is not None:
-            trial, weights = supervisor.fetch_weights(best["number"])
-            shutil.copyfile(weights, self.folder / BEST)
+            if workload.is_tested:
+                trial, weights = supervisor.fetch_weights(best["number"])
+                shutil.copyfile(weights, self.folder / BEST)
+            else:
+                trial = supervisor.trial_of(best["number"])
             self.best = best | {"trial": trial}
             events.write("result", **self.best)
         steps.enter("test")
-        if self.best is not None:
+        if self.best is not None and workload.is_tested:
             answer = supervisor.ask_lead("test", gives=(BEST,), phi=best["phi"], weights=BEST)
             self.test = answer["scores"]
         steps.enter("metrics")
+        if workload.trial is not None:  # it may be a pickle, which no archive is to hold
+            (self.folder / BEST).unlink(missing_ok=True)
         shutil.rmtree(self.folder / WEIGHTS, ignore_errors=True)
 
     def _no_trial_is_infeasible(self, supervisor: Supervisor) -> None:
@@ -261,7 +268,10 @@ class _Run:
                 "ended_utc_ns": now().utc_ns,
                 "code": code_version(PROJECT),
                 "packages": versions_used(
-                    config, type(self.sut), self.platform_kind, meters.meters.values()
+                    config,
+                    type(self.sut),
+                    self.platform_kind,
+                    meters.meters.values(),
                 ),
                 "control": self.sut.is_control,
                 **known,
@@ -270,7 +280,7 @@ class _Run:
                 "headline_meter": meters.headline,
                 "headline_domains": meters.headline_domains,
                 "idle": idle_of(self.testbed_facts["idle"], meters.headline_domains, defined),
-                "dataset": {"name": self.dataset.name, "sha256": self.dataset.sha256},
+                "dataset": self.dataset,
                 "best": self.best,
                 "test": self.test,
             },

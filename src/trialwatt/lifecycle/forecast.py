@@ -43,8 +43,10 @@ Calibrated = Callable[[RunConfig], float | None]
 
 def trials_alone(config: RunConfig) -> float | None:
     """The trials of a run without what its framework adds, by a trial that is timed here; None for
-    a run elsewhere or with accelerators."""
+    a run elsewhere or with accelerators, and for a function, which may do anything."""
     workload = config.workload
+    if workload.trial is not None:
+        return None
     if platforms.get(config.testbed.platform).remote or workload.workers.accelerator != "cpu":
         return None
     from trialwatt.workload.calibration import seconds_of_trial

@@ -9,8 +9,10 @@ import json
 import platform
 import sys
 from collections.abc import Iterable
+from importlib.metadata import packages_distributions
 
 from trialwatt import suts, workload
+from trialwatt.config.functions import distributions
 from trialwatt.config.models import RunConfig
 from trialwatt.meters.base import Meter
 from trialwatt.platforms.base import PlatformKind
@@ -23,7 +25,8 @@ HARNESS = ("trialwatt", "pydantic", "psutil", "snakemake")
 
 
 def image_facts() -> dict:
-    """Versions, what the SUTs lack (name → sentence), and the node below."""
+    """Versions, what the SUTs lack (name → sentence), which modules can be imported, and the node
+    below."""
     lacking = {name: suts.get(name).available() for name in suts.names()}
     return {
         "python": platform.python_version(),
@@ -31,6 +34,7 @@ def image_facts() -> dict:
         "kernel": platform.release(),
         "cpu_model": cpu_model(),
         "packages": versions_of_all(),
+        "modules": sorted(packages_distributions()),
         "suts_lacking": {name: reason for name, reason in lacking.items() if reason},
     }
 
@@ -46,8 +50,10 @@ def versions_used(
     """
     tpu = workload.TPU_PACKAGES if config.workload.workers.accelerator == "tpu" else ()
     measuring = (name for meter in meters for name in meter.packages)
+    trial = config.workload.trial
+    trained = distributions(trial) if trial else workload.PACKAGES
     return versions(
-        [*HARNESS, *workload.PACKAGES, *tpu, *sut.packages(config), *platform.packages, *measuring]
+        [*HARNESS, *trained, *tpu, *sut.packages(config), *platform.packages, *measuring]
     )
 
 

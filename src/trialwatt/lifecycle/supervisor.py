@@ -149,6 +149,18 @@ class Supervisor:
             f"weights: {'; '.join(missing) or 'nobody ran it'}"
         )
 
+    def trial_of(self, number: int) -> str:
+        """The id of the completed trial with this number. Raises RunFailed where there is none."""
+        for component in self.members:
+            state = self._progress(component)
+            completed = {end["trial"] for end in state.ended if end["outcome"] == "completed"}
+            for event in state.started:
+                if event["number"] == number and event["trial"] in completed:
+                    return event["trial"]
+        raise RunFailed(
+            f"{self._job.config.sut} names trial {number} as its best, which did not complete"
+        )
+
     @property
     def _lost_numbers(self) -> list[int]:
         """Framework numbers of the trials whose worker died."""

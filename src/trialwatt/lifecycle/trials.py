@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from collections.abc import Callable
 
 from trialwatt.clock import Stamp, now
-from trialwatt.collection import without_collection
 from trialwatt.config.identity import trial_seed
 from trialwatt.config.space import Phi, contains
+from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import read_job
 from trialwatt.platforms.cgroups.container import read_cpu_ns
 from trialwatt.records.remote import drop, keep
 from trialwatt.records.writer import EventWriter, Progress, progress
 from trialwatt.suts.base import Job, TrialResult
+from trialwatt.workload.opening import open_task
+from trialwatt.workload.task import Task, Trained, run_trial
 
 CPU_BASE = "TRIALWATT_CPU_BASE_NS"
 """Environment variable: CPU time of the processes that this one replaces."""
@@ -45,6 +46,7 @@ class RecordedTrials:
         self.here = trials_here
         self._count = len(started)
         self._best = best
+        self._task: Task | None = None
 
     def lost(self, number: int) -> None:
         """The framework says that the process of this trial died; see trialwatt.suts.base."""
@@ -68,31 +70,36 @@ class RecordedTrials:
         """Run one φ to its end, whatever that is; see trialwatt.suts.base.Trials."""
         trial, seed = f"{self._component}/{self._count}", trial_seed(self._job.seed, phi)
         self._count += 1
-        first = "load" if "torch" in sys.modules else "import"
+        first = "load" if self._task else "import"
         start = {"status": "start", "step": first, "phi": phi, "number": number, "seed": seed}
         self._write(trial, at=dispatched, **start)
         watch = _Watch(self._job, self._events, trial, first, report)
+        goal = self._job.workload.goal.score
+        try:
+            task = self._task = self._task or task_of(self._job)
+        except TrialwattError as error:  # no trial of this process can do better
+            self._end(trial, "failed", "error", str(error)[:500], {}, 0)
+            raise
         try:
             if not contains(self._job.workload.space, phi):
                 raise ValueError(f"φ is not in the search space: {phi}")
-            trained = _train(self._job, phi, seed, watch)
-            if not trained.stopped:
-                self._keep(trial, phi, trained)
+            trained = run_trial(task, phi, seed, watch)
+            if task.keeps and not watch.stopped:
+                self._keep(trial, task, trained)
         except Exception as error:  # whatever a trial dies of, the job goes on and the record says
             reason = getattr(error, "reason", None) or _reason(error)
             if reason == "error":
                 traceback.print_exc()
-            detail = f"{type(error).__name__}: {error}"[:500]
+            places = "".join(f"{place}: " for place in getattr(error, "__notes__", ()))
+            detail = f"{places}{type(error).__name__}: {error}"[:500]
             self._end(trial, "failed", reason, detail, {}, watch.epochs)
             return TrialResult(trial, "failed", None, reason)
-        outcome = "pruned" if trained.stopped else "completed"
-        self._end(trial, outcome, "", "", trained.scores, trained.epochs)
-        return TrialResult(trial, outcome, trained.scores[self._job.workload.goal.score])
+        outcome = "pruned" if watch.stopped else "completed"
+        self._end(trial, outcome, "", "", trained.scores, watch.epochs)
+        return TrialResult(trial, outcome, trained.scores[goal])
 
-    def _keep(self, trial: str, phi: Phi, trained) -> None:
-        """Keep the weights if this is the worker's best so far (or as good as it)."""
-        from safetensors.torch import save_file
-
+    def _keep(self, trial: str, task: Task, trained: Trained) -> None:
+        """Keep the model if this is the worker's best so far (or as good as it)."""
         score = trained.scores[self._job.workload.goal.score]
         if self._best is not None and score < self._best:
             return
@@ -100,7 +107,7 @@ class RecordedTrials:
         folder.mkdir(exist_ok=True)
         stale = [] if score == self._best else list(folder.glob(f"{self._component}_*"))
         self._best = score
-        save_file(trained.weights, self._job.path(weights_name(trial)))
+        task.save(trained.model, self._job.path(weights_name(trial)))
         keep(self._job.path(), weights_name(trial))
         for path in stale:
             path.unlink()
@@ -147,13 +154,16 @@ def best_score(job: Job, before: Progress) -> float | None:
 
 
 class _Watch:
-    """Writes a trial's steps and epochs, and passes its scores to the SUT's pruner."""
+    """Writes a trial's steps and epochs, and passes its scores to the SUT's pruner.
+
+    epochs: completed so far, known even where the trial then fails. stopped: before the last one.
+    """
 
     def __init__(self, job: Job, events: EventWriter, trial: str, step: str, report):
         self._job, self._events, self._trial = job, events, trial
         self._step, self._report = step, report
         self.each_epoch = report is not None or job.workload.validate_each_epoch
-        self.epochs = 0
+        self.epochs, self.stopped = 0, False
 
     def step(self, name: str) -> None:
         if name != self._step:
@@ -162,12 +172,16 @@ class _Watch:
                 "trial", trial=self._trial, status="step", step=name, cpu_ns=_cpu_ns()
             )
 
-    def epoch(self, epoch: int, scores: dict[str, float]) -> bool:
+    def __call__(self, epoch: int, scores: dict[str, float] | None = None) -> bool:
         self.epochs = epoch
-        self._events.write("epoch", trial=self._trial, epoch=epoch, scores=scores)
-        if self._report is None:
+        if scores is None:
             return False
-        return self._report(epoch, scores[self._job.workload.goal.score])
+        self._events.write("epoch", trial=self._trial, epoch=epoch, scores=scores)
+        stop = self._report is not None and self._report(
+            epoch, scores[self._job.workload.goal.score]
+        )
+        self.stopped = stop and epoch < self._job.workload.epochs
+        return self.stopped
 
 
 def _cpu_ns() -> int:
@@ -180,12 +194,9 @@ def weights_name(trial: str) -> str:
     return f"{WEIGHTS}/{trial.replace('/', '_')}.safetensors"
 
 
-def _train(job: Job, phi: Phi, seed: int, watch: _Watch):
-    with without_collection():  # torch makes no garbage
-        from trialwatt.workload.trial import pin_threads, run_trial
-
-    pin_threads(job.threads)
-    return run_trial(job.workload, phi, seed, job.data, job.seed, watch)
+def task_of(job: Job) -> Task:
+    """What this process trains."""
+    return open_task(job.workload, job.data, job.seed, job.threads)
 
 
 def _reason(error: Exception) -> str:

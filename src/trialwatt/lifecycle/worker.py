@@ -30,7 +30,7 @@ from trialwatt import suts
 from trialwatt.credentials import hide_in_tracebacks, redacted
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import read_job
-from trialwatt.lifecycle.trials import RecordedTrials, best_score
+from trialwatt.lifecycle.trials import RecordedTrials, best_score, task_of
 from trialwatt.records.writer import EventWriter, progress
 from trialwatt.suts.base import Infeasible, Job, Sut
 
@@ -105,14 +105,8 @@ def _collect(process: _Process, message: dict) -> dict:
 
 
 def _test(process: _Process, message: dict) -> dict:
-    from safetensors.torch import load_file
-
-    from trialwatt.workload.trial import pin_threads, score_on_test
-
     job = process.job
-    pin_threads(job.threads)
-    weights = load_file(job.path(message["weights"]))
-    scores = score_on_test(job.workload, message["phi"], weights, job.data)
+    scores = task_of(job).test(job.path(message["weights"]), message["phi"])
     process.events.write("test", scores=scores)
     return {"scores": scores}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,8 @@ def setup(results: Path, runs: pd.DataFrame) -> dict:
             _at(each, "testbed", "cpu_per_vcpu") for each in configs
         ),
         "Limits enforced by": _joined(_at(each, "enforcement", "kind") for each in manifests),
-        "Dataset": _joined(_at(each, "workload", "dataset") for each in configs),
-        "Network, training": f"{_joined(_at(each, 'workload', 'model') for each in configs)}; "
-        f"{_joined(_at(each, 'workload', 'algorithm') for each in configs)}, batch "
-        f"{_spread(_at(each, 'workload', 'batch') for each in configs)}, epochs "
-        f"{_spread(_at(each, 'workload', 'epochs') for each in configs)}",
+        "Dataset": _joined(map(_trained_on, configs)),
+        "Network, training": _training(configs),
         "Search spaces (size)": _spread(runs.get("pS", ())),
         "Workers": _spread(runs.get("wn", ())),
         "vCPU per worker": _spread(runs.get("wcpu", ())),
@@ -92,6 +89,27 @@ def _at(content: Mapping, *keys: str) -> Any:
 
 def _distinct(values: Iterable[object]) -> list[str]:
     return sorted({str(value) for value in values if value is not None and str(value)})
+
+
+def _trained_on(config: Mapping) -> object:
+    function = _at(config, "workload", "trial", "name")
+    return f"that of {function}" if function else _at(config, "workload", "dataset")
+
+
+def _training(configs: Sequence[Mapping]) -> str:
+    """Networks and their training; of functions, their source."""
+    images = [each for each in configs if not _at(each, "workload", "trial")]
+    sources = [_at(each, "workload", "trial") for each in configs if each not in images]
+    said = sorted({f"{one['name']} (SHA-256 {one['sha256'][:10]}…)" for one in sources})
+    if images:
+        network, algorithm, batch = (
+            [_at(each, "workload", key) for each in images]
+            for key in ("model", "algorithm", "batch")
+        )
+        said.insert(0, f"{_joined(network)}; {_joined(algorithm)}, batch {_spread(batch)}")
+    return (
+        f"{'; '.join(said)}, epochs {_spread(_at(each, 'workload', 'epochs') for each in configs)}"
+    )
 
 
 def _joined(values: Iterable[object]) -> str:

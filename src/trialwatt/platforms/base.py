@@ -294,7 +294,8 @@ class Site:
 
     host: as a manifest has it of a machine. cores, memory_gb (2^30 bytes): what runs can have of
     it. facts: what else the record holds, by key. lacking: SUT → sentence, of those that cannot
-    run there.
+    run there. modules: top-level names that can be imported there. more: what to do where one is
+    missing.
     """
 
     host: dict
@@ -302,6 +303,8 @@ class Site:
     memory_gb: float
     facts: dict
     lacking: dict[str, str]
+    modules: frozenset[str]
+    more: str
 
 
 NO_PLACE = frozenset({"image", "unschedulable", "quota", "unreachable"})

@@ -156,7 +156,8 @@ def _configuration(known: Chain, key: str) -> str:
     workers = _inner(config, "workload", "workers")
     parts = [
         config.get("sut"),
-        _inner(config, "workload").get("dataset"),
+        _inner(config, "workload").get("dataset")
+        or _inner(config, "workload", "trial").get("name"),
         _inner(config, "workload", "search").get("sampler"),
         workers and f"{workers.get('count')} × {workers.get('cpu')} vCPU",
         workers and f"{workers.get('memory_mb')} MB",

@@ -17,9 +17,9 @@ from trialwatt.config.space import Phi, draw
 from trialwatt.workload.algorithms import optimizer
 from trialwatt.workload.dataset import Dataset
 from trialwatt.workload.hyperparameters import hyperparameters
+from trialwatt.workload.images import pin_threads, train_epoch, validate
 from trialwatt.workload.networks import NETWORKS
 from trialwatt.workload.prepared import DatasetFacts
-from trialwatt.workload.trial import pin_threads, train_epoch, validate
 
 POINTS = 3
 """φ drawn from the space, whose mean it is."""

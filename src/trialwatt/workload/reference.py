@@ -10,22 +10,22 @@ from trialwatt.config.goals import PointScores, Reference
 from trialwatt.config.identity import repetition_seed, trial_seed
 from trialwatt.config.models import Workload
 from trialwatt.config.space import grid
+from trialwatt.workload.images import Images, pin_threads
 from trialwatt.workload.prepared import facts
-from trialwatt.workload.trial import pin_threads, run_trial
+from trialwatt.workload.task import run_trial
 
 SEED = 0
 """Its repetitions' seeds follow from this one; a configuration's own seed is another (1)."""
 
 
 class _Silent:
-    """A watch that records nothing."""
+    """A report that records nothing."""
 
     each_epoch = False
-    epochs = 0
 
     def step(self, name: str) -> None: ...
 
-    def epoch(self, epoch: int, scores: dict[str, float]) -> bool:
+    def __call__(self, epoch: int, scores: dict[str, float] | None = None) -> bool:
         return False
 
 
@@ -47,8 +47,9 @@ def train_grid(
     seeds = [repetition_seed(SEED, number) for number in range(1, repetitions + 1)]
     found = {index: [] for index in range(len(points))}
     for number, seed in enumerate(seeds, 1):
+        task = Images(workload, str(data), seed)
         for index, phi in enumerate(points):
-            trained = run_trial(workload, phi, trial_seed(seed, phi), str(data), seed, _Silent())
+            trained = run_trial(task, phi, trial_seed(seed, phi), _Silent())
             found[index].append(trained.scores)
             said = f"{trained.scores['macro_f1']:.4f}"
             say(f"seed {number}/{repetitions}, φ {index + 1}/{len(points)}: {phi} → {said}")

@@ -121,11 +121,14 @@ def identity_faults(run: Run) -> Iterator[Fault]:
         )
     yield from _job(run)
     yield from _block(manifest.get("block"), repetition)
-    dataset, name = manifest.get("dataset") or {}, run.config.workload.dataset
+    dataset, workload = manifest.get("dataset") or {}, run.config.workload
+    name = workload.trial.name if workload.trial else workload.dataset
+    published = workload.trial.sha256 if workload.trial else PUBLISHED.get(name)
     if dataset.get("name") != name:
         yield key_fault(f"dataset.name is {shown(dataset.get('name'), LETTERS)}, not {name}")
-    elif dataset["sha256"] != PUBLISHED.get(name, dataset["sha256"]):
-        yield key_fault(f"dataset.sha256 is not that of the published {name}")
+    elif dataset["sha256"] != (published or dataset["sha256"]):
+        what = "config.workload.trial" if workload.trial else f"the published {name}"
+        yield key_fault(f"dataset.sha256 is not that of {what}")
 
 
 def _block(block: Mapping[str, int] | None, repetition: int) -> Iterator[Fault]:

@@ -5,33 +5,33 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.workload.watching import Log
+from tests.workload.watching import Log, score_of, train
 
 from trialwatt.errors import TrialwattError
 from trialwatt.workload import dataset
 from trialwatt.workload.split import split, validation_counts
-from trialwatt.workload.trial import TrialFailed, run_trial, score_on_test
+from trialwatt.workload.task import TrialFailed
 
 HERE = Path(__file__).resolve().parent
 PHI = {"lr": 0.01, "decay": 1e-6, "ls": 32, "ln": 1}
 
 
 def run(workload, digits, phi=PHI, seed=7, log=None):
-    return run_trial(workload, phi, seed, str(digits), 1, log or Log())
+    return train(workload, phi, seed, str(digits), 1, log or Log())
 
 
 def test_it_learns(workload, digits):
-    trained = run(workload(epochs=10), digits)
+    trained = run(workload(epochs=10), digits, log=(log := Log()))
     assert trained.scores["macro_f1"] > 0.93
-    assert trained.epochs == 10
-    assert not trained.stopped
+    assert log.epochs == 10
+    assert not log.stopped
 
 
 def test_same_seed_same_scores_to_the_last_digit(workload, digits):
     load = workload()
     first, again = run(load, digits), run(load, digits)
     assert first.scores == again.scores
-    assert all(torch.equal(first.weights[k], again.weights[k]) for k in first.weights)
+    assert all(torch.equal(first.model[k], again.model[k]) for k in first.model)
     assert run(load, digits, seed=8).scores != first.scores
 
 
@@ -57,9 +57,10 @@ def test_validating_each_epoch_does_not_change_the_training(workload, digits):
 
 
 def test_it_stops_on_request(workload, digits):
-    trained = run(workload(epochs=9), digits, log=Log(each_epoch=True, stop_after=2))
-    assert trained.stopped
-    assert trained.epochs == 2
+    log = Log(each_epoch=True, stop_after=2)
+    run(workload(epochs=9), digits, log=log)
+    assert log.stopped
+    assert log.epochs == 2
 
 
 def test_a_loss_that_is_no_number_fails_the_trial(workload, digits):
@@ -96,12 +97,12 @@ def test_fixed_hyperparameters_are_trained_with(workload, digits):
     """What the configuration fixes must have an effect: the same as if φ held it."""
     fixed = workload(space={"lr": {"choices": [0.01]}}, fixed={"decay": 1e-6, "ls": 8, "ln": 2})
     trained = run(fixed, digits, phi={"lr": 0.01})
-    assert [tuple(v.shape) for k, v in trained.weights.items() if k.endswith("weight")] == [
+    assert [tuple(v.shape) for k, v in trained.model.items() if k.endswith("weight")] == [
         (8, 64), (8, 8), (10, 8)
     ]  # fmt: skip
     whole = run(workload(), digits, phi=PHI | {"ls": 8, "ln": 2})
     assert whole.scores == trained.scores
-    assert score_on_test(fixed, {"lr": 0.01}, trained.weights, str(digits))["macro_f1"] > 0
+    assert score_of(fixed, {"lr": 0.01}, trained.model, str(digits))["macro_f1"] > 0
 
 
 CNN = {"lr": 0.01, "decay": 1e-6, "channels": 4, "ls": 32}
@@ -113,7 +114,7 @@ def test_a_convolutional_network_learns_and_repeats_to_the_last_digit(workload, 
     trained = run(load, digits, phi=CNN)
     assert trained.scores["macro_f1"] > 0.93
     assert run(load, digits, phi=CNN).scores == trained.scores
-    assert score_on_test(load, CNN, trained.weights, str(digits))["macro_f1"] > 0.9
+    assert score_of(load, CNN, trained.model, str(digits))["macro_f1"] > 0.9
 
 
 @pytest.mark.parametrize(("algorithm", "lr"), [("adamw", 0.01), ("rmsprop", 0.003), ("sgd", 0.1)])
@@ -126,13 +127,12 @@ def test_a_trial_loads_nothing_that_it_does_not_use(workload, digits):
     """torch's compiler alone would cost a worker 70 MB and 2 CPU seconds."""
     code = (
         "import sys\n"
-        "from watching import Log\n"
+        "from watching import Log, score_of, train\n"
         "from trialwatt.config.models import Workload\n"
-        "from trialwatt.workload.trial import run_trial, score_on_test\n"
         "load = Workload.model_validate_json(sys.argv[1])\n"
         f"phi = {PHI}\n"
-        "trained = run_trial(load, phi, 7, sys.argv[2], 1, Log())\n"
-        "score_on_test(load, phi, trained.weights, sys.argv[2])\n"
+        "trained = train(load, phi, 7, sys.argv[2], 1, Log())\n"
+        "score_of(load, phi, trained.model, sys.argv[2])\n"
         "heavy = {'torch._dynamo', 'torch._inductor', 'sympy', 'sklearn', 'pandas', 'scipy',\n"
         "         'torchvision', 'matplotlib', 'optuna', 'safetensors.numpy'}\n"
         "print(*sorted(heavy & sys.modules.keys()))\n"
@@ -145,9 +145,9 @@ def test_a_trial_loads_nothing_that_it_does_not_use(workload, digits):
 def test_the_test_step_scores_the_same_weights_on_unseen_images(workload, digits):
     load = workload(epochs=10)
     trained = run(load, digits)
-    scores = score_on_test(load, PHI, trained.weights, str(digits))
+    scores = score_of(load, PHI, trained.model, str(digits))
     assert 0.85 < scores["macro_f1"] < 1
-    assert scores == score_on_test(load, PHI, trained.weights, str(digits))
+    assert scores == score_of(load, PHI, trained.model, str(digits))
 
 
 def test_the_test_images_are_not_read_by_a_trial(workload, digits, monkeypatch):
