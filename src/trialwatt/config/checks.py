@@ -106,8 +106,12 @@ def _check_hyperparameters(workload: Workload, origins: Origins, problems: Probl
 
 def _check_budget(workload: Workload, origins: Origins, problems: Problems) -> None:
     search, points = workload.search, size(workload.space)
-    if points is None and (search.sampler == "grid" or search.budget is None):
-        why = "on a grid" if search.sampler == "grid" else "counted (or search.budget)"
+    if points is None and (search.sampler == "grid" or search.trials is None):
+        why = (
+            "on a grid"
+            if search.sampler == "grid"
+            else "counted (or search.budget, as a number of trials)"
+        )
         for name, axis in workload.space.items():
             try:
                 levels(axis)
@@ -118,8 +122,28 @@ def _check_budget(workload: Workload, origins: Origins, problems: Problems) -> N
         problems.add(
             origins.problem(("space",), "holds a single point: there is nothing to search")
         )
-    elif points and search.sampler == "grid" and search.budget and search.budget > points:
-        message = f"is more than the {points} points of the grid (got {search.budget})"
+    elif points and search.sampler == "grid" and search.trials and search.trials > points:
+        message = f"is more than the {points} points of the grid (got {search.trials})"
+        problems.add(origins.problem(("search", "budget"), message))
+
+
+def check_spending(resolved: Resolved, testbed: Testbed, problems: Problems) -> None:
+    """Whether a budget that is not of trials alone can be watched on the testbed."""
+    budget, origins = resolved.workload.search.spends, resolved.origins
+    if budget is None or "search" in resolved.faulty:
+        return
+    if budget.rates is not None:
+        message = "is not for files: the testbed's prices and region say it"
+        problems.add(origins.problem(("search", "budget", "rates"), message))
+    if budget.gco2eq is not None and testbed.carbon_series is not None:
+        message = "needs one intensity: the testbed has a series of them (carbon_series)"
+        problems.add(origins.problem(("search", "budget", "gco2eq"), message))
+    meter, _ = Registry("trialwatt.meters").load(testbed.meters[0])
+    if budget.of_energy and meter is not None and not meter.sampled:
+        message = (
+            f"needs a meter that is read while the run goes on, and {testbed.meters[0]}, the first"
+            " of the testbed's, is asked afterwards"
+        )
         problems.add(origins.problem(("search", "budget"), message))
 
 
@@ -127,11 +151,11 @@ def _check_worker_count(resolved: Resolved, problems: Problems) -> None:
     """A worker that never gets a trial would be measured for nothing."""
     workload, faulty = resolved.workload, resolved.faulty
     points = size(workload.space)
-    trials = workload.search.budget or points
+    trials = workload.search.trials or points
     if faulty & {"space", "search", "workers"} or trials is None or points == 1:
         return  # reported already
     if workload.workers.count > trials:
-        what = "search.budget" if workload.search.budget else "the points of the grid"
+        what = "search.budget" if workload.search.trials else "the points of the grid"
         message = f"more workers than trials: {workload.workers.count} for {trials} ({what})"
         problems.add(resolved.origins.problem(("workers", "count"), message))
 

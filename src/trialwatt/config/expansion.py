@@ -9,7 +9,16 @@ from typing import Any
 
 from trialwatt.config.keys import Path, exists, settable, suggestion
 from trialwatt.config.loading import ConfigFiles, Problems, validated
-from trialwatt.config.models import ALL, Experiment, Sweep, Value, Workload, WorkloadFile
+from trialwatt.config.models import (
+    ALL,
+    Budget,
+    Experiment,
+    Search,
+    Sweep,
+    Value,
+    Workload,
+    WorkloadFile,
+)
 from trialwatt.config.origins import Origins
 from trialwatt.config.space import size
 
@@ -74,8 +83,7 @@ def resolve(draft: Draft, files: ConfigFiles, problems: Problems) -> Resolved | 
     if workload is None:
         return None
     search = workload.search
-    if search.budget is not None and search.budget == size(workload.space):
-        search = search.model_copy(update={"budget": None})  # one search, one identity
+    search = search.model_copy(update={"budget": _one_identity(search, size(workload.space))})
     search = search.model_copy(
         update={
             "sampler_options": _sorted(search.sampler_options),
@@ -88,6 +96,14 @@ def resolve(draft: Draft, files: ConfigFiles, problems: Problems) -> Resolved | 
         "search": search,
     }
     return Resolved(workload.model_copy(update=update), origins, faulty | unread)
+
+
+def _one_identity(search: Search, points: int | None) -> int | Budget | None:
+    """A search's budget, written in one way: what is the size of the grid is null."""
+    trials = None if search.trials == points else search.trials
+    if search.spends is None or search.spends.is_of_trials:
+        return trials
+    return search.spends.model_copy(update={"trials": trials})
 
 
 def label_of(values: Mapping[str, Value | None]) -> str:

@@ -70,7 +70,7 @@ def _space_size(workload: Workload) -> int | None:
 
 def _budget(workload: Workload) -> int | None:
     """Without a budget of its own a search has that of the whole space."""
-    return workload.search.budget or size(workload.space)
+    return workload.search.trials or size(workload.space)
 
 
 _FACTORS = (

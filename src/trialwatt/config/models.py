@@ -122,14 +122,96 @@ Space = Annotated[dict[str, Axis], Field(min_length=1)]
 # --- workload configuration -------------------------------------------------------------------
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+Amount = Annotated[float | None, Field(gt=0, exclude_if=_is_none)]
+
+
+class Gain(Model):
+    """A search ends where the best score has risen (or fallen, to minimise) by less than
+    `per_kwh` for each kWh of the job, over the last `trials` that completed."""
+
+    per_kwh: Annotated[float, Field(gt=0)]
+    trials: Annotated[int, Field(ge=1)]
+
+
+class Rates(Model):
+    """What a budget's carbon and money are reckoned with: of the testbed, when it was planned."""
+
+    currency: str
+    per_cpu_h: float
+    per_gb_h: float
+    per_accelerator_h: dict[str, float]
+    g_per_kwh: float
+    pue: float
+
+
+class Budget(Model):
+    """How much a search may spend; what is reached first ends it.
+
+    trials: null means pS. seconds: from the start of setup. kwh, gco2eq, cost (in the currency of
+    the testbed's prices): of the whole job, from deploy on, by its running meters. running: whether
+    a trial that runs when it is spent is finished, or stopped after its epoch. rates: not for
+    files, the plan knows them.
+    """
+
+    trials: Annotated[int | None, Field(ge=1, exclude_if=_is_none)] = None
+    seconds: Amount = None
+    kwh: Amount = None
+    gco2eq: Amount = None
+    cost: Amount = None
+    gain: Annotated[Gain | None, Field(exclude_if=_is_none)] = None
+    running: Literal["finish", "prune"] = "finish"
+    rates: Annotated[Rates | None, Field(exclude_if=_is_none)] = None
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """What it limits beside the trials and the gain: seconds, kwh, gco2eq, cost."""
+        found = {key: getattr(self, key) for key in ("seconds", "kwh", "gco2eq", "cost")}
+        return {key: value for key, value in found.items() if value is not None}
+
+    @property
+    def of_energy(self) -> bool:
+        """Whether a meter must be read while the job runs."""
+        return bool(self.limits.keys() & {"kwh", "gco2eq"} or self.gain)
+
+    @property
+    def is_of_trials(self) -> bool:
+        """Whether it is a number of trials and nothing else."""
+        return not self.limits and self.gain is None
+
+
+def _budget_kind(value: object) -> str:
+    return "(amounts)" if isinstance(value, Budget | Mapping) else "(trials)"
+
+
+Spent = Annotated[
+    Annotated[int, Field(ge=1), Tag("(trials)")] | Annotated[Budget, Tag("(amounts)")],
+    Discriminator(_budget_kind),
+]
+
+
 class Search(Model):
-    """How Φ is searched. `budget` is the number of trials; null means pS, the size of the grid."""
+    """How Φ is searched. `budget` is the number of trials, null means pS, the size of the grid; or
+    what else may be spent."""
 
     sampler: Name = "grid"
     pruner: Name = "none"
-    budget: Annotated[int, Field(ge=1)] | None = None
+    budget: Spent | None = None
     sampler_options: dict[str, Value] = {}
     pruner_options: dict[str, Value] = {}
+
+    @property
+    def trials(self) -> int | None:
+        """The most trials that it may start; None means pS."""
+        return self.budget.trials if isinstance(self.budget, Budget) else self.budget
+
+    @property
+    def spends(self) -> Budget | None:
+        """The budget, where it is not of trials alone."""
+        return self.budget if isinstance(self.budget, Budget) else None
 
     @property
     def prunes(self) -> bool:

@@ -24,7 +24,15 @@ from trialwatt.config.expansion import (
 from trialwatt.config.factors import compared
 from trialwatt.config.identity import in_common, run_folder
 from trialwatt.config.loading import ConfigFiles, Problems, validated
-from trialwatt.config.models import Experiment, RunConfig, Settings, Testbed, Value, Workload
+from trialwatt.config.models import (
+    Experiment,
+    Rates,
+    RunConfig,
+    Settings,
+    Testbed,
+    Value,
+    Workload,
+)
 from trialwatt.config.origins import Origins
 from trialwatt.config.paths import placed
 from trialwatt.config.patterns import check_places
@@ -126,6 +134,7 @@ class _Planner:
         self._variations = Variations(only, origins)
         tables = self._tables()
         testbed, platform = self._testbed(tables)
+        self._rates = self._rates_of(testbed, tables)
         planned = {
             name: self._experiment(name, index, testbed, platform)
             for index, name in enumerate(dict.fromkeys([*settings.experiments, *more]))
@@ -259,14 +268,14 @@ class _Planner:
         for each in usable:
             baselines[each.sut] = found = variants.of_baseline(each, baseline, problems)
             runs.baselines |= {run_folder(runs.make(each.sut, one)) for one in found if testbed}
-        self._check_workload(baseline)
+        self._check_workload(baseline, testbed)
         for treatment in self._variations.treatments(
             experiment, file, origins, base, everything(self._suts, usable), problems
         ):
             resolved = resolve(treatment.draft, self._files, problems)
             if resolved is None:
                 continue
-            self._check_workload(resolved)
+            self._check_workload(resolved, testbed)
             if reason := runs.lacking_accelerator(treatment, resolved):
                 unavailable.append(Unavailable(sut=None, treatment=treatment.label, reason=reason))
                 continue
@@ -303,8 +312,10 @@ class _Planner:
             unavailable=list(dict.fromkeys(unavailable)),
         )
 
-    def _check_workload(self, resolved: Resolved) -> None:
+    def _check_workload(self, resolved: Resolved, testbed: Testbed | None) -> None:
         checks.check_workload(resolved, self._problems)
+        if testbed is not None:
+            checks.check_spending(resolved, testbed, self._problems)
         if resolved.workload.trial is None and "trial" not in resolved.faulty:
             self._datasets.add(resolved.workload.dataset)
 
@@ -321,11 +332,39 @@ class _Planner:
         settings = self._settings
         return lambda sut, workload: RunConfig(
             sut=sut,
-            workload=workload,
+            workload=self._with_rates(workload),
             testbed_name=settings.testbed,
             testbed=testbed,
             seed=settings.seed,
         )
+
+    def _rates_of(self, testbed: Testbed | None, tables: _Tables) -> Rates | None:
+        """What money and carbon are reckoned with on the testbed; None where that is a problem."""
+        if testbed is None or not {testbed.prices} <= tables.prices.keys():
+            return None
+        if testbed.region not in tables.regions:
+            return None
+        context = Context.of(
+            testbed, tables.prices[testbed.prices], tables.regions[testbed.region], {}
+        )
+        return Rates(
+            currency=context.currency,
+            per_cpu_h=context.price_per_cpu_h,
+            per_gb_h=context.price_per_gb_h,
+            per_accelerator_h=context.price_per_accelerator_h,
+            g_per_kwh=context.intensity or 0.0,
+            pue=context.pue,
+        )
+
+    def _with_rates(self, workload: Workload) -> Workload:
+        """A budget of money or carbon is another one where prices or intensities are others."""
+        budget = workload.search.spends
+        if budget is None or not budget.limits.keys() & {"cost", "gco2eq"}:
+            return workload
+        search = workload.search.model_copy(
+            update={"budget": budget.model_copy(update={"rates": self._rates})}
+        )
+        return workload.model_copy(update={"search": search})
 
     def _usable_suts(
         self, experiment: Experiment, origins: Origins

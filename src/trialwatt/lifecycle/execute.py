@@ -25,6 +25,7 @@ from trialwatt.lifecycle.logs import hide_credentials
 from trialwatt.lifecycle.quiet import wait_until_quiet
 from trialwatt.lifecycle.reap import PARTIAL, reap
 from trialwatt.lifecycle.script import trapped
+from trialwatt.lifecycle.spending import Spending
 from trialwatt.lifecycle.supervisor import DeadlineReached, RunFailed, Supervisor
 from trialwatt.lifecycle.trials import WEIGHTS
 from trialwatt.meters.choose import Chosen, open_available
@@ -158,6 +159,7 @@ class _Run:
             steps.enter("deploy")
             try:
                 supervisor.deploy(roles)
+                supervisor.spending = self._spending(platform, started, meters, sampler)
                 self._job_steps(supervisor, steps, events)
                 # Now, for the run's series may go with undeploy.
                 meters.collect(self.folder, started, now(), platform.series_labels)
@@ -192,7 +194,7 @@ class _Run:
         seal(self.folder)
         known = {"enforcement": enforcement, "environment": environment}
         known |= {"clock": clock, "host": host}
-        self._write(started, known, meters, sampler)
+        write_manifest(self.folder, self._manifest(started, known, meters, sampler))
 
     def discard(self, keep: bool) -> None:
         """Take the half run away: to results/failed where a person may want to look at it."""
@@ -231,6 +233,26 @@ class _Run:
             (self.folder / BEST).unlink(missing_ok=True)
         shutil.rmtree(self.folder / WEIGHTS, ignore_errors=True)
 
+    def _spending(
+        self, platform: Platform, started: Stamp, meters: Chosen, sampler: Sampler
+    ) -> Spending | None:
+        """Watches the budget, where it is not of trials alone. Raises TrialwattError where no
+        meter could tell."""
+        workload = self.config.workload
+        if (budget := workload.search.spends) is None:
+            return None
+        later = [name for name in meters.headline_domains if not meters.meters[name].sampled]
+        if budget.of_energy and later:
+            raise TrialwattError(
+                f"search.budget: {', '.join(later)} cannot be read while the run goes on; name a "
+                "meter that can be before it in the testbed's meters"
+            )
+        host = {"host": self._host(platform)}
+        known = self._manifest(started, host, meters, sampler) | {"status": ""}
+        return Spending(
+            budget, workload.goal, self.folder, lambda: known | {"clock": _clock(platform)}
+        )
+
     def _no_trial_is_infeasible(self, supervisor: Supervisor) -> None:
         if self.status == "completed" and not any(
             progress(self.folder, component).completed for component in supervisor.members
@@ -248,43 +270,43 @@ class _Run:
         machine.close()
         return self.testbed_facts["host"] | size
 
-    def _write(self, started: Stamp, known: dict, meters: Chosen, sampler: Sampler) -> None:
+    def _manifest(
+        self, started: Stamp, known: dict, meters: Chosen, sampler: Sampler
+    ) -> dict[str, Any]:
+        """What run.json says; `known` is of the platform."""
         config, host = self.config, known["host"]
         defined = meters.defined_idle(host["cores"], host["memory_mb"] / 1024)
-        write_manifest(
-            self.folder,
-            {
-                "format": 1,
-                "run_id": self.run_id,
-                "folder": run_folder(config),
-                "hash": run_hash(config),
-                "repetition": self.repetition,
-                "block": self.block,
-                "seed": self.job.seed,
-                "config": config.model_dump(mode="json"),
-                "status": self.status,
-                "reason": redacted(self.reason),
-                "started_utc_ns": started.utc_ns,
-                "ended_utc_ns": now().utc_ns,
-                "code": code_version(PROJECT),
-                "packages": versions_used(
-                    config,
-                    type(self.sut),
-                    self.platform_kind,
-                    meters.meters.values(),
-                ),
-                "control": self.sut.is_control,
-                **known,
-                "meters": meters.facts(),
-                "meter_errors": [*sampler.errors, *meters.errors],
-                "headline_meter": meters.headline,
-                "headline_domains": meters.headline_domains,
-                "idle": idle_of(self.testbed_facts["idle"], meters.headline_domains, defined),
-                "dataset": self.dataset,
-                "best": self.best,
-                "test": self.test,
-            },
-        )
+        return {
+            "format": 1,
+            "run_id": self.run_id,
+            "folder": run_folder(config),
+            "hash": run_hash(config),
+            "repetition": self.repetition,
+            "block": self.block,
+            "seed": self.job.seed,
+            "config": config.model_dump(mode="json"),
+            "status": self.status,
+            "reason": redacted(self.reason),
+            "started_utc_ns": started.utc_ns,
+            "ended_utc_ns": now().utc_ns,
+            "code": code_version(PROJECT),
+            "packages": versions_used(
+                config,
+                type(self.sut),
+                self.platform_kind,
+                meters.meters.values(),
+            ),
+            "control": self.sut.is_control,
+            **known,
+            "meters": meters.facts(),
+            "meter_errors": [*sampler.errors, *meters.errors],
+            "headline_meter": meters.headline,
+            "headline_domains": meters.headline_domains,
+            "idle": idle_of(self.testbed_facts["idle"], meters.headline_domains, defined),
+            "dataset": self.dataset,
+            "best": self.best,
+            "test": self.test,
+        }
 
     def _refuse_full_disk(self, root: Path) -> None:
         free = shutil.disk_usage(root).free

@@ -51,7 +51,7 @@ def trials_alone(config: RunConfig) -> float | None:
         return None
     from trialwatt.workload.calibration import seconds_of_trial
 
-    trials = workload.search.budget or size(workload.space) or 0
+    trials = workload.search.trials or size(workload.space) or 0
     rounds = math.ceil(trials / workload.workers.count)
     share = min(1.0, config.worker_cpu)  # of the core that the timed trial had
     return rounds * seconds_of_trial(workload, config.threads) / share

@@ -12,11 +12,12 @@ from trialwatt.clock import Stamp
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import JOB_FILE, as_seen, environment
 from trialwatt.lifecycle.script import Interrupted, workflow_is_gone
+from trialwatt.lifecycle.spending import Spending, tell
 from trialwatt.lifecycle.trials import CPU_BASE, weights_name
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import NO_PLACE, Ending, Handle, Message, Platform, Role, Usage
 from trialwatt.records.writer import EventWriter, Progress, progress
-from trialwatt.suts.base import Infeasible, Job
+from trialwatt.suts.base import SPENT_FILE, Infeasible, Job
 
 
 class DeadlineReached(Exception):
@@ -68,6 +69,8 @@ class Supervisor:
         deadline_mono: float,
     ):
         """job: as this process sees it."""
+        self.spending: Spending | None = None
+        self.ended_by = ""  # the limit of the budget that ended the search
         self._job, self._platform, self._sampler = job, platform, sampler
         self._seen = as_seen(job, platform)
         self._events, self._deadline = events, deadline_mono
@@ -193,11 +196,29 @@ class Supervisor:
                 raise DeadlineReached(
                     f"deadline_s = {self._job.workload.deadline_s:g} is over in step {self._step}"
                 )
+            wait_s = min(remaining, 1.0)
+            if self._step == "trials" and self.spending and not self.ended_by:
+                self._look_at_the_budget(self.spending)
+                wait_s = min(wait_s, self.spending.wait_s)
             try:
-                message = self._platform.inbox.get(timeout=min(remaining, 1.0))
+                message = self._platform.inbox.get(timeout=wait_s)
             except queue.Empty:
                 continue
             self._take(message)
+
+    def _look_at_the_budget(self, spending: Spending) -> None:
+        reached = spending.reached()
+        if reached is None:
+            return
+        budget = self._job.workload.search.spends
+        assert budget, "else nothing would be looked at"
+        self.ended_by = reached.limit
+        tell(self._job, reached, budget)
+        for member in self.members.values():
+            if member.handle.alive:
+                member.handle.give(SPENT_FILE)
+        self._events.write("spent", limit=reached.limit, amount=reached.amount, of=reached.of)
+        self._note(f"{reached.said(budget)} ({reached.methods or 'counted'}); no trial starts")
 
     def _take(self, message: Message) -> None:
         member = self.members.get(message.component)
@@ -326,6 +347,8 @@ class Supervisor:
         self._component(role, "start", cpu=role.cpu, memory_mb=role.memory_mb, **devices)
         handle = self._platform.start(role)
         handle.give(JOB_FILE)
+        if self.ended_by:
+            handle.give(SPENT_FILE)
         self._sampler.watch(role.component, lambda: _add(handle.usage(), cpu_base_ns))
         return handle
 

@@ -14,7 +14,7 @@ from trialwatt.lifecycle.jobs import read_job
 from trialwatt.platforms.cgroups.container import read_cpu_ns
 from trialwatt.records.remote import drop, keep
 from trialwatt.records.writer import EventWriter, Progress, progress
-from trialwatt.suts.base import Job, TrialResult
+from trialwatt.suts.base import SPENT, Job, TrialResult
 from trialwatt.workload.opening import open_task
 from trialwatt.workload.task import Task, Trained, run_trial
 
@@ -68,6 +68,8 @@ class RecordedTrials:
         dispatched: Stamp | None = None,
     ) -> TrialResult:
         """Run one φ to its end, whatever that is; see trialwatt.suts.base.Trials."""
+        if self._job.is_spent:
+            return TrialResult("", SPENT, None, "budget")
         trial, seed = f"{self._component}/{self._count}", trial_seed(self._job.seed, phi)
         self._count += 1
         first = "load" if self._task else "import"
@@ -95,8 +97,8 @@ class RecordedTrials:
             self._end(trial, "failed", reason, detail, {}, watch.epochs)
             return TrialResult(trial, "failed", None, reason)
         outcome = "pruned" if watch.stopped else "completed"
-        self._end(trial, outcome, "", "", trained.scores, watch.epochs)
-        return TrialResult(trial, outcome, trained.scores[goal])
+        self._end(trial, outcome, watch.reason, "", trained.scores, watch.epochs)
+        return TrialResult(trial, outcome, trained.scores.get(goal), watch.reason)
 
     def _keep(self, trial: str, task: Task, trained: Trained) -> None:
         """Keep the model if this is the worker's best so far (or as good as it)."""
@@ -156,14 +158,15 @@ def best_score(job: Job, before: Progress) -> float | None:
 class _Watch:
     """Writes a trial's steps and epochs, and passes its scores to the SUT's pruner.
 
-    epochs: completed so far, known even where the trial then fails. stopped: before the last one.
+    epochs: completed so far, known even where the trial then fails. stopped: before the last one;
+    reason: "budget" where not the pruner wanted it.
     """
 
     def __init__(self, job: Job, events: EventWriter, trial: str, step: str, report):
         self._job, self._events, self._trial = job, events, trial
         self._step, self._report = step, report
         self.each_epoch = report is not None or job.workload.validate_each_epoch
-        self.epochs, self.stopped = 0, False
+        self.epochs, self.stopped, self.reason = 0, False, ""
 
     def step(self, name: str) -> None:
         if name != self._step:
@@ -174,12 +177,13 @@ class _Watch:
 
     def __call__(self, epoch: int, scores: dict[str, float] | None = None) -> bool:
         self.epochs = epoch
-        if scores is None:
-            return False
-        self._events.write("epoch", trial=self._trial, epoch=epoch, scores=scores)
-        stop = self._report is not None and self._report(
-            epoch, scores[self._job.workload.goal.score]
-        )
+        stop = False
+        if scores is not None:
+            self._events.write("epoch", trial=self._trial, epoch=epoch, scores=scores)
+            score = scores[self._job.workload.goal.score]
+            stop = self._report is not None and self._report(epoch, score)
+        if not stop and self._job.stops_running:
+            stop, self.reason = True, "budget"
         self.stopped = stop and epoch < self._job.workload.epochs
         return self.stopped
 

@@ -240,6 +240,11 @@ RUNS = [
     _trials("pruned", "pruned trials"),
     _trials("duplicate", "completed trials whose φ had been run before, for as many epochs"),
     _whole("reports", "", "epochs whose score a pruner was told; 0 without a pruner", _COUNT),
+    _text(
+        "ended_by",
+        "what of its budget ended the search: seconds, kwh, gco2eq, cost or gain; null: its trials",
+        _COUNT,
+    ),
     _time("trials_time_ms", "worker time of all trials"),
     _time(
         "jct_ms",

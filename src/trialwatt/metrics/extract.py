@@ -107,6 +107,8 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
     run |= _counts(completed, failed, pruned, waste)
     prunes = records.config.workload.search.prunes
     run["reports"] = int(trials.epochs.sum()) if prunes else 0
+    spent = [str(event.get("limit")) for event in records.events if event["kind"] == "spent"]
+    run["ended_by"] = spent[0] if spent else None
     run |= _times(records, run["trials_completed"])
     run |= _energies(energy, completed, waste)
     run["cint_g_per_kwh"] = formulas.carbon_intensity_g_per_kwh(

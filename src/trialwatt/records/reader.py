@@ -80,15 +80,17 @@ class RunRecords:
         return min(s for s, _ in self.steps.values()), max(e for _, e in self.steps.values())
 
 
-def read_run(folder: Path, processes: int = 1) -> RunRecords:
-    """Read one repetition's folder.
+def read_run(
+    folder: Path, processes: int = 1, manifest: dict[str, Any] | None = None
+) -> RunRecords:
+    """Read one repetition's folder. manifest: of one that is not over, and has none yet.
 
     Repairs are named in `notes`. Raises TrialwattError where a number would be wrong without
     anybody seeing it: lines of another run, a damaged file, no deploy step, a trial that starts
     twice.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder / MANIFEST)
+    manifest = manifest or read_manifest(folder / MANIFEST)
     try:
         config = RunConfig.model_validate(manifest["config"], context=AS_RECORDED)
     except ValidationError as error:

@@ -15,7 +15,7 @@ from trialwatt.config.space import Phi
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Role
 from trialwatt.suts.asktell_link import reach
-from trialwatt.suts.base import Best, Job, Sut, Trials
+from trialwatt.suts.base import SPENT, Best, Job, Sut, Trials
 from trialwatt.suts.services import free_blocks
 from trialwatt.suts.strategies import installed, options_refused
 
@@ -107,6 +107,8 @@ class AskTell(Sut):
             report = partial(self._call, "report", number) if job.workload.search.prunes else None
             result = trials.run(phi, number, report)
             self._call("tell", number, result.score if result.outcome == "completed" else None)
+            if result.outcome == SPENT:
+                return
 
     def best(self, job: Job) -> Best | None:
         found = self._call("best")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from trialwatt.config.space import Phi
 from trialwatt.platforms.base import Role
 from trialwatt.suts.strategies import Strategy
 
+SPENT_FILE = "spent.json"
+"""In the folder of the run, as each of its processes sees it: the search's budget is spent."""
 SPEAKING = ("@python@", "-m", "trialwatt.lifecycle.worker")
 """The command of every role that speaks."""
 
@@ -41,20 +44,34 @@ class Job:
         """Number of trials: the search's budget, or pS."""
         from trialwatt.config.space import size
 
-        budget = self.workload.search.budget or size(self.workload.space)
+        budget = self.workload.search.trials or size(self.workload.space)
         assert budget, "validated with the configuration"
         return budget
 
     def path(self, *parts: str) -> Path:
         return Path(self.folder, *parts)
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether the search's budget is spent: no further trial starts."""
+        return self.path(SPENT_FILE).exists()
+
+    @property
+    def stops_running(self) -> bool:
+        """Whether it is spent, and trials that run are to stop after their epoch."""
+        return self.is_spent and json.loads(self.path(SPENT_FILE).read_text())["running"] == "prune"
+
+
+SPENT = "spent"
+"""Outcome of a trial that was not run, as the search's budget is spent: none will be."""
+
 
 @dataclass(frozen=True)
 class TrialResult:
     """How a trial ended, for the SUT to tell its framework."""
 
-    trial: str  # our id, "worker-0/3"
-    outcome: str  # "completed", "pruned", "failed"
+    trial: str  # our id, "worker-0/3"; empty where it was not run
+    outcome: str  # "completed", "pruned", "failed"; SPENT where it was not run
     score: float | None  # the goal's score on the validation split
     reason: str = ""
 

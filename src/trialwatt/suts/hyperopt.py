@@ -193,6 +193,7 @@ class Hyperopt(Sut):
                     verbose=False,
                     show_progressbar=False,
                     return_argmin=False,
+                    early_stop_fn=lambda trials, *kept: (job.is_spent, kept),
                 )
         except BaseException as error:  # the main thread raises it
             search.set_exception(error)

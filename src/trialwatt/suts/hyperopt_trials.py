@@ -81,9 +81,9 @@ def run_trial(
         dispatched = None
     since = dispatched.here() if dispatched else _born()
     result = here().run(phi_of(space, drawn), number, dispatched=since)
-    if result.outcome == "failed":
+    if result.outcome != "completed":  # it has failed, or the budget was spent before its end
         return {"status": STATUS_FAIL}
-    assert result.score is not None, "a trial without a score has failed"
+    assert result.score is not None, "a trial that completed has a score"
     return {"status": STATUS_OK, "loss": -result.score}
 
 

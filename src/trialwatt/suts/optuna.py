@@ -12,7 +12,7 @@ from trialwatt.config.space import is_whole
 from trialwatt.platforms.base import Role
 from trialwatt.private import remove_private
 from trialwatt.suts import postgres
-from trialwatt.suts.base import Best, Job, Sut, Trials
+from trialwatt.suts.base import SPENT, Best, Job, Sut, Trials
 from trialwatt.suts.optuna_storage import (
     client_environment,
     is_service,
@@ -103,6 +103,8 @@ class Optuna(Sut):
             pruner=_pruner(workload),
         )
 
+        is_spent = False
+
         def objective(trial: Any) -> float:
             # Workers that finish at the same moment can start more trials than the budget has.
             if trial.number >= job.budget:
@@ -115,16 +117,20 @@ class Optuna(Sut):
 
             phi = suggest(trial, workload.space)
             result = trials.run(phi, trial.number, report if workload.search.prunes else None)
+            if result.outcome == SPENT:
+                nonlocal is_spent
+                is_spent = True
+                study.stop()
             if result.outcome == "failed":
                 raise _TrialFailed(result.reason)
-            if result.outcome == "pruned":
+            if result.outcome in ("pruned", SPENT):
                 raise optuna.TrialPruned
             assert result.score is not None, "a trial without a score has failed"
             return result.score
 
         budget = optuna.study.MaxTrialsCallback(job.budget, states=None)
         # A sampler that finds nothing new at a moment when others are asking too ends the loop.
-        while len(study.get_trials(deepcopy=False)) < job.budget:
+        while not is_spent and len(study.get_trials(deepcopy=False)) < job.budget:
             study.optimize(objective, callbacks=[budget], catch=(_TrialFailed,))
 
     def recover(self, job: Job, lost: list[int]) -> None:

@@ -9,7 +9,7 @@ import random
 
 from trialwatt.config.models import Workload
 from trialwatt.config.space import Phi, draw, grid
-from trialwatt.suts.base import Best, Job, Sut, Trials
+from trialwatt.suts.base import SPENT, Best, Job, Sut, Trials
 from trialwatt.suts.strategies import Strategy, options_refused
 
 
@@ -42,7 +42,10 @@ class Plain(Sut):
         for number in range(index, len(phis), job.workload.workers.count):
             if number not in trials.started:
                 result = trials.run(phis[number], number)
-                trials.note({"phi": phis[number], "score": result.score, "number": number})
+                if result.outcome == SPENT:
+                    return
+                score = result.score if result.outcome == "completed" else None
+                trials.note({"phi": phis[number], "score": score, "number": number})
 
     def best(self, job: Job) -> Best | None:
         scored = [note for note in self.notes if note["score"] is not None]

@@ -164,7 +164,7 @@ class Ray(Sut):
         self._trainable = tune.with_resources(ray_trial.trainable(prunes), {"cpu": 1})
 
     def work(self, job: Job, index: int, trials: Trials) -> None:
-        tune = _tune()
+        tune, algorithm = _tune(), _algorithm(self._search.algorithm)
         assignment = ray_trial.Assignment(trials.here, job.workload)
         tuner = tune.Tuner(
             self._trainable,
@@ -172,7 +172,7 @@ class Ray(Sut):
             tune_config=tune.TuneConfig(
                 metric="score",
                 mode="max",
-                search_alg=self._search.algorithm,
+                search_alg=algorithm,
                 scheduler=self._scheduler,
                 num_samples=self._search.samples,
                 trial_name_creator=_number_text,
@@ -181,7 +181,7 @@ class Ray(Sut):
             run_config=tune.RunConfig(
                 name="tune",
                 storage_path=str(made_private(scratch(SUT, job.run_id))),
-                callbacks=[_watcher(trials)],
+                callbacks=[_watcher(job, trials, algorithm)],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,
             ),
@@ -341,11 +341,23 @@ def _number_text(trial: Any) -> str:
     return str(_number(trial))
 
 
-def _watcher(trials: Trials) -> Any:
-    """Tells the coordinator of trials that failed: where the trial itself could not, it does."""
+def _algorithm(found: Any) -> Any:
+    """A searcher as Tune would wrap it, so that it can be told to search no more."""
+    from ray.tune.search import Searcher, SearchGenerator
+
+    return SearchGenerator(found) if isinstance(found, Searcher) else found
+
+
+def _watcher(job: Job, trials: Trials, algorithm: Any) -> Any:
+    """Tells the coordinator of trials that failed: where the trial itself could not, it does. And
+    the algorithm that the budget is spent."""
     from ray.tune import Callback
 
     class Watcher(Callback):  # type: ignore[misc] # Ray is not read for its types
+        def on_step_begin(self, iteration: Any, trials: Any, **info: Any) -> None:
+            if job.is_spent:
+                algorithm.set_finished()
+
         def on_trial_error(self, iteration: Any, trials: Any, trial: Any, **info: Any) -> None:
             lost(_number(trial))
 

@@ -94,7 +94,7 @@ def _zoopt(workload: Workload, seed: int, options: dict[str, Any]) -> Search:
 
 
 def _budget(workload: Workload) -> int:
-    budget = workload.search.budget or spaces.size(workload.space)
+    budget = workload.search.trials or spaces.size(workload.space)
     assert budget, "validated with the configuration"
     return budget
 

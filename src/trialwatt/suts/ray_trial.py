@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -115,6 +116,8 @@ def trainable(prunes: bool) -> Any:
                 return {"score": said}
             if said.outcome == "failed":
                 raise TrialFailed(said.reason)
+            if said.outcome != "completed":  # the budget is spent: it is no candidate for the best
+                return {"score": -math.inf if said.score is None else said.score, "done": True}
             return {"score": said.score, "number": self._number, "done": True}
 
         def cleanup(self) -> None:

@@ -74,11 +74,11 @@ class UserFunction:
                 report=checked,
             )
         except Stopped:
-            answer = checked.last
+            return checked.last, None
         checked.is_over = True
         scores, model = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)
-        if scores is None and checked.stopped:
-            scores = checked.last
+        if checked.stopped and scores is None:
+            return checked.last, None
         if self.keeps and model is None and not checked.stopped:
             raise self._fault(f"must return (scores, model), as {self._file} has save and test")
         if not checked.epochs:  # it has none to speak of
@@ -169,10 +169,9 @@ class _Checked:
         if epoch > epochs:
             raise ValueError(f"report: epoch {epoch} of {epochs}")
         self.epochs = epoch
-        if scores is None:
-            return self._report(epoch)
-        self.last = self._task.scores(scores, "reported")
-        self.stopped = self._report(epoch, self.last)
+        if scores is not None:
+            self.last = self._task.scores(scores, "reported")
+        self.stopped = self._report(epoch, None if scores is None else self.last)
         return self.stopped
 
 

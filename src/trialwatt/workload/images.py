@@ -69,8 +69,8 @@ class Images:
                 validated = validate(model, data)
             if report(epoch, validated if report.each_epoch else None):
                 break
-        assert validated is not None, "the last epoch is validated"
-        return validated, {k: value.detach().cpu() for k, value in model.state_dict().items()}
+        # one that was stopped without having been validated has no scores
+        return validated or {}, {k: value.detach().cpu() for k, value in model.state_dict().items()}
 
     def save(self, model: dict[str, torch.Tensor], path: Path) -> None:
         from safetensors.torch import save_file

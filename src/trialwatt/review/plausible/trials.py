@@ -56,7 +56,7 @@ def _budget(run: Run) -> Iterator[Fault]:
     worker was lost has the same number again.
     """
     load, trials = run.config.workload, run.records.trials
-    budget = load.search.budget or size(load.space)
+    budget = load.search.trials or size(load.space)
     numbered = trials.number[trials.number >= 0]
     count = len(np.unique(numbered)) + int(np.count_nonzero(trials.number < 0))
     if budget and count > budget:
