@@ -22,7 +22,7 @@ def job(run_job, tmp_path):
     def run(sut, epochs=4, **budget):
         if reason := suts.get(sut).available():
             pytest.skip(reason)
-        search = {"sampler": "random", "budget": {"trials": 5000} | budget}
+        search = {"sampler": "random", "budget": {"trials": 500} | budget}
         folder = run_job(tmp_path / "results", sut, space=SPACE, search=search, epochs=epochs)
         run = manifest(folder)
         assert run["status"] == "completed", run["reason"]

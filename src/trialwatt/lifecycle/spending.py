@@ -7,6 +7,7 @@ trials run; seldom enough that the asking itself takes little.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from trialwatt.clock import now
 from trialwatt.config.models import Budget, Goal, Rates
 from trialwatt.files import write_whole
 from trialwatt.suts.base import SPENT_FILE, Job
 
 SHARE = 0.02
-"""Of the time, at most, is taken by the asking."""
+"""Of a core, at most, is taken by the asking."""
 LEAST_S = 0.2
 
 
@@ -53,8 +55,14 @@ class Spending:
     def __init__(self, budget: Budget, goal: Goal, folder: Path, manifest: Callable[[], dict]):
         self._budget, self._goal = budget, goal
         self._folder, self._manifest = folder, manifest
+        if self._asks_the_records:  # what they are read with is loaded before anything runs
+            import trialwatt.metrics.extract  # noqa: F401
         self._began = self._due = time.monotonic()
         self._past: list[tuple[int, float, float]] = []  # completed trials, best score, kWh
+
+    @property
+    def _asks_the_records(self) -> bool:
+        return bool(self._budget.limits.keys() - {"seconds"} or self._budget.gain)
 
     @property
     def wait_s(self) -> float:
@@ -63,19 +71,19 @@ class Spending:
 
     def reached(self) -> Reached | None:
         """The limit that is reached by now, if one is."""
-        began = time.monotonic()
+        began, cpu_s = time.monotonic(), time.thread_time()
         if began < self._due:
             return None
         found = self._reached(began - self._began)
-        took_s = time.monotonic() - began
-        left_s = (self._budget.seconds or float("inf")) - (began - self._began)
+        took_s = time.thread_time() - cpu_s
+        left_s = (self._budget.seconds or math.inf) - (time.monotonic() - self._began)
         self._due = time.monotonic() + max(0.01, min(max(LEAST_S, took_s / SHARE), left_s))
         return found
 
     def _reached(self, passed_s: float) -> Reached | None:
         limits, methods = self._budget.limits, ""
         spent: dict[str, float] = {"seconds": passed_s}
-        if limits.keys() - {"seconds"} or self._budget.gain:
+        if self._asks_the_records:
             row, scores = self._metrics()
             methods = str(row["energy_method"])
             spent |= {
@@ -105,9 +113,10 @@ class Spending:
         """The row of the run as it is now, and the scores (n,) of its completed trials."""
         from trialwatt.metrics.extract import compute
         from trialwatt.records.events import OUTCOMES
-        from trialwatt.records.reader import read_run
+        from trialwatt.records.reader import SoFar, read_run
 
-        records = read_run(self._folder, manifest=self._manifest())
+        so_far = SoFar(self._manifest(), now().mono_ns)
+        records = read_run(self._folder, so_far=so_far)
         done = records.trials.outcome == OUTCOMES.index("completed")
         row = compute(records, _context(self._budget.rates), with_trials=False).run
         return row, records.trials.score[done]

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -80,17 +80,22 @@ class RunRecords:
         return min(s for s, _ in self.steps.values()), max(e for _, e in self.steps.values())
 
 
-def read_run(
-    folder: Path, processes: int = 1, manifest: dict[str, Any] | None = None
-) -> RunRecords:
-    """Read one repetition's folder. manifest: of one that is not over, and has none yet.
+class SoFar(NamedTuple):
+    """Of a run that goes on: what its manifest would say, and until when (ns, monotonic)."""
+
+    manifest: dict[str, Any]
+    mono_ns: int
+
+
+def read_run(folder: Path, processes: int = 1, so_far: SoFar | None = None) -> RunRecords:
+    """Read one repetition's folder.
 
     Repairs are named in `notes`. Raises TrialwattError where a number would be wrong without
     anybody seeing it: lines of another run, a damaged file, no deploy step, a trial that starts
     twice.
     """
     folder = Path(folder)
-    manifest = manifest or read_manifest(folder / MANIFEST)
+    manifest = so_far.manifest if so_far else read_manifest(folder / MANIFEST)
     try:
         config = RunConfig.model_validate(manifest["config"], context=AS_RECORDED)
     except ValidationError as error:
@@ -107,7 +112,8 @@ def read_run(
     notes = [note for events in files.values() for note in events.notes]
     moved = {name: offsets.get(name, 0) for name in files}
     others = _others(files, moved, notes)
-    last = files["harness"].last_m or 0  # of the one clock that all others are moved onto
+    # of the one clock that all others are moved onto
+    last = so_far.mono_ns if so_far else files["harness"].last_m or 0
     flags = _apart(files, moved)
     try:
         steps = _steps(others, last, notes, flags)
