@@ -73,6 +73,56 @@ def test_the_callback_of_optuna():
         assert trial.seconds == pytest.approx(0.05, abs=0.3)
 
 
+def slow(trial):
+    busy(0.05)
+    return trial.suggest_float("x", 0, 1)
+
+
+@pytest.mark.parametrize("way", ["metered", "Callback"])
+def test_a_budget_stops_a_study(way):
+    optuna = pytest.importorskip("optuna")
+    import trialwatt.measure.optuna as ways
+
+    study = optuna.create_study()
+    with trialwatt.measure(**MODEL, budget={"kwh": 1e-6}) as m:
+        if way == "metered":
+            study.optimize(ways.metered(slow, m), n_trials=500)
+        else:
+            study.optimize(slow, n_trials=500, callbacks=[ways.Callback(m)])
+    assert 0 < len(m.result.trials) < 500
+    assert m.result.energy_kwh >= 1e-6
+    assert m.spent.endswith("of 1e-06 kWh")
+
+
+def test_a_budget_ends_fmin():
+    hyperopt = pytest.importorskip("hyperopt")
+    from trialwatt.measure.hyperopt import metered, until_spent
+
+    with trialwatt.measure(**MODEL, budget={"seconds": 0.5}) as m:
+        hyperopt.fmin(
+            metered(lambda x: busy(0.05) or x, m),
+            hyperopt.hp.uniform("x", 0, 1),
+            hyperopt.rand.suggest,
+            max_evals=500,
+            early_stop_fn=until_spent(m),
+            show_progressbar=False,
+        )
+    assert 0 < len(m.result.trials) < 500
+    assert m.result.seconds >= 0.5
+
+
+def test_a_budget_of_what_rays_trials_report():
+    pytest.importorskip("ray")
+    from trialwatt.measure.ray import until_spent
+
+    stopper = until_spent(0.01)
+    for trial, kwh in (("a", 0.004), ("a", 0.006), ("b", 0.003)):
+        assert not stopper(trial, {"energy_kwh": kwh})
+        assert not stopper.stop_all()
+    stopper("b", {"energy_kwh": 0.004})
+    assert stopper.stop_all()
+
+
 def test_the_objective_of_hyperopt():
     hyperopt = pytest.importorskip("hyperopt")
     from trialwatt.measure.hyperopt import metered

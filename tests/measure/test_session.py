@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -296,3 +297,28 @@ def test_without_warnings_nothing_is_said():
             busy(0.01)
     of_the_machine = ("samples", "others used", "gaps over")
     assert not [n for n in m.result.notes if not any(word in n for word in of_the_machine)]
+
+
+def test_a_budget_is_told_when_it_is_spent():
+    with trialwatt.measure(**MODEL, budget={"trials": 2}) as m:
+        assert m.spent == ""
+        said = []
+        for _ in range(3):
+            with m.trial():
+                pass
+            time.sleep(0.25)  # it looks again no sooner
+            said.append(m.spent)
+    assert said == ["", "2 of 2 trials", "2 of 2 trials"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "wanted"),
+    [
+        ({"kwhs": 1}, 'unknown key; did you mean "kwh"?'),
+        ({"kwh": 0}, "kwh: must be greater than 0"),
+        ({"gain": {"per_kwh": 1.0, "trials": 1}}, "gain: not of a block; there are: trials"),
+    ],
+)
+def test_a_budget_that_is_none(budget, wanted):
+    with pytest.raises(MeasureError, match=re.escape(wanted)):
+        trialwatt.measure(budget=budget)

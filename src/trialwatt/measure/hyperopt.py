@@ -28,3 +28,8 @@ def metered(objective: Callable[[Any], Any], block: Measure) -> Callable[[Any], 
             return told
 
     return measured
+
+
+def until_spent(block: Measure) -> Callable[..., tuple[bool, list[Any]]]:
+    """For fmin(..., early_stop_fn=until_spent(m)): it ends where the block's budget is spent."""
+    return lambda trials, *kept: (bool(block.spent), list(kept))

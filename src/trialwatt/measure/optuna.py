@@ -18,7 +18,8 @@ def metered(
 ) -> Callable[[optuna.Trial], Any]:
     """The objective, each call of it a trial of the block: study.optimize(metered(f, m)).
 
-    With n_jobs, trials overlap in threads, and share energy by the CPU time of each.
+    With n_jobs, trials overlap in threads, and share energy by the CPU time of each. Where the
+    block's budget is spent, the study stops.
     """
     from optuna import TrialPruned
 
@@ -36,14 +37,22 @@ def metered(
             ours.score = _score(value)
             return value
 
-    return measured
+    def ended(trial: optuna.Trial) -> Any:
+        try:
+            return measured(trial)
+        finally:
+            if block.spent:
+                trial.study.stop()
+
+    return ended
 
 
 class Callback:
     """For study.optimize(f, callbacks=[Callback(m)]): no change of the objective.
 
     Optuna calls it when a trial has ended, and tells by its clock when it was: CPU time at those
-    moments is interpolated between samples. `metered` is more exact.
+    moments is interpolated between samples. `metered` is more exact. Where the block's budget is
+    spent, the study stops.
     """
 
     def __init__(self, block: Measure):
@@ -57,6 +66,8 @@ class Callback:
         score = _score(trial.values[0]) if outcome == "completed" and trial.values else None
         times = _ns(start), _ns(end)
         self._block.add_trial(dict(trial.params), *times, outcome, score, self._place)
+        if self._block.spent:
+            study.stop()
 
 
 def _ns(moment: datetime) -> int:

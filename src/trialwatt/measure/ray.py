@@ -50,6 +50,25 @@ def energy(result: Result) -> dict[str, Any]:
     }
 
 
+def until_spent(kwh: float) -> Any:
+    """For RunConfig(stop=until_spent(0.01)): the experiment ends where what its trials have
+    reported (`metered`, `report`) is this much."""
+    from ray.tune import Stopper
+
+    class Spent(Stopper):  # type: ignore[misc] # Ray is not read for its types
+        def __init__(self) -> None:
+            self._by_trial = dict[str, float]()
+
+        def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+            self._by_trial[trial_id] = result.get("energy_kwh") or 0.0
+            return False
+
+        def stop_all(self) -> bool:
+            return sum(self._by_trial.values()) >= kwh
+
+    return Spent()
+
+
 def _reserved() -> float | None:
     """The CPUs of this trial; None (all that the process may use) where it has reserved none."""
     from ray import tune

@@ -7,13 +7,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from trialwatt.measure.account import Span, account
+from trialwatt.measure.limits import Limits
 from trialwatt.measure.outcome import result_of
 from trialwatt.measure.places import MeasureError, Place, caller, warn
 from trialwatt.measure.result import Result
@@ -75,8 +76,10 @@ class Measure:
     second. cores: how many of the machine's the script is charged for (static energy, cost); by
     default all that it may use. accelerator: the entry of the price set that its devices cost.
     meters: which may be used, the first that works here first. tables: a folder with power.yaml,
-    prices.yaml and carbon.yaml instead of the package's. line: whether the end says on stderr what
-    it cost. Raises MeasureError where an option is wrong.
+    prices.yaml and carbon.yaml instead of the package's. budget: what the block may spend, as
+    {"kwh": 0.01, "seconds": 600, "trials": 50} (gco2eq, cost): the callbacks end a search by it,
+    `spent` tells anyone. line: whether the end says on stderr what it cost. Raises MeasureError
+    where an option is wrong.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Measure:
         accelerator: str | None = None,
         meters: Sequence[str] = METERS,
         tables: str | Path | None = None,
+        budget: Mapping[str, float] | None = None,
         line: bool = True,
     ):
         self._options: dict[str, Any] = {
@@ -105,6 +109,7 @@ class Measure:
             "tables": tables,
         }
         self._settings = Settings.of(**self._options)
+        self._budget, self._limits = budget, Limits(budget)
         self._line = line
         self._place = caller()
         self._lock = threading.RLock()
@@ -177,7 +182,7 @@ class Measure:
 
         @functools.wraps(function)
         def measured(*args: P.args, **kwargs: P.kwargs) -> R:
-            block = Measure(**self._options, line=self._line)
+            block = Measure(**self._options, budget=self._budget, line=self._line)
             try:
                 with block:
                     return function(*args, **kwargs)
@@ -206,6 +211,11 @@ class Measure:
             )
         self._sampling.tick()
         return self._so_far(time.monotonic_ns())
+
+    @property
+    def spent(self) -> str:
+        """What of the budget is spent, as "0.0101 of 0.01 kWh"; empty where some is left."""
+        return self._limits.spent(lambda: self.result)
 
     # --- its trials ---------------------------------------------------------------------------
 
