@@ -13,6 +13,7 @@ from typing import Any
 
 from trialwatt.config.carbon_series import read_series
 from trialwatt.config.catalogue import ALGORITHMS, DATASETS, MODELS
+from trialwatt.config.conditions import conditional
 from trialwatt.config.expansion import Resolved
 from trialwatt.config.keys import Path as Key
 from trialwatt.config.keys import dotted, one_of, parted, suggestion, there_is_no
@@ -91,12 +92,15 @@ def _check_hyperparameters(workload: Workload, origins: Origins, problems: Probl
             elif place == "fixed" and name in workload.space:
                 problems.add(origins.problem((place, name), IN_BOTH))
     for name, rule in needed.items():
+        owner = workload.model if name in model else workload.algorithm
         if name in workload.space:
             for path, value in rule.faults(workload.space[name]):
                 message = f"{rule.meaning}: must be {rule.rule} (got {value})"
                 problems.add(origins.problem(("space", name, *path), message))
+            if workload.space[name].when:
+                message = f"{owner} needs {name} ({rule.meaning}) in every φ"
+                problems.add(origins.problem(("space", name, "when"), message))
         elif name not in workload.fixed:
-            owner = workload.model if name in model else workload.algorithm
             message = f'{owner} needs "{name}" ({rule.meaning}): neither here nor in fixed'
             problems.add(origins.problem(("space",), message))
         elif not rule.allows(value := workload.fixed[name]):
@@ -248,7 +252,12 @@ class SutChecks:
             return [(("search", "pruner"), f"{name} cannot combine {both}")]
         if "space" in resolved.faulty:
             return []
-        return [
+        if conditional(resolved.workload.space):
+            found += [
+                (("space", hyperparameter, "when"), f"{name}: {message}")
+                for hyperparameter, message in sut.condition_problems(resolved.workload).items()
+            ]
+        return found or [
             (tuple(key.split(".")), f"{name}: {message}")
             for key, message in sut.search_problems(resolved.workload)
         ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trialwatt.config.condition_checks import check_conditions
 from trialwatt.config.keys import Path, exists, settable, suggestion
 from trialwatt.config.loading import ConfigFiles, Problems, validated
 from trialwatt.config.models import (
@@ -82,6 +83,8 @@ def resolve(draft: Draft, files: ConfigFiles, problems: Problems) -> Resolved | 
     workload, faulty = validated(Workload, data, origins, problems, {"space": _PLACEHOLDER})
     if workload is None:
         return None
+    if not check_conditions(workload.space, origins, problems):
+        unread = frozenset({"space"})
     search = workload.search
     search = search.model_copy(update={"budget": _one_identity(search, size(workload.space))})
     search = search.model_copy(

@@ -60,13 +60,24 @@ class Model(BaseModel):
         return {name: field.annotation for name, field in cls.model_fields.items()}
 
 
+def _is_empty(value: object) -> bool:
+    return not value
+
+
 # --- search space Φ ---------------------------------------------------------------------------
+
+When = Annotated[
+    dict[str, Annotated[list[Value], Field(min_length=1)]], Field(exclude_if=_is_empty)
+]
+"""A condition: parent → its values. The hyperparameter is in φ only where each parent is, with one
+of its values."""
 
 
 class Choices(Model):
     """A hyperparameter that takes one of the listed values; these are its grid levels too."""
 
     choices: Annotated[list[Value], Field(min_length=1)]
+    when: When = {}
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -88,6 +99,7 @@ class Range(Model):
     log: bool = False
     step: Annotated[float, Field(gt=0)] | None = None
     levels: Annotated[int, Field(ge=1)] | None = None
+    when: When = {}
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -350,10 +362,6 @@ EnvironmentName = Annotated[
     AfterValidator(_environment_name),
     Field(json_schema_extra={"pattern": f"^{ANY_VARIABLE}$"}),
 ]
-
-
-def _is_empty(value: object) -> bool:
-    return not value
 
 
 class BoardPower(Model):

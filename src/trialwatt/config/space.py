@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
 from decimal import Decimal
 from typing import Any
 
+from trialwatt.config.conditions import active, compose, is_active, is_number, order
 from trialwatt.config.models import Choices, Range, Space
 
 Phi = dict[str, bool | int | float | str]
@@ -38,30 +38,46 @@ def levels(axis: Choices | Range) -> list[Any]:
 
 
 def grid(space: Space) -> list[Phi]:
-    """All points of the grid; the last-named hyperparameter varies fastest."""
-    names = list(space)
-    return [
-        dict(zip(names, point, strict=True))
-        for point in itertools.product(*(levels(space[n]) for n in names))
-    ]
+    """All points of the grid, each once; the last-named of the active hyperparameters varies
+    fastest, but parents slower than what depends on them."""
+    values = {name: levels(axis) for name, axis in space.items()}
+    points: list[Phi] = [{}]
+    for name in order(space):
+        points = [
+            further
+            for point in points
+            for further in (
+                [point | {name: value} for value in values[name]]
+                if is_active(space, name, point)
+                else [point]
+            )
+        ]
+    return points
 
 
 def size(space: Space) -> int | None:
     """pS, the number of grid points; None where a continuous range has no levels."""
     try:
-        return math.prod(len(levels(axis)) for axis in space.values())
+        counts = {name: len(levels(axis)) for name, axis in space.items()}
     except ValueError:
         return None
+    deciding = {parent for axis in space.values() for parent in axis.when}
+    parents = {name: axis for name, axis in space.items() if name in deciding}
+    return sum(
+        math.prod(counts[name] for name in active(space, point) - parents.keys())
+        for point in grid(parents)
+    )
 
 
 def draw(space: Space, rng: random.Random) -> Phi:
-    """One φ, each hyperparameter uniform on its own (log) axis."""
-    return {name: _draw_one(axis, rng) for name, axis in space.items()}
+    """One φ, each active hyperparameter uniform on its own (log) axis."""
+    return compose(space, lambda name, axis: _draw_one(axis, rng))
 
 
 def contains(space: Space, phi: Phi) -> bool:
-    """Whether φ names exactly the hyperparameters of Φ, each with a value that it may take."""
-    return phi.keys() == space.keys() and all(_holds(space[n], v) for n, v in phi.items())
+    """Whether φ names exactly its active hyperparameters of Φ, each with a value that it may
+    take."""
+    return phi.keys() == active(space, phi) and all(holds(space[n], v) for n, v in phi.items())
 
 
 def is_whole(axis: Range) -> bool:
@@ -107,10 +123,11 @@ def _draw_one(axis: Choices | Range, rng: random.Random) -> Any:
     return rng.uniform(axis.low, axis.high)
 
 
-def _holds(axis: Choices | Range, value: Any) -> bool:
+def holds(axis: Choices | Range, value: Any) -> bool:
+    """Whether the hyperparameter may take this value."""
     if isinstance(axis, Choices):
         return any(type(value) is type(c) and value == c for c in axis.choices)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         return False
     rounding = 1e-9 * (axis.step or 0)
     if not axis.low - rounding <= value <= axis.high + rounding:

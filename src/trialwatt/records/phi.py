@@ -42,9 +42,9 @@ def encode_phis(texts: pa.ChunkedArray, space: Space) -> tuple[np.ndarray, pa.Ar
 
 def _is_plain(texts: pa.Array, space: Space) -> pa.Array:
     """Which texts are canonical already; our writers' are, where the space has no float axis
-    that could hold the same value in two spellings."""
+    that could hold the same value in two spellings. Not told where φs differ in their names."""
     names = sorted(space)
-    if any(_has_spellings(space[name]) for name in names):
+    if any(_has_spellings(space[name]) or space[name].when for name in names):
         return pa.array(np.zeros(len(texts), bool))
     inside = ",".join(f"{json.dumps(name)}:{_VALUE}" for name in names)
     return pc.match_substring_regex(texts, r"^\{" + inside + r"\}$")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from trialwatt.clock import Stamp
+from trialwatt.config.conditions import conditional
 from trialwatt.config.models import Limits, RunConfig, Testbed, Workload
 from trialwatt.config.space import Phi
 from trialwatt.platforms.base import Role
@@ -165,6 +166,15 @@ class Sut(ABC):
         that the framework refuses, a space that a sampler cannot search.
         """
         return []
+
+    @classmethod
+    def condition_problems(cls, workload: Workload) -> dict[str, str]:
+        """Why it cannot search a space with conditions, before anything starts.
+
+        Hyperparameter → sentence, of each whose condition (`when`) cannot be put to the framework;
+        only asked where there are conditions. A SUT that says nothing puts none.
+        """
+        return dict.fromkeys(conditional(workload.space), "it searches no space with conditions")
 
     @classmethod
     def testbed_problems(cls, testbed: Testbed) -> list[tuple[str, str]]:

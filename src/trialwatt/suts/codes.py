@@ -7,17 +7,22 @@ to multiples of the step, so that a range that starts elsewhere would lose its v
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
+from trialwatt.config.conditions import compose
 from trialwatt.config.models import Choices, Range, Space
 from trialwatt.config.space import Phi, is_whole, levels
 
 
-@cache
 def steps(axis: Range) -> list[Any]:
     """All values of a stepped range."""
-    return levels(axis.model_copy(update={"levels": None}))
+    return _steps(axis.low, axis.high, axis.step)
+
+
+@lru_cache(typed=True)
+def _steps(low: float, high: float, step: float | None) -> list[Any]:
+    return levels(Range(low=low, high=high, step=step))
 
 
 def code(axis: Choices | Range, value: Any) -> Any:
@@ -37,5 +42,6 @@ def value(axis: Choices | Range, drawn: Any) -> Any:
 
 
 def phi_of(space: Space, config: Mapping[str, Any]) -> Phi:
-    """φ of a framework's configuration, which holds a code for each hyperparameter."""
-    return {name: value(axis, config[name]) for name, axis in space.items()}
+    """φ of a framework's configuration: a code for each hyperparameter, also for some or all of
+    those that are not active."""
+    return compose(space, lambda name, axis: value(axis, config[name]))

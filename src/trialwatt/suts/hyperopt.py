@@ -28,7 +28,13 @@ from trialwatt.platforms.base import Role
 from trialwatt.private import made_private, remove_folder
 from trialwatt.suts import spark, spark_daemon
 from trialwatt.suts.base import SPEAKING, Best, Infeasible, Job, Sut, Trials
-from trialwatt.suts.hyperopt_strategies import SAMPLERS, option_problems, phi_of, to_hyperopt
+from trialwatt.suts.hyperopt_strategies import (
+    SAMPLERS,
+    condition_problems,
+    option_problems,
+    phi_of,
+    to_hyperopt,
+)
 from trialwatt.suts.hyperopt_trials import run_trial, told_apart
 from trialwatt.suts.strategies import Strategy
 
@@ -64,6 +70,10 @@ class Hyperopt(Sut):
             for name in search.pruner_options
         ]
         return found
+
+    @classmethod
+    def condition_problems(cls, workload: Workload) -> dict[str, str]:
+        return condition_problems(workload.space)
 
     @classmethod
     def testbed_problems(cls, testbed: Testbed) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from trialwatt.config.conditions import compose, meets, order
 from trialwatt.config.models import Choices, Range, Space
 from trialwatt.config.space import Phi, is_whole, last_step, value_at
 from trialwatt.suts.strategies import Strategy
@@ -20,12 +21,44 @@ from trialwatt.suts.strategies import Strategy
 
 def to_hyperopt(space: Space) -> dict[str, Any]:
     """Φ for hyperopt.fmin: a dict of its expressions, labelled by the hyperparameters' names."""
-    return {name: _expression(name, axis) for name, axis in space.items()}
+    return conditioned(space, {name: _expression(name, axis) for name, axis in space.items()})
+
+
+def conditioned(space: Space, expressions: dict[str, Any]) -> dict[str, Any]:
+    """Expressions that are drawn only where their hyperparameter is active, and else are None.
+
+    hp.choice is a switch over the number of its choice. That number, the same node with the same
+    label, also switches what depends on the choice, from the outermost parent inwards.
+    """
+    from hyperopt.pyll import scope
+
+    inwards_first = order(space)[::-1]
+    found = {}
+    for name, expression in expressions.items():
+        within = {name}
+        for parent in inwards_first:
+            asked = [space[each].when[parent] for each in within if parent in space[each].when]
+            if asked:
+                within.add(parent)
+                axis, number = space[parent], expressions[parent].pos_args[0]
+                assert isinstance(axis, Choices), "the others were refused beforehand"
+                met = [all(meets(axis, each, listed) for listed in asked) for each in axis.choices]
+                expression = scope.switch(number, *(expression if one else None for one in met))
+        found[name] = expression
+    return found
+
+
+def condition_problems(space: Space) -> dict[str, str]:
+    """Hyperparameter → why its condition cannot be put to Hyperopt."""
+    ranges = {name for name, axis in space.items() if isinstance(axis, Range)}
+    found = {name: sorted(axis.when.keys() & ranges) for name, axis in space.items()}
+    why = "is a range, and Hyperopt's spaces branch over choices only"
+    return {name: f"{parents[0]} {why}" for name, parents in found.items() if parents}
 
 
 def phi_of(space: Space, drawn: dict[str, Any]) -> Phi:
     """φ of what Hyperopt has evaluated its expressions to."""
-    return {name: _value(axis, drawn[name]) for name, axis in space.items()}
+    return compose(space, lambda name, axis: _value(axis, drawn[name]))
 
 
 def _expression(name: str, axis: Choices | Range) -> Any:

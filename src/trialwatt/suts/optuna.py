@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from trialwatt import platforms
+from trialwatt.config.conditions import conditional
 from trialwatt.config.models import Range, RunConfig, Testbed, Workload
 from trialwatt.config.space import is_whole
 from trialwatt.platforms.base import Role
@@ -58,6 +59,13 @@ class Optuna(Sut):
         if search.pruner_options:
             found += _refused("pruner_options", lambda: _pruner(workload))
         return found
+
+    @classmethod
+    def condition_problems(cls, workload: Workload) -> dict[str, str]:
+        if workload.search.sampler != "grid":
+            return {}
+        message = "its GridSampler takes every combination; the sampler bruteforce takes each point"
+        return dict.fromkeys(conditional(workload.space), f"{message} once")
 
     @classmethod
     def testbed_problems(cls, testbed: Testbed) -> list[tuple[str, str]]:

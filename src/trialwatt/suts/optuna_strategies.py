@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from trialwatt.config.conditions import active, compose
 from trialwatt.config.models import Choices, Range, Space, Workload
 from trialwatt.config.space import Phi, is_whole, levels, top
 from trialwatt.suts.strategies import Strategy
@@ -34,10 +35,11 @@ def seeds_of(run_seed: int, workers: int, index: int, started: int) -> Seeds:
 
 def suggest(trial: Any, space: Space) -> Phi:
     """φ of one of Optuna's trials. Listed choices are categories to it, numbers among them too."""
-    return {name: _suggest_one(trial, name, axis) for name, axis in space.items()}
+    return compose(space, lambda name, axis: suggest_one(trial, name, axis))
 
 
-def _suggest_one(trial: Any, name: str, axis: Choices | Range) -> Any:
+def suggest_one(trial: Any, name: str, axis: Choices | Range) -> Any:
+    """The value of one hyperparameter."""
     if isinstance(axis, Choices):
         return trial.suggest_categorical(name, axis.choices)
     if axis.log:
@@ -81,7 +83,8 @@ def _bruteforce(workload: Workload, seeds: Seeds, options: dict[str, Any]) -> An
         whole = [
             trial
             for trial in trials
-            if not trial.state.is_finished() or workload.space.keys() <= trial.params.keys()
+            if not trial.state.is_finished()
+            or active(workload.space, trial.params) <= trial.params.keys()
         ]
         populate(tree, whole, params)
 

@@ -37,6 +37,10 @@ class Plain(Sut):
     def search_problems(cls, workload: Workload) -> list[tuple[str, str]]:
         return options_refused(workload.search, "plain's strategies have no options")
 
+    @classmethod
+    def condition_problems(cls, workload: Workload) -> dict[str, str]:
+        return {}
+
     def work(self, job: Job, index: int, trials: Trials) -> None:
         phis = self.samplers[job.workload.search.sampler].make(job)
         for number in range(index, len(phis), job.workload.workers.count):

@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy
 
+from trialwatt.config.conditions import conditional
 from trialwatt.config.models import Range, Workload
 from trialwatt.config.space import is_whole
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Role, replaced
 from trialwatt.private import made_private, remove_private
-from trialwatt.suts import ray_trial
+from trialwatt.suts import hyperopt_strategies, ray_trial
 from trialwatt.suts.base import SPEAKING, Best, Job, Sut, Trials
 from trialwatt.suts.codes import phi_of
 from trialwatt.suts.ray_node import SUT, is_open, keep_address
@@ -83,6 +84,16 @@ class Ray(Sut):
         if search.pruner_options:
             found += _refused("pruner_options", lambda: _scheduler(workload))
         return found
+
+    @classmethod
+    def condition_problems(cls, workload: Workload) -> dict[str, str]:
+        sampler = workload.search.sampler
+        if sampler == "hyperopt":
+            return hyperopt_strategies.condition_problems(workload.space)
+        if sampler in ("grid", "random", "optuna"):
+            return {}
+        message = f"Tune hands {sampler} no conditions; grid, random, optuna and hyperopt have them"
+        return dict.fromkeys(conditional(workload.space), message)
 
     # --- the coordinator's side ---------------------------------------------------------------
 

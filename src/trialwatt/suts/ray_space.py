@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from trialwatt.config.conditions import compose
 from trialwatt.config.models import Choices, Range, Space
 from trialwatt.config.space import Phi, is_whole, levels
-from trialwatt.suts.codes import code, steps
+from trialwatt.suts.codes import code, steps, value
+from trialwatt.suts.hyperopt_strategies import conditioned
+from trialwatt.suts.optuna_strategies import suggest_one
 
 
 def grid(space: Space) -> dict[str, Any]:
@@ -17,20 +21,45 @@ def grid(space: Space) -> dict[str, Any]:
 
 
 def choices(space: Space) -> dict[str, Any]:
-    """Every hyperparameter as a choice among its levels."""
+    """Every hyperparameter as a choice among its levels, whether it is active or not."""
     from ray import tune
 
     return {name: tune.choice(_codes(axis)) for name, axis in space.items()}
 
 
 def domains(space: Space) -> dict[str, Any]:
-    """Every hyperparameter as the domain that Tune and its searchers draw from."""
+    """Every hyperparameter as the domain that Tune and its searchers draw from, whether it is
+    active or not."""
     return {name: _domain(axis) for name, axis in space.items()}
 
 
 def config_of(space: Space, phi: Phi) -> dict[str, Any]:
     """A trial's configuration that means φ."""
-    return {name: code(axis, phi[name]) for name, axis in space.items()}
+    return {name: code(space[name], each) for name, each in phi.items()}
+
+
+def define_by_run(space: Space) -> Callable[[Any], None]:
+    """Φ for OptunaSearch: a function that has a trial suggest what is active, parents first."""
+
+    def suggest(trial: Any) -> None:
+        compose(space, lambda name, axis: value(axis, suggest_one(trial, name, _coded(axis))))
+
+    return suggest
+
+
+def branching(space: Space) -> dict[str, Any]:
+    """Φ for HyperOptSearch: its own expressions of the domains, each within its conditions."""
+    from ray.tune.search.hyperopt import HyperOptSearch
+
+    return conditioned(space, HyperOptSearch.convert_search_space(domains(space)))
+
+
+def _coded(axis: Choices | Range) -> Choices | Range:
+    """What the codes of an axis lie on."""
+    if isinstance(axis, Choices) or not axis.step:
+        return axis
+    count = len(steps(axis))
+    return Range(low=0, high=count - 1) if count > 1 else Choices(choices=[0])
 
 
 def _domain(axis: Choices | Range) -> Any:

@@ -13,10 +13,12 @@ from __future__ import annotations
 import importlib
 import math
 import random
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from trialwatt.config import space as spaces
-from trialwatt.config.models import Workload
+from trialwatt.config.conditions import conditional
+from trialwatt.config.models import Space, Workload
 from trialwatt.suts import ray_space
 from trialwatt.suts.strategies import Strategy
 
@@ -34,9 +36,9 @@ class Search(NamedTuple):
 
 def _grid(workload: Workload, seed: int, options: dict[str, Any]) -> Search:
     space, budget = workload.space, _budget(workload)
-    if budget == spaces.size(space):
+    if budget == spaces.size(space) and not conditional(space):
         return Search(_variants(workload, seed, options), ray_space.grid(space), 1)
-    # A grid_search has no budget: the points of a part of the grid are named one by one.
+    # A grid_search has neither a budget nor conditions: then the points are named one by one.
     points = [ray_space.config_of(space, phi) for phi in spaces.grid(space)]
     random.Random(seed).shuffle(points)
     named = _variants(workload, seed, {"points_to_evaluate": points[:budget]} | options)
@@ -55,16 +57,23 @@ def _variants(workload: Workload, seed: int, options: dict[str, Any]) -> Any:
     return BasicVariantGenerator(**own | options)
 
 
-def _searcher(module: str, name: str, seed_option: str = "") -> Any:
-    """A searcher of ray.tune.search.<module>; `seed_option`: what it calls its seed."""
+def _searcher(
+    module: str, name: str, seed_option: str = "", conditions: Callable[[Space], Any] | None = None
+) -> Any:
+    """A searcher of ray.tune.search.<module>; `seed_option`: what it calls its seed; `conditions`:
+    makes what it is given for a space with conditions, as Tune's own domains have none."""
 
     def make(workload: Workload, seed: int, options: dict[str, Any]) -> Search:
         from ray.tune.search import ConcurrencyLimiter
 
         kind = getattr(importlib.import_module(f"ray.tune.search.{module}"), name)
-        own = {seed_option: seed} if seed_option else {}
+        own: dict[str, Any] = {seed_option: seed} if seed_option else {}
+        domains = ray_space.domains(workload.space)
+        if conditions and conditional(workload.space):
+            own |= {"space": conditions(workload.space), "metric": "score", "mode": "max"}
+            domains = {}  # Tune refuses a space that is given twice
         limited = ConcurrencyLimiter(kind(**own | options), workload.workers.count)
-        return Search(limited, ray_space.domains(workload.space), _budget(workload))
+        return Search(limited, domains, _budget(workload))
 
     return make
 
@@ -74,7 +83,8 @@ def _optuna(workload: Workload, seed: int, options: dict[str, Any]) -> Search:
     from optuna.samplers import TPESampler
 
     sampler = TPESampler(**{"seed": seed} | options)
-    return _searcher("optuna", "OptunaSearch")(workload, seed, {"sampler": sampler})
+    make = _searcher("optuna", "OptunaSearch", conditions=ray_space.define_by_run)
+    return make(workload, seed, {"sampler": sampler})
 
 
 def _nevergrad(workload: Workload, seed: int, options: dict[str, Any]) -> Search:
@@ -113,7 +123,7 @@ SAMPLERS = {
         note="Optuna's TPESampler, whose options these are.",
     ),
     "hyperopt": Strategy(
-        _searcher("hyperopt", "HyperOptSearch", "random_state_seed"),
+        _searcher("hyperopt", "HyperOptSearch", "random_state_seed", ray_space.branching),
         needs=("hyperopt",),
         native="HyperOptSearch",
         note="Hyperopt's TPE; the first 20 trials are random (n_initial_points).",

@@ -6,11 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from trialwatt.config.models import Choices, Range
-from trialwatt.config.space import Phi, is_whole
+from trialwatt.config.models import Workload
+from trialwatt.config.space import Phi
 from trialwatt.suts.asktell import AskTell
 from trialwatt.suts.base import Job
-from trialwatt.suts.codes import steps, value
+from trialwatt.suts.smac_space import phi_of, to_configspace
 from trialwatt.suts.strategies import Strategy
 
 NOTE = "A tenth of the budget is an initial design, not chosen by the model."
@@ -30,6 +30,10 @@ class Smac(AskTell):
         "gp": Strategy(lambda smac: smac.BlackBoxFacade, native="BlackBoxFacade", note=NOTE),
     }
 
+    @classmethod
+    def condition_problems(cls, workload: Workload) -> dict[str, str]:
+        return {}
+
     def open(self, job: Job) -> Search:
         return Search(job)
 
@@ -39,16 +43,13 @@ class Search:
 
     def __init__(self, job: Job):
         import smac
-        from ConfigSpace import ConfigurationSpace
 
         self._space, self._asked = job.workload.space, dict[int, Any]()
         facade = Smac.samplers[job.workload.search.sampler].make(smac)
-        domain = ConfigurationSpace()
-        domain.add([_hyperparameter(name, axis) for name, axis in self._space.items()])
         # What it writes is for going on after an end, which no run does.
         with tempfile.TemporaryDirectory(prefix="smac-") as folder:
             scenario = smac.Scenario(
-                domain,
+                to_configspace(self._space),
                 output_directory=Path(folder),
                 deterministic=True,
                 n_trials=job.budget,
@@ -65,7 +66,7 @@ class Search:
             self._asked[number] = info = self._smac.ask()
         except (ConfigurationSpaceExhaustedException, StopIteration):
             return None
-        return {name: _value(axis, info.config[name]) for name, axis in self._space.items()}
+        return phi_of(self._space, info.config)
 
     def tell(self, number: int, score: float | None) -> None:
         from smac.runhistory.dataclasses import TrialValue
@@ -74,22 +75,3 @@ class Search:
         failed = {"cost": float("inf"), "status": StatusType.CRASHED}
         said = failed if score is None else {"cost": -score}
         self._smac.tell(self._asked.pop(number), TrialValue(**said), save=False)
-
-
-def _hyperparameter(name: str, axis: Choices | Range) -> Any:
-    """Choices by their numbers: an array of values of several types makes them texts."""
-    from ConfigSpace import Categorical, Constant, Float, Integer
-
-    if isinstance(axis, Choices) or axis.step:
-        count = len(axis.choices if isinstance(axis, Choices) else steps(axis))
-        if count == 1:
-            return Constant(name, 0)
-        if isinstance(axis, Choices):
-            return Categorical(name, list(range(count)))
-        return Integer(name, (0, count - 1))
-    kind = Integer if is_whole(axis) else Float
-    return kind(name, (axis.low, axis.high), log=axis.log)
-
-
-def _value(axis: Choices | Range, drawn: Any) -> Any:
-    return axis.choices[int(drawn)] if isinstance(axis, Choices) else value(axis, drawn)
