@@ -22,7 +22,7 @@ POINTS = 2 * (2 + 3 + 1 + 3 + 3) + (1 + 3)
 `all` is true and depth is 4, of gbtree and of each drop of dart."""
 
 
-def space_of(written) -> dict:
+def as_space(written) -> dict:
     return TypeAdapter(Space).validate_python(written)
 
 

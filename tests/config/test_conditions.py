@@ -5,7 +5,7 @@ import random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.spaces import BOOSTERS, POINTS, conditional_spaces, space_of, text
+from tests.spaces import BOOSTERS, POINTS, as_space, conditional_spaces, text
 
 from trialwatt.config.conditions import active, order
 from trialwatt.config.models import Choices, Range
@@ -62,7 +62,7 @@ def test_parents_come_first_and_the_rest_as_it_is_named(space):
 
 
 def test_the_last_of_the_active_hyperparameters_is_the_fastest():
-    space = space_of(
+    space = as_space(
         {
             "deep": {"choices": [8, 9], "when": {"kind": ["tree"]}},
             "kind": {"choices": ["line", "tree"]},
@@ -76,7 +76,7 @@ def test_the_last_of_the_active_hyperparameters_is_the_fastest():
 
 
 def test_a_space_as_people_write_it():
-    space = space_of(BOOSTERS)
+    space = as_space(BOOSTERS)
     assert size(space) == len(grid(space)) == POINTS
     rng = random.Random(3)
     drawn = {text(draw(space, rng)) for _ in range(2000)}
@@ -119,7 +119,7 @@ def test_what_is_not_given_is_in_no_dump():
 
 
 def test_a_record_of_others_with_a_cycle_ends_and_never_has_it():
-    space = space_of(
+    space = as_space(
         {
             "a": {"choices": [1], "when": {"b": [1]}},
             "b": {"choices": [1], "when": {"a": [1]}},

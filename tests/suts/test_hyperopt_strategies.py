@@ -7,10 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
+from tests.spaces import BOOSTERS, CHOICES, as_space, conditional_spaces, text
 
 from trialwatt.config.models import Choices, Range, Space
-from trialwatt.config.space import contains, levels
-from trialwatt.suts.hyperopt_strategies import SAMPLERS, phi_of, to_hyperopt
+from trialwatt.config.space import contains, grid, levels
+from trialwatt.suts.hyperopt_strategies import (
+    SAMPLERS,
+    condition_problems,
+    phi_of,
+    to_hyperopt,
+)
 
 SPACE = TypeAdapter(Space).validate_python(
     {
@@ -104,3 +110,78 @@ def test_evenly_spaced_values_are_all_drawn_and_the_ends_as_often_as_the_others(
         assert sorted(counts) == levels(axis)
         expected = 1600 / len(counts)
         assert all(0.75 * expected <= count <= 1.25 * expected for count in counts.values())
+
+
+# --- conditions -------------------------------------------------------------------------------
+
+OVER_CHOICES = as_space(BOOSTERS)
+
+
+@settings(max_examples=60, deadline=None)
+@given(conditional_spaces(parents=CHOICES), st.integers(0, 2**32))
+def test_every_draw_has_what_is_active_and_nothing_else(space, seed):
+    assert condition_problems(space) == {}
+    for phi in draws(space, 5, seed):
+        assert contains(space, phi), phi
+
+
+def test_every_point_of_a_space_with_conditions_is_drawn_as_often_as_its_conditions_say():
+    found = Counter(map(text, draws(OVER_CHOICES, 3600)))
+    assert set(found) == {text(phi) for phi in grid(OVER_CHOICES)}
+    linear = found[text({"booster": "gblinear", "bias": True, "all": False})]
+    assert 0.8 * 300 <= linear <= 1.2 * 300  # a third, and twice a half
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "anneal", "mix"])
+def test_every_sampler_searches_within_the_conditions(sampler):
+    from hyperopt import Trials, fmin
+
+    seen, trials, strategy = [], Trials(), SAMPLERS[sampler]
+
+    def loss(drawn):
+        phi = phi_of(OVER_CHOICES, drawn)
+        assert contains(OVER_CHOICES, phi), phi
+        seen.append(phi)
+        return abs(phi.get("drop", 1) - 0.2) + phi.get("leaves", 0)
+
+    fmin(
+        loss,
+        to_hyperopt(OVER_CHOICES),
+        algo=strategy.make(strategy.options({})),
+        max_evals=60,
+        trials=trials,
+        rstate=np.random.default_rng(1),
+        show_progressbar=False,
+        verbose=False,
+    )
+    assert len(seen) == 60
+    again = [phi_of(OVER_CHOICES, _evaluated(each)) for each in trials.trials]
+    assert again == seen  # so the driver reads its best
+
+
+def test_hyperopt_itself_knows_what_is_not_active():
+    """Else its models would learn from values that no trial had."""
+    from hyperopt import Trials, fmin, tpe
+
+    trials = Trials()
+    fmin(lambda drawn: 0.0, to_hyperopt(OVER_CHOICES), algo=tpe.suggest, max_evals=40,
+         trials=trials, rstate=np.random.default_rng(2), show_progressbar=False,
+         verbose=False)  # fmt: skip
+    for each in trials.trials:
+        values = each["misc"]["vals"]
+        phi = phi_of(OVER_CHOICES, _evaluated(each))
+        assert {name for name in values if values[name]} == phi.keys()
+
+
+def _evaluated(trial):
+    from hyperopt import space_eval
+    from hyperopt.base import spec_from_misc
+
+    return space_eval(to_hyperopt(OVER_CHOICES), spec_from_misc(trial["misc"]))
+
+
+def test_a_range_as_a_parent_is_refused_with_the_reason():
+    depth = {"low": 2, "high": 4, "when": {"booster": ["dart"]}}
+    found = condition_problems(as_space(BOOSTERS | {"depth": depth}))
+    assert sorted(found) == ["drop", "leaves"]
+    assert "depth is a range" in found["drop"]

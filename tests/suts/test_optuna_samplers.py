@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.spaces import BOOSTERS, CHOICES, POINTS, RANGES, conditional_spaces, text, written
 from tests.suts.scripted import ScriptedTrials, job_of, search
 
 from trialwatt.config.space import contains, grid
@@ -218,6 +219,61 @@ def test_a_trial_that_failed_is_not_the_best(tmp_path):
     assert sut.best(job) is None
     sut.work(job, 0, Failing(job, by_lr))
     assert sut.best(job).number == 1
+
+
+# --- conditions -------------------------------------------------------------------------------
+
+CONDITIONED = [name for name in SAMPLERS if name != "grid"]
+SOON = FEW | {"nsga2": {"population_size": 4}, "nsga3": {"population_size": 4}}
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize("name", CONDITIONED)
+def test_a_sampler_draws_what_is_active_and_nothing_else(name, tmp_path_factory):
+    exact = {"leaves": CHOICES | RANGES} if name == "bruteforce" else {}
+
+    @settings(max_examples=EXAMPLES.get(name, 8), deadline=None,
+              suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
+    @given(space=conditional_spaces(**exact))
+    def draws(space):
+        options = {"sampler": name, "budget": 16, "sampler_options": SOON.get(name, {})}
+        folder = tmp_path_factory.mktemp("job")
+        job = job_of(folder, "optuna", written(space), options, epochs=1)
+        numbers = iter(range(100))
+        for phi, *_ in search(Optuna(), job, lambda phi, epoch: next(numbers) % 5 / 5):
+            assert contains(job.workload.space, phi), phi
+        assert contains(job.workload.space, Optuna().best(job).phi)
+
+    draws()
+
+
+def test_brute_force_takes_each_point_of_a_space_with_conditions_once(tmp_path):
+    job = job_of(tmp_path, "optuna", BOOSTERS, {"sampler": "bruteforce"}, epochs=1)
+    found = [text(phi) for phi, *_ in search(Optuna(), job, lambda phi, epoch: 0.5)]
+    assert len(found) == POINTS
+    assert set(found) == {text(phi) for phi in grid(job.workload.space)}
+
+
+def test_brute_force_goes_on_after_a_trial_that_lacks_what_its_parents_ask_for(tmp_path):
+    import optuna
+
+    options = {"sampler": "bruteforce", "budget": POINTS + 1}
+    job = job_of(tmp_path, "optuna", BOOSTERS, options, epochs=1)
+    sut = Optuna()
+    sut.setup(job)
+    study = optuna.load_study(study_name=job.run_id, storage=open_storage(job))
+    study.ask().suggest_categorical("booster", BOOSTERS["booster"]["choices"])
+    sut.recover(job, [0])
+    trials = ScriptedTrials(job, lambda phi, epoch: 0.5, started=[0])
+    sut.work(job, 0, trials)
+    assert {text(phi) for phi, *_ in trials.ran} == {text(phi) for phi in grid(job.workload.space)}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_only_the_grid_takes_no_conditions(name, workload):
+    conditioned = workload(space=BOOSTERS, search={"sampler": name, "budget": 9})
+    refused = Optuna.condition_problems(conditioned)
+    assert sorted(refused) == (["bias", "depth", "drop", "leaves"] if name == "grid" else [])
 
 
 def test_each_sampler_is_optunas_own():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.spaces import BOOSTERS, POINTS, text
 from tests.suts.scripted import ScriptedTrials, job_of, search
 
 from trialwatt.config.space import contains, grid
@@ -89,3 +90,14 @@ def test_another_seed_is_another_order_or_draw(name):
         return Plain.samplers[name].make(job_of(Path(), "plain", SPACE, {}, seed))
 
     assert phis(1) == phis(1) != phis(2)
+
+
+@pytest.mark.parametrize("sampler", ["grid", "random"])
+def test_conditions_hold_in_every_phi(sampler, tmp_path):
+    budget = {"grid": None, "random": 600}[sampler]
+    options = {"sampler": sampler, "budget": budget}
+    job = job_of(tmp_path, "plain", BOOSTERS, options, workers={"count": 2}, epochs=1)
+    assert Plain.condition_problems(job.workload) == {}
+    found = search(Plain(), job, lambda phi, epoch: 0.5, workers=2)
+    assert len(found) == (budget or POINTS)
+    assert {text(phi) for phi, *_ in found} == {text(phi) for phi in grid(job.workload.space)}

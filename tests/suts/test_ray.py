@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from tests.spaces import BOOSTERS, POINTS
 
 from trialwatt.config.space import contains, grid
 from trialwatt.contract.observing import trains
@@ -386,24 +387,53 @@ def test_each_pruner_stops_bad_trials_after_good_ones(workload, name):
     assert sum(bad) < 0.7 * 9 * 8
 
 
-def test_a_part_of_the_grid_is_so_many_of_its_points(workload, tmp_path):
+def named(workload, folder) -> list[str]:
+    """The points that Tune tries, as its own generator lists them."""
     from ray.tune.experiment import Experiment
     from ray.tune.registry import register_trainable
 
     from trialwatt.suts.codes import phi_of
 
-    small = workload(search={"budget": 3})
     register_trainable("nothing", lambda config: None)
-    algorithm, space, samples = SAMPLERS["grid"].make(small, 1, {"max_concurrent": 0})
+    algorithm, space, samples = SAMPLERS["grid"].make(workload, 1, {"max_concurrent": 0})
     part = Experiment(
-        "part", "nothing", config=space, num_samples=samples, storage_path=str(tmp_path)
+        "part", "nothing", config=space, num_samples=samples, storage_path=str(folder)
     )
     algorithm.add_configurations([part])
     found = []
     while (trial := algorithm.next_trial()) is not None:
-        found.append(_written(phi_of(small.space, trial.config)))
+        found.append(_written(phi_of(workload.space, trial.config)))
+    return found
+
+
+def test_a_part_of_the_grid_is_so_many_of_its_points(workload, tmp_path):
+    small = workload(search={"budget": 3})
+    found = named(small, tmp_path)
     assert len(set(found)) == len(found) == 3
     assert set(found) <= set(map(_written, grid(small.space)))
+
+
+def test_a_grid_with_conditions_has_each_of_its_points_once(workload, tmp_path):
+    conditioned = workload(space=BOOSTERS, search={"sampler": "grid"})
+    found = named(conditioned, tmp_path)
+    assert sorted(found) == sorted(map(_written, grid(conditioned.space)))
+    assert len(set(found)) == POINTS
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_what_has_no_conditions_is_refused_with_the_reason(workload, sampler):
+    refused = Ray.condition_problems(workload(space=BOOSTERS, search={"sampler": sampler}))
+    if sampler in ("grid", "random", "optuna", "hyperopt"):
+        assert refused == {}
+    else:
+        assert sorted(refused) == ["bias", "depth", "drop", "leaves"]
+        assert sampler in refused["depth"]
+
+
+def test_hyperopts_searcher_branches_over_choices_only(workload):
+    space = BOOSTERS | {"depth": {"low": 2, "high": 4}}
+    refused = Ray.condition_problems(workload(space=space, search={"sampler": "hyperopt"}))
+    assert sorted(refused) == ["drop", "leaves"]
 
 
 def test_clean_removes_what_a_killed_run_left(run_config, tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.spaces import BOOSTERS, CHOICES, RANGES, as_space, conditional_spaces, text
 
 from trialwatt.config.models import Choices, Range
 from trialwatt.config.space import contains, grid, levels
@@ -112,3 +113,52 @@ def test_a_searcher_of_another_framework_suggests_points_of_the_space(name, work
         assert contains(space, codes.phi_of(space, config)), config
         result = {"score": float(config["lr"]), "training_iteration": 1}
         searcher.on_trial_complete(str(number), result)
+
+
+# --- conditions -------------------------------------------------------------------------------
+
+
+def suggested(workload, name, space, count):
+    """φs as a searcher of another framework suggests them."""
+    from trialwatt.suts.ray_strategies import SAMPLERS
+
+    search = SAMPLERS[name].make(workload(space=space, search={"budget": count}), 1, {})
+    assert search.space == {}
+    searcher = search.algorithm
+    for number in range(count):
+        phi = codes.phi_of(space, searcher.suggest(str(number)))
+        yield phi
+        result = {"score": number % 7 / 7, "training_iteration": 1}
+        searcher.on_trial_complete(str(number), result)
+
+
+@settings(max_examples=60, deadline=None)
+@given(conditional_spaces(), st.integers(0, 2**31))
+def test_what_tune_draws_for_what_is_not_active_does_not_reach_phi(space, seed):
+    for phi in draws(space, 10, seed):
+        assert contains(space, phi), phi
+
+
+def test_tunes_own_draws_reach_every_point_of_a_space_with_conditions():
+    space = as_space(BOOSTERS)
+    assert {text(phi) for phi in draws(space, 1500, seed=1)} == {text(p) for p in grid(space)}
+
+
+@pytest.mark.parametrize("name", ["optuna", "hyperopt"])
+def test_a_searcher_suggests_what_is_active_and_nothing_else(name, workload):
+    @settings(max_examples=12, deadline=None)
+    @given(conditional_spaces(parents=CHOICES if name == "hyperopt" else CHOICES | RANGES))
+    def suggests(space):
+        if not any(axis.when for axis in space.values()):
+            return
+        for phi in suggested(workload, name, space, 12):
+            assert contains(space, phi), phi
+
+    suggests()
+
+
+@pytest.mark.parametrize("name", ["optuna", "hyperopt"])
+def test_a_searcher_learns_within_the_conditions(name, workload):
+    space = as_space(BOOSTERS)
+    for phi in suggested(workload, name, space, 60):
+        assert contains(space, phi), phi
