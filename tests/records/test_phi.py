@@ -42,3 +42,23 @@ def test_a_float_space_is_taken_as_written():
     codes, phis = encode_phis(pa.chunked_array([written]), space)
     assert codes.tolist() == [0, 1, 0]
     assert phis.to_pylist() == ['{"lr":0.02}', '{"lr":0.03}']
+
+
+def test_a_phi_is_canonical_whatever_its_conditions_leave_out():
+    deep = {"choices": [1, 2], "when": {"kind": ["tree"]}}
+    kind = {"choices": ["tree", "line"]}
+    space = TypeAdapter(Space).validate_python({"kind": kind, "a": deep, "z": deep})
+    phis = [{"kind": "line"}, {"a": 1, "kind": "tree", "z": 2}, {"z": 2.0, "kind": "tree", "a": 1}]
+    codes, found = encode_phis(pa.chunked_array([[json.dumps(phi) for phi in phis]]), space)
+    assert found.to_pylist() == ['{"kind":"line"}', '{"a":1,"kind":"tree","z":2}']
+    assert codes.tolist() == [0, 1, 1]
+
+
+def test_a_text_is_read_also_where_conditions_make_phis_of_different_names():
+    deep = {"low": 0.5, "high": 1.5, "when": {"kind": ["tree"]}}
+    kind = {"choices": ["tree", "line"]}
+    space = TypeAdapter(Space).validate_python({"deep": deep, "kind": kind})
+    written = ['{"kind":"line"}', '{ "kind": "line" }', '{"kind":"tree","deep":0.75}']
+    codes, found = encode_phis(pa.chunked_array([written]), space)
+    assert found.to_pylist() == ['{"kind":"line"}', '{"deep":0.75,"kind":"tree"}']
+    assert codes.tolist() == [0, 0, 1]

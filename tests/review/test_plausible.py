@@ -200,6 +200,30 @@ def test_a_best_trial_that_is_not_the_result(forged, best, file, said):
     assert HARNESS in found
 
 
+def test_a_phi_has_what_its_conditions_ask_for_and_nothing_else(forged):
+    asked = {"lr": [0.001, 0.01]}
+    forged.manifest(lambda m: m["config"]["workload"]["space"]["ls"].update(when=asked))
+
+    def is_outside():
+        return any("φ is outside of the search space" in said for said in forged.said().values())
+
+    def without_ls(lrs):
+        def change(holder):
+            if holder.get("phi", {}).get("lr") in lrs:
+                holder["phi"].pop("ls", None)
+
+        for name in ("worker-0.jsonl", "worker-1.jsonl", "harness.jsonl"):
+            forged.events(name, change)
+        forged.manifest(lambda m: change(m["best"]))
+
+    assert is_outside()
+    without_ls([0.0001])
+    assert not is_outside()
+    assert not any("best" in said for said in forged.said().values())
+    without_ls([0.01])
+    assert is_outside()
+
+
 def test_a_best_trial_that_is_not_the_best(forged):
     """The result is forged with it; but another trial is better."""
     events = [json.loads(line) for line in (forged.run / WORKER).open()]

@@ -162,3 +162,14 @@ def test_a_searcher_learns_within_the_conditions(name, workload):
     space = as_space(BOOSTERS)
     for phi in suggested(workload, name, space, 60):
         assert contains(space, phi), phi
+
+
+@pytest.mark.parametrize("name", ["optuna", "hyperopt"])
+def test_a_searcher_with_conditions_can_be_saved_as_tune_does(name, workload, tmp_path):
+    from trialwatt.suts.ray_strategies import SAMPLERS
+
+    search = SAMPLERS[name].make(workload(space=BOOSTERS, search={"budget": 9}), 1, {})
+    search.algorithm.suggest("0")
+    search.algorithm.save(str(tmp_path / "searcher"))
+    search.algorithm.restore(str(tmp_path / "searcher"))
+    assert search.algorithm.suggest("1")

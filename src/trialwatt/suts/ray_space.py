@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from trialwatt.config.conditions import compose
@@ -38,13 +39,14 @@ def config_of(space: Space, phi: Phi) -> dict[str, Any]:
     return {name: code(space[name], each) for name, each in phi.items()}
 
 
+def suggest(space: Space, trial: Any) -> None:
+    """Have one of OptunaSearch's trials suggest the codes of what is active, parents first."""
+    compose(space, lambda name, axis: value(axis, suggest_one(trial, name, _coded(axis))))
+
+
 def define_by_run(space: Space) -> Callable[[Any], None]:
-    """Φ for OptunaSearch: a function that has a trial suggest what is active, parents first."""
-
-    def suggest(trial: Any) -> None:
-        compose(space, lambda name, axis: value(axis, suggest_one(trial, name, _coded(axis))))
-
-    return suggest
+    """Φ for OptunaSearch. Tune pickles it."""
+    return partial(suggest, space)
 
 
 def branching(space: Space) -> dict[str, Any]:
