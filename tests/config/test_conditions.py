@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.spaces import BOOSTERS, POINTS, as_space, conditional_spaces, text
 
-from trialwatt.config.conditions import active, order
+from trialwatt.config.conditions import active, apart, order
 from trialwatt.config.models import Choices, Range
 from trialwatt.config.space import contains, draw, grid, levels, size
 
@@ -88,6 +88,15 @@ def test_a_size_that_nobody_could_count_is_exact():
         f"leaf-{n}": Choices(choices=list(range(10)), when={"kind": ["a"]}) for n in range(12)
     }
     assert size({"kind": Choices(choices=["a", "b", "c"]), **leaves}) == 10**12 + 2
+
+
+def test_parents_that_have_nothing_to_do_with_each_other_are_not_combined_to_be_counted():
+    space = {}
+    for n in range(40):
+        space[f"is-{n}"] = Choices(choices=[True, False])
+        space[f"how-{n}"] = Choices(choices=[1, 2, 3], when={f"is-{n}": [True]})
+    assert size(space) == 4**40
+    assert len(apart(space)) == 40
 
 
 def test_a_size_needs_levels_wherever_the_range_is_active():

@@ -7,8 +7,9 @@ from tests.spaces import BOOSTERS, as_space, conditional_spaces, text
 from tests.suts.scripted import job_of
 
 from trialwatt.config.space import contains, grid
+from trialwatt.suts.codes import phi_of
 from trialwatt.suts.smac import Smac
-from trialwatt.suts.smac_space import phi_of, to_configspace
+from trialwatt.suts.smac_space import to_configspace
 
 pytest.importorskip("smac")
 

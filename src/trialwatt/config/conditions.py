@@ -20,6 +20,8 @@ def conditional(space: Space) -> list[str]:
 
 def order(space: Space) -> list[str]:
     """All hyperparameters, parents before those that depend on them, else as they are named."""
+    if not conditional(space):
+        return list(space)
     ordered, left = list[str](), list(space)
     while left:
         # where all wait for each other, the first will do: it is never active
@@ -27,6 +29,16 @@ def order(space: Space) -> list[str]:
         ordered.append(name := next(ready, left[0]))
         left.remove(name)
     return ordered
+
+
+def apart(space: Space) -> list[Space]:
+    """Φ in as many parts as there are without a condition between them."""
+    groups = list[set[str]]()
+    for name, axis in space.items():
+        own = {name, *axis.when} & space.keys()
+        joined = [group for group in groups if group & own]
+        groups = [group for group in groups if group not in joined] + [own.union(*joined)]
+    return [{name: axis for name, axis in space.items() if name in group} for group in groups]
 
 
 def is_active(space: Space, name: str, phi: Mapping[str, Any]) -> bool:

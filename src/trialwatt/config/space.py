@@ -7,7 +7,7 @@ import random
 from decimal import Decimal
 from typing import Any
 
-from trialwatt.config.conditions import active, compose, is_active, is_number, order
+from trialwatt.config.conditions import active, apart, compose, is_active, is_number, order
 from trialwatt.config.models import Choices, Range, Space
 
 Phi = dict[str, bool | int | float | str]
@@ -61,6 +61,11 @@ def size(space: Space) -> int | None:
         counts = {name: len(levels(axis)) for name, axis in space.items()}
     except ValueError:
         return None
+    return math.prod(_points(group, counts) for group in apart(space))
+
+
+def _points(space: Space, counts: dict[str, int]) -> int:
+    """Grid points, by those of the parents alone: what only depends multiplies them."""
     deciding = {parent for axis in space.values() for parent in axis.when}
     parents = {name: axis for name, axis in space.items() if name in deciding}
     return sum(

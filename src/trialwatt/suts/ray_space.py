@@ -9,7 +9,7 @@ from typing import Any
 from trialwatt.config.conditions import compose
 from trialwatt.config.models import Choices, Range, Space
 from trialwatt.config.space import Phi, is_whole, levels
-from trialwatt.suts.codes import code, steps, value
+from trialwatt.suts.codes import code, value, values
 from trialwatt.suts.hyperopt_strategies import conditioned
 from trialwatt.suts.optuna_strategies import suggest_one
 
@@ -56,22 +56,13 @@ def branching(space: Space) -> dict[str, Any]:
     return conditioned(space, HyperOptSearch.convert_search_space(domains(space)))
 
 
-def _coded(axis: Choices | Range) -> Choices | Range:
-    """What the codes of an axis lie on."""
-    if isinstance(axis, Choices) or not axis.step:
-        return axis
-    count = len(steps(axis))
-    return Range(low=0, high=count - 1) if count > 1 else Choices(choices=[0])
-
-
 def _domain(axis: Choices | Range) -> Any:
     from ray import tune
 
     if isinstance(axis, Choices):
-        return tune.choice(axis.choices)
-    if axis.step:
-        count = len(steps(axis))
-        return tune.randint(0, count) if count > 1 else tune.choice([0])
+        return tune.choice(list(range(len(axis.choices))))
+    if numbered := values(axis):
+        return tune.randint(0, len(numbered)) if len(numbered) > 1 else tune.choice([0])
     if is_whole(axis):
         draw = tune.lograndint if axis.log else tune.randint
         return draw(axis.low, axis.high + 1)
@@ -80,3 +71,11 @@ def _domain(axis: Choices | Range) -> Any:
 
 def _codes(axis: Choices | Range) -> list[Any]:
     return [code(axis, level) for level in levels(axis)]
+
+
+def _coded(axis: Choices | Range) -> Choices | Range:
+    """What the codes of an axis lie on."""
+    numbers = list(range(len(values(axis))))
+    if isinstance(axis, Range) and len(numbers) > 1:
+        return Range(low=0, high=numbers[-1])
+    return Choices(choices=numbers) if numbers else axis

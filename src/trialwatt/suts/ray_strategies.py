@@ -113,7 +113,8 @@ SAMPLERS = {
     "grid": Strategy(
         _grid,
         native="grid_search",
-        note="In order; where the budget is smaller than the grid, a seeded part of it.",
+        note="In order; where the budget is smaller than the grid, a seeded part of it, and where"
+        " the space has conditions, its points in a seeded order.",
     ),
     "random": Strategy(_random, native="BasicVariantGenerator"),
     "optuna": Strategy(

@@ -10,7 +10,8 @@ from trialwatt.config.models import Workload
 from trialwatt.config.space import Phi
 from trialwatt.suts.asktell import AskTell
 from trialwatt.suts.base import Job
-from trialwatt.suts.smac_space import phi_of, to_configspace
+from trialwatt.suts.codes import phi_of
+from trialwatt.suts.smac_space import to_configspace
 from trialwatt.suts.strategies import Strategy
 
 NOTE = "A tenth of the budget is an initial design, not chosen by the model."

@@ -9,7 +9,7 @@ from trialwatt.config.models import Choices, Range
 from trialwatt.config.space import Phi, is_whole
 from trialwatt.suts.asktell import AskTell
 from trialwatt.suts.base import Job
-from trialwatt.suts.codes import phi_of, steps
+from trialwatt.suts.codes import phi_of, values
 from trialwatt.suts.strategies import Strategy
 
 SCORE, EPOCH = "score", "epoch"
@@ -89,10 +89,13 @@ def _domain(axis: Choices | Range) -> Any:
     """What can only be one value is a constant."""
     from syne_tune import config_space as domains
 
+    numbers = list(range(len(values(axis))))
+    if len(numbers) == 1:
+        return 0
     if isinstance(axis, Choices):
-        return domains.choice(axis.choices) if len(axis.choices) > 1 else axis.choices[0]
-    if axis.step:
-        return domains.randint(0, len(steps(axis)) - 1) if len(steps(axis)) > 1 else 0
+        return domains.choice(numbers)
+    if numbers:
+        return domains.randint(0, numbers[-1])
     if is_whole(axis):
         return (domains.lograndint if axis.log else domains.randint)(axis.low, axis.high)
     return (domains.loguniform if axis.log else domains.uniform)(axis.low, axis.high)
