@@ -58,6 +58,32 @@ CASES = [
         "lr.choices[0]: must be a finite number, true, false or text (got [0.1])",
     ),
     (NODE, ["vary"], {"workers.count": 2}, "vary.workers.count: must be a list (got 2)"),
+    # --- goals
+    (
+        WORKLOAD,
+        ["goal"],
+        {"score": "acuracy"},
+        "goal.score: images are scored by macro_f1, accuracy (got acuracy)"
+        '; did you mean "accuracy"?',
+    ),
+    (
+        WORKLOAD,
+        ["goal"],
+        {"direction": "minimize"},
+        "goal.direction: more is better of the scores of images (got minimize)",
+    ),
+    (
+        WORKLOAD,
+        ["goal"],
+        {"direction": "down"},
+        "goal.direction: must be 'maximize' or 'minimize' (got \"down\")",
+    ),
+    (
+        WORKLOAD,
+        ["goal"],
+        {"target": -0.5},
+        "goal.target: the scores of images are above 0 and at most 1 (got -0.5)",
+    ),
     (
         TESTBED,
         ["enforcement"],
@@ -792,9 +818,10 @@ def test_everything_is_reported_at_once_and_once(project):
     assert str(caught.value).splitlines() == [
         "config/testbeds/bench.yaml: cpu_per_vcpu: must be at most 1 (got 2)",
         "config/workloads/small.yaml: workers.memory_mb: must be at least 64 (got 1)",
-        "config/config.yaml: set.goal.target: must be at most 1 (got 2)",
         "config/spaces/four.yaml: ls.choices[0]: units per hidden layer: must be a whole number"
         " of at least 1 (got big)",
+        "config/config.yaml: set.goal.target: the scores of images are above 0 and at most 1"
+        " (got 2)",
         "config/experiments/r-node.yaml: vary.workers.count[2]: 1 stands in the list already",
         "config/experiments/r-node.yaml: vary.workers.count[0]: must be at least 1 (got 0)",
         "config/config.yaml: experiments[2]: there is no config/experiments/r-nod.yaml;"

@@ -3,7 +3,7 @@
 import pytest
 from tests.suts.scripted import job_of, search
 
-from trialwatt.suts.optuna import Optuna
+from trialwatt.suts.optuna import Optuna, _pruner
 from trialwatt.suts.optuna_strategies import PRUNERS
 
 EPOCHS = 9
@@ -80,6 +80,40 @@ def test_a_patient_pruner_wraps_another(tmp_path_factory):
     assert len(pruned(patience=1, wrapped="none")) == 8
     assert pruned(patience=1, wrapped="threshold", lower=0.01) == []
     assert len(pruned(patience=1, wrapped="threshold", lower=0.5)) == 8
+
+
+@pytest.mark.parametrize(("sign", "direction"), [(1, "maximize"), (-1, "minimize")])
+def test_the_bounds_of_a_threshold_are_of_the_goals_own_score(sign, direction, monkeypatch):
+    from types import SimpleNamespace
+
+    def stopped(score, **options):
+        search_keys = {"sampler": "grid", "pruner": "threshold", "pruner_options": options}
+        goal = {"score": "loss", "direction": direction}
+        load = job_of("", "optuna", SPACE, search_keys, goal=goal).workload
+        trial = SimpleNamespace(last_step=1, intermediate_values={1: sign * score})
+        return _pruner(load).prune(None, trial)
+
+    monkeypatch.setattr("trialwatt.suts.optuna_strategies.is_of_images", lambda workload: False)
+    assert [stopped(score, upper=3.0) for score in (2.0, 4.0, -4.0)] == [False, True, False]
+    assert [stopped(score, lower=-3.0) for score in (2.0, 4.0, -4.0)] == [False, False, True]
+    both = [stopped(score, lower=1, upper=3.0) for score in (0.0, 2.0, 4.0)]
+    assert both == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [{"pruner": "threshold"}, {"pruner": "patient", "pruner_options": {"wrapped": "threshold"}}],
+)
+def test_only_for_images_has_a_threshold_a_default(chosen, monkeypatch):
+    search_keys = {"sampler": "grid"} | chosen
+    load = job_of("", "optuna", SPACE, search_keys, goal={"score": "loss"}).workload
+    assert Optuna.search_problems(load) == []
+    monkeypatch.setattr("trialwatt.suts.optuna_strategies.is_of_images", lambda workload: False)
+    said = "threshold needs `lower` or `upper` here, a bound of loss"
+    assert Optuna.search_problems(load) == [("search.pruner_options", said)]
+    options = chosen.get("pruner_options", {}) | {"upper": 3.0}
+    load = job_of("", "optuna", SPACE, search_keys | {"pruner_options": options}).workload
+    assert Optuna.search_problems(load) == []
 
 
 def test_each_pruner_is_optunas_own():

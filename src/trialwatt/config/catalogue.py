@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from trialwatt.config.models import Choices, Range
+from trialwatt.config.models import Choices, Range, Workload
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,18 @@ DATASETS: dict[str, Images] = {
     "mnist": Images(60_000, 28, 28, 10, 255),
     "fashion-mnist": Images(60_000, 28, 28, 10, 255),
 }
+
+SCORES = ("macro_f1", "accuracy")
+"""What a network is scored by: both lie between 0 and 1, and more is better."""
+
+
+def is_of_images(workload: Workload) -> bool:
+    """Whether its trials train one of these networks on one of these datasets.
+
+    It then has SCORES, references for its goal, and a test split.
+    """
+    return getattr(workload, "trial", None) is None
+
 
 MODELS: dict[str, dict[str, Hyperparameter]] = {
     "ff": {"ls": LAYER_SIZE, "ln": LAYERS},

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trialwatt.config.carbon_series import read_series
-from trialwatt.config.catalogue import ALGORITHMS, DATASETS, MODELS
+from trialwatt.config.catalogue import ALGORITHMS, DATASETS, MODELS, SCORES
 from trialwatt.config.conditions import conditional
 from trialwatt.config.expansion import Resolved
 from trialwatt.config.keys import Path as Key
@@ -67,6 +67,8 @@ def _check_images(resolved: Resolved, problems: Problems) -> None:
     ]
     if all(known) and not faulty & {"model", "algorithm", "space", "fixed"}:
         _check_hyperparameters(workload, origins, problems)
+    if "goal" not in faulty:
+        _check_image_goal(workload, origins, problems)
 
 
 def _known(
@@ -151,6 +153,21 @@ def check_spending(resolved: Resolved, testbed: Testbed, problems: Problems) -> 
         problems.add(origins.problem(("search", "budget"), message))
 
 
+def _check_image_goal(workload: Workload, origins: Origins, problems: Problems) -> None:
+    """What the scores of images can be: shares of right answers, of which more is better."""
+    goal = workload.goal
+    if goal.score not in SCORES:
+        message = f"images are scored by {one_of(SCORES)} (got {goal.score})"
+        message += suggestion(goal.score, SCORES)
+        problems.add(origins.problem(("goal", "score"), message))
+    if goal.direction != "maximize":
+        message = f"more is better of the scores of images (got {goal.direction})"
+        problems.add(origins.problem(("goal", "direction"), message))
+    if goal.target is not None and not 0 < goal.target <= 1:
+        message = f"the scores of images are above 0 and at most 1 (got {goal.target:g})"
+        problems.add(origins.problem(("goal", "target"), message))
+
+
 def _check_worker_count(resolved: Resolved, problems: Problems) -> None:
     """A worker that never gets a trial would be measured for nothing."""
     workload, faulty = resolved.workload, resolved.faulty
@@ -211,7 +228,10 @@ class SutChecks:
         """
         if "search" in resolved.faulty:
             return []
-        question = (name, resolved.workload.model_dump_json(include={"search", "space", "epochs"}))
+        question = (
+            name,
+            resolved.workload.model_dump_json(include={"search", "space", "epochs", "goal"}),
+        )
         if question not in self._answers:
             self._answers[question] = self._search_problems(name, resolved)
         return self._answers[question]

@@ -243,9 +243,14 @@ class Workers(Model):
 class Goal(Model):
     """tg: (score, direction, target). `target` null means the dataset's committed reference."""
 
-    score: Literal["macro_f1", "accuracy"] = "macro_f1"
-    direction: Literal["maximize"] = "maximize"
-    target: Annotated[float, Field(gt=0, le=1)] | None = None
+    score: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "macro_f1"
+    direction: Literal["maximize", "minimize"] = "maximize"
+    target: float | None = None
+
+    @property
+    def sign(self) -> int:
+        """What makes a score one of which more is better, whatever the direction: times 1 or -1."""
+        return 1 if self.direction == "maximize" else -1
 
 
 FUNCTION_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)

@@ -36,7 +36,8 @@ class RecordedTrials:
         say: Callable[[dict], None] | None = None,
         best: float | None = None,
     ):
-        """started, best: numbers of the trials and best score of the processes before this one.
+        """started, best: numbers of the trials and best score of the processes before this one, as
+        best_score has it.
 
         say: sends a message to the coordinator, in a speaking role.
         """
@@ -76,7 +77,6 @@ class RecordedTrials:
         start = {"status": "start", "step": first, "phi": phi, "number": number, "seed": seed}
         self._write(trial, at=dispatched, **start)
         watch = _Watch(self._job, self._events, trial, first, report)
-        goal = self._job.workload.goal.score
         try:
             task = self._task = self._task or task_of(self._job)
         except TrialwattError as error:  # no trial of this process can do better
@@ -98,11 +98,12 @@ class RecordedTrials:
             return TrialResult(trial, "failed", None, reason)
         outcome = "pruned" if watch.stopped else "completed"
         self._end(trial, outcome, watch.reason, "", trained.scores, watch.epochs)
-        return TrialResult(trial, outcome, trained.scores.get(goal), watch.reason)
+        score = told(self._job, trained.scores) if trained.scores else None
+        return TrialResult(trial, outcome, score, watch.reason)
 
     def _keep(self, trial: str, task: Task, trained: Trained) -> None:
         """Keep the model if this is the worker's best so far (or as good as it)."""
-        score = trained.scores[self._job.workload.goal.score]
+        score = told(self._job, trained.scores)
         if self._best is not None and score < self._best:
             return
         folder = self._job.path(WEIGHTS)
@@ -146,13 +147,15 @@ def trials_here() -> RecordedTrials:
 
 
 def best_score(job: Job, before: Progress) -> float | None:
-    """The best score among a component's completed trials: its weights must be kept."""
-    scores = [
-        end["scores"][job.workload.goal.score]
-        for end in before.ended
-        if end["outcome"] == "completed"
-    ]
+    """The best of a component's completed trials, as its score is told: its weights are kept."""
+    scores = [told(job, end["scores"]) for end in before.ended if end["outcome"] == "completed"]
     return max(scores, default=None)
+
+
+def told(job: Job, scores: dict[str, float]) -> float:
+    """The goal's score as a framework is told it: higher is better, whatever the direction."""
+    goal = job.workload.goal
+    return goal.sign * scores[goal.score]
 
 
 class _Watch:
@@ -180,8 +183,7 @@ class _Watch:
         stop = False
         if scores is not None:
             self._events.write("epoch", trial=self._trial, epoch=epoch, scores=scores)
-            score = scores[self._job.workload.goal.score]
-            stop = self._report is not None and self._report(epoch, score)
+            stop = self._report is not None and self._report(epoch, told(self._job, scores))
         if not stop and self._job.stops_running:
             stop, self.reason = True, "budget"
         self.stopped = stop and epoch < self._job.workload.epochs

@@ -101,7 +101,10 @@ def _collect(process: _Process, message: dict) -> dict:
         process.sut.recover(process.job, message["lost"])
     process.sut.notes = message["notes"]
     best = process.sut.best(process.job)
-    return {"best": asdict(best) if best else None}
+    if best is None:
+        return {"best": None}
+    score = process.job.workload.goal.sign * best.score  # the goal's own again, as in the records
+    return {"best": asdict(best) | {"score": score}}
 
 
 def _test(process: _Process, message: dict) -> dict:

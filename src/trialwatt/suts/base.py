@@ -73,7 +73,8 @@ class TrialResult:
 
     trial: str  # our id, "worker-0/3"; empty where it was not run
     outcome: str  # "completed", "pruned", "failed"; SPENT where it was not run
-    score: float | None  # the goal's score on the validation split
+    score: float | None
+    """The goal's score on the validation split; higher is better whatever the goal's direction."""
     reason: str = ""
 
 
@@ -81,8 +82,9 @@ class Trials(Protocol):
     """What runs and records a trial; given to Sut.work.
 
     `number` is the framework's own number of the trial. `report(epoch, score)` is called after
-    each epoch if given, and stops the trial (outcome "pruned") by returning True. `dispatched` is
-    the moment that the framework assigned the trial, where that is before this process ran.
+    each epoch if given, and stops the trial (outcome "pruned") by returning True. Its score is as
+    in TrialResult: one that is to be minimised comes negated. `dispatched` is the moment that the
+    framework assigned the trial, where that is before this process ran.
     """
 
     started: frozenset[int]
@@ -114,7 +116,7 @@ class Trials(Protocol):
 
 @dataclass(frozen=True)
 class Best:
-    """The best trial that the SUT itself names."""
+    """The best trial that the SUT itself names; its score as the SUT was told it (TrialResult)."""
 
     phi: Phi
     score: float

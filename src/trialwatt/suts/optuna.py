@@ -22,7 +22,14 @@ from trialwatt.suts.optuna_storage import (
     service,
     url_secret,
 )
-from trialwatt.suts.optuna_strategies import PRUNERS, SAMPLERS, Seeds, seeds_of, suggest
+from trialwatt.suts.optuna_strategies import (
+    PRUNERS,
+    SAMPLERS,
+    Seeds,
+    lacks_bound,
+    seeds_of,
+    suggest,
+)
 from trialwatt.suts.services import scratch
 from trialwatt.suts.storage import Storage
 
@@ -56,7 +63,10 @@ class Optuna(Sut):
         # Optuna is only imported where it has something to judge.
         elif search.sampler_options:
             found += _refused("sampler_options", lambda: _sampler(workload, Seeds(0, 0)))
-        if search.pruner_options:
+        if lacks_bound(workload):
+            message = f"threshold needs `lower` or `upper` here, a bound of {workload.goal.score}"
+            found.append(("search.pruner_options", message))
+        elif search.pruner_options:
             found += _refused("pruner_options", lambda: _pruner(workload))
         return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from trialwatt.config.catalogue import is_of_images
 from trialwatt.config.conditions import active, compose
 from trialwatt.config.models import Choices, Range, Space, Workload
 from trialwatt.config.space import Phi, is_whole, levels, top
@@ -156,6 +157,9 @@ SAMPLERS = {
 
 # --- pruners ----------------------------------------------------------------------------------
 
+_TWICE_GUESSING = 0.2
+"""Twice the score of guessing one of ten classes."""
+
 
 def _pruner(name: str) -> Any:
     def make(workload: Workload, options: dict[str, Any]) -> Any:
@@ -170,6 +174,26 @@ def _hyperband(workload: Workload, options: dict[str, Any]) -> Any:
     from optuna.pruners import HyperbandPruner
 
     return HyperbandPruner(**{"max_resource": workload.epochs} | options)
+
+
+def _threshold(workload: Workload, options: dict[str, Any]) -> Any:
+    # The bounds are of the goal's own score, and Optuna is told one of which more is better.
+    from optuna.pruners import ThresholdPruner
+
+    own = ({"lower": _TWICE_GUESSING} if is_of_images(workload) else {}) | options
+    if workload.goal.sign < 0:
+        ends = (("lower", "upper"), ("upper", "lower"))
+        turned = {there: -own[here] for here, there in ends if own.get(here) is not None}
+        own = {key: value for key, value in own.items() if key not in dict(ends)} | turned
+    return ThresholdPruner(**own)
+
+
+def lacks_bound(workload: Workload) -> bool:
+    """Whether a threshold is to prune that has no bound: the default is one for images."""
+    search = workload.search
+    name = search.pruner_options.get("wrapped") if search.pruner == "patient" else search.pruner
+    bounds = {"lower", "upper"} & search.pruner_options.keys()
+    return name == "threshold" and not bounds and not is_of_images(workload)
 
 
 def _patient(workload: Workload, options: dict[str, Any]) -> Any:
@@ -209,11 +233,10 @@ PRUNERS = {
         defaults={"wrapped": "median", "patience": 1},
     ),
     "threshold": Strategy(
-        _pruner("ThresholdPruner"),
+        _threshold,
         native="ThresholdPruner",
-        note="Stops below the score `lower`; the default is twice the score of guessing one of"
-        " ten classes.",
-        defaults={"lower": 0.2},
+        note="Stops below the score `lower` or above `upper`, the goal's own. Of images `lower` is"
+        " twice the score of guessing one of ten classes; else one of them must be given.",
     ),
     "wilcoxon": Strategy(
         _pruner("WilcoxonPruner"),
