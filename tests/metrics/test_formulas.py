@@ -76,6 +76,23 @@ def test_waste_classes_by_definition(trials):
 def test_the_goal_is_reached_by_the_first_to_end():
     end, score = np.array([30, 20, 10, 5]), np.array([0.9, 0.95, 0.8, 0.99])
     completed = np.array([True, True, True, False])
-    assert formulas.goal_index(end, score, completed, 0.9) == 1
-    assert formulas.goal_index(end, score, completed, 0.96) == -1
-    assert formulas.goal_index(end, np.full(4, np.nan), completed, 0.1) == -1
+
+    def first(score, target, sign=1):
+        return formulas.goal_index(end, completed & formulas.reaches(score, target, sign))
+
+    assert first(score, 0.9) == 1 and first(score, 0.95) == 1
+    assert first(score, 0.96) == -1 and first(np.full(4, np.nan), 0.1) == -1
+    assert first(score, 0.9, -1) == 2 and first(score, 0.79, -1) == -1
+
+
+SCORES = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30)
+
+
+@given(SCORES, st.data())
+def test_the_mirror_image_of_scores_is_searched_alike(values, data):
+    score, target = np.array(values), data.draw(st.sampled_from(values))
+    up, down = (formulas.best_so_far(sign * score, sign) for sign in (1, -1))
+    assert (up == -down).all() and up[-1] == score.max() and (np.diff(up) >= 0).all()
+    reached = formulas.reaches(score, target, 1)
+    assert reached.any() and (reached == formulas.reaches(-score, -target, -1)).all()
+    assert not formulas.reaches(np.array([np.nan]), target, -1).any()

@@ -134,7 +134,7 @@ def counter_beside(m):
         ),
         (lambda m: m["dataset"].update(name="mnist"), "dataset.name is mnist, not digits"),
         (lambda m: m["test"].update(accuracy=1.5), "test.accuracy is 1.5, not between 0 and 1"),
-        (lambda m: m.update(test=None), "there is no best trial that was tested"),
+        (lambda m: m.update(test=None), "the best trial was not tested"),
         (lambda m: m.update(best=None), "best is None, but the events have a result"),
         (lambda m: m.update(status="great"), "status is great, not one of completed, infeasible"),
         (
@@ -224,18 +224,67 @@ def test_a_phi_has_what_its_conditions_ask_for_and_nothing_else(forged):
     assert is_outside()
 
 
-def test_a_best_trial_that_is_not_the_best(forged):
-    """The result is forged with it; but another trial is better."""
-    events = [json.loads(line) for line in (forged.run / WORKER).open()]
-    scored = {e["trial"]: e["scores"]["macro_f1"] for e in events if e.get("outcome")}
-    worst = min(scored, key=scored.get)
-    start = next(e for e in events if e.get("trial") == worst and e["status"] == "start")
-    best = {key: start[key] for key in ("phi", "number", "trial")} | {"score": scored[worst]}
+def trials_of(run) -> dict[str, dict]:
+    """Trial → what run.json would say of it as the best, of those that completed."""
+    events = [json.loads(line) for file in run.glob("records/worker-*") for line in file.open()]
+    starts = {e["trial"]: e for e in events if e.get("status") == "start" and "phi" in e}
+    return {
+        e["trial"]: {key: starts[e["trial"]][key] for key in ("phi", "number", "trial")}
+        | {"score": e["scores"]["macro_f1"]}
+        for e in events
+        if e.get("outcome") == "completed"
+    }
+
+
+def name_best(forged, best: dict) -> None:
+    """Forge the result, and run.json with it."""
     forged.events("harness.jsonl", kind("result", **best))
     forged.manifest(lambda m: m.update(best=best))
+
+
+def by_score(best: dict) -> float:
+    return best["score"]
+
+
+def test_a_best_trial_that_is_not_the_best(forged):
+    name_best(forged, min(trials_of(forged.run).values(), key=by_score))
     ((path, said),) = forged.said().items()
     assert path.startswith("records/worker-") and said.startswith("line ")
     assert "more than the best in run.json" in said
+
+
+def test_the_best_of_a_goal_to_minimise_is_the_least(forged):
+    def minimize(manifest):
+        manifest["config"]["workload"]["goal"] |= {"direction": "minimize"}
+
+    forged.manifest(minimize)
+    found = trials_of(forged.run).values()
+    (said,) = [said for path, said in forged.said().items() if path.startswith("records/worker-")]
+    assert f"{min(map(by_score, found))!r}, less than the best in run.json" in said
+    name_best(forged, min(found, key=by_score))
+    assert not [path for path in forged.said() if path.startswith("records/")]
+
+
+def test_a_workload_of_a_function_has_any_score_and_needs_no_test(forged, monkeypatch):
+    for turned in (True, False):
+        place = "trialwatt.review.plausible.trials.is_of_images"
+        monkeypatch.setattr(place, lambda workload, turned=turned: turned)
+        best = max(trials_of(forged.run).values(), key=by_score) | {"score": 17.0}
+        forged.events("worker-0.jsonl", lambda e: e["kind"] != "test")
+        for file in forged.run.glob("records/worker-*.jsonl"):
+            forged.events(file.name, the_end(best["trial"], 17.0))
+        name_best(forged, best)
+        forged.manifest(lambda m: m.update(test=None))
+        said = " ".join(forged.said().values())
+        assert ("not between 0 and 1" in said) == ("was not tested" in said) == turned, said
+
+
+def the_end(trial: str, score: float):
+    def change(event):
+        if event.get("trial") == trial and event.get("status") == "end":
+            event["scores"] |= {"macro_f1": score}
+
+    return change
 
 
 # --- events -------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
+from trialwatt.config.catalogue import is_of_images
 from trialwatt.config.factors import FACTORS
 from trialwatt.config.identity import canonical_json, run_label
 from trialwatt.config.models import AS_RECORDED, RunConfig
@@ -95,8 +96,10 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
     target = _target(records, context)
     goal, goal_ns = -1, None
     if target is not None:
-        goal = formulas.goal_index(trials.end_ns, trials.score, completed, target)
-        goal_ns = _moment_of(records, goal, completed & (trials.score >= target))
+        sign = records.config.workload.goal.sign
+        reached = completed & formulas.reaches(trials.score, target, sign)
+        goal = formulas.goal_index(trials.end_ns, reached)
+        goal_ns = _moment_of(records, goal, reached)
     marks, weights = _marks(records, context, goal_ns)
     energy = account(records, marks, weights)
     costs = _Costs(records, context)
@@ -134,8 +137,9 @@ def _target(records: RunRecords, context: MetricsContext) -> float | None:
     workload = records.config.workload
     if workload.goal.target is not None:
         return workload.goal.target
-    # the references are macro-F1; another score has no target unless the workload names one
-    return context.targets.get(workload.dataset) if workload.goal.score == "macro_f1" else None
+    # the references are macro-F1 of images; else there is no target unless the workload names one
+    referred = is_of_images(workload) and workload.goal.score == "macro_f1"
+    return context.targets.get(workload.dataset) if referred else None
 
 
 def _moment_of(records: RunRecords, goal: int, reached: np.ndarray) -> int | None:
@@ -280,6 +284,8 @@ def _identity(manifest: dict[str, Any], config: RunConfig, cpu_physical: float) 
         ),
         "cpu_physical": cpu_physical,
         "seed": manifest.get("seed"),
+        "goal_score": load.goal.score,
+        "goal_direction": load.goal.direction,
     }
 
 
@@ -417,6 +423,7 @@ def _resources(records: RunRecords, energy: EnergyAccount) -> dict[str, Any]:
             max(worker.peak_memory_bytes or 0, _greatest(track.memory_bytes) if track else 0)
         )
     best, test = records.manifest.get("best") or {}, records.manifest.get("test") or {}
+    goal = records.config.workload.goal
     core_ns = _workers_ns(records, cores=True)
     return {
         "peak_memory_mb": (max(peaks, default=0) or NAN) / _BYTES_PER_MB,
@@ -426,8 +433,7 @@ def _resources(records: RunRecords, energy: EnergyAccount) -> dict[str, Any]:
         if best.get("phi")
         else None,
         "best_trial": best.get("trial"),
-        "test_macro_f1": _number(test.get("macro_f1")),
-        "test_accuracy": _number(test.get("accuracy")),
+        "test_score": _number(test.get(goal.score)),
     }
 
 

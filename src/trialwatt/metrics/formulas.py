@@ -134,11 +134,21 @@ def throughput_per_h(completed: int, jct_ms: float) -> float:
     return ratio(completed, jct_ms / 3.6e6)
 
 
-def goal_index(end_ns: np.ndarray, score: np.ndarray, completed: np.ndarray, target: float) -> int:
-    """The trial that is the first to end with the goal reached; −1 if none.
+def reaches(score: np.ndarray, target: float, sign: int) -> np.ndarray:
+    """(n,) whether each score is as good as the target; sign: of the goal, −1 if less is better."""
+    return sign * score >= sign * target
+
+
+def goal_index(end_ns: np.ndarray, reached: np.ndarray) -> int:
+    """The trial that is the first to end of those that reached the goal (n,); −1 if none.
 
     Only completed trials count: the score of a pruned one is not that of a trained model.
     Definition: docs/methodology, rule 8.
     """
-    reached = np.flatnonzero(completed & (score >= target))
-    return int(reached[np.argmin(end_ns[reached])]) if len(reached) else -1
+    found = np.flatnonzero(reached)
+    return int(found[np.argmin(end_ns[found])]) if len(found) else -1
+
+
+def best_so_far(score: np.ndarray, sign: int) -> np.ndarray:
+    """(n,) the best of the scores until each; sign: of the goal, −1 if less is better."""
+    return (np.maximum if sign > 0 else np.minimum).accumulate(score)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trialwatt.metrics.energy import KINDS, account
-from trialwatt.metrics.formulas import J_PER_KWH
+from trialwatt.metrics.formulas import J_PER_KWH, best_so_far
 from trialwatt.records.events import OUTCOMES, STEPS
 from trialwatt.records.reader import Component, read_run
 from trialwatt.records.trials import IDLE
@@ -72,9 +72,9 @@ def anytime(folder: Path) -> pd.DataFrame:
     scored = (trials.outcome == OUTCOMES.index("completed")) & np.isfinite(trials.score)
     scored &= bool(trials.placed[scored].all())
     order = np.flatnonzero(scored)[np.argsort(trials.end_ns[scored], kind="stable")]
-    best = np.maximum.accumulate(trials.score[order])
-    rises = np.append(True, np.diff(best) > 0)[: len(best)]
-    moments, score = trials.end_ns[order][rises], best[rises]
+    best = best_so_far(trials.score[order], records.config.workload.goal.sign)
+    better = np.append(True, np.diff(best) != 0)[: len(best)]
+    moments, score = trials.end_ns[order][better], best[better]
     if len(moments):
         last = records.steps.get("collect", (0, int(trials.end_ns.max())))[1]
         moments = np.append(moments, max(last, moments[-1]))

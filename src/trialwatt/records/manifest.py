@@ -213,11 +213,6 @@ class _Best(_Part):
     trial: str | None = None
 
 
-class _Scores(_Part):
-    macro_f1: float | None = None
-    accuracy: float | None = None
-
-
 class _Kind(_Part):
     kind: str = ""
 
@@ -262,7 +257,7 @@ class _Manifest(_Part):
     meter_errors: list[str] | None = None
     idle: _Idle | None = None
     best: _Best | None = None
-    test: _Scores | None = None
+    test: dict[str, float | None] | None = None
     enforcement: _Kind | None = None
     environment: _Environment | None = None
     packages: dict[str, str] | None = None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from trialwatt.config.catalogue import is_of_images
 from trialwatt.config.space import contains, size
 from trialwatt.printable import shown
 from trialwatt.records.events import OUTCOMES
@@ -106,7 +107,9 @@ def scores_faults(run: Run) -> Iterator[Fault]:
 
 
 def _range(run: Run) -> Iterator[Fault]:
-    """macro_f1 and accuracy lie between 0 and 1."""
+    """The scores of images lie between 0 and 1."""
+    if not is_of_images(run.config.workload):
+        return
     trials = run.records.trials
     score, goal = trials.score, run.config.workload.goal.score
     scored = (trials.outcome == COMPLETED) | trials.unscored | ~np.isnan(score)
@@ -132,8 +135,10 @@ def _status(run: Run) -> Iterator[Fault]:
             )
         if not count:
             yield key_fault("status is completed, but by the records no trial is")
-        elif run.manifest.get("best") is None or run.manifest.get("test") is None:
-            yield key_fault("status is completed, but there is no best trial that was tested")
+        elif run.manifest.get("best") is None:
+            yield key_fault("status is completed, but there is no best trial")
+        elif run.manifest.get("test") is None and is_of_images(run.config.workload):
+            yield key_fault("status is completed, but the best trial was not tested")
     elif status == "infeasible" and reason == "no trial completed" and count:
         yield key_fault(f"reason is that no trial completed, but by the records {count} have")
     elif status == "deadline" and "undeploy" in run.records.steps:
@@ -186,17 +191,19 @@ def _best(run: Run) -> Iterator[Fault]:
 
 
 def _better(run: Run, own: int) -> Iterator[Fault]:
-    """Trials that scored higher; but one that was its worker's last before that was lost may be
+    """Trials that scored better; but one that was its worker's last before that was lost may be
     unknown to the framework."""
-    trials = run.records.trials
-    above = (trials.outcome == COMPLETED) & (trials.score > trials.score[own] + 1e-12)
+    trials, goal = run.records.trials, run.config.workload.goal
+    ahead = goal.sign * (trials.score - trials.score[own])
+    above = (trials.outcome == COMPLETED) & (ahead > 1e-12)
     better = [int(i) for i in np.flatnonzero(above) if not _may_be_unknown(run, int(i))]
     if better:
-        top = max(better, key=lambda i: trials.score[i])
+        top = max(better, key=lambda i: ahead[i])
         yield run.trial_fault(
             top,
             "end",
-            f"scored {float(trials.score[top])!r}, more than the best in run.json, "
+            f"scored {float(trials.score[top])!r}, {'more' if goal.sign > 0 else 'less'} than the "
+            f"best in run.json, "
             f"{float(trials.score[own])!r}",
         )
 
