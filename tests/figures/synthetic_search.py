@@ -155,3 +155,12 @@ def search_tables(
                     )
                 )
     return pd.DataFrame(runs), pd.DataFrame(trials), pd.concat(curves, ignore_index=True)
+
+
+def as_losses(
+    runs: pd.DataFrame, curves: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The same search for the least of a loss: the mirror image of its scores."""
+    turned = {name: -runs[name] for name in ("best_score", "goal_target")}
+    runs = runs.assign(**turned, goal_score="loss", goal_direction="minimize")
+    return runs, None if curves is None else curves.assign(score=-curves["score"])

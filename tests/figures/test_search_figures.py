@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from tests.figures.drawn import bars, dots, large, words
+from tests.figures.synthetic_search import as_losses
 
 from trialwatt.figures import treatments
 from trialwatt.figures.anytime import anytime, median_curve, priced
@@ -78,6 +79,15 @@ def test_search_shows_medians_and_infeasible_rows(make_search):
     assert "goal" not in text
 
 
+def test_the_goal_is_told_in_its_direction(make_search):
+    runs, _, _ = make_search(goal=0.5)
+    assert "Goal tg: score of 0.5 or more;" in " ".join(words(search(runs, "s-sam")).split())
+    named = runs.assign(goal_score="macro_f1", goal_direction="maximize")
+    assert "Goal tg: macro_f1 of 0.5 or more;" in " ".join(words(search(named, "s-sam")).split())
+    said = " ".join(words(search(as_losses(runs)[0], "s-sam")).split())
+    assert "Goal tg: loss of -0.5 or less;" in said
+
+
 def test_runs_that_missed_the_goal_are_arrows_and_move_the_median(make_search):
     runs, _, _ = make_search(offered={"plain": ("grid",), "optuna": ("tpe",)}, repetitions=3)
     runs["goal_censored"] = [False, False, True, True, True, False]
@@ -112,6 +122,9 @@ def test_the_median_curve_begins_where_most_have_a_score():
     two = median_curve(corners(*three[:2]))
     assert list(two["median"]) == pytest.approx([0.55, 0.75, 0.85])
     assert median_curve(corners()).empty
+    mirrored = median_curve(corners(*((at, [-score for score in of]) for at, of in three)), sign=-1)
+    assert list(mirrored["spent"]) == [2, 3, 4, 5, 6]
+    assert list(mirrored["median"]) == [-0.5, -0.6, -0.8, -0.9, -0.9]
 
 
 def test_costs_so_far_end_at_the_cost_of_the_job():
@@ -163,6 +176,31 @@ def test_the_goal_stands_within_the_axis_of_anytime(make_search, target):
     runs["goal_target"] = target
     low, high = anytime(runs, curves, "baseline").axes[0].get_ylim()
     assert low < target < high
+    bottom, top = anytime(*as_losses(runs, curves), "baseline").axes[0].get_ylim()
+    assert (bottom, top) == pytest.approx((-high, -low))
+
+
+def test_a_loss_falls_and_its_axis_begins_above(make_search):
+    runs, _, curves = make_search()
+    up, down = anytime(runs, curves, "s-sam"), anytime(*as_losses(runs, curves), "s-sam")
+    for above, below in zip(up.axes, down.axes, strict=True):
+        for one, other in zip(above.lines, below.lines, strict=True):
+            np.testing.assert_array_equal(one.get_xdata(), other.get_xdata())
+            np.testing.assert_array_equal(one.get_ydata(), -np.asarray(other.get_ydata()))
+    assert "best score so far" in words(up) and "Score (higher is better): validation" in words(up)
+    said = " ".join(words(down).split())
+    assert "best loss so far" in said and "Score (loss, lower is better): validation split" in said
+    assert said.count("The axis begins at the median first score") == 1
+
+
+def test_a_curve_of_one_score_has_an_axis(make_search):
+    runs, _, curves = make_search("baseline", "x", "sampler", {"plain": ("grid",)}, goal=None)
+    for score in (0.0, 1e9, -1e-9):
+        low, high = anytime(runs, curves.assign(score=score), "baseline").axes[0].get_ylim()
+        assert low < high and low <= score <= high
+        flat = curves.assign(score=-score)
+        low, high = anytime(*as_losses(runs, flat), "baseline").axes[0].get_ylim()
+        assert low < high and low <= score <= high
 
 
 def test_the_front_holds_what_no_other_beats():
@@ -170,6 +208,8 @@ def test_the_front_holds_what_no_other_beats():
     score = pd.Series([0.5, 0.4, 0.7, 0.7, 0.99, 0.9], index=list("abcdef"))
     assert list(front(energy, score)) == ["a", "c", "f"]
     assert list(front(energy[:0], score[:0])) == []
+    assert list(front(energy, -score, sign=-1)) == ["a", "c", "f"]
+    assert list(front(energy, score, sign=-1)) == ["a", "b"]
 
 
 OFFERED = {"plain": ("grid", "random"), "optuna": ("tpe",)}
@@ -185,6 +225,10 @@ def test_pareto_names_who_is_on_the_front(make_search):
     assert "by energy: plain, grid; plain, random. Points" in " ".join(words(figure).split())
     assert "n = 6" in words(figure) and "of seeds" not in words(figure)
     assert [len(line.get_xdata()) for line in axes.lines] == [2]
+    least = pareto(as_losses(runs)[0], "s-sam")
+    said = " ".join(words(least).split())
+    assert "by energy: plain, grid; plain, random. Points" in said and "lower is better" in said
+    assert least.axes[0].get_ylabel() == "best validation loss"
 
 
 @pytest.mark.parametrize(

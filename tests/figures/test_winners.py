@@ -139,3 +139,9 @@ def test_values_that_won_everywhere_are_a_sentence(runs):
     figure = winners(runs.assign(best_phi=json.dumps(won)), "r-node")
     said = "the same values won in every run: lr 0.001, momentum 0.3, opt sgd."
     assert figure.reason == said
+
+
+def test_the_best_is_told_in_the_direction_of_the_goal(runs):
+    assert "Best: the highest validation score;" in " ".join(words(winners(runs, "r-node")).split())
+    loss = runs.assign(goal_score="loss", goal_direction="minimize")
+    assert "Best: the lowest validation loss;" in " ".join(words(winners(loss, "r-node")).split())

@@ -27,6 +27,19 @@ def test_values_of_all_runs(project):
     assert found["Carbon"].endswith("475 gCO₂eq/kWh; PUE not recorded")
 
 
+def test_the_goal_in_its_direction(project):
+    results, runs = project
+    for number, folder in enumerate(runs["folder"]):
+        file = results / folder / "run.json"
+        manifest = json.loads(file.read_text())
+        goal = {"score": "loss", "direction": "minimize"} if number else {"score": "accuracy"}
+        manifest["config"].setdefault("workload", {})["goal"] = goal
+        file.write_text(json.dumps(manifest))
+    assert rows(results, runs)["Goal (validation)"] == "accuracy, no target; loss, no target"
+    runs["goal_target"] = [0.9] + [0.25] * (len(runs) - 1)
+    assert rows(results, runs)["Goal (validation)"] == "accuracy ≥ 0.9; loss ≤ 0.25"
+
+
 def test_another_host_is_another_platform(project):
     results, runs = project
     assert setup(results, runs)["one_platform"]

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from trialwatt.analysis.columns import varied
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
+from trialwatt.figures.goal import Goal, goal_of
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import note
 from trialwatt.figures.style import (
@@ -58,19 +59,22 @@ def anytime(
     lines = line_of_each(shown)
     heads = list(dict.fromkeys(lines["head"]))
     scales = {column: quantity.of_column(column, curves[column], runs) for column in _SPENT}
+    goal = goal_of(shown)
     figure = blank(PAGE_IN, 1.5 + (1.55 if len(heads) > 1 else 2.2) * len(heads))
-    _draw(figure, _tidy(lines, curves, scales), lines)
+    _draw(figure, _tidy(lines, curves, scales, goal.sign), lines)
     targets = quantity.column(shown, "goal_target").dropna()
-    low = min([_lowest(curves), *targets])
-    top = max([curves["score"].max(), *targets])
+    begin, end = _ends(curves["score"], _first(curves), targets, goal.sign)
     grid = np.reshape(figure.axes, (len(heads), len(_SPENT)))
     for line, head in zip(grid, heads, strict=True):
         for axes in line:
             axes.set_title(head if axes is line[0] else "")
             for target in targets.unique():
                 axes.axhline(target, zorder=1, **GOAL)
-        line[0].set_ylabel("best score so far")
-    grid[0, 0].set_ylim(low - 0.03 * (top - low), top + 0.05 * (top - low) + 1e-9)
+        line[0].set_ylabel(f"best {goal.score} so far")
+    least = 1e-9 * max(1, abs(end))
+    grid[0, 0].set_ylim(
+        *sorted([begin - 0.03 * (end - begin), end + 0.05 * (end - begin) + goal.sign * least])
+    )
     for axes, column in zip(grid[-1], _SPENT, strict=True):
         axes.set_xlim(left=0)  # the panels of a column share it
         axes.set_xlabel(f"{metric(column).title} ({quantity.head(column, scales[column], runs)})")
@@ -79,12 +83,12 @@ def anytime(
             axes.text(0.5, 0.5, "not on record", color=MUTED, **middle)
     heading(figure, title, _handles(shown, lines), columns=8)
     counts = lines.groupby(["head", "name"]).size().tolist()
-    footnote(figure, _note(shown, curves, low, counts) + absent)
+    footnote(figure, _note(shown, curves, begin, goal, counts) + absent)
     return figure
 
 
 def _tidy(
-    lines: pd.DataFrame, curves: pd.DataFrame, scales: Mapping[str, quantity.Scale]
+    lines: pd.DataFrame, curves: pd.DataFrame, scales: Mapping[str, quantity.Scale], sign: int
 ) -> pd.DataFrame:
     """The corners of each repetition, with a gap after it, and those of the medians: head and
     name, column, what was spent of it by then (scaled), score or median."""
@@ -97,7 +101,7 @@ def _tidy(
     each = each[known.transform("all")]
     last = each.drop_duplicates([*of_curve, "folder"], keep="last").assign(score=np.nan)
     medians = [
-        median_curve(here).assign(**dict(zip(of_curve, key, strict=True)))
+        median_curve(here, sign).assign(**dict(zip(of_curve, key, strict=True)))
         for key, here in each.groupby(of_curve, sort=False)
     ]
     gapped = pd.concat([each, last]).sort_index(kind="stable")
@@ -156,15 +160,16 @@ def priced(curve: pd.DataFrame, run: pd.Series, trials: pd.DataFrame) -> pd.Data
     return curve.assign(oc=oc, folder=run["folder"])
 
 
-def median_curve(curves: pd.DataFrame) -> pd.DataFrame:
+def median_curve(curves: pd.DataFrame, sign: int = 1) -> pd.DataFrame:
     """Median best-so-far over repetitions, as a step function: its corners, `spent` and `median`.
 
-    curves: the corners of each repetition: folder, spent, score, in their order. A repetition
-    counts as worse than any score before its first one, and keeps its best after its last, so that
-    the median begins where more than half of them have a score.
+    curves: the corners of each repetition: folder, spent, score, in their order. sign: of the goal,
+    −1 where less is better. A repetition counts as worse than any score before its first one, and
+    keeps its best after its last, so that the median begins where more than half of them have a
+    score.
     """
-    best = curves.pivot_table("score", "spent", "folder", aggfunc="last").ffill().fillna(-np.inf)
-    middle = best.median(axis=1)
+    best = curves.pivot_table("score", "spent", "folder", aggfunc="last").ffill()
+    middle = best.fillna(-sign * np.inf).median(axis=1)
     return middle[np.isfinite(middle)].rename("median").reset_index()
 
 
@@ -186,20 +191,31 @@ def line_of_each(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found)
 
 
-def _lowest(curves: pd.DataFrame) -> float:
-    """Where the axis begins: at the median first score, so that the approach to the best shows."""
+def _first(curves: pd.DataFrame) -> float:
+    """The median first score."""
     return float(curves.groupby("folder")["score"].first().median())
 
 
-def _note(runs: pd.DataFrame, curves: pd.DataFrame, low: float, counts: list[int]) -> str:
+def _ends(scores: pd.Series, first: float, targets: pd.Series, sign: int) -> tuple[float, float]:
+    """The ends of the axis of scores, the worse one and the better one.
+
+    It begins at the median first score, so that the approach to the best shows.
+    """
+    better = sign * pd.concat([scores, targets]).astype(float)
+    return sign * min([sign * first, *(sign * targets)]), sign * better.max()
+
+
+def _note(
+    runs: pd.DataFrame, curves: pd.DataFrame, begin: float, goal: Goal, counts: list[int]
+) -> str:
     said = [
         "Thick: median over repetitions, from where more than half have a score; "
         f"faint: each repetition ({treatments.sentence_of_n(counts)}). "
-        "Score: validation split, known when its trial ends.",
+        f"{goal.said}: validation split, known when its trial ends.",
         "Energy and cost: the whole job's since deploy.",
     ]
-    if curves["score"].min() < low:
-        said.append("The score axis begins at the median first score, or at a lower goal.")
+    if (goal.sign * curves["score"]).min() < goal.sign * begin:
+        said.append("The axis begins at the median first score, or at a worse goal.")
     reached = runs.get("goal_censored")
     if reached is not None and reached.notna().any():
         missed = int(reached.dropna().astype(bool).sum())

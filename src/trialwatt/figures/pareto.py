@@ -18,6 +18,7 @@ from trialwatt.analysis.paired import fewest_blocks, paired
 from trialwatt.analysis.permutation import between_levels, huber_scores
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
+from trialwatt.figures.goal import Goal, goal_of
 from trialwatt.figures.groups import groups
 from trialwatt.figures.notes import note
 from trialwatt.figures.panels import legend_of
@@ -66,18 +67,18 @@ def pareto(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] =
             f"{said}: a front would be one of seeds."
         )
         return nothing(title, why, absent)
-    points = _points(each)
-    best = points.loc[front(points["energy"], points["score"])]
+    points, goal = _points(each), goal_of(done)
+    best = points.loc[front(points["energy"], points["score"], goal.sign)]
     scale = quantity.energy(points["energy"])
     figure = blank(PAGE_IN, 3.9)
     _draw(figure, points, best, scale.factor)
     (axes,) = figure.axes
     unit = quantity.head("job_energy_kwh", scale, done)
-    axes.set(xlabel=f"energy per job ({unit})", ylabel="best validation score")
+    axes.set(xlabel=f"energy per job ({unit})", ylabel=f"best validation {goal.score}")
     axes.set_xlim(left=0)
     line = legend_entry("front", color="black", linestyle="-")
     heading(figure, title, [*legend_of(done, each["sut"]), line], columns=7)
-    footnote(figure, note(done, _note(best, each)) + absent)
+    footnote(figure, note(done, _note(best, each, goal)) + absent)
     return figure
 
 
@@ -131,24 +132,25 @@ def _draw(figure: Figure, points: pd.DataFrame, best: pd.DataFrame, factor: floa
     drawing.label(x="", y="").on(figure).plot()
 
 
-def front(energy: pd.Series, score: pd.Series) -> pd.Index:
-    """Those that none other beats with less (or as much) energy and a higher score, by energy.
+def front(energy: pd.Series, score: pd.Series, sign: int = 1) -> pd.Index:
+    """Those that none other beats with less (or as much) energy and a better score, by energy.
 
-    Of several with the same energy and score the first is kept; missing values are not counted.
+    sign: of the goal, −1 where a lower score is better. Of several with the same energy and score
+    the first is kept; missing values are not counted.
     """
-    table = pd.DataFrame({"energy": energy, "score": score}).dropna()
+    table = pd.DataFrame({"energy": energy, "score": sign * score}).dropna()
     table = table.sort_values(["energy", "score"], ascending=[True, False], kind="stable")
     before = table["score"].cummax().shift(fill_value=-np.inf)
     return table.index[table["score"] > before]
 
 
-def _note(best: pd.DataFrame, each: pd.DataFrame) -> str:
+def _note(best: pd.DataFrame, each: pd.DataFrame, goal: Goal) -> str:
     """Who stands on the front, by energy, and what is drawn."""
     names = list(best["name"])
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     counts = list(each.groupby("name").size())
     return (
         f"On the front, by energy: {'; '.join(names[:_MOST_NAMES])}{more}. Points: medians; bars: "
-        f"smallest to largest value ({treatments.sentence_of_n(counts)}). Score: validation "
+        f"smallest to largest value ({treatments.sentence_of_n(counts)}). {goal.said}: validation "
         "split.\n"
     )

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from trialwatt.analysis.intervals import Summary
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
+from trialwatt.figures.goal import goal_of
 from trialwatt.figures.notes import note
 from trialwatt.figures.panels import CENSORED, Panel, draw, legend_of, points, points_said, rows
 from trialwatt.figures.style import footnote, heading, legend_entry, nothing, styled
@@ -84,7 +85,7 @@ def _note(runs: pd.DataFrame, panels: Sequence[Panel], has_goal: bool) -> str:
     if has_goal:
         target = quantity.spread(quantity.column(runs, "goal_target"))
         said.append(
-            f"Goal tg: score of {target}; a run that did not reach it counts as more than any "
-            "that did, and a median that would be among those is not drawn."
+            f"Goal tg: {goal_of(runs).at_least(target)}; a run that did not reach it counts as "
+            "more than any that did, and a median that would be among those is not drawn."
         )
     return note(runs, " ".join(said) + "\n")

@@ -16,6 +16,7 @@ from trialwatt.analysis.winners import spaces, spelled, winning_values
 from trialwatt.config.models import Choices, Range, Space
 from trialwatt.figures import treatments
 from trialwatt.figures.absent import absences, no_runs
+from trialwatt.figures.goal import goal_of
 from trialwatt.figures.notes import place
 from trialwatt.figures.panels import became, label_rows, legend_of, rows, say
 from trialwatt.figures.style import PAGE_IN, blank, footnote, heading, nothing, styled
@@ -201,11 +202,11 @@ def _note(
 ) -> str:
     known = set(won["run"])
     counts = found[found.index.isin(known)].groupby("place").size().tolist()
-    unknown = len(runs) - len(known)
+    unknown, goal = len(runs) - len(known), goal_of(runs)
     said = [
         f"A dot: the value in the best trial of one run ({treatments.sentence_of_n(counts)} in a "
-        "row), one under another. Grey: what the search could choose from. Best by validation "
-        "score; values as the search space has them."
+        "row), one under another. Grey: what the search could choose from. Best: the "
+        f"{goal.best} validation {goal.score}; values as the search space has them."
     ]
     late = int((runs.loc[list(known), "status"] == "deadline").sum())
     said += [f"Ended by their deadline: {late}, with their best until then."] if late else []

@@ -10,6 +10,7 @@ from trialwatt.analysis.columns import flag
 from trialwatt.analysis.intervals import summary
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import grouped
+from trialwatt.figures.goal import goal_of
 from trialwatt.figures.groups import Group, groups
 from trialwatt.figures.notes import conditions
 from trialwatt.figures.waste import DEFINITION
@@ -141,7 +142,7 @@ def _head(measure: str, scale: quantity.Scale, runs: pd.DataFrame) -> str:
 def _curve_scales(shown: Sequence[list], runs: pd.DataFrame) -> dict:
     columns = [[v for curve in shown for v in curve[place] if v is not None] for place in range(4)]
     first = sorted(curve[3][0] for curve in shown if curve[3])
-    targets = quantity.column(runs, "goal_target").dropna().unique()
+    targets, goal = quantity.column(runs, "goal_target").dropna().unique(), goal_of(runs)
     axes = []
     for place, measure in enumerate(_CURVES):
         scale = quantity.of_column(measure, columns[place], runs)
@@ -150,7 +151,9 @@ def _curve_scales(shown: Sequence[list], runs: pd.DataFrame) -> dict:
         axes.append({"title": title, "unit": scale.unit, "head": head, "factor": scale.factor})
     return {
         "axes": axes,
-        "low": first[len(first) // 2] if first else None,
+        "first": first[len(first) // 2] if first else None,
+        "score": goal.score,
+        "sign": goal.sign,
         "goals": sorted(float(target) for target in targets),
     }
 

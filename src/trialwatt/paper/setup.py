@@ -10,7 +10,7 @@ import pandas as pd
 
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.notes import host_said
-from trialwatt.figures.quantity import spread
+from trialwatt.figures.quantity import column, spread
 from trialwatt.provenance.foreign import read_json
 from trialwatt.records.manifest import MOST_BYTES, check_shape
 
@@ -20,10 +20,12 @@ def setup(results: Path, runs: pd.DataFrame) -> dict:
 
     runs: one row for each repetition. Raises TrialwattError where a manifest cannot be read.
     """
-    manifests = [_manifest(results / folder / "run.json") for folder in sorted(runs["folder"])]
+    folders = sorted(runs["folder"])
+    manifests = [_manifest(results / folder / "run.json") for folder in folders]
     configs = [each.get("config", {}) for each in manifests]
     hosts = _distinct(host_said(each.get("host") or {}) for each in manifests)
     platforms = sorted({_platform(each) for each in manifests})
+    targets = dict(zip(runs["folder"], column(runs, "goal_target"), strict=True))
     facts = {
         "Machine": "; ".join(hosts),
         "Testbed": _joined(each.get("testbed_name") for each in configs),
@@ -41,7 +43,7 @@ def setup(results: Path, runs: pd.DataFrame) -> dict:
         "Accelerators": _joined(runs.get("accelerator", ())),
         "Samplers": _joined(runs.get("sampler", ())),
         "Pruners": _joined(runs.get("pruner", ())),
-        "Goal (validation)": _goal(runs, configs),
+        "Goal (validation)": _goal(targets, dict(zip(folders, configs, strict=True))),
         "Energy meter": f"{_joined(runs.get('energy_meter', ()))}; domains "
         f"{_joined(runs.get('energy_domains', ()))}; {_joined(runs.get('energy_method', ()))}",
         "Sampling (Hz)": _spread(runs.get("sample_hz", ())),
@@ -135,11 +137,20 @@ def _platform(manifest: Mapping) -> str:
     return f"{_at(manifest, 'host', 'name_hash')} {_at(manifest, 'config', 'testbed', 'platform')}"
 
 
-def _goal(runs: pd.DataFrame, configs: Iterable[Mapping]) -> str:
-    names = _joined(_at(each, "workload", "goal", "score") for each in configs)
-    known = [round(float(v), 4) for v in runs.get("goal_target", ()) if not _missing(v)]
-    target = _spread(known)
-    return f"{names} ≥ {target}" if target != "not recorded" else f"{names}, no target"
+def _goal(targets: Mapping[str, float], configs: Mapping[str, Mapping]) -> str:
+    """Each score with the targets of its runs; both by the folder of a run."""
+    found: dict[tuple[object, str], list[float]] = {}
+    for folder, config in configs.items():
+        score = _at(config, "workload", "goal", "score")
+        less = _at(config, "workload", "goal", "direction") == "minimize"
+        known = found.setdefault((score, "≤" if less else "≥"), [])
+        known += [] if _missing(targets[folder]) else [round(targets[folder], 4)]
+    said = (
+        f"{score} {way} {_spread(known)}" if known else f"{score}, no target"
+        for (score, way), known in found.items()
+        if score
+    )
+    return "; ".join(sorted(said)) or "not recorded"
 
 
 def _idle(manifests: Iterable[Mapping]) -> str:
