@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.figures.synthetic_search import as_losses, search_tables
 from tests.page.conftest import EXPERIMENTS, HARM
 
 from trialwatt.analysis.answers import STATEMENTS
@@ -17,6 +18,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.figures.suts import mark
 from trialwatt.files import sha256
 from trialwatt.page.make import write_comparison, write_page
+from trialwatt.page.sections import _curve_scales
 
 
 class Page(HTMLParser):
@@ -117,6 +119,7 @@ def test_a_section_has_its_points_medians_table_and_gaps(page, bench):
         "cost": "% of job cost",
     }
     assert sam["axis"]["words"] and sam["waste"] and sam["curves"]["goals"]
+    assert (sam["curves"]["score"], sam["curves"]["sign"]) == ("macro_f1", 1)
     assert mem["runs"] == [] and mem["tables"] == []
 
 
@@ -242,3 +245,15 @@ def test_nothing_was_made_yet(tmp_path):
     output = write_page(tmp_path, EXPERIMENTS, tmp_path / "page.html")
     assert "No runs yet." in output.read_text()
     assert [each["runs"] for each in content_of(output)["experiments"]] == [[], [], []]
+
+
+def test_the_curves_of_a_loss_are_told_with_their_direction():
+    runs, _, curves = search_tables(offered={"plain": ("grid",)})
+    shown = [
+        [list(here[name]) for name in ("job_energy_kwh", "time_ms", "oc", "score")]
+        for _, here in as_losses(runs, curves)[1].groupby("folder")
+    ]
+    found = _curve_scales(shown, as_losses(runs)[0])
+    first = sorted(curve[3][0] for curve in shown)
+    assert (found["score"], found["sign"], found["goals"]) == ("loss", -1, [-0.93])
+    assert found["first"] == first[1]

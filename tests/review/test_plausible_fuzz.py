@@ -1,5 +1,6 @@
 """Values of any type anywhere in the files of a run give problems in words, never a traceback."""
 
+import copy
 import json
 import random
 import shutil
@@ -36,7 +37,7 @@ def mutated_json(rng, content):
         if rng.random() < 0.2:
             del container[key]
         else:
-            container[key] = rng.choice(VALUES)
+            container[key] = copy.deepcopy(rng.choice(VALUES))  # it may be changed next
         if not content:
             break
     return json.dumps(content)
