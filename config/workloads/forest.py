@@ -21,13 +21,12 @@ def load(seed):
 
 def train(phi, data, epochs, seed, report):
     """An epoch adds as many trees as there were after the first one."""
-    depth = phi["depth"] if phi["pruned"] else None
     model = RandomForestClassifier(
         n_estimators=0,
         warm_start=True,
         criterion=phi["criterion"],
         max_features=phi["features"],
-        max_depth=depth,
+        max_depth=phi.get("depth"),  # in φ where the trees are pruned
         random_state=seed,
         n_jobs=1,
     )

@@ -77,7 +77,7 @@ def is_of_images(workload: Workload) -> bool:
 
     It then has SCORES, references for its goal, and a test split.
     """
-    return getattr(workload, "trial", None) is None
+    return workload.trial is None
 
 
 MODELS: dict[str, dict[str, Hyperparameter]] = {

@@ -89,9 +89,11 @@ def _repeated(run: Run, trials: Trials) -> np.ndarray:
 
 
 def _epochs(run: Run) -> Iterator[Fault]:
-    """A trial that completed has all of its epochs, and none has more."""
+    """A trial that completed has all of its epochs, but where a function may end by itself; and
+    none has more."""
     trials, epochs = run.records.trials, run.config.workload.epochs
     wrong = (trials.outcome == COMPLETED) & (trials.epochs != epochs)
+    wrong &= is_of_images(run.config.workload)
     bad = np.flatnonzero(wrong | (trials.epochs > epochs) | (trials.epochs < 0))
     if len(bad):
         found = int(trials.epochs[bad[0]])
@@ -108,7 +110,7 @@ def scores_faults(run: Run) -> Iterator[Fault]:
 
 def _range(run: Run) -> Iterator[Fault]:
     """The scores of images lie between 0 and 1."""
-    if not is_of_images(run.config.workload):
+    if not run.config.workload.is_tested:
         return
     trials = run.records.trials
     score, goal = trials.score, run.config.workload.goal.score
@@ -137,7 +139,7 @@ def _status(run: Run) -> Iterator[Fault]:
             yield key_fault("status is completed, but by the records no trial is")
         elif run.manifest.get("best") is None:
             yield key_fault("status is completed, but there is no best trial")
-        elif run.manifest.get("test") is None and is_of_images(run.config.workload):
+        elif run.manifest.get("test") is None and run.config.workload.is_tested:
             yield key_fault("status is completed, but the best trial was not tested")
     elif status == "infeasible" and reason == "no trial completed" and count:
         yield key_fault(f"reason is that no trial completed, but by the records {count} have")
