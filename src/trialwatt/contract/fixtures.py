@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from trialwatt import credentials
+from trialwatt.config.functions import source_of
 from trialwatt.config.models import RunConfig, Testbed, Workload
 
 __all__ = [
@@ -124,6 +125,8 @@ def run_job(digits, testbed_facts, run_config):
         from trialwatt.lifecycle.execute import execute
 
         config = run_config(sut, **keys)
-        return execute(config, repetition, str(digits), str(testbed_facts), str(results))
+        function = config.workload.trial
+        data = digits if function is None else source_of(function, Path())
+        return execute(config, repetition, str(data), str(testbed_facts), str(results))
 
     return run

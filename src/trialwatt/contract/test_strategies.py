@@ -1,9 +1,13 @@
 """Every strategy that a SUT offers, each in a short job of its own."""
 
+from pathlib import Path
+
 import pytest
 
+from trialwatt.config.functions import find
 from trialwatt.config.models import Workload
 from trialwatt.config.space import contains
+from trialwatt.contract import looking
 from trialwatt.contract.fixtures import SIX_POINTS
 from trialwatt.suts.matrix import KINDS
 from trialwatt.suts.strategies import Strategy
@@ -59,6 +63,24 @@ def test_every_offered_strategy_searches(observed, sut_class, sampler, workload)
                 wrong[at] = said
     print(f"left out: {left_out}")
     assert not wrong
+
+
+def test_booleans_stay_booleans_and_conditions_hold(observed, sut_class, sampler, workload):
+    """By the first of its samplers that takes conditions; without them where none does."""
+    there = [name for name, strategy in sut_class.samplers.items() if not strategy.missing()]
+    searches = [{"sampler": name, "budget": BUDGET} for name in dict.fromkeys((sampler, *there))]
+    taken = [
+        search
+        for search in searches
+        if not sut_class.condition_problems(workload(space=looking.CONDITIONED, search=search))
+    ]
+    search, *_ = taken or searches
+    space = looking.CONDITIONED if taken else looking.BOOLEAN
+    function = find(f"{looking.__name__}:train", Path()).function
+    ran = observed(trial=function, space=space, search=search, deadline_s=600)
+    assert not fault_of(ran)
+    scores = [trial["scores"]["macro_f1"] for trial in ran.trials.values()]
+    assert ran.manifest["best"]["score"] == max(scores)
 
 
 def fault_of(ran) -> str:
