@@ -9,7 +9,9 @@ HELD_OUT = 88
 
 
 def load(seed):
-    inputs, targets = (torch.tensor(part, dtype=torch.float32) for part in load_diabetes(True))
+    inputs, targets = (
+        torch.tensor(part, dtype=torch.float32) for part in load_diabetes(return_X_y=True)
+    )
     inputs = (inputs - inputs.mean(0)) / inputs.std(0)
     order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0))
     test, rest = order[:HELD_OUT], order[HELD_OUT:]

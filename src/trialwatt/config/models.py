@@ -310,6 +310,11 @@ class Workload(Model):
         return f"{self.trial.label}-{self.trial.sha256[:10]}.py"
 
     @property
+    def model_suffix(self) -> str:
+        """Of a file with a model: what a function writes is nobody's format but its own."""
+        return ".safetensors" if self.trial is None else ".model"
+
+    @property
     def is_tested(self) -> bool:
         """Whether the best model is scored on the test split."""
         return self.trial is None or self.trial.tests

@@ -44,8 +44,8 @@ PROJECT = Path(__file__).resolve().parents[3]
 """The checkout that this package is installed from in editable mode, if it is."""
 GRACE_S = 3.0
 """Time for a component to end by itself at undeploy; all of it must be gone within 10 s."""
-BEST = "best.safetensors"
-"""The winner's weights, in the run's folder."""
+BEST = "best"
+"""The winner's model, in the run's folder, with the suffix of its kind."""
 FUNCTION = "function.py"
 """The source of the user's function, in the run's folder: for readers, nothing of ours runs it."""
 
@@ -210,6 +210,7 @@ class _Run:
 
     def _job_steps(self, supervisor: Supervisor, steps: _Steps, events: EventWriter) -> None:
         workload = self.config.workload
+        kept = f"{BEST}{workload.model_suffix}"
         steps.enter("setup")
         supervisor.ask_lead("setup")
         steps.enter("trials")
@@ -219,18 +220,18 @@ class _Run:
         if best is not None:
             if workload.is_tested:
                 trial, weights = supervisor.fetch_weights(best["number"])
-                shutil.copyfile(weights, self.folder / BEST)
+                shutil.copyfile(weights, self.folder / kept)
             else:
                 trial = supervisor.trial_of(best["number"])
             self.best = best | {"trial": trial}
             events.write("result", **self.best)
         steps.enter("test")
         if self.best is not None and workload.is_tested:
-            answer = supervisor.ask_lead("test", gives=(BEST,), phi=best["phi"], weights=BEST)
+            answer = supervisor.ask_lead("test", gives=(kept,), phi=best["phi"], weights=kept)
             self.test = answer["scores"]
         steps.enter("metrics")
         if workload.trial is not None:  # it may be a pickle, which no archive is to hold
-            (self.folder / BEST).unlink(missing_ok=True)
+            (self.folder / kept).unlink(missing_ok=True)
         shutil.rmtree(self.folder / WEIGHTS, ignore_errors=True)
 
     def _spending(

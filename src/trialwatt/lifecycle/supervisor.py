@@ -140,7 +140,7 @@ class Supervisor:
         for component, member in self.members.items():
             for event in self._progress(component).started:
                 if event["number"] == number:
-                    name = weights_name(event["trial"])
+                    name = weights_name(self._job, event["trial"])
                     try:
                         member.handle.fetch(name)
                     except TrialwattError as error:

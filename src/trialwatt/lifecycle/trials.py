@@ -110,8 +110,8 @@ class RecordedTrials:
         folder.mkdir(exist_ok=True)
         stale = [] if score == self._best else list(folder.glob(f"{self._component}_*"))
         self._best = score
-        task.save(trained.model, self._job.path(weights_name(trial)))
-        keep(self._job.path(), weights_name(trial))
+        task.save(trained.model, self._job.path(weights_name(self._job, trial)))
+        keep(self._job.path(), weights_name(self._job, trial))
         for path in stale:
             path.unlink()
             drop(f"{WEIGHTS}/{path.name}")
@@ -195,9 +195,9 @@ def _cpu_ns() -> int:
     return read_cpu_ns() + int(os.environ.get(CPU_BASE, "0"))
 
 
-def weights_name(trial: str) -> str:
-    """The file in the run's folder with the weights of a trial (worker-0_3.safetensors)."""
-    return f"{WEIGHTS}/{trial.replace('/', '_')}.safetensors"
+def weights_name(job: Job, trial: str) -> str:
+    """The file in the run's folder with the model of a trial (worker-0_3.safetensors)."""
+    return f"{WEIGHTS}/{trial.replace('/', '_')}{job.workload.model_suffix}"
 
 
 def task_of(job: Job) -> Task:
