@@ -732,7 +732,7 @@ def test_a_random_search_of_a_continuous_range_needs_a_budget(project):
     project.edit(WORKLOAD, "search", to={"sampler": "random"})
     assert said(project) == [
         "config/spaces/four.yaml: lr: a continuous range needs `levels` (or a `step`)"
-        " to be counted (or search.budget)"
+        " to be counted (or search.budget, as a number of trials)"
     ]
     project.edit(WORKLOAD, "search", "budget", to=10)
     assert project.plan()

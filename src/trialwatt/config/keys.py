@@ -54,10 +54,11 @@ def exists(model: Any, path: Path) -> bool:
 def settable(model: type[Model], prefix: str = "") -> Iterator[str]:
     """The dotted keys of single values in a model (without what stands in open mappings)."""
     for name, annotation in model.known_keys().items():
-        models = [kind for kind in _kinds(annotation) if _is_model(kind)]
+        kinds = [kind for kind in _kinds(annotation) if kind is not types.NoneType]
+        models = [kind for kind in kinds if _is_model(kind)]
         for kind in models:
             yield from settable(kind, f"{prefix}{name}.")
-        if not models:
+        if len(models) < len(kinds):  # it may be a single value too
             yield f"{prefix}{name}"
 
 
