@@ -3,6 +3,7 @@
 import pytest
 
 from trialwatt.config.models import Search
+from trialwatt.config.space import most_trials
 from trialwatt.errors import ConfigError
 
 WORKLOAD, PRICES, CARBON = "workloads/small.yaml", "prices.yaml", "carbon.yaml"
@@ -77,6 +78,26 @@ def test_what_is_wrong_with_one(project, budget, wanted):
     project.edit(WORKLOAD, "search", to={"budget": budget})
     (found,) = said(project)
     assert found.startswith(f"config/{WORKLOAD}: {wanted}")
+
+
+def test_on_a_grid_its_trials_are_a_bound_and_no_more_than_the_points(project):
+    project.edit(WORKLOAD, "search", to={"budget": {"trials": 9, "kwh": 0.5}})
+    (run, *_) = project.plan().runs.values()
+    assert most_trials(run.workload) == 4
+    project.edit(WORKLOAD, "search", to={"budget": 9})
+    assert "is more than the 4 points of the grid (got 9)" in said(project)[0]
+
+
+def test_a_grid_among_all_samplers_is_not_available_on_a_continuous_space(project):
+    project.edit("spaces/four.yaml", "lr", to={"low": 0.001, "high": 0.1})
+    project.edit(WORKLOAD, "search", to={"budget": 4, "sampler": "random"})
+    project.edit("experiments/r-node.yaml", "vary", to={"search.sampler": "all"})
+    experiment = project.plan().experiments["r-node"]
+    assert [run.value for run in experiment.runs if run.treatment] and all(
+        run.treatment["search.sampler"] != "grid" for run in experiment.runs
+    )
+    (lacking,) = [one for one in experiment.unavailable if "grid" in one.treatment]
+    assert lacking.reason == "a continuous range without `levels` is on no grid"
 
 
 def test_a_meter_that_is_asked_afterwards_cannot_end_a_search(project):

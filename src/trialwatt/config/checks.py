@@ -128,9 +128,29 @@ def _check_budget(workload: Workload, origins: Origins, problems: Problems) -> N
         problems.add(
             origins.problem(("space",), "holds a single point: there is nothing to search")
         )
-    elif points and search.sampler == "grid" and search.trials and search.trials > points:
-        message = f"is more than the {points} points of the grid (got {search.trials})"
+    elif message := _more_than_the_grid(workload):
         problems.add(origins.problem(("search", "budget"), message))
+
+
+def _more_than_the_grid(workload: Workload) -> str:
+    """Of a budget of trials alone: where it is of other things too, they are a bound."""
+    search, points = workload.search, size(workload.space)
+    if search.sampler != "grid" or search.spends or not points or not search.trials:
+        return ""
+    if search.trials <= points:
+        return ""
+    return f"is more than the {points} points of the grid (got {search.trials})"
+
+
+def no_grid(workload: Workload) -> str:
+    """Why the space cannot be searched on a grid, where a grid is one of all samplers; empty if it
+    can."""
+    if workload.search.sampler != "grid":
+        return ""
+    if size(workload.space) is None:
+        return "a continuous range without `levels` is on no grid"
+    message = _more_than_the_grid(workload)
+    return f"the budget {message}" if message else ""
 
 
 def check_spending(resolved: Resolved, testbed: Testbed, problems: Problems) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trialwatt.config.models import IMAGE_KEYS, Value, Workload
-from trialwatt.config.space import size
+from trialwatt.config.space import most_trials, size
 
 Family = Literal["resource", "search"]
 RESOURCE: Family = "resource"
@@ -70,7 +70,7 @@ def _space_size(workload: Workload) -> int | None:
 
 def _budget(workload: Workload) -> int | None:
     """Without a budget of its own a search has that of the whole space."""
-    return workload.search.trials or size(workload.space)
+    return most_trials(workload)
 
 
 _FACTORS = (

@@ -48,7 +48,7 @@ from trialwatt.config.tables import (
     PriceSet,
     PriceTable,
 )
-from trialwatt.config.variants import Usable, Variants, everything
+from trialwatt.config.variants import STRATEGIES, Usable, Variants, everything
 from trialwatt.errors import ConfigError, TrialwattError
 
 PRICES, CARBON, POWER = "config/prices.yaml", "config/carbon.yaml", "config/power.yaml"
@@ -274,6 +274,11 @@ class _Planner:
         ):
             resolved = resolve(treatment.draft, self._files, problems)
             if resolved is None:
+                continue
+            if STRATEGIES["sampler"] in treatment.found and (
+                reason := checks.no_grid(resolved.workload)
+            ):
+                unavailable.append(Unavailable(sut=None, treatment=treatment.label, reason=reason))
                 continue
             self._check_workload(resolved, testbed)
             if reason := runs.lacking_accelerator(treatment, resolved):

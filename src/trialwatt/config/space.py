@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from trialwatt.config.conditions import active, apart, compose, is_active, is_number, order
-from trialwatt.config.models import Choices, Range, Space
+from trialwatt.config.models import Choices, Range, Space, Workload
 
 Phi = dict[str, bool | int | float | str]
 
@@ -72,6 +72,15 @@ def _points(space: Space, counts: dict[str, int]) -> int:
         math.prod(counts[name] for name in active(space, point) - parents.keys())
         for point in grid(parents)
     )
+
+
+def most_trials(workload: Workload) -> int | None:
+    """How many trials a search may start: its budget, or pS; on a grid no more than that. None
+    where neither is known."""
+    search, points = workload.search, size(workload.space)
+    if search.trials and points and search.sampler == "grid":
+        return min(search.trials, points)
+    return search.trials or points
 
 
 def draw(space: Space, rng: random.Random) -> Phi:

@@ -11,7 +11,7 @@ from trialwatt import platforms
 from trialwatt.config.models import RunConfig
 from trialwatt.config.plan import Plan
 from trialwatt.config.plan_parts import PlannedExperiment, Unavailable
-from trialwatt.config.space import size
+from trialwatt.config.space import most_trials
 from trialwatt.lifecycle.announce import human
 from trialwatt.lifecycle.durations import Durations
 from trialwatt.records.manifest import MANIFEST
@@ -51,7 +51,7 @@ def trials_alone(config: RunConfig) -> float | None:
         return None
     from trialwatt.workload.calibration import seconds_of_trial
 
-    trials = workload.search.trials or size(workload.space) or 0
+    trials = most_trials(workload) or 0
     rounds = math.ceil(trials / workload.workers.count)
     share = min(1.0, config.worker_cpu)  # of the core that the timed trial had
     return rounds * seconds_of_trial(workload, config.threads) / share

@@ -42,10 +42,10 @@ class Job:
 
     @property
     def budget(self) -> int:
-        """Number of trials: the search's budget, or pS."""
-        from trialwatt.config.space import size
+        """Number of trials: the search's budget, or pS; on a grid no more than that."""
+        from trialwatt.config.space import most_trials
 
-        budget = self.workload.search.trials or size(self.workload.space)
+        budget = most_trials(self.workload)
         assert budget, "validated with the configuration"
         return budget
 

@@ -64,8 +64,8 @@ class Optuna(Sut):
         elif search.sampler_options:
             found += _refused("sampler_options", lambda: _sampler(workload, Seeds(0, 0)))
         if lacks_bound(workload):
-            message = f"threshold needs `lower` or `upper` here, a bound of {workload.goal.score}"
-            found.append(("search.pruner_options", message))
+            message = "threshold needs pruner_options with `lower` or `upper` here, a bound of "
+            found.append(("search.pruner", message + workload.goal.score))
         elif search.pruner_options:
             found += _refused("pruner_options", lambda: _pruner(workload))
         return found

@@ -104,7 +104,7 @@ def _zoopt(workload: Workload, seed: int, options: dict[str, Any]) -> Search:
 
 
 def _budget(workload: Workload) -> int:
-    budget = workload.search.trials or spaces.size(workload.space)
+    budget = spaces.most_trials(workload)
     assert budget, "validated with the configuration"
     return budget
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from trialwatt.config.catalogue import is_of_images
-from trialwatt.config.space import contains, size
+from trialwatt.config.space import contains, most_trials
 from trialwatt.printable import shown
 from trialwatt.records.events import OUTCOMES
 from trialwatt.records.outcome import LIFECYCLE
@@ -57,7 +57,7 @@ def _budget(run: Run) -> Iterator[Fault]:
     worker was lost has the same number again.
     """
     load, trials = run.config.workload, run.records.trials
-    budget = load.search.trials or size(load.space)
+    budget = most_trials(load)
     numbered = trials.number[trials.number >= 0]
     count = len(np.unique(numbered)) + int(np.count_nonzero(trials.number < 0))
     if budget and count > budget:
