@@ -8,9 +8,11 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """`trialwatt.measure`, which is imported when it is asked for first."""
-    if name != "measure":
-        raise AttributeError(f"module 'trialwatt' has no attribute {name!r}")
+    """`trialwatt.measure` and `trialwatt.table`, imported when they are asked for first."""
     from importlib import import_module
 
-    return import_module("trialwatt.measure")
+    if name == "measure":
+        return import_module("trialwatt.measure")
+    if name == "table":
+        return import_module("trialwatt.replay.table").load
+    raise AttributeError(f"module 'trialwatt' has no attribute {name!r}")

@@ -241,6 +241,19 @@ def measure(
 
 
 @app.command()
+def table(
+    results: Annotated[Path, typer.Argument(help="The results folder of a finished workflow.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The Parquet file to write.")],
+    experiment: Annotated[str, typer.Option(help="That measured a whole grid.")] = "trial-table",
+    csv: Annotated[Path | None, typer.Option(help="The rows alone, as CSV too.")] = None,
+) -> None:
+    """Make the trial table of an experiment's records: the trials that are replayed."""
+    from trialwatt.replay.command import table_command
+
+    typer.echo(table_command(results, output, experiment, csv))
+
+
+@app.command()
 def suts(
     write: Annotated[
         Path | None,

@@ -40,6 +40,7 @@ KINDS = (*STEPS, "idle", "services", "harness")
 """Kinds of segments: a trial's steps, a worker that holds no trial, services, the coordinator."""
 SERVICES, HARNESS = KINDS.index("services"), KINDS.index("harness")
 _MEAN = "mean power is taken"
+_NO_KNOTS = slice(0, 0)
 OF_WORKERS = (*STEPS, "idle")
 """What a worker's energy is divided into by the times of its trials."""
 
@@ -54,6 +55,8 @@ class EnergyAccount:
     where that of any of them is not known. cells_j: (kinds, lifecycle steps, slots between marks).
     The per-trial arrays are (n,), in the order of the records' trials; train_j is the part of their
     train step; weighted is Σ energy × weight of its slot (J·g/kWh with intensities as weights).
+    The arrays knot_* are (k,), in the order of the records' knots: from each of them to the next
+    one of its worker, 0 after the last.
     """
 
     steps: list[str]
@@ -64,6 +67,9 @@ class EnergyAccount:
     trial_train_j: np.ndarray
     trial_weighted: np.ndarray
     trial_cpu_ns: np.ndarray
+    knot_static_j: np.ndarray
+    knot_dynamic_j: np.ndarray
+    knot_cpu_ns: np.ndarray
     workers_cpu_ns: float
     used_cpu_ns: float
     divided: bool
@@ -133,8 +139,11 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
             result.machine_j += float(joules.sum())
             supplies.append(_supply(domain, joules, idle))
         found = attribute(shares.parts, shares.kinds, len(KINDS), busy, grid, supplies)
-        for drawn, kind, owner in zip(found, shares.kinds, shares.owners, strict=True):
+        parts = zip(found, shares.kinds, shares.owners, shares.knots, strict=True)
+        for drawn, kind, owner, knots in parts:
             _add(result, drawn, kind, owner, grid.weights)
+            result.knot_static_j[knots] += drawn.static_j[1:]
+            result.knot_dynamic_j[knots] += drawn.dynamic_j[1:]
     for array in _of_trials(result):
         array[~records.trials.placed] = math.nan
     # who drew the energy is not known either while the usage of the machine is not
@@ -147,11 +156,13 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
 
 @dataclass(frozen=True)
 class _Shares:
-    """The components as parts, with the kind and the trial (or −1) of each of their segments."""
+    """The components as parts, with the kind and the trial (or −1) of each of their segments, and
+    which of the records' knots these begin at."""
 
     parts: list[Part]
     kinds: list[np.ndarray]
     owners: list[np.ndarray | None]
+    knots: list[slice]
 
 
 def _nothing(
@@ -170,6 +181,10 @@ def _nothing(
         if owner is not None and len(part.cpu.values):
             workers_cpu += float(part.cpu.values[-1] - part.cpu.values[0])
     trial_cpu[~records.trials.placed] = math.nan
+    knot_cpu = np.zeros(len(records.trials.knot_ns))
+    for part, knots in zip(shares.parts, shares.knots, strict=True):
+        if knots.stop > knots.start:
+            knot_cpu[knots][:-1] = np.diff(part.cpu.at(part.cuts))
     return EnergyAccount(
         steps=steps,
         cells_j=np.zeros((len(KINDS), len(steps), slots)),
@@ -179,6 +194,9 @@ def _nothing(
         trial_train_j=np.zeros(count),
         trial_weighted=np.zeros(count),
         trial_cpu_ns=trial_cpu,
+        knot_static_j=np.zeros(len(knot_cpu)),
+        knot_dynamic_j=np.zeros(len(knot_cpu)),
+        knot_cpu_ns=knot_cpu,
         workers_cpu_ns=workers_cpu,
         used_cpu_ns=math.nan,
         divided=bool(records.trials.placed.all()),
@@ -226,7 +244,8 @@ def _of_trials(result: EnergyAccount) -> tuple[np.ndarray, ...]:
 
 
 def _unknown(result: EnergyAccount) -> None:
-    for array in (result.cells_j, *_of_trials(result)):
+    of_knots = (result.knot_static_j, result.knot_dynamic_j)
+    for array in (result.cells_j, *_of_trials(result), *of_knots):
         array[...] = math.nan
     result.machine_j = result.job_weighted = math.nan
     result.methods = result.methods or ["unknown"]
@@ -243,16 +262,19 @@ def _parts(records: RunRecords, origin: int, usage: Usage) -> _Shares:
         "memory": reservations(lives, [c.memory_mb / host["memory_mb"] for c in components]),
     }
     held |= {_device(name): curves for name, curves in device_time(components, lives).items()}
-    shares = _Shares([], [], [])
+    shares = _Shares([], [], [], [])
     for index, component in enumerate(components):
         reserved = {resource: curves[index] for resource, curves in held.items()}
-        cuts, kind, owner, knot_cpu = _segments(records, component, origin)
+        knots = _knots_of(records, component)
+        cuts, kind, owner, knot_cpu = _segments(records, component, knots, origin)
         shares.parts.append(Part(usage.component(component, cuts, knot_cpu), reserved, cuts))
         shares.kinds.append(kind)
         shares.owners.append(owner)
+        shares.knots.append(knots)
     shares.parts.append(Part(usage.harness(), {}, np.empty(0)))
     shares.kinds.append(np.array([HARNESS]))
     shares.owners.append(None)
+    shares.knots.append(_NO_KNOTS)
     return shares
 
 
@@ -286,8 +308,15 @@ def accelerator_time(components: Sequence[Component]) -> dict[str, list[Curve]]:
     }
 
 
+def _knots_of(records: RunRecords, component: Component) -> slice:
+    trials = records.trials
+    if component.type != "worker" or component.name not in trials.workers:
+        return _NO_KNOTS
+    return trials.knots_of(trials.workers.index(component.name))
+
+
 def _segments(
-    records: RunRecords, component: Component, origin: int
+    records: RunRecords, component: Component, knots: slice, origin: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
     """Of a component: the knots (ns), kind and trial of each segment, CPU counter at the knots."""
     trials = records.trials
@@ -295,7 +324,6 @@ def _segments(
         return np.empty(0), np.array([SERVICES]), None, np.empty(0)
     if component.name not in trials.workers:
         return np.empty(0), np.array([IDLE]), np.array([-1]), np.empty(0)
-    knots = trials.knots_of(trials.workers.index(component.name))
     step = trials.knot_step[knots].astype(np.int64)
     kind = np.concatenate([[IDLE], step])
     owner = np.concatenate([[-1], np.where(step == IDLE, -1, trials.knot_trial[knots])])
