@@ -75,7 +75,7 @@ class Law:
     Its keys: TRIAL, of a trial alone; in_job(n), with an n-th of the job's part; REPORTING, of a
     trial that reports after each epoch, where that is identified. points: a row per block and
     cell with `block`, `trials`, `epochs`, `reports`, `difference`. residual: the largest distance
-    of a cell's mean difference from the law.
+    of a cell's mean difference from the law. per_block: (blocks, terms) the fit of each block.
     compared: whether there are as many blocks as a comparison needs.
     """
 
@@ -91,6 +91,7 @@ class Law:
     epoch_s: float
     break_even: dict[str, Estimate]
     residual: float
+    per_block: np.ndarray = field(repr=False)
     points: pd.DataFrame = field(repr=False)
     runs: pd.DataFrame = field(repr=False)
 
@@ -169,6 +170,7 @@ def _law(own: pd.DataFrame, control: pd.DataFrame, quantity: Quantity) -> Law | 
         epoch_s=epoch_s,
         break_even=even,
         residual=float(far),
+        per_block=per_block,
         points=points,
         runs=pd.concat([own, control]),
     )

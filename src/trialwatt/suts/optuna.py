@@ -27,6 +27,8 @@ from trialwatt.suts.optuna_strategies import (
     SAMPLERS,
     Seeds,
     lacks_bound,
+    pruner_of,
+    sampler_of,
     seeds_of,
     suggest,
 )
@@ -62,12 +64,12 @@ class Optuna(Sut):
             found.append(("search.sampler_options.seed", "the run sets it, from its own seed"))
         # Optuna is only imported where it has something to judge.
         elif search.sampler_options:
-            found += _refused("sampler_options", lambda: _sampler(workload, Seeds(0, 0)))
+            found += _refused("sampler_options", lambda: sampler_of(workload, Seeds(0, 0)))
         if lacks_bound(workload):
             message = "threshold needs pruner_options with `lower` or `upper` here, a bound of "
             found.append(("search.pruner", message + workload.goal.score))
         elif search.pruner_options:
-            found += _refused("pruner_options", lambda: _pruner(workload))
+            found += _refused("pruner_options", lambda: pruner_of(workload))
         return found
 
     @classmethod
@@ -117,8 +119,8 @@ class Optuna(Sut):
         study = optuna.load_study(
             study_name=job.run_id,
             storage=open_storage(job),
-            sampler=_sampler(workload, seeds),
-            pruner=_pruner(workload),
+            sampler=sampler_of(workload, seeds),
+            pruner=pruner_of(workload),
         )
 
         is_spent = False
@@ -192,16 +194,6 @@ def _optuna() -> Any:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     return optuna
-
-
-def _sampler(workload: Workload, seeds: Seeds) -> Any:
-    strategy = SAMPLERS[workload.search.sampler]
-    return strategy.make(workload, seeds, strategy.options(workload.search.sampler_options))
-
-
-def _pruner(workload: Workload) -> Any:
-    strategy = PRUNERS[workload.search.pruner]
-    return strategy.make(workload, strategy.options(workload.search.pruner_options))
 
 
 def _refused(key: str, make: Any) -> list[tuple[str, str]]:

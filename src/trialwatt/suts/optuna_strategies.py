@@ -246,3 +246,15 @@ PRUNERS = {
     ),
 }
 _WRAPPABLE = [name for name in PRUNERS if name != "patient"]
+
+
+def sampler_of(workload: Workload, seeds: Seeds) -> Any:
+    """The sampler of a workload's search."""
+    strategy = SAMPLERS[workload.search.sampler]
+    return strategy.make(workload, seeds, strategy.options(workload.search.sampler_options))
+
+
+def pruner_of(workload: Workload) -> Any:
+    """The pruner of a workload's search."""
+    strategy = PRUNERS[workload.search.pruner]
+    return strategy.make(workload, strategy.options(workload.search.pruner_options))

@@ -1,0 +1,142 @@
+"""What a replayed job takes beside its trials: all that is reserved, and the framework itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trialwatt.analysis.framework_cost import QUANTITIES, TERMS, Law
+from trialwatt.config.models import RunConfig
+from trialwatt.errors import TrialwattError
+from trialwatt.metrics import formulas
+from trialwatt.replay.simulate import Setting
+from trialwatt.replay.table import TrialTable
+from trialwatt.replay.trials import static_w
+from trialwatt.suts import get
+
+NS_PER_S = 1e9
+
+
+@dataclass(frozen=True)
+class Added:
+    """What a framework adds in one search, beside what plain takes: s, J and money, each per job,
+    per trial and per report; its services are in it."""
+
+    seconds: tuple[float, ...] = (0.0, 0.0, 0.0)
+    joules: tuple[float, ...] = (0.0, 0.0, 0.0)
+    money: tuple[float, ...] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Beside the trials: s of deploy, setup, collection and all after; J before and after the
+    trials, and mean W of all but workers meanwhile."""
+
+    deploy_s: float
+    setup_s: float
+    collect_s: float
+    after_s: float
+    before_j: float
+    after_j: float
+    else_w: float
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Of every search of one setting.
+
+    worker_w, worker_price: static power and price per s of a worker; services_w, services_price: of
+    all services, 0 where the framework's law has them. frames: beside the trials of each measured
+    job. added: of each block of the framework's law; none where it is not given.
+    """
+
+    workers: int
+    worker_w: float
+    worker_price: float
+    services_w: float
+    services_price: float
+    frames: tuple[Frame, ...]
+    added: tuple[Added, ...]
+
+    def drawn(self, rng: np.random.Generator) -> tuple[Frame, Added]:
+        """What stands beside the trials of one search: that of one measured job, and one block's
+        cost of the framework."""
+        frame = self.frames[rng.integers(len(self.frames))]
+        return frame, self.added[rng.integers(len(self.added))] if self.added else Added()
+
+
+def costs_of(table: TrialTable, config: RunConfig, laws: Sequence[Law] | None) -> Costs:
+    """Of jobs of this configuration on the table's testbed.
+
+    laws: of this SUT (analysis.framework_cost); None where it is not known: then its services are
+    counted by what they reserve, and nothing else of it. Raises TrialwattError where the laws are
+    of another SUT or lack time or energy.
+    """
+    count, wanted = config.workload.workers.count, config.workload.workers
+    measured = table.workload.workers.count
+    context = table.facts.context
+    added = () if laws is None else _added(laws, config.sut)
+
+    def price(cores: float, memory_mb: float) -> float:
+        return float(
+            formulas.cost(
+                cores, memory_mb, NS_PER_S, context.price_per_cpu_h, context.price_per_gb_h
+            )
+        )
+
+    roles = get(config.sut)().planned_roles(config)
+    held = [] if added else [(role.cpu, role.memory_mb) for role in roles if role.kind != "worker"]
+    frames = tuple(
+        Frame(
+            deploy_s=one.deploy_s,
+            setup_s=one.setup_s,
+            collect_s=one.collect_s,
+            after_s=one.after_s,
+            before_j=one.before_workers_j * count / measured + one.before_else_j,
+            after_j=one.after_workers_j * count / measured + one.after_else_j,
+            else_w=one.else_w,
+        )
+        for one in table.facts.outside
+    )
+    of_worker = (config.worker_cpu, wanted.memory_mb)
+    return Costs(
+        workers=count,
+        worker_w=static_w(table, *of_worker),
+        worker_price=price(*of_worker),
+        services_w=sum(static_w(table, *each) for each in held),
+        services_price=sum(price(*each) for each in held),
+        frames=frames,
+        added=added,
+    )
+
+
+def _added(laws: Sequence[Law], sut: str) -> tuple[Added, ...]:
+    own = {law.quantity.name: law for law in laws if law.sut == sut}
+    if lacking := [quantity.name for quantity in QUANTITIES if quantity.name not in own]:
+        known = ", ".join(sorted({law.sut for law in laws})) or "none"
+        raise TrialwattError(
+            f"the runs tell no {', '.join(lacking)} that {sut} adds (known: {known}); measure the "
+            "experiment framework-cost with it, or leave its cost out"
+        )
+    time, joules, money = (_terms(own[name]).tolist() for name in ("time", "energy", "cost"))
+    # A worker cannot gain time by a framework: what is less than nothing is noise.
+    return tuple(
+        Added((max(job, 0.0), max(trial, 0.0), max(report, 0.0)), tuple(drawn), tuple(paid))
+        for (job, trial, report), drawn, paid in zip(time, joules, money, strict=True)
+    )
+
+
+def _terms(law: Law) -> np.ndarray:
+    """(blocks, 3): each block's own fit; what is not identified is 0."""
+    found = np.zeros((len(law.per_block), len(TERMS)))
+    for column, name in enumerate(law.terms):
+        found[:, TERMS.index(name)] = law.per_block[:, column]
+    return found
+
+
+def setting(costs: Costs, added: Added, budget: int) -> Setting:
+    """A law's seconds are of the job, which its workers share: each loses as many times more."""
+    _, trial, report = added.seconds
+    return Setting(costs.workers, budget, trial * costs.workers, report * costs.workers)

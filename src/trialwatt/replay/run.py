@@ -1,0 +1,164 @@
+"""Many replayed searches of one strategy: made ready, spread over processes, put into tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trialwatt.analysis.framework_cost import Law
+from trialwatt.config.identity import repetition_seed
+from trialwatt.config.models import Goal, RunConfig, Space
+from trialwatt.config.models import Search as Strategy
+from trialwatt.errors import TrialwattError
+from trialwatt.metrics.processes import PROCESSES, mapped
+from trialwatt.replay import drivers
+from trialwatt.replay.costs import Costs, costs_of, setting
+from trialwatt.replay.outcomes import Job, Scoring, outcomes, targets_of
+from trialwatt.replay.simulate import Log, simulate
+from trialwatt.replay.table import TrialTable
+from trialwatt.replay.trials import Places, Trials, discrete, sign, trials_of
+from trialwatt.suts import base
+
+SHARES = (0.5, 0.25, 0.1, 0.05, 0.02)
+"""Shares of the grid whose scores are the targets that are told beside the goal."""
+_CHUNK = 25
+"""Searches that a process does at once."""
+
+Progress = Callable[[int, int, float], None]
+"""(searches done, of how many, seconds so far)."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be replayed. space: None for the table's whole; target: None for its goal."""
+
+    sut: str
+    strategy: Strategy
+    workers: int
+    seed: int = 1
+    space: Space | None = None
+    target: float | None = None
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """searches: a row per search (replay.outcomes); attained: a row per search and target with
+    `search`, `target`, `energy_kwh`, `time_ms`, `cost`, null where it was not reached."""
+
+    searches: pd.DataFrame
+    attained: pd.DataFrame
+    config: RunConfig
+
+
+class Replay:
+    """A strategy on a table, ready to search it. Raises TrialwattError where it cannot."""
+
+    def __init__(self, table: TrialTable, wanted: Wanted, laws: Sequence[Law] | None = None):
+        table.check(seeds=1, flagged=True)  # who reads it for a result asks for more
+        self._seed = wanted.seed
+        self.config = _config(table, wanted)
+        workload = self.config.workload
+        drivers.check(wanted.sut, workload)
+        if workload.workers.count > self.budget:
+            raise TrialwattError(
+                f"{workload.workers.count} workers for {self.budget} trials: set a greater budget"
+            )
+        self.trials: Trials = trials_of(table, workload.space, workload.goal, self.reported)
+        self.costs: Costs = costs_of(table, self.config, laws)
+        own = sign(workload.goal)
+        target = _target(table, workload.goal, workload.dataset)
+        self.scoring = Scoring(target, own, targets_of(self.trials, own, SHARES))
+
+    @property
+    def budget(self) -> int:
+        return self._job(0).budget
+
+    @property
+    def reported(self) -> bool:
+        return self.config.workload.search.prunes
+
+    @cached_property
+    def _places(self) -> Places:
+        return Places(self.config.workload.space)
+
+    def _job(self, seed: int) -> base.Job:
+        return base.Job(
+            run_id="replay",
+            config=self.config,
+            repetition=1,
+            seed=seed,
+            folder="",
+            data="",
+            threads=self.config.threads,
+            worker_cpu=self.config.worker_cpu,
+            service=self.config.testbed.service,
+        )
+
+    def one(self, number: int) -> tuple[Log, Job]:
+        """One search by its number: the same, whatever ran before it."""
+        job = self._job(repetition_seed(self._seed, number))
+        rng = np.random.default_rng(job.seed)
+        frame, added = self.costs.drawn(rng)
+        wanted = setting(self.costs, added, self.budget)
+        search = drivers.opened(job, self._places)
+        log = simulate(search, self.trials, wanted, self.scoring.sign, rng)
+        return log, Job(log, self.trials, self.costs, frame, added)
+
+    def rows(self, numbers: Sequence[int]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Of these searches: a row each, and a row each per target."""
+        searches, attained = [], []
+        for number in numbers:
+            _, job = self.one(number)
+            row, reached = outcomes(job, self.costs, self.scoring)
+            searches.append({"search": number} | row)
+            for place, target in enumerate(self.scoring.targets):
+                told = {name: values[place] for name, values in vars(reached).items()}
+                attained.append({"search": number, "target": target} | told)
+        return searches, attained
+
+    def searches(
+        self, count: int, processes: int = PROCESSES, progress: Progress | None = None
+    ) -> Replayed:
+        """So many searches, numbered from 1; the same for any number of processes."""
+        numbers = range(1, count + 1)
+        parts = [numbers[first : first + _CHUNK] for first in range(0, count, _CHUNK)]
+        rows, attained, begun = list[dict[str, Any]](), list[dict[str, Any]](), time.monotonic()
+        for own, reached in mapped(partial(Replay.rows, self), parts, processes, 1):
+            rows += own
+            attained += reached
+            if progress is not None:
+                progress(len(rows), count, time.monotonic() - begun)
+        return Replayed(pd.DataFrame(rows), pd.DataFrame(attained), self.config)
+
+
+def _config(table: TrialTable, wanted: Wanted) -> RunConfig:
+    """The run that would be live: the table's, with this search, on its grid."""
+    workload = table.workload
+    goal = workload.goal
+    if wanted.target is not None:
+        goal = Goal.model_validate(goal.model_dump() | {"target": wanted.target})
+    changed = {
+        "space": discrete(wanted.space or workload.space),
+        "search": wanted.strategy,
+        "workers": workload.workers.model_copy(update={"count": wanted.workers}),
+        "validate_each_epoch": False,
+        "goal": goal,
+    }
+    return table.config.model_copy(
+        update={"sut": wanted.sut, "workload": workload.model_copy(update=changed)}
+    )
+
+
+def _target(table: TrialTable, goal: Goal, dataset: str) -> float:
+    """The goal's own, or the reference of the dataset, which is of the goal's default score."""
+    if goal.target is not None:
+        return float(goal.target)
+    if goal.score != Goal().score:
+        return float("nan")
+    return table.facts.context.targets.get(dataset, float("nan"))
