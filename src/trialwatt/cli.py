@@ -254,6 +254,45 @@ def table(
 
 
 @app.command()
+def replay(
+    table: Annotated[Path, typer.Argument(help="A trial table, as `trialwatt table` makes it.")],
+    sut: Annotated[str, typer.Option(help="Whose strategies.")] = "optuna",
+    sampler: Annotated[str, typer.Option(help="As `trialwatt suts` has it.")] = "random",
+    pruner: Annotated[str, typer.Option(help="As `trialwatt suts` has it.")] = "none",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="Of the sampler or pruner: pruner.n_startup_trials=2; repeatable."),
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Trials of a search; by default the grid's size.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Virtual workers.")] = 4,
+    searches: Annotated[int, typer.Option(min=1, help="How many.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 1,
+    target: Annotated[
+        float | None, typer.Option(help="The goal's score, instead of the table's.")
+    ] = None,
+    space: Annotated[
+        Path | None, typer.Option(help="A file of a space that is a part of the table's.")
+    ] = None,
+    cost: Annotated[
+        Path | None,
+        typer.Option(help="runs.parquet of framework-cost: what the framework itself takes."),
+    ] = None,
+    flagged: Annotated[bool, typer.Option("--flagged", help="Allow flagged runs.")] = False,
+    processes: Annotated[int, typer.Option(min=1, help="Side by side.")] = 2,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A folder for the searches.")
+    ] = None,
+) -> None:
+    """Replay searches on a trial table: the distribution of what a strategy costs there."""
+    from trialwatt.replay.command import replay_command, wanted_of
+
+    wanted = wanted_of(sut, sampler, pruner, option or [], budget, workers, seed, target, space)
+    typer.echo(replay_command(table, wanted, searches, processes, cost, flagged, output))
+
+
+@app.command()
 def suts(
     write: Annotated[
         Path | None,

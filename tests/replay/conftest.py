@@ -1,19 +1,7 @@
 """A small trial table of real runs, and larger ones whose numbers are chosen."""
 
 import pytest
-
-from trialwatt.config.plan_parts import Context
-
-CONTEXT = Context(
-    price_per_cpu_h=0.03,
-    price_per_gb_h=0.004,
-    currency="USD",
-    price_date="2026-01-01",
-    intensity=400.0,
-    region="world",
-    carbon_year=2023,
-    targets={"digits": 0.9},
-)
+from benchmarks.synthetic_table import CONTEXT
 
 
 @pytest.fixture(scope="session")

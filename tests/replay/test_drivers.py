@@ -5,9 +5,9 @@ import types
 
 import numpy as np
 import pytest
+from benchmarks.synthetic_table import SPACE, made
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.replay.tables import SPACE, made
 
 from trialwatt.config.identity import repetition_seed
 from trialwatt.config.models import Search

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from tests.replay.conftest import CONTEXT
+from benchmarks.synthetic_table import CONTEXT
 
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics.context import MetricsContext

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from benchmarks.synthetic_table import made
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.replay.tables import made
 
 from trialwatt.config.models import Search
 from trialwatt.errors import TrialwattError

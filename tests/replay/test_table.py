@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
-from tests.replay.tables import made
+from benchmarks.synthetic_table import made
 
 import trialwatt
 import trialwatt.replay.table

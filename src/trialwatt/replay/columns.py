@@ -8,6 +8,7 @@ from typing import Any
 from trialwatt.config.models import Space
 from trialwatt.config.space import levels
 from trialwatt.metrics.columns import Column, Kind
+from trialwatt.metrics.dictionary import RUNS
 
 HYPERPARAMETER = "phi."
 SCORE = "score."
@@ -91,3 +92,42 @@ def _kind(values: list[Any]) -> Kind:
 def hyperparameter(value: Any, column: Column) -> Any:
     """A value as its column holds it; None where φ has none."""
     return str(value) if column.kind == "text" and value is not None else value
+
+
+_OF_RUNS = {
+    *("trials_started", "trials_completed", "trials_failed", "trials_pruned", "trials_duplicate"),
+    *("reports", "trials_time_ms", "jct_ms", "job_energy_kwh", "ept_kwh", "oc", "wr"),
+    *("wtt_ms", "wte_kwh", "wte_share", "wtc", "waste_failed_energy_share"),
+    *("waste_pruned_energy_share", "waste_duplicate_energy_share", "trials_energy_kwh"),
+    *("idle_energy_kwh", "services_energy_kwh", "harness_energy_kwh", "surplus_energy_kwh"),
+    *("goal_target", "goal_reached", "energy_to_goal_kwh", "cost_to_goal", "time_to_goal_ms"),
+    "best_score",
+}
+_REPLAYED = "replayed from measured trials (docs/replay.md)"
+SEARCHES = [
+    Column("search", "whole", "", "number of the replayed search, from 1", _REPLAYED, low=1),
+    *(column for column in RUNS if column.name in _OF_RUNS),
+    Column(
+        "framework_energy_kwh",
+        "real",
+        "kWh",
+        "what the framework adds to plain's jobs, by its measured cost; 0 where none is given",
+        _REPLAYED,
+    ),
+    Column(
+        "around_energy_kwh",
+        "real",
+        "kWh",
+        "before and after the trials step, as in a measured job drawn for the search",
+        _REPLAYED,
+        low=0,
+    ),
+]
+"""Of the table of replayed searches: the columns of the runs table that can be known of them."""
+ATTAINED = [
+    SEARCHES[0],
+    Column("target", "real", "", "a score that a share of the grid reaches", _REPLAYED),
+    Column("energy_kwh", "real", "kWh", "job energy until it was reached; else null", _REPLAYED),
+    Column("time_ms", "real", "ms", "start of setup until it was reached; else null", _REPLAYED),
+    Column("cost", "real", "currency", "reserved × price until it was reached", _REPLAYED),
+]

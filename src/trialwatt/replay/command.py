@@ -2,11 +2,153 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from trialwatt.analysis.framework_cost import Law, laws
+from trialwatt.config.models import Search, Space
+from trialwatt.config.yaml_files import read_yaml
 from trialwatt.errors import TrialwattError
+from trialwatt.metrics.formulas import J_PER_KWH
+from trialwatt.metrics.tables import read_runs
 from trialwatt.provenance.plans import read_plan
 from trialwatt.replay.measured import table_of
+from trialwatt.replay.results import write_results
+from trialwatt.replay.run import Replay, Replayed, Wanted
+from trialwatt.replay.table import TrialTable, load
+
+SHOWN = {
+    "jct_ms": ("JCT, s", 1e-3),
+    "job_energy_kwh": ("job energy, J", J_PER_KWH),
+    "energy_to_goal_kwh": ("energy to goal, J", J_PER_KWH),
+    "time_to_goal_ms": ("time to goal, s", 1e-3),
+    "oc": ("cost", 1.0),
+    "wte_share": ("wasted share of energy", 1.0),
+    "best_score": ("best score", 1.0),
+}
+"""Columns of the printed table: what they are called there, in which unit."""
+SAY_S = 10.0
+"""Between two words on how far it is."""
+
+
+def replay_command(
+    table_file: Path,
+    wanted: Wanted,
+    searches: int,
+    processes: int,
+    costs: Path | None,
+    flagged: bool,
+    output: Path | None,
+) -> str:
+    """Replay searches, write them where `output` says, and return a short table of them."""
+    found = load(table_file)
+    found.check(flagged=flagged)
+    laws = None if costs is None else _laws(costs, found.config.testbed_name)
+    replay = Replay(found, wanted, laws)
+    replayed = replay.searches(searches, processes, _Progress())
+    if output is not None:
+        write_results(replayed, replay, found, wanted.seed, output)
+    return "\n".join(_told(replayed, replay, found))
+
+
+def wanted_of(
+    sut: str,
+    sampler: str,
+    pruner: str,
+    options: Sequence[str],
+    budget: int | None,
+    workers: int,
+    seed: int,
+    target: float | None,
+    space: Path | None,
+) -> Wanted:
+    """What the options of the command line mean. Raises TrialwattError where they mean nothing."""
+    given: dict[str, dict[str, Any]] = {"sampler": {}, "pruner": {}}
+    for text in options:
+        key, _, value = text.partition("=")
+        kind, _, name = key.partition(".")
+        if kind not in given or not name or not value:
+            raise TrialwattError(
+                f"--option {text}: must be sampler.NAME=VALUE or pruner.NAME=VALUE"
+            )
+        try:
+            given[kind][name] = json.loads(value)
+        except ValueError:
+            given[kind][name] = value
+    try:
+        search = Search(
+            sampler=sampler,
+            pruner=pruner,
+            budget=budget,
+            sampler_options=given["sampler"],
+            pruner_options=given["pruner"],
+        )
+        part = None if space is None else TypeAdapter(Space).validate_python(_yaml(space))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise TrialwattError(f"{where}: {first['msg']}") from error
+    return Wanted(sut, search, workers, seed, part, target)
+
+
+def _yaml(file: Path) -> Any:
+    data, problems = read_yaml(file, str(file))
+    if problems:
+        raise TrialwattError(str(problems[0]))
+    return data
+
+
+def _told(replayed: Replayed, replay: Replay, table: TrialTable) -> list[str]:
+    rows, search = replayed.searches, replay.config.workload.search
+    framework = "with its measured cost" if replay.costs.added else "its own cost is not counted"
+    lines = [
+        f"replayed: {replay.config.sut} {search.sampler} + {search.pruner}, {len(rows)} searches "
+        f"of {replay.budget} trials on {replay.costs.workers} workers; {framework}; "
+        f"energy {table.facts.methods}",
+        f"{'':24}{'median':>12}{'5 %':>12}{'95 %':>12}",
+    ]
+    for column, (name, factor) in SHOWN.items():
+        values = rows[column].dropna() * factor
+        if len(values):
+            low, middle, high = values.quantile([0.05, 0.5, 0.95])
+            lines.append(f"{name:24}{middle:12.4g}{low:12.4g}{high:12.4g}")
+    if rows["goal_target"].notna().all():
+        share = rows["goal_reached"].mean()
+        lines.append(f"{share:.1%} reached the goal, {rows['goal_target'].iloc[0]:.4g}")
+    if any(one.flags for one in table.facts.sources):
+        lines.append("the table is made of flagged runs")
+    return lines
+
+
+def _laws(file: Path, testbed: str) -> list[Law]:
+    """Of a runs table, those of a testbed, the sampler that comes first of each SUT."""
+    runs = read_runs(file)
+    found = [law for law in laws(runs[runs["testbed"] == testbed]) if law.testbed == testbed]
+    if not found:
+        raise TrialwattError(
+            f"{file}: tells no framework's cost on the testbed {testbed}: it needs the experiment "
+            "framework-cost, measured there"
+        )
+    return found
+
+
+class _Progress:
+    """Says now and then how far it is, and how long it will take."""
+
+    def __init__(self) -> None:
+        self._said = 0.0
+
+    def __call__(self, done: int, count: int, seconds: float) -> None:
+        if seconds - self._said < SAY_S or done == count:
+            return
+        self._said = seconds
+        left = seconds / done * (count - done)
+        typer.echo(f"{done} of {count} searches, about {left:.0f} s left", err=True)
 
 
 def table_command(results: Path, output: Path, experiment: str, csv: Path | None) -> str:

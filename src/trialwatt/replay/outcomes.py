@@ -97,7 +97,7 @@ class Job:
             "services": costs.services_w * self.reserved_s,
             "harness": frame.else_w * self.lasts_s,
             "framework": joules + (workers + frame.else_w) * self._added.seconds[0],
-            "before_and_after": frame.before_j + frame.after_j,
+            "around": frame.before_j + frame.after_j,
         }
 
     @property
@@ -185,6 +185,8 @@ def outcomes(job: Job, costs: Costs, scoring: Scoring) -> tuple[dict[str, float 
         "idle_energy_kwh": parts["idle"] / J_PER_KWH,
         "services_energy_kwh": parts["services"] / J_PER_KWH,
         "harness_energy_kwh": parts["harness"] / J_PER_KWH,
+        "framework_energy_kwh": parts["framework"] / J_PER_KWH,
+        "around_energy_kwh": parts["around"] / J_PER_KWH,
         "goal_target": scoring.target,
         "goal_reached": is_reached,
         "energy_to_goal_kwh": energy,

@@ -16,8 +16,10 @@ from trialwatt.config.identity import repetition_seed
 from trialwatt.config.models import Goal, RunConfig, Space
 from trialwatt.config.models import Search as Strategy
 from trialwatt.errors import TrialwattError
+from trialwatt.metrics.columns import schema
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.replay import drivers
+from trialwatt.replay.columns import ATTAINED, SEARCHES
 from trialwatt.replay.costs import Costs, costs_of, setting
 from trialwatt.replay.outcomes import Job, Scoring, outcomes, targets_of
 from trialwatt.replay.simulate import Log, simulate
@@ -53,7 +55,6 @@ class Replayed:
 
     searches: pd.DataFrame
     attained: pd.DataFrame
-    config: RunConfig
 
 
 class Replay:
@@ -134,7 +135,10 @@ class Replay:
             attained += reached
             if progress is not None:
                 progress(len(rows), count, time.monotonic() - begun)
-        return Replayed(pd.DataFrame(rows), pd.DataFrame(attained), self.config)
+        return Replayed(
+            pd.DataFrame(rows)[schema(SEARCHES).names],
+            pd.DataFrame(attained)[schema(ATTAINED).names],
+        )
 
 
 def _config(table: TrialTable, wanted: Wanted) -> RunConfig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -176,12 +176,12 @@ class TrialTable:
         said = self.facts.model_dump(mode="json") | {"dictionary": entries(columns)}
         text = json.dumps(said, sort_keys=True, ensure_ascii=False, allow_nan=False)
         table = table.replace_schema_metadata({KEY: text.encode()})
-        return _whole(file, partial(pq.write_table, table, compression="zstd"))
+        return write_parquet(table, file)
 
     def write_csv(self, file: Path) -> Path:
         """The rows alone, as CSV."""
         table = pa.Table.from_pandas(self.frame, schema(self.columns), preserve_index=False)
-        return _whole(file, partial(pcsv.write_csv, table))
+        return write_csv(table, file)
 
 
 def load(file: str | Path) -> TrialTable:
@@ -209,7 +209,15 @@ def _some(said: list[str]) -> str:
     return "; ".join(said[:_FEW]) + more
 
 
-def _whole(file: Path, write: Any) -> Path:
+def write_parquet(table: pa.Table, file: Path) -> Path:
+    """With the table's metadata, whole or not at all."""
     with whole(file) as part:
-        write(part)
+        pq.write_table(table, part, compression="zstd")
+    return file
+
+
+def write_csv(table: pa.Table, file: Path) -> Path:
+    """Whole or not at all."""
+    with whole(file) as part:
+        pcsv.write_csv(table, part)
     return file

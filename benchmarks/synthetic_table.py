@@ -1,18 +1,30 @@
-"""Trial tables of which every number is chosen, in the form that measured ones have."""
+"""Trial tables whose numbers are drawn, for benchmarks and tests: the form of measured ones."""
+
+from __future__ import annotations
 
 import itertools
 
 import numpy as np
 import pandas as pd
-from tests.replay.conftest import CONTEXT
 
 from trialwatt.config.models import RunConfig
+from trialwatt.config.plan_parts import Context
 from trialwatt.config.space import grid
 from trialwatt.metrics.columns import schema
 from trialwatt.records.phi import canonical
 from trialwatt.replay.columns import HYPERPARAMETER, hyperparameter, table_columns
 from trialwatt.replay.table import Facts, Outside, Source, TrialTable
 
+CONTEXT = Context(
+    price_per_cpu_h=0.03,
+    price_per_gb_h=0.004,
+    currency="USD",
+    price_date="2026-01-01",
+    intensity=400.0,
+    region="world",
+    carbon_year=2023,
+    targets={"digits": 0.9},
+)
 SPACE = {
     "lr": {"choices": [0.0001, 0.001, 0.01]},
     "decay": {"choices": [1e-6, 1e-4]},

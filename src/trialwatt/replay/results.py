@@ -1,0 +1,117 @@
+"""The tables of replayed searches, and where they come from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256, write_whole
+from trialwatt.metrics.columns import Column, entries, schema, validate
+from trialwatt.printable import shown
+from trialwatt.records.manifest import versions
+from trialwatt.replay.columns import ATTAINED, SEARCHES
+from trialwatt.replay.run import Replay, Replayed
+from trialwatt.replay.table import TrialTable, write_csv, write_parquet
+from trialwatt.suts import get
+
+NAME = "replay.json"
+_TABLES = {"searches": SEARCHES, "attained": ATTAINED}
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a folder of replayed searches holds. said: its replay.json."""
+
+    searches: pd.DataFrame
+    attained: pd.DataFrame
+    said: dict[str, Any]
+
+    @property
+    def strategy(self) -> str:
+        """`optuna tpe + median`"""
+        search = self.said["search"]
+        pruner = f" + {search['pruner']}" if search["pruner"] != "none" else ""
+        return f"{self.said['sut']} {search['sampler']}{pruner}"
+
+
+def write_results(
+    replayed: Replayed, replay: Replay, table: TrialTable, seed: int, folder: Path
+) -> list[Path]:
+    """searches and attained as Parquet, searches as CSV, and replay.json: the same bytes for the
+    same table, strategy, seed and versions."""
+    said = _provenance(replay, table, seed, len(replayed.searches))
+    written = []
+    for name, columns in _TABLES.items():
+        rows = pa.Table.from_pandas(getattr(replayed, name), schema(columns), preserve_index=False)
+        validate(rows, columns, name)
+        rows = rows.replace_schema_metadata(None)
+        written.append(write_parquet(rows, folder / f"{name}.parquet"))
+        if name == "searches":
+            written.append(write_csv(rows, folder / f"{name}.csv"))
+    said["outputs"] = {path.name: sha256(path) for path in written}
+    said["dictionary"] = {name: entries(columns) for name, columns in _TABLES.items()}
+    text = json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_whole(folder / NAME, text + "\n")
+    return [*written, folder / NAME]
+
+
+def read_results(folder: Path) -> Results:
+    """Raises TrialwattError where the folder holds none, or where they were changed since."""
+    try:
+        said = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        outputs = said["outputs"]
+        frames = {name: _read(folder / f"{name}.parquet", own) for name, own in _TABLES.items()}
+        strange = [name for name, known in outputs.items() if sha256(folder / name) != known]
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise TrialwattError(
+            f"{folder}: no replayed searches, or damaged ({shown(error, 200)}); `trialwatt replay` "
+            "writes them"
+        ) from error
+    if strange:
+        raise TrialwattError(f"{folder}: {strange[0]} was changed since it was replayed")
+    return Results(**frames, said=said)
+
+
+def _read(file: Path, columns: list[Column]) -> pd.DataFrame:
+    rows = pq.read_table(file)
+    validate(rows, columns, str(file))
+    return rows.to_pandas()
+
+
+def _provenance(replay: Replay, table: TrialTable, seed: int, count: int) -> dict[str, Any]:
+    config, facts = replay.config, table.facts
+    workload = config.workload
+    flagged = sorted({one.flags for one in facts.sources if one.flags})
+    return {
+        "made": "replayed: measured trials, virtual workers and clock (docs/replay.md)",
+        "sut": config.sut,
+        "search": workload.search.model_dump(mode="json") | {"budget": replay.budget},
+        "workers": workload.workers.model_dump(mode="json"),
+        "space": {k: axis.model_dump(mode="json") for k, axis in workload.space.items()},
+        "goal": workload.goal.model_dump(mode="json"),
+        "targets": replay.scoring.targets,
+        "searches": count,
+        "seed": seed,
+        "framework": f"{len(replay.costs.added)} blocks of its measured cost"
+        if replay.costs.added
+        else "its own cost is not counted, only what its services reserve",
+        "table": {
+            "sha256": table.sha256,
+            "testbed": config.testbed_name,
+            "dataset": workload.dataset,
+            "model": workload.model,
+            "seeds": len(table.seeds),
+            "energy": facts.methods,
+            "packages": facts.packages,
+            "runs": [one.folder for one in facts.sources],
+            "flags": flagged,
+        },
+        "packages": versions(["trialwatt", "numpy", *get(config.sut).packages(config)]),
+    }
