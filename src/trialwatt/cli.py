@@ -293,6 +293,54 @@ def replay(
 
 
 @app.command()
+def estimate(
+    table: Annotated[Path, typer.Argument(help="A trial table, as `trialwatt table` makes it.")],
+    sut: Annotated[str, typer.Option(help="Whose strategies.")] = "optuna",
+    sampler: Annotated[str, typer.Option(help="As `trialwatt suts` has it.")] = "random",
+    pruner: Annotated[str, typer.Option(help="As `trialwatt suts` has it.")] = "none",
+    budget: Annotated[int | None, typer.Option(min=1, help="Trials of the search.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Workers.")] = 4,
+    target: Annotated[float | None, typer.Option(help="The goal's score.")] = None,
+    cost: Annotated[
+        Path | None, typer.Option(help="runs.parquet of framework-cost, for the framework's own.")
+    ] = None,
+    flagged: Annotated[bool, typer.Option("--flagged", help="Allow flagged runs.")] = False,
+) -> None:
+    """Say what one search will take before it is run: 200 replayed ones, in seconds."""
+    from trialwatt.replay.command import estimate_command, wanted_of
+
+    wanted = wanted_of(sut, sampler, pruner, [], budget, workers, 1, target, None)
+    typer.echo(estimate_command(table, wanted, cost, flagged))
+
+
+@app.command()
+def coverage(
+    folders: Annotated[list[Path], typer.Argument(help="Of replayed searches.")],
+    runs: Annotated[Path, typer.Option(help="runs.parquet of live searches by these strategies.")],
+) -> None:
+    """Check replayed searches against live ones: how many fall where the replay says."""
+    from trialwatt.replay.command import coverage_command
+
+    typer.echo(coverage_command(folders, runs))
+
+
+@app.command()
+def compare(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Of replayed searches; the first is what the others are compared with."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A folder.")] = Path("replayed"),
+) -> None:
+    """Compare replayed strategies: attainment curves and a table."""
+    from trialwatt.figures.replayed import compare_command
+
+    typer.echo(compare_command(folders, output))
+
+
+@app.command()
 def suts(
     write: Annotated[
         Path | None,

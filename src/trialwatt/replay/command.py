@@ -17,8 +17,9 @@ from trialwatt.errors import TrialwattError
 from trialwatt.metrics.formulas import J_PER_KWH
 from trialwatt.metrics.tables import read_runs
 from trialwatt.provenance.plans import read_plan
+from trialwatt.replay.check import coverages
 from trialwatt.replay.measured import table_of
-from trialwatt.replay.results import write_results
+from trialwatt.replay.results import read_results, write_coverage, write_results
 from trialwatt.replay.run import Replay, Replayed, Wanted
 from trialwatt.replay.table import TrialTable, load
 
@@ -32,6 +33,8 @@ SHOWN = {
     "best_score": ("best score", 1.0),
 }
 """Columns of the printed table: what they are called there, in which unit."""
+ESTIMATED = 200
+"""Searches of an estimate: its ends are known to a few per cent."""
 SAY_S = 10.0
 """Between two words on how far it is."""
 
@@ -54,6 +57,28 @@ def replay_command(
     if output is not None:
         write_results(replayed, replay, found, wanted.seed, output)
     return "\n".join(_told(replayed, replay, found))
+
+
+def estimate_command(table_file: Path, wanted: Wanted, costs: Path | None, flagged: bool) -> str:
+    """What the next live search by a strategy will take, nine times of ten, before it is run."""
+    return replay_command(table_file, wanted, ESTIMATED, 1, costs, flagged, None)
+
+
+def coverage_command(folders: Sequence[Path], runs_file: Path) -> str:
+    """Compare folders of replayed searches with live runs; writes what comes out into each."""
+    runs, lines = read_runs(runs_file), list[str]()
+    for folder in folders:
+        results = read_results(folder)
+        found = coverages(results, runs)
+        lines.append(f"{results.strategy}: replayed against {found[0].live} live searches")
+        lines += [
+            f"  {one.quantity:22}{one.inside:4} of {one.live} in the 90 % interval "
+            f"({one.share_low:.0%} to {one.share_high:.0%}), live ÷ replayed "
+            f"{one.bias:.3f}: {one.verdict}"
+            for one in found
+        ]
+        write_coverage(folder, found, runs_file)
+    return "\n".join(lines)
 
 
 def wanted_of(

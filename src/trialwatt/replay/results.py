@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +59,7 @@ def write_results(
             written.append(write_csv(rows, folder / f"{name}.csv"))
     said["outputs"] = {path.name: sha256(path) for path in written}
     said["dictionary"] = {name: entries(columns) for name, columns in _TABLES.items()}
-    text = json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / NAME, text + "\n")
+    _write(folder / NAME, said)
     return [*written, folder / NAME]
 
 
@@ -77,6 +78,21 @@ def read_results(folder: Path) -> Results:
     if strange:
         raise TrialwattError(f"{folder}: {strange[0]} was changed since it was replayed")
     return Results(**frames, said=said)
+
+
+def write_coverage(folder: Path, found: Iterable[Any], runs: Path) -> None:
+    """Put what a comparison with live searches found (check.Coverage) into the replay.json."""
+    said = read_results(folder).said
+    told = [asdict(one) | {"verdict": one.verdict} for one in found]
+    for each in told:
+        each |= {k: None for k, v in each.items() if isinstance(v, float) and not isfinite(v)}
+    said["coverage"] = {"runs": sha256(runs), "quantities": told}
+    _write(folder / NAME, said)
+
+
+def _write(file: Path, said: Mapping[str, Any]) -> None:
+    text = json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_whole(file, text + "\n")
 
 
 def _read(file: Path, columns: list[Column]) -> pd.DataFrame:
@@ -109,6 +125,7 @@ def _provenance(replay: Replay, table: TrialTable, seed: int, count: int) -> dic
             "model": workload.model,
             "seeds": len(table.seeds),
             "energy": facts.methods,
+            "currency": facts.context.currency,
             "packages": facts.packages,
             "runs": [one.folder for one in facts.sources],
             "flags": flagged,

@@ -1,0 +1,202 @@
+"""What is made of replayed searches: attainment curves, and a table that compares strategies.
+
+Every title and note says that they are replayed (docs/replay.md).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from trialwatt.errors import TrialwattError
+from trialwatt.figures import quantity
+from trialwatt.figures.style import (
+    LINES,
+    PAGE_IN,
+    STEPWISE,
+    blank,
+    footnote,
+    heading,
+    legend_entry,
+    nothing,
+    save,
+    styled,
+)
+from trialwatt.figures.tablefiles import Table, write_table
+from trialwatt.metrics.dictionary import metric
+from trialwatt.provenance.chain import chain, code_version
+from trialwatt.replay.results import NAME, Results, read_results
+
+_TO_GOAL = ("energy_to_goal_kwh", "time_to_goal_ms", "cost_to_goal")
+_COMPARED = (
+    "jct_ms",
+    "job_energy_kwh",
+    "energy_to_goal_kwh",
+    "oc",
+    "wte_share",
+    "best_score",
+)
+INTERVAL = (0.05, 0.5, 0.95)
+
+
+def compare_command(folders: Sequence[Path], output: Path) -> str:
+    """Read folders of replayed searches, and write the figure and the table of them."""
+    results = [read_results(folder) for folder in folders]
+    _same(results)
+    parent = Path(os.path.commonpath([folder.resolve() for folder in folders]))
+    parent = parent.parent if len(folders) == 1 else parent
+    made = {
+        "table/replayed": lambda known: write_table(
+            output / "replayed", comparison(results), known
+        ),
+        "figure/attainment": lambda known: save(attainment(results), output / "attainment", known),
+    }
+    written = []
+    for kind, write in made.items():
+        known = chain(
+            kind=kind,
+            experiment={"id": "replayed"},
+            folders=(),
+            tables=[folder.resolve() / NAME for folder in folders],
+            results=parent,
+            root=Path.cwd(),
+            energy_methods=results[0].said["table"]["energy"].split("+"),
+            code=code_version(Path.cwd()),
+        )
+        written += write(known | {"replayed": [one.said["table"]["sha256"] for one in results]})
+    return "\n".join(str(file) for file in written)
+
+
+def _same(results: Sequence[Results]) -> None:
+    """Raises TrialwattError where the searches are not on one table, with one goal."""
+    first = results[0].said
+    for key in ("table", "goal", "workers", "space"):
+        for one in results[1:]:
+            if one.said[key] != first[key]:
+                raise TrialwattError(
+                    f"{one.strategy}: replayed with another {key} than {results[0].strategy}; "
+                    "only searches on one table, for one goal, are compared"
+                )
+
+
+@styled
+def attainment(results: Sequence[Results]) -> Figure:
+    """Share of searches that have reached the goal by an energy, a time and a cost; a line for each
+    strategy."""
+    title = "Replayed searches: how many have reached the goal"
+    reached = [one.searches["goal_reached"].astype(bool) for one in results]
+    if not any(own.any() for own in reached):
+        return nothing(title, "no replayed search has reached the goal, or there is none.")
+    figure = blank(PAGE_IN, 3.0)
+    names = [one.strategy for one in results]
+    runs = _as_runs(results)
+    for place, column in enumerate(_TO_GOAL):
+        axes = figure.add_subplot(1, len(_TO_GOAL), place + 1)
+        values = [one.searches[column].dropna().sort_values().to_numpy() for one in results]
+        scale = quantity.of_column(column, np.concatenate(values), runs)
+        furthest = max(own[-1] for own in values if len(own)) * scale.factor
+        for one, own, (colour, dashes) in zip(results, values, LINES, strict=False):
+            spent = np.concatenate([[0.0], own * scale.factor, [furthest]])
+            share = np.arange(len(own) + 1) / len(one.searches) * 100
+            share = np.append(share, share[-1])
+            axes.plot(spent, share, color=colour, linestyle=dashes, linewidth=1.3, **STEPWISE)
+        head = quantity.head(column, scale, runs)
+        words = metric(column).title or column.removesuffix("_to_goal") + " until the goal"
+        axes.set_xlabel(f"{words} ({head})" if head else words)
+        axes.set_xlim(left=0)
+        axes.set_ylim(0, 101)
+        if not place:
+            axes.set_ylabel("% of replayed searches")
+    looks = zip(names, LINES, strict=False)
+    handles = [legend_entry(n, color=c, linestyle=d, linewidth=1.4) for n, (c, d) in looks]
+    heading(figure, title, handles, columns=4)
+    footnote(figure, note(results))
+    return figure
+
+
+def comparison(results: Sequence[Results]) -> Table:
+    """A row per strategy: median and 90 % interval of its searches, and in how many of them it
+    needs less energy to the goal than the first strategy in the search of the same number."""
+    tidy = pd.DataFrame([_row(one, results[0]) for one in results])
+    runs, shown = _as_runs(results), pd.DataFrame({"strategy": tidy["strategy"]})
+    for column in _COMPARED:
+        scale = quantity.of_column(column, tidy[f"{column}_median"], runs)
+        head = quantity.head(column, scale, runs)
+        name = metric(column).short
+        shown[f"{name} ({head})" if head else name] = [
+            _cell(row, column, scale.factor) for row in tidy.to_dict("records")
+        ]
+    shown["reached the goal"] = [_percent(value) for value in tidy["reached_share"]]
+    shown["less energy to goal than the first"] = [_percent(v) for v in tidy["less_share"]]
+    shown["n"] = tidy["searches"]
+    said = "Median, in brackets the interval of 90 % of the searches; of energy to goal, a search "
+    said += "that did not reach it counts as the greatest. "
+    return Table("Replayed searches: strategies compared", tidy, shown, said + note(results))
+
+
+def _row(one: Results, first: Results) -> dict[str, Any]:
+    rows = one.searches
+    row: dict[str, Any] = {"strategy": one.strategy, "searches": len(rows)}
+    for column in _COMPARED:
+        values = rows[column].to_numpy(float, na_value=np.nan)
+        if column in _TO_GOAL:
+            values = np.where(np.isnan(values), np.inf, values)
+        # of the searches themselves: between a number and infinity there is nothing
+        low, middle, high = np.quantile(values, INTERVAL, method="inverted_cdf")
+        row |= {f"{column}_median": middle, f"{column}_low": low, f"{column}_high": high}
+    own, other = (each.searches.set_index("search")["energy_to_goal_kwh"] for each in (one, first))
+    pairs = pd.concat([own, other], axis=1, join="inner").to_numpy(float, na_value=np.inf)
+    pairs = np.where(np.isnan(pairs), np.inf, pairs)
+    less, equal = pairs[:, 0] < pairs[:, 1], pairs[:, 0] == pairs[:, 1]
+    return row | {
+        "reached_share": float(rows["goal_reached"].mean()),
+        "less_share": np.nan if one is first else float(less.mean() + equal.mean() / 2),
+        "energy_method": one.said["table"]["energy"],
+    }
+
+
+def _cell(row: dict[str, Any], column: str, factor: float) -> str:
+    ends = [row[f"{column}_{end}"] * factor for end in ("median", "low", "high")]
+    middle, low, high = (
+        "not reached" if np.isinf(value) else quantity.number(value) for value in ends
+    )
+    return f"{middle} ({low}–{high})"
+
+
+def _percent(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.1%}"
+
+
+def _as_runs(results: Sequence[Results]) -> pd.DataFrame:
+    """What units and notes ask of a runs table."""
+    said = results[0].said
+    return pd.DataFrame(
+        [{"energy_method": said["table"]["energy"], "currency": said["table"]["currency"]}]
+    )
+
+
+def note(results: Sequence[Results]) -> str:
+    """What a reader must know of whatever shows these searches."""
+    said = results[0].said
+    table, counts = said["table"], sorted({len(one.searches) for one in results})
+    searches = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    costs = sorted({one.said["framework"] for one in results})
+    parts = [
+        f"Replayed, not run: {searches} searches each on {said['workers']['count']} virtual "
+        f"workers, of {table['model']} on {table['dataset']}, from measured trials "
+        f"({table['seeds']} seeds; testbed {table['testbed']}; table "
+        f"{table['sha256'][:10] or 'not of a file'}).",
+        f"Energy {table['energy']}. Frameworks: {'; '.join(costs)}.",
+    ]
+    if table["flags"]:
+        parts.insert(0, f"Made of flagged runs: {'; '.join(table['flags'])}.\n")
+    checks = [one.said.get("coverage") for one in results]
+    if not all(checks):
+        parts.append("Not checked against live searches.")
+    return " ".join(parts)

@@ -1,0 +1,107 @@
+"""Replayed searches against live ones: do the live ones fall where the replay says they would?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from trialwatt.errors import TrialwattError
+from trialwatt.records.outcome import COMPLETED
+from trialwatt.replay.results import Results
+
+LEVEL = 0.9
+QUANTITIES = ("jct_ms", "job_energy_kwh", "energy_to_goal_kwh", "wte_share")
+"""Columns of the runs table that are compared: JCT, job energy, energy to goal, share of waste."""
+_CONFIDENCE = 0.95
+Verdict = Literal["holds", "fails", "undecided"]
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many of so many live searches lie in the interval that holds 90 % of the replayed ones.
+
+    low, high: that interval, infinite where the goal is not reached. share_low, share_high: 95 %
+    interval of the share (Clopper and Pearson). bias: median of the live ÷ that of the replayed.
+    """
+
+    quantity: str
+    live: int
+    inside: int
+    low: float
+    high: float
+    share_low: float
+    share_high: float
+    bias: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """holds: at least 90 % lie inside, and so many were run that fewer than 75 % can be
+        excluded; fails: 90 % can be excluded; else undecided."""
+        if self.share_high < LEVEL:
+            return "fails"
+        return (
+            "holds" if self.inside >= LEVEL * self.live and self.share_low >= 0.75 else "undecided"
+        )
+
+
+def coverages(results: Results, runs: pd.DataFrame) -> list[Coverage]:
+    """Of each quantity, over the completed live runs of the same search.
+
+    runs: a runs table. Raises TrialwattError where it has none of the same SUT, strategy, budget,
+    workers and testbed.
+    """
+    live = same_search(results.said, runs)
+    if live.empty:
+        raise TrialwattError(
+            f"{results.strategy}: no live run of the same search (SUT, sampler, pruner, budget, "
+            "workers, dataset, testbed) is in this table"
+        )
+    return [_coverage(name, results.searches[name], live[name]) for name in QUANTITIES]
+
+
+def same_search(said: Mapping[str, Any], runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of completed runs of the search that a replay.json tells of, each once."""
+    search, workers, table = said["search"], said["workers"], said["table"]
+    wanted = {
+        "sut": said["sut"],
+        "testbed": table["testbed"],
+        "dataset": table["dataset"],
+        "model": table["model"],
+        "sampler": search["sampler"],
+        "pruner": search["pruner"],
+        "budget": search["budget"],
+        "wn": workers["count"],
+        "status": COMPLETED,
+    }
+    keep = np.ones(len(runs), bool)
+    for column, value in wanted.items():
+        if column in runs:
+            keep &= (runs[column] == value).to_numpy()
+    return runs[keep].drop_duplicates("folder")
+
+
+def _coverage(name: str, replayed: pd.Series, live: pd.Series) -> Coverage:
+    from scipy.stats import binomtest
+
+    expected, seen = (_known(name, values) for values in (replayed, live))
+    ends = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+    # of the searches themselves: between a number and infinity there is nothing
+    low = float(np.quantile(expected, ends[0], method="inverted_cdf"))
+    high = float(np.quantile(expected, ends[1], method="higher"))
+    inside = int(((seen >= low) & (seen <= high)).sum())
+    share = binomtest(inside, len(seen)).proportion_ci(_CONFIDENCE)
+    middle = np.median(expected)
+    bias = float(np.median(seen) / middle) if middle and np.isfinite(middle) else np.nan
+    return Coverage(name, len(seen), inside, low, high, share.low, share.high, bias)
+
+
+def _known(name: str, values: pd.Series) -> np.ndarray:
+    """Without what is missing; a goal that was not reached is infinitely far."""
+    found = values.to_numpy(float, na_value=np.nan)
+    if name == "energy_to_goal_kwh":
+        return np.where(np.isnan(found), np.inf, found)
+    return found[~np.isnan(found)]
