@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from trialwatt.config.plan import NAME as PLAN
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import quantity
 from trialwatt.figures.style import (
@@ -31,6 +32,7 @@ from trialwatt.figures.style import (
 from trialwatt.figures.tablefiles import Table, write_table
 from trialwatt.metrics.dictionary import metric
 from trialwatt.provenance.chain import chain, code_version
+from trialwatt.records.outcome import COMPLETED
 from trialwatt.replay.results import NAME, Results, read_results
 
 _TO_GOAL = ("energy_to_goal_kwh", "time_to_goal_ms", "cost_to_goal")
@@ -46,31 +48,47 @@ INTERVAL = (0.05, 0.5, 0.95)
 
 
 def compare_command(folders: Sequence[Path], output: Path) -> str:
-    """Read folders of replayed searches, and write the figure and the table of them."""
+    """Read folders of replayed searches, and write the figure and the table of them.
+
+    Their chain leads to the runs that the trial table was measured in, where the folders lie in
+    the results folder of those.
+    """
     results = [read_results(folder) for folder in folders]
     _same(results)
-    parent = Path(os.path.commonpath([folder.resolve() for folder in folders]))
-    parent = parent.parent if len(folders) == 1 else parent
-    made = {
-        "table/replayed": lambda known: write_table(
-            output / "replayed", comparison(results), known
-        ),
-        "figure/attainment": lambda known: save(attainment(results), output / "attainment", known),
-    }
-    written = []
-    for kind, write in made.items():
-        known = chain(
-            kind=kind,
-            experiment={"id": "replayed"},
-            folders=(),
-            tables=[folder.resolve() / NAME for folder in folders],
-            results=parent,
-            root=Path.cwd(),
-            energy_methods=results[0].said["table"]["energy"].split("+"),
-            code=code_version(Path.cwd()),
-        )
-        written += write(known | {"replayed": [one.said["table"]["sha256"] for one in results]})
+    files = [folder.resolve() / NAME for folder in folders]
+    written = write_table(
+        output / "replayed", comparison(results), _chain("table/replayed", results, files)
+    )
+    drawn = attainment(results)
+    written += save(drawn, output / "attainment", _chain("figure/attainment", results, files))
     return "\n".join(str(file) for file in written)
+
+
+def _chain(kind: str, results: Sequence[Results], files: Sequence[Path]) -> dict:
+    table = results[0].said["table"]
+    common = Path(os.path.commonpath([file.parent.parent for file in files]))
+    around = [folder for folder in (common, *common.parents) if (folder / PLAN).is_file()]
+    known = chain(
+        kind=kind,
+        experiment={"id": "replayed"},
+        folders=(),
+        tables=files,
+        results=around[0] if around else common,
+        root=Path.cwd(),
+        energy_methods=table["energy"].split("+"),
+        code=code_version(Path.cwd()),
+    )
+    runs = [
+        {
+            "folder": run["folder"],
+            "hash": run["hash"],
+            "repetition": run["repetition"],
+            "status": COMPLETED,
+            "run_json_sha256": run["manifest"],
+        }
+        for run in table["runs"]
+    ]
+    return known | {"runs": runs, "trial_table_sha256": table["sha256"]}
 
 
 def _same(results: Sequence[Results]) -> None:
@@ -107,7 +125,7 @@ def attainment(results: Sequence[Results]) -> Figure:
             share = np.append(share, share[-1])
             axes.plot(spent, share, color=colour, linestyle=dashes, linewidth=1.3, **STEPWISE)
         head = quantity.head(column, scale, runs)
-        words = metric(column).title or column.removesuffix("_to_goal") + " until the goal"
+        words = column.rpartition("_goal")[0].replace("_", " ") + " goal"
         axes.set_xlabel(f"{words} ({head})" if head else words)
         axes.set_xlim(left=0)
         axes.set_ylim(0, 101)

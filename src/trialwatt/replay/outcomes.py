@@ -216,4 +216,4 @@ def targets_of(trials: Trials, sign: float, shares: Sequence[float]) -> tuple[fl
     known = ~np.isnan(last).all(axis=1)
     mean = np.sort(np.nanmean(last[known], axis=1) * sign)[::-1]
     places = [min(len(mean) - 1, max(0, round(share * len(mean)) - 1)) for share in shares]
-    return tuple(float(sign * mean[place]) for place in places)
+    return tuple(dict.fromkeys(float(sign * mean[place]) for place in places))

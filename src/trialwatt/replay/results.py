@@ -127,7 +127,7 @@ def _provenance(replay: Replay, table: TrialTable, seed: int, count: int) -> dic
             "energy": facts.methods,
             "currency": facts.context.currency,
             "packages": facts.packages,
-            "runs": [one.folder for one in facts.sources],
+            "runs": [one.model_dump(mode="json") for one in facts.sources],
             "flags": flagged,
         },
         "packages": versions(["trialwatt", "numpy", *get(config.sut).packages(config)]),

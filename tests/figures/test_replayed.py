@@ -1,0 +1,91 @@
+"""Figure and table of replayed searches: what they show, and that they say replayed."""
+
+import json
+
+import pytest
+from benchmarks.synthetic_table import made
+
+from trialwatt.config.models import Search
+from trialwatt.errors import TrialwattError
+from trialwatt.figures.replayed import attainment, compare_command, comparison
+from trialwatt.figures.style import Absent
+from trialwatt.replay.results import read_results, write_results
+from trialwatt.replay.run import Replay, Wanted
+
+
+def searches(folder, table, sampler="random", target=None, count=40, pruner="none"):
+    wanted = Wanted("plain", Search(sampler=sampler, pruner=pruner, budget=12), 2, target=target)
+    replay = Replay(table, wanted)
+    write_results(replay.searches(count, 1), replay, table, 1, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table():
+    return made(goal={"target": 0.9})
+
+
+@pytest.fixture(scope="module")
+def folders(table, tmp_path_factory):
+    root = tmp_path_factory.mktemp("replayed")
+    return [
+        searches(root / "grid", table, "grid"),
+        searches(root / "asha", table, "random", pruner="asha"),
+    ]
+
+
+def test_curves_end_at_the_share_that_reached_the_goal(folders):
+    results = [read_results(folder) for folder in folders]
+    figure = attainment(results)
+    assert len(figure.axes) == 3
+    for axes in figure.axes:
+        for line, one in zip(axes.lines, results, strict=True):
+            assert line.get_ydata()[-1] == pytest.approx(100 * one.searches["goal_reached"].mean())
+    energy = results[0].searches["energy_to_goal_kwh"].dropna()
+    drawn = figure.axes[0].lines[0].get_xdata()
+    assert max(drawn) / energy.max() == pytest.approx(1e6, rel=0.5) or max(drawn) >= energy.max()
+    said = figure.get_supxlabel()
+    assert said.startswith("Replayed, not run") and "Not checked against live" in said.replace(
+        "\n", " "
+    )
+    assert "replayed" in figure.axes[0].get_ylabel()
+
+
+def test_a_row_is_the_quantiles_of_its_searches(folders):
+    results = [read_results(folder) for folder in folders]
+    found = comparison(results)
+    assert list(found.tidy["strategy"]) == ["plain grid", "plain random + asha"]
+    rows = results[1].searches
+    row = found.tidy.iloc[1]
+    assert row["jct_ms_median"] in rows["jct_ms"].to_list()
+    assert (rows["jct_ms"] < row["jct_ms_low"]).mean() <= 0.05
+    assert row["reached_share"] == rows["goal_reached"].mean()
+    first, own = (one.searches["energy_to_goal_kwh"].fillna(float("inf")) for one in results)
+    assert row["less_share"] == pytest.approx((own < first).mean() + (own == first).mean() / 2)
+    assert "Replayed, not run" in found.note
+
+
+def test_a_goal_that_most_miss_is_said_so(table, tmp_path):
+    found = [read_results(searches(tmp_path / "a", table, target=1.0))]
+    assert isinstance(attainment(found), Absent)
+    shown = comparison(found).shown
+    cell = next(shown[name][0] for name in shown if name.startswith("energy to goal"))
+    assert cell == "not reached (not reached–not reached)"
+
+
+def test_files_name_the_searches_and_runs_that_they_come_from(folders, tmp_path):
+    written = compare_command(folders, tmp_path / "out").split("\n")
+    names = {file.rpartition("/")[2] for file in written}
+    assert {"attainment.pdf", "replayed.md", "replayed.json"} <= names
+    known = json.loads((tmp_path / "out" / "attainment.json").read_text())["provenance"]
+    assert sorted(known["tables"]) == ["asha/replay.json", "grid/replay.json"]
+    assert [run["folder"] for run in known["runs"]] == [f"runs/test/x/rep{n}" for n in (1, 2, 3)]
+    before = (tmp_path / "out" / "attainment.svg").read_bytes()
+    compare_command(folders, tmp_path / "out")
+    assert (tmp_path / "out" / "attainment.svg").read_bytes() == before
+
+
+def test_only_searches_on_one_table_are_compared(folders, tmp_path):
+    other = searches(tmp_path / "other", made(goal={"target": 0.9}, seed=2, seeds=4))
+    with pytest.raises(TrialwattError, match="replayed with another table"):
+        compare_command([folders[0], other], tmp_path / "out")

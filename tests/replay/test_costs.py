@@ -1,0 +1,108 @@
+"""What a framework adds to a replayed job is what its measured law says of it."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from benchmarks.synthetic_table import made
+
+from trialwatt.analysis.framework_cost import QUANTITIES, Estimate, Law
+from trialwatt.config.models import Search
+from trialwatt.errors import TrialwattError
+from trialwatt.metrics.formulas import J_PER_KWH
+from trialwatt.replay.outcomes import outcomes
+from trialwatt.replay.run import Replay, Wanted
+
+TABLE = made(goal={"target": 0.8})
+FITS = {
+    "time": [(1.0, 0.1, 0.02)],
+    "energy": [(30.0, 2.0, 0.5)],
+    "cost": [(1e-4, 1e-5, 1e-6)],
+}
+
+
+def laws(sut="optuna", fits=FITS):
+    empty = pd.DataFrame()
+    return [
+        Law(
+            sut=sut,
+            testbed="test",
+            sampler="random",
+            control="plain",
+            quantity=quantity,
+            blocks=len(fits[quantity.name]),
+            terms={name: Estimate(0.0, 0.0, 0.0) for name in ("job", "trial", "report")},
+            lacking={},
+            plain_rate=1.0,
+            epoch_s=1.0,
+            break_even={},
+            residual=0.0,
+            per_block=np.array(fits[quantity.name]),
+            points=empty,
+            runs=empty,
+        )
+        for quantity in QUANTITIES
+    ]
+
+
+def job(given, number=1, pruner="none"):
+    wanted = Wanted("optuna", Search(sampler="random", pruner=pruner, budget=12), 1)
+    replay = Replay(TABLE, wanted, given)
+    log, found = replay.one(number)
+    return log, found, outcomes(found, replay.costs, replay.scoring)[0]
+
+
+@pytest.mark.parametrize("pruner", ["none", "threshold"])
+def test_a_law_is_added_whole(pruner):
+    """One worker, so that all that it waits for lengthens the job."""
+    log, _, without = job(None, pruner=pruner)
+    slow, found, row = job(laws(), pruner=pruner)
+    assert (slow.phi == log.phi).all()
+    amounts = np.array([1.0, 12.0, found.reports])
+    assert (found.reports > 0) == (pruner != "none")
+    time, energy, cost = (np.array(FITS[name][0]) @ amounts for name in FITS)
+    # the report of a trial's last epoch comes with its end
+    assert row["jct_ms"] - without["jct_ms"] == pytest.approx(1e3 * time)
+    added = (row["job_energy_kwh"] - without["job_energy_kwh"]) * J_PER_KWH
+    assert added == pytest.approx(energy)
+    assert row["oc"] - without["oc"] == pytest.approx(cost)
+
+
+def test_its_parts_sum_to_the_job_and_to_the_goal():
+    _, found, row = job(laws())
+    assert sum(found.energies.values()) == pytest.approx(row["job_energy_kwh"] * J_PER_KWH)
+    end = found.until(np.array([found.lasts_s])).energy_kwh[0] * J_PER_KWH
+    after = TABLE.facts.outside[0].after_workers_j / 2 + 0.5
+    assert sum(found.energies.values()) - end == pytest.approx(after)
+
+
+def test_each_search_has_the_cost_of_one_block():
+    fits = {name: [values[0], tuple(3 * v for v in values[0])] for name, values in FITS.items()}
+    added = [job(laws(fits=fits), n)[1]._added.joules[0] for n in range(1, 20)]
+    assert set(added) == {30.0, 90.0}
+
+
+def test_less_time_than_plain_is_noise():
+    fits = FITS | {"time": [(-5.0, -0.1, -0.1)]}
+    _, _, without = job(None)
+    _, _, row = job(laws(fits=fits))
+    assert row["jct_ms"] == pytest.approx(without["jct_ms"])
+
+
+def test_a_law_of_another_sut_or_without_energy_is_named():
+    with pytest.raises(TrialwattError, match=r"energy, time, cost that optuna adds .*: ray"):
+        job(laws("ray"))
+    with pytest.raises(TrialwattError, match="tell no energy that optuna adds"):
+        job([law for law in laws() if law.quantity.name != "energy"])
+
+
+def test_services_are_reserved_where_no_law_has_them():
+    table = dataclasses.replace(TABLE)
+    wanted = Wanted("ray", Search(sampler="random", budget=12), 2)
+    alone, known = Replay(table, wanted), Replay(table, wanted, laws("ray"))
+    head_and_driver = 2 * (1 * 0.5 + 1 * 0.25)
+    assert alone.costs.services_w == pytest.approx(head_and_driver)
+    assert known.costs.services_w == 0
+    _, found = alone.one(1)
+    assert found.energies["services"] == pytest.approx(head_and_driver * found.reserved_s)
