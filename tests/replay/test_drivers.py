@@ -256,6 +256,17 @@ def test_any_sut_that_asks_and_tells_is_replayed(monkeypatch):
     assert job.energies["services"] > 0  # its framework's process is reserved
 
 
+def test_a_framework_that_breaks_is_named(monkeypatch):
+    def breaks(self, number, score, outcome):
+        raise ArithmeticError("no number")
+
+    monkeypatch.setattr("trialwatt.replay.drivers.optuna.Search.tell", breaks)
+    with pytest.raises(
+        TrialwattError, match=r"optuna's tpe, search 3: .*test_drivers\.py:\d+: Arith.*: no number"
+    ):
+        Replay(TABLE, Wanted("optuna", search("tpe"), 2)).one(3)
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("smac"), reason="needs smac")
 def test_smac_is_replayed():
     log, _ = Replay(TABLE, Wanted("smac", search("smac", budget=12), 2)).one(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -107,8 +108,17 @@ class Replay:
         rng = np.random.default_rng(job.seed)
         frame, added = self.costs.drawn(rng)
         wanted = setting(self.costs, added, self.budget)
-        search = drivers.opened(job, self._places)
-        log = simulate(search, self.trials, wanted, self.scoring.sign, rng)
+        try:
+            search = drivers.opened(job, self._places)
+            log = simulate(search, self.trials, wanted, self.scoring.sign, rng)
+        except TrialwattError:
+            raise
+        except Exception as error:  # of the framework's: the user learns whose it is, and where
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            raise TrialwattError(
+                f"{self.config.sut}'s {self.config.workload.search.sampler}, search {number}: "
+                f"{last.filename}:{last.lineno}: {type(error).__name__}: {error}"
+            ) from error
         return log, Job(log, self.trials, self.costs, frame, added)
 
     def rows(self, numbers: Sequence[int]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

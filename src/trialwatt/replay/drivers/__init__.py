@@ -5,6 +5,7 @@ A driver makes a Search (trialwatt.replay.simulate) of a Job, whose space is tha
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
@@ -32,7 +33,14 @@ _ON_CHOICES: Mapping[str, Mapping[str, str]] = {
 
 
 def opened(job: Job, places: Places) -> Replayed:
-    """The search of a job. Raises TrialwattError where the SUT's strategies cannot be replayed."""
+    """The search of a job. Raises TrialwattError where the SUT's strategies cannot be replayed.
+
+    Some strategies draw from the generators of the whole process: these are seeded too.
+    """
+    import numpy
+
+    numpy.random.seed(job.seed % 2**32)
+    random.seed(job.seed)
     return driver(job.config.sut)(job, places)
 
 

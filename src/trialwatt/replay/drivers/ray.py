@@ -34,7 +34,7 @@ class Search:
         logging.getLogger("ray.tune").setLevel(logging.ERROR)
         workload, seed = job.workload, job.seed % 2**31
         search = workload.search
-        numpy.random.seed(seed)  # schedulers draw their brackets from it
+        numpy.random.seed(seed)  # as in a live job: schedulers draw their brackets from it
         sampler = ray_strategies.SAMPLERS[search.sampler]
         found = sampler.make(workload, seed, sampler.options(search.sampler_options))
         self._asked: Any = _variants(found) if _is_generator(found) else _Searcher(found)
