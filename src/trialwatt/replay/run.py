@@ -105,8 +105,9 @@ class Replay:
     def one(self, number: int) -> tuple[Log, Job]:
         """One search by its number: the same, whatever ran before it."""
         job = self._job(repetition_seed(self._seed, number))
-        rng = np.random.default_rng(job.seed)
-        frame, added = self.costs.drawn(rng)
+        # Apart, so that measured seeds are the same whether or not a cost is drawn beside them.
+        rng, of_costs = (np.random.default_rng([job.seed, stream]) for stream in (0, 1))
+        frame, added = self.costs.drawn(of_costs)
         wanted = setting(self.costs, added, self.budget)
         try:
             search = drivers.opened(job, self._places)
