@@ -55,8 +55,8 @@ class EnergyAccount:
     where that of any of them is not known. cells_j: (kinds, lifecycle steps, slots between marks).
     The per-trial arrays are (n,), in the order of the records' trials; train_j is the part of their
     train step; weighted is Σ energy × weight of its slot (J·g/kWh with intensities as weights).
-    The arrays knot_* are (k,), in the order of the records' knots: from each of them to the next
-    one of its worker, 0 after the last.
+    The arrays knot_* are (k,), in the order of the records' knots, where these are asked for: from
+    each of them to the next one of its worker, 0 after the last.
     """
 
     steps: list[str]
@@ -102,11 +102,13 @@ class EnergyAccount:
         return float(self.known_j[[KINDS.index(kind) for kind in kinds]].sum())
 
 
-def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> EnergyAccount:
+def account(
+    records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray, by_knot: bool = False
+) -> EnergyAccount:
     """Attribute the energy of a run's window by the rule of the methodology page.
 
     marks_ns: sorted moments (on the records' axis) that split the sums, never the attribution;
-    weights: one per slot between them.
+    weights: one per slot between them. by_knot: whether the arrays of the knots are wanted.
     """
     origin, end = records.window
     flags, notes = list(records.flags), list[str]()
@@ -115,7 +117,7 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
     machine = usage.machine()
     energies = _domains(records, origin, end, usage, flags)
     flags += usage.flags
-    result = _nothing(records, shares, len(weights), energies, flags, notes)
+    result = _nothing(records, shares, len(weights), energies, flags, notes, by_knot)
     result.used_cpu_ns = _used_ns(records, shares, usage)
     result.foreign_share = foreign.of_run(records, usage, machine, shares.parts)
     told = len(machine.times) > 1 and machine.times[0] < end - origin and machine.times[-1] > 0
@@ -142,8 +144,9 @@ def account(records: RunRecords, marks_ns: np.ndarray, weights: np.ndarray) -> E
         parts = zip(found, shares.kinds, shares.owners, shares.knots, strict=True)
         for drawn, kind, owner, knots in parts:
             _add(result, drawn, kind, owner, grid.weights)
-            result.knot_static_j[knots] += drawn.static_j[1:]
-            result.knot_dynamic_j[knots] += drawn.dynamic_j[1:]
+            if by_knot:
+                result.knot_static_j[knots] += drawn.static_j[1:]
+                result.knot_dynamic_j[knots] += drawn.dynamic_j[1:]
     for array in _of_trials(result):
         array[~records.trials.placed] = math.nan
     # who drew the energy is not known either while the usage of the machine is not
@@ -172,6 +175,7 @@ def _nothing(
     energies: dict[str, DomainEnergy],
     flags: list[str],
     notes: list[str],
+    by_knot: bool,
 ) -> EnergyAccount:
     """What is known before any energy is: CPU time, and the domains that it will be of."""
     count, steps = len(records.trials), list(records.steps)
@@ -181,9 +185,9 @@ def _nothing(
         if owner is not None and len(part.cpu.values):
             workers_cpu += float(part.cpu.values[-1] - part.cpu.values[0])
     trial_cpu[~records.trials.placed] = math.nan
-    knot_cpu = np.zeros(len(records.trials.knot_ns))
+    knot_cpu = np.zeros(len(records.trials.knot_ns) if by_knot else 0)
     for part, knots in zip(shares.parts, shares.knots, strict=True):
-        if knots.stop > knots.start:
+        if by_knot and knots.stop > knots.start:
             knot_cpu[knots][:-1] = np.diff(part.cpu.at(part.cuts))
     return EnergyAccount(
         steps=steps,

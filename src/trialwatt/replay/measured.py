@@ -88,7 +88,7 @@ def _of_run(folder: Path, context: Context) -> _Measured:
     try:
         records = read_run(folder)
         _check(records)
-        energy = account(records, np.empty(0, np.int64), np.ones(1))
+        energy = account(records, np.empty(0, np.int64), np.ones(1), by_knot=True)
         if not energy.divided or np.isnan(energy.job_j):
             raise TrialwattError(f"its energy is not known: {'; '.join(energy.flags)}")
         return _Measured(_rows(records, energy), _facts(records, energy, context))
