@@ -279,6 +279,9 @@ def replay(
         Path | None,
         typer.Option(help="runs.parquet of framework-cost: what the framework itself takes."),
     ] = None,
+    draw: Annotated[
+        str, typer.Option(help="A measured seed for each `search`, or each `trial`.")
+    ] = "search",
     flagged: Annotated[bool, typer.Option("--flagged", help="Allow flagged runs.")] = False,
     processes: Annotated[int, typer.Option(min=1, help="Side by side.")] = 2,
     output: Annotated[
@@ -288,7 +291,9 @@ def replay(
     """Replay searches on a trial table: the distribution of what a strategy costs there."""
     from trialwatt.replay.command import replay_command, wanted_of
 
-    wanted = wanted_of(sut, sampler, pruner, option or [], budget, workers, seed, target, space)
+    wanted = wanted_of(
+        sut, sampler, pruner, option or [], budget, workers, seed, target, space, draw
+    )
     typer.echo(replay_command(table, wanted, searches, processes, cost, flagged, output))
 
 

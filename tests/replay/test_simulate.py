@@ -11,7 +11,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.metrics.formulas import J_PER_KWH
 from trialwatt.replay.outcomes import outcomes
 from trialwatt.replay.run import Replay, Wanted
-from trialwatt.replay.simulate import COMPLETED, FAILED, LATER, PRUNED, Setting, simulate
+from trialwatt.replay.simulate import COMPLETED, FAILED, LATER, PRUNED, Setting, draws, simulate
 from trialwatt.replay.trials import trials_of
 
 TABLE = made(failing=(3,))
@@ -41,7 +41,8 @@ def replayed(search, workers=1, seed=0, table=TABLE, **setting):
     reported = bool(search.stages)
     trials = trials_of(table, table.space, table.workload.goal, reported)
     wanted = Setting(workers, len(search.places), **setting)
-    return simulate(search, trials, wanted, 1.0, np.random.default_rng(seed)), trials
+    drawn = draws(trials, workers, np.random.default_rng(seed), None)
+    return simulate(search, trials, wanted, 1.0, drawn), trials
 
 
 def rows_of(log, number, table=TABLE):
@@ -195,6 +196,21 @@ def test_energy_to_a_moment_rises_to_the_whole(number):
     moments = np.linspace(0, log.end_s.max(), 40)
     taken = job.until(moments).energy_kwh
     assert (np.diff(taken) > 0).all()
+
+
+def test_a_search_is_of_one_seed_or_each_trial_is():
+    strategy = Search(sampler="random", budget=24)
+    one, each = (Replay(TABLE, Wanted("plain", strategy, 2, draw=d)) for d in ("search", "trial"))
+    seen = set()
+    for number in range(1, 30):
+        log, job = one.one(number)
+        (seed,) = set(log.seed.tolist())
+        seen.add(seed)
+        used = log.imported[log.imported >= 0]
+        assert (one.trials.import_seed[used] == seed).all()
+        assert job._frame.setup_s == pytest.approx(0.1 * (seed + 1))
+        assert len(set(each.one(number)[0].seed.tolist())) == 3
+    assert seen == {0, 1, 2}
 
 
 def test_any_number_of_processes_gives_the_same():

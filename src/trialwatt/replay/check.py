@@ -78,7 +78,8 @@ def same_search(said: Mapping[str, Any], runs: pd.DataFrame) -> pd.DataFrame:
     for column, value in wanted.items():
         if column in runs:
             keep &= (runs[column] == value).to_numpy()
-    return runs[keep].drop_duplicates("folder")
+    measured = {run["folder"] for run in table["runs"]}  # what a table was made of is no check
+    return runs[keep & ~runs["folder"].isin(measured)].drop_duplicates("folder")
 
 
 def _coverage(name: str, replayed: pd.Series, live: pd.Series) -> Coverage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -20,7 +20,7 @@ from trialwatt.provenance.plans import read_plan
 from trialwatt.replay.check import coverages
 from trialwatt.replay.measured import table_of
 from trialwatt.replay.results import read_results, write_coverage, write_results
-from trialwatt.replay.run import Replay, Replayed, Wanted
+from trialwatt.replay.run import Draw, Replay, Replayed, Wanted
 from trialwatt.replay.table import TrialTable, load
 
 SHOWN = {
@@ -91,6 +91,7 @@ def wanted_of(
     seed: int,
     target: float | None,
     space: Path | None,
+    draw: str = "search",
 ) -> Wanted:
     """What the options of the command line mean. Raises TrialwattError where they mean nothing."""
     given: dict[str, dict[str, Any]] = {"sampler": {}, "pruner": {}}
@@ -118,7 +119,9 @@ def wanted_of(
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise TrialwattError(f"{where}: {first['msg']}") from error
-    return Wanted(sut, search, workers, seed, part, target)
+    if draw not in get_args(Draw):
+        raise TrialwattError(f"--draw {draw}: must be one of: {', '.join(get_args(Draw))}")
+    return Wanted(sut, search, workers, seed, part, target, cast(Draw, draw))
 
 
 def _yaml(file: Path) -> Any:

@@ -49,7 +49,7 @@ class Costs:
 
     worker_w, worker_price: static power and price per s of a worker; services_w, services_price: of
     all services, 0 where the framework's law has them. frames: beside the trials of each measured
-    job. added: of each block of the framework's law; none where it is not given.
+    job, by its seed. added: of each block of the framework's law; none where it is not given.
     """
 
     workers: int
@@ -60,10 +60,10 @@ class Costs:
     frames: tuple[Frame, ...]
     added: tuple[Added, ...]
 
-    def drawn(self, rng: np.random.Generator) -> tuple[Frame, Added]:
+    def drawn(self, rng: np.random.Generator, whole: int | None) -> tuple[Frame, Added]:
         """What stands beside the trials of one search: that of one measured job, and one block's
-        cost of the framework."""
-        frame = self.frames[rng.integers(len(self.frames))]
+        cost of the framework. whole: the seed that all of the search is of, or None."""
+        frame = self.frames[rng.integers(len(self.frames)) if whole is None else whole]
         return frame, self.added[rng.integers(len(self.added))] if self.added else Added()
 
 
@@ -88,6 +88,8 @@ def costs_of(table: TrialTable, config: RunConfig, laws: Sequence[Law] | None) -
 
     roles = get(config.sut)().planned_roles(config)
     held = [] if added else [(role.cpu, role.memory_mb) for role in roles if role.kind != "worker"]
+    jobs = zip(table.facts.sources, table.facts.outside, strict=True)
+    by_seed = [outside for _, outside in sorted(jobs, key=lambda job: job[0].repetition)]
     frames = tuple(
         Frame(
             deploy_s=one.deploy_s,
@@ -98,7 +100,7 @@ def costs_of(table: TrialTable, config: RunConfig, laws: Sequence[Law] | None) -
             after_j=one.after_workers_j * count / measured + one.after_else_j,
             else_w=one.else_w,
         )
-        for one in table.facts.outside
+        for one in by_seed
     )
     of_worker = (config.worker_cpu, wanted.memory_mb)
     return Costs(

@@ -113,6 +113,7 @@ def _provenance(replay: Replay, table: TrialTable, seed: int, count: int) -> dic
         "space": {k: axis.model_dump(mode="json") for k, axis in workload.space.items()},
         "goal": workload.goal.model_dump(mode="json"),
         "targets": replay.scoring.targets,
+        "draw": replay.draw,
         "searches": count,
         "seed": seed,
         "framework": f"{len(replay.costs.added)} blocks of its measured cost"

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from trialwatt.replay import drivers
 from trialwatt.replay.columns import ATTAINED, SEARCHES
 from trialwatt.replay.costs import Costs, costs_of, setting
 from trialwatt.replay.outcomes import Job, Scoring, outcomes, targets_of
-from trialwatt.replay.simulate import Log, simulate
+from trialwatt.replay.simulate import Log, draws, simulate
 from trialwatt.replay.table import TrialTable
 from trialwatt.replay.trials import Places, Trials, discrete, sign, trials_of
 from trialwatt.suts import base
@@ -33,13 +33,18 @@ SHARES = (0.5, 0.25, 0.1, 0.05, 0.02)
 _CHUNK = 25
 """Searches that a process does at once."""
 
+Draw = Literal["search", "trial"]
 Progress = Callable[[int, int, float], None]
 """(searches done, of how many, seconds so far)."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be replayed. space: None for the table's whole; target: None for its goal."""
+    """What is to be replayed. space: None for the table's whole; target: None for its goal.
+
+    draw: "search", all of a search is of one measured seed, as a live job has one data split, one
+    machine and one hour; "trial": each φ has a seed of its own, so that more differ.
+    """
 
     sut: str
     strategy: Strategy
@@ -47,6 +52,7 @@ class Wanted:
     seed: int = 1
     space: Space | None = None
     target: float | None = None
+    draw: Draw = "search"
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class Replay:
 
     def __init__(self, table: TrialTable, wanted: Wanted, laws: Sequence[Law] | None = None):
         table.check(seeds=1, flagged=True)  # who reads it for a result asks for more
-        self._seed = wanted.seed
+        self._seed, self.draw = wanted.seed, wanted.draw
         self.config = _config(table, wanted)
         workload = self.config.workload
         drivers.check(wanted.sut, workload)
@@ -107,11 +113,13 @@ class Replay:
         job = self._job(repetition_seed(self._seed, number))
         # Apart, so that measured seeds are the same whether or not a cost is drawn beside them.
         rng, of_costs = (np.random.default_rng([job.seed, stream]) for stream in (0, 1))
-        frame, added = self.costs.drawn(of_costs)
+        whole = int(rng.integers(self.trials.seeds)) if self.draw == "search" else None
+        drawn = draws(self.trials, self.costs.workers, rng, whole)
+        frame, added = self.costs.drawn(of_costs, whole)
         wanted = setting(self.costs, added, self.budget)
         try:
             search = drivers.opened(job, self._places)
-            log = simulate(search, self.trials, wanted, self.scoring.sign, rng)
+            log = simulate(search, self.trials, wanted, self.scoring.sign, drawn)
         except TrialwattError:
             raise
         except Exception as error:  # of the framework's: the user learns whose it is, and where

@@ -69,19 +69,35 @@ class Log:
         return len(self.phi)
 
 
-def simulate(
-    search: Search, trials: Trials, setting: Setting, sign: float, rng: np.random.Generator
-) -> Log:
+@dataclass(frozen=True)
+class Draws:
+    """The luck of one search. seed: (P,) the measured seed of each φ; imports: (workers,) which of
+    the measured imports each worker's first trial has; empty where none was measured."""
+
+    seed: np.ndarray
+    imports: np.ndarray
+
+
+def draws(trials: Trials, workers: int, rng: np.random.Generator, whole: int | None) -> Draws:
+    """whole: the seed that all of a search is of, imports too; None: each φ has its own."""
+    count, seeds = trials.lasts.shape
+    seed = np.asarray(rng.integers(seeds, size=count))
+    there = np.arange(len(trials.imports))
+    if whole is not None:
+        seed = np.full(count, whole)
+        own = there[trials.import_seed == whole]
+        there = own if len(own) else there
+    imports = there[rng.integers(len(there), size=workers)] if len(there) else there
+    return Draws(seed, imports)
+
+
+def simulate(search: Search, trials: Trials, setting: Setting, sign: float, drawn: Draws) -> Log:
     """Replay one search: every duration, score and energy is a measured one.
 
     A φ has one measured seed for a whole search, as a live job trains a φ that it draws twice
     twice the same. A worker's first trial imports. sign: of the goal, see Search.
     """
-    count, seeds = trials.lasts.shape
-    seed = np.asarray(rng.integers(seeds, size=count))
-    drawn = np.asarray(rng.integers(max(len(trials.imports), 1), size=setting.workers))
-    imported = trials.imports[drawn, 0] if len(trials.imports) else np.zeros(setting.workers)
-    return _Run(search, trials, setting, sign, seed).log(imported.tolist(), drawn, seed)
+    return _Run(search, trials, setting, sign, drawn.seed).log(trials, drawn)
 
 
 class _Run:
@@ -96,9 +112,10 @@ class _Run:
         self._lasts, self._fails = trials.lasts[own].tolist(), trials.failed[own].tolist()
         self._search, self._setting = search, setting
         self._epochs = trials.epochs
-        self._has_imports = bool(len(trials.imports))
 
-    def log(self, imports: list[float], drawn: np.ndarray, seed: np.ndarray) -> Log:
+    def log(self, trials: Trials, drawn: Draws) -> Log:
+        has_imports = len(drawn.imports) > 0
+        imports = trials.imports[drawn.imports, 0].tolist()
         search, budget, gap = self._search, self._setting.budget, self._setting.trial_s
         until, told, lasts, fails = self._until, self._told, self._lasts, self._fails
         stages = [*search.stages, self._epochs + 1]
@@ -130,10 +147,10 @@ class _Run:
                 epochs.append(0)
                 outcomes.append(COMPLETED)
                 first.append(worker if fresh[worker] else -1)
-                if fresh[worker]:
-                    fresh[worker] = False
+                if fresh[worker] and has_imports:
                     start += imports[worker]
                     ends[number] = start  # until it has ended: what its epochs count from
+                fresh[worker] = False
                 last = lasts[place]
                 at = stages[0] if stages[0] <= last else last
                 push(heap, (start + until[place][at], order, number, 0))
@@ -177,6 +194,6 @@ class _Run:
             epochs=done,
             outcome=np.array(outcomes, np.int8),
             score=self._raw[phi, done] if len(phi) else np.empty(0),
-            imported=np.where((own >= 0) & self._has_imports, drawn[own], -1),
-            seed=seed,
+            imported=np.where(own >= 0, drawn.imports[own], -1) if has_imports else own * 0 - 1,
+            seed=drawn.seed,
         )

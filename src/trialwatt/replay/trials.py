@@ -23,7 +23,8 @@ class Trials:
     until_s, dynamic_j: (P, R, E + 1) from the trial's start to the end of load (0) and of each
     epoch. score: (P, R, E + 1) the goal's, NaN at 0 and where the epoch failed. lasts: (P, R)
     epochs of a trial that nobody stops; failed: (P, R) whether it then fails. imports: (k, 2)
-    seconds and dynamic J of every measured import. worker_w: static power of a reserved worker.
+    seconds and dynamic J of every measured import, import_seed: (k,) in which seed it was measured.
+    worker_w: static power of a reserved worker.
     reported: whether each epoch is validated, as with a pruner, or only the last one.
     """
 
@@ -33,6 +34,7 @@ class Trials:
     lasts: np.ndarray
     failed: np.ndarray
     imports: np.ndarray
+    import_seed: np.ndarray
     worker_w: float
     reported: bool
 
@@ -79,7 +81,7 @@ def trials_of(table: TrialTable, space: Space, goal: Goal, reported: bool) -> Tr
             ends = (np.arange(shape[2]) == lasts[..., None]) & ~failed[..., None]
             own -= np.where(ends, 0.0, validation)
         taken[name] = np.cumsum(own, axis=2)
-    imports = frame.dropna(subset="import_seconds")
+    imports = frame.assign(place=seeds).dropna(subset="import_seconds")
     workers = table.workload.workers
     return Trials(
         until_s=taken["seconds"],
@@ -88,6 +90,7 @@ def trials_of(table: TrialTable, space: Space, goal: Goal, reported: bool) -> Tr
         lasts=lasts,
         failed=failed,
         imports=imports[["import_seconds", "import_dynamic_j"]].to_numpy(float),
+        import_seed=imports["place"].to_numpy(),
         worker_w=static_w(table, table.config.worker_cpu, workers.memory_mb),
         reported=reported,
     )
