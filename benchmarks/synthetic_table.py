@@ -55,7 +55,7 @@ def made(seeds=3, epochs=5, space=SPACE, flags="", failing=(), seed=1, **keys) -
         }
     )
     space, rng = config.workload.space, np.random.default_rng(seed)
-    columns = table_columns(space, ["macro_f1", "accuracy"])
+    columns = table_columns(space, ["macro_f1", "accuracy", "loss"])
     rows = []
     for repetition, (place, phi) in itertools.product(range(1, seeds + 1), enumerate(grid(space))):
         size, best = rng.uniform(0.5, 2.0), rng.uniform(0.6, 1.0)
@@ -76,6 +76,7 @@ def made(seeds=3, epochs=5, space=SPACE, flags="", failing=(), seed=1, **keys) -
                 "memory_mb": 300.0,
                 "score.macro_f1": score,
                 "score.accuracy": score,
+                "score.loss": 1 - score,
             }
             for part, time in (
                 ("", seconds),

@@ -14,6 +14,7 @@ from trialwatt.config.models import Search
 from trialwatt.errors import TrialwattError
 from trialwatt.replay import drivers
 from trialwatt.replay.drivers.plain import Halving
+from trialwatt.replay.outcomes import outcomes
 from trialwatt.replay.run import Replay, Wanted
 from trialwatt.replay.trials import Places, discrete, trials_of
 from trialwatt.suts import get
@@ -254,6 +255,60 @@ def test_any_sut_that_asks_and_tells_is_replayed(monkeypatch):
     told = dict(opened[0].told)
     assert all(told[number] is None for number in below.tolist())
     assert job.energies["services"] > 0  # its framework's process is reserved
+
+
+CONDITIONAL = {
+    "booster": {"choices": ["tree", "linear"]},
+    "depth": {"choices": [2, 4, 8], "when": {"booster": ["tree"]}},
+    "rate": {"choices": [0.1, 0.3]},
+}
+
+
+@pytest.mark.parametrize(
+    ("sut", "wanted"),
+    [
+        ("plain", search("random", budget=20)),
+        ("optuna", search("tpe", "median", budget=20)),
+        ("hyperopt", search("tpe", budget=25)),
+        ("ray", search("random", "asha", budget=20)),
+        ("ray", search("optuna", budget=20)),
+        ("ray", search("hyperopt", budget=20)),
+        ("ray", search("grid", budget=8)),
+    ],
+    ids=lambda v: v if isinstance(v, str) else v.sampler,
+)
+def test_a_space_with_conditions_is_searched(sut, wanted):
+    table = made(space=CONDITIONAL)
+    assert len(table.phis) == 3 * 2 + 2
+    replay = Replay(table, Wanted(sut, wanted, 2))
+    log, _ = replay.one(1)
+    assert len(log) == wanted.budget
+    deep = {"depth" in table.phis[place] for place in log.phi.tolist()}
+    assert deep == {True, False}
+    if wanted.sampler == "grid":
+        assert sorted(log.phi.tolist()) == list(range(8))
+
+
+def test_a_goal_to_be_minimised_is_told_as_one_to_be_maximised():
+    """Of a loss that is 1 − the score, all is as of the score."""
+    goals = [{"target": 0.8}, {"score": "loss", "direction": "minimize", "target": 0.2}]
+    rows, logs = [], []
+    for goal in goals:
+        replay = Replay(made(goal=goal), Wanted("optuna", search("tpe", "median"), 2))
+        log, job = replay.one(3)
+        row, reached = outcomes(job, replay.costs, replay.scoring)
+        rows.append((row, reached))
+        logs.append(log)
+    (score, by_score), (loss, by_loss) = rows
+    assert (logs[0].phi == logs[1].phi).all() and (logs[0].epochs == logs[1].epochs).all()
+    assert loss["best_score"] == pytest.approx(1 - score["best_score"])
+    assert loss["energy_to_goal_kwh"] == pytest.approx(score["energy_to_goal_kwh"])
+    assert by_loss.energy_kwh == pytest.approx(by_score.energy_kwh, nan_ok=True)
+
+
+def test_a_budget_of_energy_is_named():
+    with pytest.raises(TrialwattError, match="only a budget of trials is replayed"):
+        Replay(TABLE, Wanted("plain", search(budget={"kwh": 1.0, "trials": 20}), 2))
 
 
 def test_a_framework_that_breaks_is_named(monkeypatch):

@@ -64,8 +64,8 @@ def live_runs(found, rows, **keys):
     runs = rows.assign(
         sut=said["sut"],
         testbed=said["table"]["testbed"],
-        dataset=said["table"]["dataset"],
-        model=said["table"]["model"],
+        dataset="digits",
+        function=None,
         sampler="random",
         pruner="none",
         budget=12,

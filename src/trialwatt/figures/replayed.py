@@ -207,7 +207,7 @@ def note(results: Sequence[Results]) -> str:
     costs = sorted({one.said["framework"] for one in results})
     parts = [
         f"Replayed, not run: {searches} searches each on {said['workers']['count']} virtual "
-        f"workers, of {table['model']} on {table['dataset']}, from measured trials "
+        f"workers, of {table['workload']}, from measured trials "
         f"({table['seeds']} seeds; testbed {table['testbed']}; table "
         f"{table['sha256'][:10] or 'not of a file'}).",
         f"Energy {table['energy']}. Frameworks: {'; '.join(costs)}.",

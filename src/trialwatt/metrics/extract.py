@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from trialwatt.config.catalogue import is_of_images
 from trialwatt.config.factors import FACTORS
 from trialwatt.config.identity import canonical_json, run_label
-from trialwatt.config.models import AS_RECORDED, RunConfig
+from trialwatt.config.models import AS_RECORDED, RunConfig, Workload
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics import foreign, formulas
 from trialwatt.metrics.attribution import Curve
@@ -93,7 +93,7 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
     same = trials.phi * (epochs.max(initial=0) + 1) + epochs
     waste = formulas.waste_classes(trials.start_ns, same, failed, pruned)
 
-    target = _target(records, context)
+    target = target_of(records.config.workload, context.targets)
     goal, goal_ns = -1, None
     if target is not None:
         sign = records.config.workload.goal.sign
@@ -133,13 +133,13 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
 # --- inputs -------------------------------------------------------------------------------------
 
 
-def _target(records: RunRecords, context: MetricsContext) -> float | None:
-    workload = records.config.workload
+def target_of(workload: Workload, references: Mapping[str, float]) -> float | None:
+    """The score that is the goal; None where there is none. references: by dataset."""
     if workload.goal.target is not None:
         return workload.goal.target
     # the references are macro-F1 of images; else there is no target unless the workload names one
     referred = is_of_images(workload) and workload.goal.score == "macro_f1"
-    return context.targets.get(workload.dataset) if referred else None
+    return references.get(workload.dataset) if referred else None
 
 
 def _moment_of(records: RunRecords, goal: int, reached: np.ndarray) -> int | None:

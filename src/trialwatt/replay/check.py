@@ -54,30 +54,20 @@ def coverages(results: Results, runs: pd.DataFrame) -> list[Coverage]:
     live = same_search(results.said, runs)
     if live.empty:
         raise TrialwattError(
-            f"{results.strategy}: no live run of the same search (SUT, sampler, pruner, budget, "
-            "workers, dataset, testbed) is in this table"
+            f"{results.strategy}: no live run of the same search (SUT, testbed and all that an "
+            "experiment may vary) is in this table"
         )
     return [_coverage(name, results.searches[name], live[name]) for name in QUANTITIES]
 
 
 def same_search(said: Mapping[str, Any], runs: pd.DataFrame) -> pd.DataFrame:
     """The rows of completed runs of the search that a replay.json tells of, each once."""
-    search, workers, table = said["search"], said["workers"], said["table"]
-    wanted = {
-        "sut": said["sut"],
-        "testbed": table["testbed"],
-        "dataset": table["dataset"],
-        "model": table["model"],
-        "sampler": search["sampler"],
-        "pruner": search["pruner"],
-        "budget": search["budget"],
-        "wn": workers["count"],
-        "status": COMPLETED,
-    }
-    keep = np.ones(len(runs), bool)
+    table = said["table"]
+    wanted = said["factors"] | {"sut": said["sut"], "testbed": table["testbed"]}
+    keep = runs["status"] == COMPLETED
     for column, value in wanted.items():
         if column in runs:
-            keep &= (runs[column] == value).to_numpy()
+            keep = keep & (runs[column].isna() if value is None else runs[column] == value)
     measured = {run["folder"] for run in table["runs"]}  # what a table was made of is no check
     return runs[keep & ~runs["folder"].isin(measured)].drop_duplicates("folder")
 

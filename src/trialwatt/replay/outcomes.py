@@ -26,7 +26,7 @@ class Scoring:
     for which it is told as well when and at what cost they were reached."""
 
     target: float
-    sign: float
+    sign: int
     targets: tuple[float, ...] = ()
 
 
@@ -154,12 +154,8 @@ def outcomes(job: Job, costs: Costs, scoring: Scoring) -> tuple[dict[str, float 
     whole = sum(parts.values())
     wasted = waste != ""
     signed = log.score * scoring.sign
-    moments = np.array(
-        [
-            _moment(log, signed, completed, target * scoring.sign)
-            for target in (scoring.target, *scoring.targets)
-        ]
-    )
+    targets = (scoring.target, *scoring.targets)
+    moments = np.array([_moment(log, completed, target, scoring.sign) for target in targets])
     reached = job.until(moments)
     goal = Reached(*(values[1:] for values in vars(reached).values()))
     energy = reached.energy_kwh[0]
@@ -203,13 +199,14 @@ def outcomes(job: Job, costs: Costs, scoring: Scoring) -> tuple[dict[str, float 
     return row, goal
 
 
-def _moment(log: Log, signed: np.ndarray, completed: np.ndarray, target: float) -> float:
-    """When the first trial ended with this score; NaN where none did."""
-    first = formulas.goal_index(log.end_s, signed, completed, target)
+def _moment(log: Log, completed: np.ndarray, target: float, sign: int) -> float:
+    """When the first trial ended with a score as good as this; NaN where none did."""
+    reached = completed & formulas.reaches(log.score, target, sign)
+    first = formulas.goal_index(log.end_s, reached)
     return float(log.end_s[first]) if first >= 0 else NAN
 
 
-def targets_of(trials: Trials, sign: float, shares: Sequence[float]) -> tuple[float, ...]:
+def targets_of(trials: Trials, sign: int, shares: Sequence[float]) -> tuple[float, ...]:
     """Scores that these shares of the grid reach, by the mean of each φ over its seeds."""
     last = np.take_along_axis(trials.score, trials.lasts[..., None], axis=2)[..., 0]
     last = np.where(trials.failed, np.nan, last)

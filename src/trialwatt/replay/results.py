@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from trialwatt.config.factors import FACTORS
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256, write_whole
 from trialwatt.metrics.columns import Column, entries, schema, validate
@@ -113,6 +114,7 @@ def _provenance(replay: Replay, table: TrialTable, seed: int, count: int) -> dic
         "space": {k: axis.model_dump(mode="json") for k, axis in workload.space.items()},
         "goal": workload.goal.model_dump(mode="json"),
         "targets": replay.scoring.targets,
+        "factors": {factor.column: factor.of(workload) for factor in FACTORS.values()},
         "draw": replay.draw,
         "searches": count,
         "seed": seed,
@@ -122,8 +124,9 @@ def _provenance(replay: Replay, table: TrialTable, seed: int, count: int) -> dic
         "table": {
             "sha256": table.sha256,
             "testbed": config.testbed_name,
-            "dataset": workload.dataset,
-            "model": workload.model,
+            "workload": workload.trial.name
+            if workload.trial
+            else f"{workload.model} on {workload.dataset}",
             "seeds": len(table.seeds),
             "energy": facts.methods,
             "currency": facts.context.currency,

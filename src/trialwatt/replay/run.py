@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from trialwatt.config.models import Goal, RunConfig, Space
 from trialwatt.config.models import Search as Strategy
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics.columns import schema
+from trialwatt.metrics.extract import target_of
 from trialwatt.metrics.processes import PROCESSES, mapped
 from trialwatt.replay import drivers
 from trialwatt.replay.columns import ATTAINED, SEARCHES
@@ -25,7 +27,7 @@ from trialwatt.replay.costs import Costs, costs_of, setting
 from trialwatt.replay.outcomes import Job, Scoring, outcomes, targets_of
 from trialwatt.replay.simulate import Log, draws, simulate
 from trialwatt.replay.table import TrialTable
-from trialwatt.replay.trials import Places, Trials, discrete, sign, trials_of
+from trialwatt.replay.trials import Places, Trials, discrete, trials_of
 from trialwatt.suts import base
 
 SHARES = (0.5, 0.25, 0.1, 0.05, 0.02)
@@ -72,6 +74,11 @@ class Replay:
         self._seed, self.draw = wanted.seed, wanted.draw
         self.config = _config(table, wanted)
         workload = self.config.workload
+        if wanted.strategy.spends:
+            raise TrialwattError(
+                "search.budget: only a budget of trials is replayed; what a search has spent of "
+                "anything else when it ends stands in its row"
+            )
         drivers.check(wanted.sut, workload)
         if workload.workers.count > self.budget:
             raise TrialwattError(
@@ -79,9 +86,9 @@ class Replay:
             )
         self.trials: Trials = trials_of(table, workload.space, workload.goal, self.reported)
         self.costs: Costs = costs_of(table, self.config, laws)
-        own = sign(workload.goal)
-        target = _target(table, workload.goal, workload.dataset)
-        self.scoring = Scoring(target, own, targets_of(self.trials, own, SHARES))
+        target = target_of(workload, table.facts.context.targets)
+        own = targets_of(self.trials, workload.goal.sign, SHARES)
+        self.scoring = Scoring(math.nan if target is None else target, workload.goal.sign, own)
 
     @property
     def budget(self) -> int:
@@ -176,12 +183,3 @@ def _config(table: TrialTable, wanted: Wanted) -> RunConfig:
     return table.config.model_copy(
         update={"sut": wanted.sut, "workload": workload.model_copy(update=changed)}
     )
-
-
-def _target(table: TrialTable, goal: Goal, dataset: str) -> float:
-    """The goal's own, or the reference of the dataset, which is of the goal's default score."""
-    if goal.target is not None:
-        return float(goal.target)
-    if goal.score != Goal().score:
-        return float("nan")
-    return table.facts.context.targets.get(dataset, float("nan"))

@@ -91,7 +91,7 @@ def draws(trials: Trials, workers: int, rng: np.random.Generator, whole: int | N
     return Draws(seed, imports)
 
 
-def simulate(search: Search, trials: Trials, setting: Setting, sign: float, drawn: Draws) -> Log:
+def simulate(search: Search, trials: Trials, setting: Setting, sign: int, drawn: Draws) -> Log:
     """Replay one search: every duration, score and energy is a measured one.
 
     A φ has one measured seed for a whole search, as a live job trains a φ that it draws twice
@@ -102,7 +102,7 @@ def simulate(search: Search, trials: Trials, setting: Setting, sign: float, draw
 
 class _Run:
     def __init__(
-        self, search: Search, trials: Trials, setting: Setting, sign: float, seed: np.ndarray
+        self, search: Search, trials: Trials, setting: Setting, sign: int, seed: np.ndarray
     ):
         own = np.arange(len(seed)), seed
         waits = setting.report_s * np.arange(trials.epochs + 1) if trials.reported else 0.0

@@ -107,11 +107,6 @@ def phis_of(space: Space) -> list[str]:
     return [canonical(phi, space) for phi in grid(space)]
 
 
-def sign(goal: Goal) -> float:
-    """1 where a higher score is better, else −1: what strategies are told is score × sign."""
-    return 1.0 if goal.direction == "maximize" else -1.0
-
-
 def discrete(space: Space) -> Space:
     """The same grid as a space of discrete hyperparameters: nothing lies between its points.
 
