@@ -160,6 +160,20 @@ def test_what_cannot_be_replayed_is_named(sut, wanted, said):
         Replay(TABLE, Wanted(sut, wanted, 3))
 
 
+def test_a_scheduler_that_pauses_trials_is_named(monkeypatch):
+    from trialwatt.suts import ray_strategies
+    from trialwatt.suts.strategies import Strategy
+
+    def synchronous(workload, options):
+        from ray.tune.schedulers import HyperBandScheduler
+
+        return HyperBandScheduler(max_t=workload.epochs)
+
+    monkeypatch.setitem(ray_strategies.PRUNERS, "synchronous", Strategy(synchronous))
+    with pytest.raises(TrialwattError, match="ray's synchronous cannot be replayed: HyperBandSch"):
+        Replay(TABLE, Wanted("ray", search("random", "synchronous"), 2)).one(1)
+
+
 def test_a_sut_that_neither_asks_nor_tells_is_named(monkeypatch):
     from trialwatt.suts.base import Sut
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from typing import Any, cast
 
+from trialwatt.errors import TrialwattError
 from trialwatt.replay.simulate import COMPLETED, FAILED
 from trialwatt.replay.trials import Places
 from trialwatt.suts import ray_strategies
@@ -13,6 +14,8 @@ from trialwatt.suts.base import Job
 from trialwatt.suts.codes import phi_of
 
 METRIC, MODE = "score", "max"
+STOPPING = ("FIFOScheduler", "AsyncHyperBandScheduler", "MedianStoppingRule")
+"""Schedulers that ask nothing of Tune's controller."""
 
 
 def open_search(job: Job, places: Places) -> Search:
@@ -40,6 +43,12 @@ class Search:
         self._asked: Any = _variants(found) if _is_generator(found) else _Searcher(found)
         pruner = ray_strategies.PRUNERS[search.pruner]
         self._scheduler: Any = pruner.make(workload, pruner.options(search.pruner_options))
+        if type(self._scheduler).__name__ not in STOPPING:
+            raise TrialwattError(
+                f"ray's {search.pruner} cannot be replayed: {type(self._scheduler).__name__} may "
+                "pause trials or change them, which needs Tune's own controller; of its schedulers "
+                f"those that only stop them can: {', '.join(STOPPING)}"
+            )
         self._scheduler.set_search_properties(METRIC, MODE)
         self._stop = TrialScheduler.STOP
         self._space, self._places = workload.space, places
