@@ -7,9 +7,9 @@ from benchmarks.synthetic_table import made
 
 from trialwatt.config.models import Search
 from trialwatt.errors import TrialwattError
-from trialwatt.figures.replayed import attainment, compare_command, comparison
+from trialwatt.figures.replayed import attainment, compare_command, comparison, note
 from trialwatt.figures.style import Absent
-from trialwatt.replay.results import read_results, write_results
+from trialwatt.replay.results import Results, read_results, write_results
 from trialwatt.replay.run import Replay, Wanted
 
 
@@ -45,9 +45,8 @@ def test_curves_end_at_the_share_that_reached_the_goal(folders):
     drawn = figure.axes[0].lines[0].get_xdata()
     assert max(drawn) / energy.max() == pytest.approx(1e6, rel=0.5) or max(drawn) >= energy.max()
     said = figure.get_supxlabel()
-    assert said.startswith("Replayed, not run") and "Not checked against live" in said.replace(
-        "\n", " "
-    )
+    assert said.startswith("Replayed, not run")
+    assert "plain grid: not checked against live searches." in said.replace("\n", " ")
     assert "replayed" in figure.axes[0].get_ylabel()
 
 
@@ -71,6 +70,18 @@ def test_a_goal_that_most_miss_is_said_so(table, tmp_path):
     shown = comparison(found).shown
     cell = next(shown[name][0] for name in shown if name.startswith("energy to goal"))
     assert cell == "not reached (not reached–not reached)"
+
+
+def test_what_live_searches_said_stands_beside(folders):
+    found = read_results(folders[0])
+    told = [
+        {"quantity": "jct_ms", "live": 20, "inside": 18, "verdict": "holds"},
+        {"quantity": "wte_share", "live": 20, "inside": 9, "verdict": "fails"},
+    ]
+    known = found.said | {"coverage": {"quantities": told}}
+    said = note([Results(found.searches, found.attained, known)])
+    expected = "of 20 live searches in the interval of 90 %: JCT 18, holds; WTE share 9, fails."
+    assert said.endswith(f"plain grid: {expected}")
 
 
 def test_files_name_the_searches_and_runs_that_they_come_from(folders, tmp_path):

@@ -214,7 +214,16 @@ def note(results: Sequence[Results]) -> str:
     ]
     if table["flags"]:
         parts.insert(0, f"Made of flagged runs: {'; '.join(table['flags'])}.\n")
-    checks = [one.said.get("coverage") for one in results]
-    if not all(checks):
-        parts.append("Not checked against live searches.")
-    return " ".join(parts)
+    return " ".join([*parts, *map(_checked, results)])
+
+
+def _checked(one: Results) -> str:
+    """What live searches said of these."""
+    found = one.said.get("coverage", {}).get("quantities", [])
+    if not found:
+        return f"{one.strategy}: not checked against live searches."
+    told = [
+        f"{metric(each['quantity']).short} {each['inside']}, {each['verdict']}" for each in found
+    ]
+    live = found[0]["live"]
+    return f"{one.strategy}: of {live} live searches in the interval of 90 %: {'; '.join(told)}."

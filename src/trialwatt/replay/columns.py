@@ -96,7 +96,7 @@ def hyperparameter(value: Any, column: Column) -> Any:
 
 _OF_RUNS = {
     *("trials_started", "trials_completed", "trials_failed", "trials_pruned", "trials_duplicate"),
-    *("reports", "trials_time_ms", "jct_ms", "job_energy_kwh", "ept_kwh", "oc", "wr"),
+    *("reports", "trials_time_ms", "jct_ms", "job_energy_kwh", "ept_kwh", "carbon_g", "oc", "wr"),
     *("wtt_ms", "wte_kwh", "wte_share", "wtc", "waste_failed_energy_share"),
     *("waste_pruned_energy_share", "waste_duplicate_energy_share", "trials_energy_kwh"),
     *("idle_energy_kwh", "services_energy_kwh", "harness_energy_kwh", "surplus_energy_kwh"),

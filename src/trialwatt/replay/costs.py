@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,9 +12,9 @@ from trialwatt.analysis.framework_cost import QUANTITIES, TERMS, Law
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics import formulas
+from trialwatt.metrics.formulas import MB_PER_GB
 from trialwatt.replay.simulate import Setting
 from trialwatt.replay.table import TrialTable
-from trialwatt.replay.trials import static_w
 from trialwatt.suts import get
 
 NS_PER_S = 1e9
@@ -50,11 +51,13 @@ class Costs:
     worker_w, worker_price: static power and price per s of a worker; services_w, services_price: of
     all services, 0 where the framework's law has them. frames: beside the trials of each measured
     job, by its seed. added: of each block of the framework's law; none where it is not given.
+    g_per_kwh: carbon, PUE included; NaN where the testbed has a series of intensities.
     """
 
     workers: int
     worker_w: float
     worker_price: float
+    g_per_kwh: float
     services_w: float
     services_price: float
     frames: tuple[Frame, ...]
@@ -67,24 +70,29 @@ class Costs:
         return frame, self.added[rng.integers(len(self.added))] if self.added else Added()
 
 
-def costs_of(table: TrialTable, config: RunConfig, laws: Sequence[Law] | None) -> Costs:
+def costs_of(
+    table: TrialTable, config: RunConfig, worker_w: float, laws: Sequence[Law] | None
+) -> Costs:
     """Of jobs of this configuration on the table's testbed.
 
-    laws: of this SUT (analysis.framework_cost); None where it is not known: then its services are
-    counted by what they reserve, and nothing else of it. Raises TrialwattError where the laws are
-    of another SUT or lack time or energy.
+    worker_w: static power of a worker. laws: of this SUT (analysis.framework_cost); None where they
+    are not known: then its services are counted by what they reserve, and nothing else of it.
+    Raises TrialwattError where the laws are of another SUT, or lack time, energy or cost.
     """
     count, wanted = config.workload.workers.count, config.workload.workers
     measured = table.workload.workers.count
     context = table.facts.context
     added = () if laws is None else _added(laws, config.sut)
 
-    def price(cores: float, memory_mb: float) -> float:
-        return float(
-            formulas.cost(
-                cores, memory_mb, NS_PER_S, context.price_per_cpu_h, context.price_per_gb_h
-            )
-        )
+    def price(cores: float, memory_mb: float, accelerators: float = 0.0) -> float:
+        prices = context.price_per_cpu_h, context.price_per_gb_h
+        held = accelerators * NS_PER_S
+        per_h = context.price_per_accelerator_h.get(wanted.accelerator, math.nan) if held else 0.0
+        return float(formulas.cost(cores, memory_mb, NS_PER_S, *prices, held, per_h))
+
+    def static_w(cores: float, memory_mb: float) -> float:
+        facts = table.facts
+        return facts.static_w_per_core * cores + facts.static_w_per_gb * memory_mb / MB_PER_GB
 
     roles = get(config.sut)().planned_roles(config)
     held = [] if added else [(role.cpu, role.memory_mb) for role in roles if role.kind != "worker"]
@@ -102,12 +110,14 @@ def costs_of(table: TrialTable, config: RunConfig, laws: Sequence[Law] | None) -
         )
         for one in by_seed
     )
-    of_worker = (config.worker_cpu, wanted.memory_mb)
+    accelerators = 0.0 if wanted.accelerator == "cpu" else 1.0
+    intensity = math.nan if context.intensity is None else context.intensity
     return Costs(
         workers=count,
-        worker_w=static_w(table, *of_worker),
-        worker_price=price(*of_worker),
-        services_w=sum(static_w(table, *each) for each in held),
+        worker_w=worker_w,
+        worker_price=price(config.worker_cpu, wanted.memory_mb, accelerators),
+        g_per_kwh=intensity * context.pue,
+        services_w=sum(static_w(*each) for each in held),
         services_price=sum(price(*each) for each in held),
         frames=frames,
         added=added,

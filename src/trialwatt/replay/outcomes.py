@@ -171,6 +171,7 @@ def outcomes(job: Job, costs: Costs, scoring: Scoring) -> tuple[dict[str, float 
         "jct_ms": job.jct_s * _MS_PER_S,
         "job_energy_kwh": whole / J_PER_KWH,
         "ept_kwh": formulas.energy_per_trial_kwh(whole / J_PER_KWH, int((waste == "").sum())),
+        "carbon_g": whole / J_PER_KWH * costs.g_per_kwh,
         "oc": job.cost,
         "wtt_ms": float(lasted[wasted].sum()) * _MS_PER_S,
         "wte_kwh": float(job.trial_j[wasted].sum()) / J_PER_KWH,

@@ -85,7 +85,7 @@ class Replay:
                 f"{workload.workers.count} workers for {self.budget} trials: set a greater budget"
             )
         self.trials: Trials = trials_of(table, workload.space, workload.goal, self.reported)
-        self.costs: Costs = costs_of(table, self.config, laws)
+        self.costs: Costs = costs_of(table, self.config, self.trials.worker_w, laws)
         target = target_of(workload, table.facts.context.targets)
         own = targets_of(self.trials, workload.goal.sign, SHARES)
         self.scoring = Scoring(math.nan if target is None else target, workload.goal.sign, own)

@@ -10,7 +10,6 @@ import numpy as np
 from trialwatt.config.models import Choices, Goal, Range, Space
 from trialwatt.config.space import Phi, grid, levels
 from trialwatt.errors import TrialwattError
-from trialwatt.metrics.formulas import MB_PER_GB
 from trialwatt.records.phi import canonical
 from trialwatt.replay.columns import SCORE
 from trialwatt.replay.table import TrialTable
@@ -24,7 +23,7 @@ class Trials:
     epoch. score: (P, R, E + 1) the goal's, NaN at 0 and where the epoch failed. lasts: (P, R)
     epochs of a trial that nobody stops; failed: (P, R) whether it then fails. imports: (k, 2)
     seconds and dynamic J of every measured import, import_seed: (k,) in which seed it was measured.
-    worker_w: static power of a reserved worker.
+    worker_w: static power of a reserved worker, as the table's had it, its accelerator's too.
     reported: whether each epoch is validated, as with a pruner, or only the last one.
     """
 
@@ -82,7 +81,8 @@ def trials_of(table: TrialTable, space: Space, goal: Goal, reported: bool) -> Tr
             own -= np.where(ends, 0.0, validation)
         taken[name] = np.cumsum(own, axis=2)
     imports = frame.assign(place=seeds).dropna(subset="import_seconds")
-    workers = table.workload.workers
+    static = [table.frame[name].sum() for name in ("static_j", "import_static_j")]
+    lasted = [table.frame[name].sum() for name in ("seconds", "import_seconds")]
     return Trials(
         until_s=taken["seconds"],
         dynamic_j=taken["dynamic_j"],
@@ -91,15 +91,9 @@ def trials_of(table: TrialTable, space: Space, goal: Goal, reported: bool) -> Tr
         failed=failed,
         imports=imports[["import_seconds", "import_dynamic_j"]].to_numpy(float),
         import_seed=imports["place"].to_numpy(),
-        worker_w=static_w(table, table.config.worker_cpu, workers.memory_mb),
+        worker_w=float(sum(static) / sum(lasted)),
         reported=reported,
     )
-
-
-def static_w(table: TrialTable, cores: float, memory_mb: float) -> float:
-    """Static power of a component by what it reserves."""
-    facts = table.facts
-    return facts.static_w_per_core * cores + facts.static_w_per_gb * memory_mb / MB_PER_GB
 
 
 def phis_of(space: Space) -> list[str]:
