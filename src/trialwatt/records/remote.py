@@ -29,7 +29,8 @@ def hub() -> HubClient | None:
 
 def keep(folder: Path, name: str) -> None:
     """Have the file `name`, relative to the run's folder, kept until it is fetched (a component's
-    weights, by Handle.fetch); it replaces one of that name.
+    weights, by Handle.fetch); it replaces one of that name. What stands after the last slash begins
+    with the component's name and "_": of others the hub takes it not.
 
     Returns when it is safe. Raises OSError where the hub cannot be reached.
     """

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from trialwatt.platforms.hub.client import HubClient
 from trialwatt.platforms.hub.journal import Entry, entries
+from trialwatt.platforms.hub.tokens import COORDINATOR, token_of
 
-TOKEN = "a-token-of-the-tests"
+KEY = "a-key-of-the-tests"
 
 
 class HubProcess:
@@ -27,14 +28,14 @@ class HubProcess:
                 *("--address", "127.0.0.1", "--port", str(port), *options),
             ],
             stdout=subprocess.PIPE,
-            env=os.environ | {"TRIALWATT_HUB_TOKEN": TOKEN},
+            env=os.environ | {"TRIALWATT_HUB_KEY": KEY},
         )
         line = self.process.stdout.readline().decode()
         self.port = int(re.search(r"port (\d+)", line)[1])
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def client(self, life: str = "", patience_s: float = 60, token: str = TOKEN) -> HubClient:
-        return HubClient(self.url, token, life, patience_s)
+    def client(self, holder: str = COORDINATOR, patience_s: float = 60) -> HubClient:
+        return HubClient(self.url, token_of(KEY, holder), patience_s)
 
     def journal(self) -> list[Entry]:
         """All entries so far."""

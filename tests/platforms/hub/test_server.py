@@ -12,10 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.platforms.hub.process import TOKEN, HubProcess
+from tests.platforms.hub.process import KEY, HubProcess
 
 from trialwatt.platforms.hub.client import HubClient, Retired
 from trialwatt.platforms.hub.journal import Journal, entries
+from trialwatt.platforms.hub.tokens import token_of
+
+TOKEN = token_of(KEY, "worker-0-1")
 
 
 def own(hub):
@@ -56,11 +59,13 @@ def test_a_writer_that_is_cut_off_leaves_nothing(hub):
 
 @pytest.mark.parametrize("path", ["/journal", "/clock", "/records/worker-0", "/files/job.json"])
 def test_without_the_token_there_is_nothing(hub, path):
-    with pytest.raises(PermissionError):
-        hub.client(token="another").request("GET", path)
-    connection = http.client.HTTPConnection("127.0.0.1", hub.port)
-    connection.request("GET", path)
-    assert connection.getresponse().status == 401
+    for token in ("", "another", KEY, token_of("another", "coordinator"), "coordinator.", "\xff"):
+        connection = http.client.HTTPConnection("127.0.0.1", hub.port)
+        connection.request("GET", path, headers={"X-Trialwatt-Token": token})
+        assert connection.getresponse().status == 403
+        connection.close()
+    with pytest.raises(PermissionError, match="wrong token"):
+        HubClient(hub.url, "another").request("GET", path)
     connection = http.client.HTTPConnection("127.0.0.1", hub.port)
     connection.request("GET", "/healthz")
     assert connection.getresponse().status == 200
@@ -99,10 +104,9 @@ def test_what_is_quiet_is_told_soon_too(hub):
 def test_messages_come_once_and_only_to_their_life(hub):
     hub.post("a-1", {"say": 1}, {"say": 2})
     hub.post("b-1", {"say": 3})
-    client = hub.client()
 
     def take(life, after):
-        _, body = client.request("GET", f"/inbox/{life}?after={after}")
+        _, body = hub.client(life).request("GET", f"/inbox/{life}?after={after}")
         return [json.loads(line)["say"] for line in body.splitlines()]
 
     assert take("a-1", 0) == [1, 2]
@@ -298,7 +302,8 @@ def test_a_hundred_agents_wait_in_little_memory_and_without_work(hub):
     for number in range(100):
         for path in (f"/inbox/worker-{number}-1?after=0&wait=60", "/clock", "/clock"):
             connection = http.client.HTTPConnection("127.0.0.1", hub.port)
-            connection.request("GET", path, headers={"X-Trialwatt-Token": TOKEN})
+            token = token_of(KEY, f"worker-{number}-1")
+            connection.request("GET", path, headers={"X-Trialwatt-Token": token})
             waiting.append(connection)
     for number in range(100):
         for clock in waiting[3 * number + 1 : 3 * number + 3]:

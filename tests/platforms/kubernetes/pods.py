@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.platforms.hub.process import TOKEN, HubProcess
+from tests.platforms.hub.process import KEY, HubProcess
 
 from trialwatt.platforms.hub.journal import Entry
+from trialwatt.platforms.hub.tokens import token_of
 
 
 def _of_a_pod() -> dict[str, str]:
@@ -27,7 +28,7 @@ class AgentProcess:
         self.folder = folder / self.life
         environment = {
             "TRIALWATT_HUB": hub.url,
-            "TRIALWATT_HUB_TOKEN": TOKEN,
+            "TRIALWATT_HUB_TOKEN": token_of(KEY, self.life),
             "TRIALWATT_COMPONENT": self.component,
             "TRIALWATT_LIFE": self.life,
             "TRIALWATT_FOLDER": str(self.folder),

@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.platforms.hub.process import TOKEN
+from tests.platforms.hub.process import KEY
 from tests.platforms.kubernetes.pods import AgentProcess, ended
 
 from trialwatt.platforms.cgroups.container import OwnGroup
+from trialwatt.platforms.hub.tokens import token_of
 from trialwatt.platforms.kubernetes.agent import Agent
 
 READY = 'print(json.dumps({"done": "deploy"}), flush=True)\n'
@@ -177,7 +178,7 @@ def test_its_samples_can_come_in_batches(hub, agent):
 def test_no_sample_comes_after_its_last_word(hub, tmp_path, monkeypatch):
     for name, value in {
         "TRIALWATT_HUB": hub.url,
-        "TRIALWATT_HUB_TOKEN": TOKEN,
+        "TRIALWATT_HUB_TOKEN": token_of(KEY, "worker-0-1"),
         "TRIALWATT_COMPONENT": "worker-0",
         "TRIALWATT_LIFE": "worker-0-1",
         "TRIALWATT_FOLDER": str(tmp_path),

@@ -180,8 +180,8 @@ for line in sys.stdin:
     folder = Path(os.environ["TRIALWATT_FOLDER"])
     text = (folder / "best.txt").read_text()
     (folder / "weights").mkdir()
-    (folder / "weights" / "answer.txt").write_text(text[::-1])
-    keep(folder, "weights/answer.txt")
+    (folder / "weights" / "worker-0_answer.txt").write_text(text[::-1])
+    keep(folder, "weights/worker-0_answer.txt")
     print(json.dumps({"done": "test"}), flush=True)
 """
     handle = start(platform, role(source))
@@ -191,8 +191,8 @@ for line in sys.stdin:
     handle.send({"do": "test"})
     take(platform)
     handle.stop(1)
-    handle.fetch("weights/answer.txt")
-    assert (tmp_path / "run" / "weights" / "answer.txt").read_text() == "cba"
+    handle.fetch("weights/worker-0_answer.txt")
+    assert (tmp_path / "run" / "weights" / "worker-0_answer.txt").read_text() == "cba"
     with pytest.raises(TrialwattError, match="left no file"):
         handle.fetch("weights/another.txt")
 
@@ -212,7 +212,7 @@ while True:
     assert time.monotonic() - begin < 10
     assert not handle.alive
     assert ending(platform).reason == "stopped"
-    assert not [path for path in cluster.objects if path.endswith("worker-0-1")]
+    assert not [path for path in cluster.objects if path.endswith("pods/worker-0-1")]
 
 
 def test_a_pod_killed_without_a_word_is_noticed_and_named(platform, cluster, monkeypatch):

@@ -63,7 +63,7 @@ OBJECTS = {
     "secret": manifests.secret(PLACE.labels, "worker-3-1", {"PASSWORD": "hush"}),
     "pull-secret": manifests.pull_secret(PLACE.labels, "{}"),
     "hub": manifests.hub_pod(PLACE),
-    "worker": pod(WORKER, secrets=("dataset", "worker-3-1"), node="node-a"),
+    "worker": pod(WORKER, secrets=("dataset",), node="node-a"),
     "worker-gpu": pod(of("gpu")),
     "worker-tpu": pod(of("tpu")),
 }

@@ -65,8 +65,8 @@ def test_its_pod_has_no_rights_and_equal_requests_and_limits(cluster, api, data)
     assert spec["securityContext"]["runAsNonRoot"]
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert container["securityContext"]["readOnlyRootFilesystem"]
-    token = shared.token_in(cluster.objects[f"{SPACE}/secrets/trialwatt-shared"])
-    assert token not in json.dumps(spec)
+    key = shared.key_in(cluster.objects[f"{SPACE}/secrets/trialwatt-shared"])
+    assert key not in json.dumps(spec)
 
 
 def test_it_is_used_again_and_not_filled_twice(cluster, api, data):

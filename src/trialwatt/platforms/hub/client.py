@@ -19,7 +19,7 @@ from trialwatt.files import sha256, whole
 ADDRESS = "TRIALWATT_HUB"
 """Environment variable of every pod but the hub: http://<address>:<port> of the run's hub."""
 TOKEN = "TRIALWATT_HUB_TOKEN"
-"""Environment variable of every pod: what opens the hub."""
+"""Environment variable of every pod but the hub: what opens the hub to this life alone."""
 LIFE = "TRIALWATT_LIFE"
 """Environment variable: the name of the pod. A component that is replaced has several lives."""
 TOKEN_HEADER = "X-Trialwatt-Token"
@@ -45,10 +45,10 @@ class HubClient:
     A request that finds no answer is repeated until `patience_s` is over, then OSError is raised.
     """
 
-    def __init__(self, url: str, token: str, life: str = "", patience_s: float = PATIENCE_S):
+    def __init__(self, url: str, token: str, patience_s: float = PATIENCE_S):
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or 80
-        self._headers = {TOKEN_HEADER: token} | ({"X-Life": life} if life else {})
+        self._headers = {TOKEN_HEADER: token}
         self._patience_s = patience_s
         self._connection: http.client.HTTPConnection | None = None
         self._writer, self._sequence = secrets.token_hex(8), 0
@@ -57,9 +57,7 @@ class HubClient:
     @classmethod
     def here(cls, patience_s: float = PATIENCE_S) -> HubClient:
         """The hub that the environment names."""
-        environment = os.environ
-        token, life = environment[TOKEN], environment.get(LIFE, "")
-        return cls(environment[ADDRESS], token, life, patience_s)
+        return cls(os.environ[ADDRESS], os.environ[TOKEN], patience_s)
 
     def append(self, component: str, stream: str, data: bytes) -> None:
         """Append to the journal; when it returns, the hub has it, and has it once."""
@@ -102,8 +100,8 @@ class HubClient:
     ) -> tuple[int, bytes]:
         """Status and body of the answer; `save` takes the body of a 200 instead.
 
-        answer_s: how long the hub may stay silent. Raises PermissionError (wrong token), Retired,
-        OSError (nobody answers).
+        answer_s: how long the hub may stay silent. Raises PermissionError (not with this token),
+        Retired, OSError (nobody answers).
         """
         deadline = time.monotonic() + self._patience_s
 
@@ -156,11 +154,11 @@ class HubClient:
             save(response)
             return 200, b""
         content = response.read()
-        if response.status == 401:
-            raise PermissionError("the run's hub refuses this pod's token")
+        text = content.decode(errors="replace")[:500]
+        if response.status == 403:
+            raise PermissionError(f"the run's hub refuses {path}: {text}")
         if response.status == 410:
             raise Retired(f"{path}: this life of the component is over")
         if response.status >= 400 and response.status != 404:
-            text = content.decode(errors="replace")[:500]
             raise ConnectionError(f"{path}: {response.status} {text}")
         return response.status, content

@@ -15,6 +15,8 @@ from typing import BinaryIO
 from trialwatt.files import sha256
 from trialwatt.platforms.hub.client import CHUNK
 
+MOST_PARTS = 8
+
 
 class Refused(Exception):
     """An answer that is no success: its status, and why."""
@@ -36,8 +38,6 @@ class Files:
     def put(self, name: str, source: BinaryIO, length: int, digest: str) -> None:
         """Take `length` bytes from `source`. Raises Refused (400: another sha256), OSError."""
         target = self._path(name)
-        if length < 0:
-            raise Refused(411, "needs a Content-Length")
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{secrets.token_hex(4)}.part")
         seen, left = hashlib.sha256(), length
@@ -80,6 +80,8 @@ class Files:
 
     def _path(self, name: str) -> Path:
         parts = name.split("/")
-        if not all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", part) for part in parts):
-            raise Refused(400, f"{name!r} is no name of a file here")
+        if len(parts) > MOST_PARTS or not all(
+            re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}", part) for part in parts
+        ):
+            raise Refused(400, f"{name[:200]!r} is no name of a file here")
         return self._folder.joinpath(*parts)

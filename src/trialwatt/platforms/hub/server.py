@@ -1,26 +1,36 @@
 """The hub of a run: journal, post office and files, in a small pod of its own.
 
     POST /log/<component>/<stream>          → 204 when it is in the journal
-    GET  /journal?after=N&wait=S&quiet=S    → entries after the Nth, up to about 1 MB
     GET  /records/<component>               → the component's record lines so far
-    POST /inbox                             → 204; lines {"to": <life>, "message": {…}}
     GET  /inbox/<life>?after=N&wait=S       → lines, one for each message; X-Last: the last's number
-    POST /retire/<life>                     → 204; from now on nothing is taken from that life
-    PUT, GET, DELETE /files/<name>          → whole files, checked by X-Sha256
+    GET  /files/<name>                      → a whole file; X-Sha256
+    PUT, DELETE /files/<name>               → 204; checked by X-Sha256
     GET  /clock                             → {"utc": ns, "mono": ns}
     GET  /healthz                           → 200; the only one that needs no token
 
-A POST carries X-Writer and X-Sequence: repeated ones are taken once. With --files-only it has
-files and nothing else. It uses the standard library alone, and one thread for each connection.
+and, of the coordinator alone:
+
+    GET  /journal?after=N&wait=S&quiet=S    → entries after the Nth, up to about 1 MB
+    POST /inbox                             → 204; lines {"to": <life>, "message": {…}}
+    POST /retire/<life>                     → 204; from now on nothing is taken from that life
+
+A life of a component writes the journal of its component, takes the messages to itself, and puts
+files whose own name begins with its component's and "_" (weights/worker-0_3.safetensors); the
+coordinator may do all of it. A POST carries X-Writer and X-Sequence: repeated ones are taken once.
+With --files-only it has files and nothing else. It uses the standard library alone, and one thread
+for each connection.
 """
 
 from __future__ import annotations
 
 import argparse
-import hmac
+import http.client
+import io
 import json
+import math
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -32,10 +42,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from trialwatt.platforms.cgroups.container import OwnGroup
-from trialwatt.platforms.hub.client import TOKEN, TOKEN_HEADER
+from trialwatt.platforms.hub.client import TOKEN_HEADER
+from trialwatt.platforms.hub.connections import Connections
 from trialwatt.platforms.hub.files import Files, Refused
 from trialwatt.platforms.hub.journal import Journal
 from trialwatt.platforms.hub.mailboxes import Mailboxes
+from trialwatt.platforms.hub.tokens import COORDINATOR, KEY, component_of, holder_of
 
 HUB = "hub"
 """Its component name, and its pod's."""
@@ -43,6 +55,7 @@ PORT = 8080
 STREAMS = ("records", "message", "log", "usage", "agent")
 QUIET_STREAMS = ("records", "log", "usage")
 """Entries that wait for company before the coordinator is told: what is urgent comes after them."""
+MAX_HEAD = 16 << 10
 MAX_BODY = 8 << 20
 MAX_WAIT_S = 60.0
 IDLE_S = 300.0
@@ -53,9 +66,9 @@ HZ_VARIABLE = "TRIALWATT_SAMPLE_HZ"
 class Hub:
     """What all requests share."""
 
-    def __init__(self, folder: Path, token: str, files_only: bool = False):
+    def __init__(self, folder: Path, key: str, files_only: bool = False):
         folder.mkdir(parents=True, exist_ok=True)
-        self.token = token.encode()
+        self.key = key
         self.files = Files(folder / "files")
         self.journal = None if files_only else Journal(folder / "journal")
         self.mailboxes = Mailboxes()
@@ -66,17 +79,42 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 512  # all agents of a run may come at once
 
     def __init__(self, address: tuple[str, int], hub: Hub):
-        self.hub = hub
+        self.hub, self.connections = hub, Connections()
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         super().__init__(address, Request)
 
+    def process_request(self, request, client_address) -> None:
+        self.connections.came(request, client_address[0])
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request) -> None:
+        self.connections.gone(request)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Called after each connection, and twice a second."""
+        self.connections.close_late()
+
     def handle_error(self, request, client_address) -> None:
         """A pod that dies drops its connections: a line is enough. Anything else is a fault."""
-        if isinstance(sys.exception(), ConnectionError | TimeoutError):
+        if isinstance(sys.exception(), ConnectionError | TimeoutError | http.client.LineTooLong):
             print(f"{client_address[0]}: connection lost", file=sys.stderr)
         else:
             super().handle_error(request, client_address)
+
+
+class _Lines(io.BufferedReader):
+    """What a connection sends. All lines of a request's head together have room for so much."""
+
+    room = 0
+
+    def readline(self, size: int | None = -1) -> bytes:
+        line = super().readline(self.room + 1)
+        self.room -= len(line)
+        if self.room < 0:
+            raise http.client.LineTooLong("a request's head")
+        return line
 
 
 class Request(BaseHTTPRequestHandler):
@@ -84,6 +122,14 @@ class Request(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     timeout = IDLE_S
     server: Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile = _Lines(self.rfile.detach())
+
+    def handle_one_request(self) -> None:
+        self.rfile.room = MAX_HEAD
+        super().handle_one_request()
 
     # --- what can be asked --------------------------------------------------------------------
 
@@ -115,6 +161,7 @@ class Request(BaseHTTPRequestHandler):
         self._serve({r"/files/(.+)": self._drop_file})
 
     def _health(self) -> None:
+        self.close_connection = True  # who asks this alone keeps no place
         self._answer(200, b"ok")
 
     def _clock(self) -> None:
@@ -122,44 +169,49 @@ class Request(BaseHTTPRequestHandler):
         self._answer(200, json.dumps(moment).encode())
 
     def _append(self, component: str, stream: str) -> None:
+        self._only(component_of(self._holder) == component)
         if stream not in STREAMS:
             raise Refused(404, f"there is no stream {stream}")
         self._journal_of_run.append(
             component,
             stream,
             self._body(),
-            life=self.headers.get("X-Life", ""),
+            life=self._holder,
             repeat=self._repeat,
             urgent=stream not in QUIET_STREAMS,
         )
         self._answer(204)
 
     def _journal(self) -> None:
-        quiet_s = self._number("quiet", 0)
-        entries = self._journal_of_run.read(int(self._number("after", 0)), self._wait_s, quiet_s)
+        self._only()
+        quiet_s = self._seconds("quiet")
+        entries = self._journal_of_run.read(self._after, self._seconds("wait"), quiet_s)
         self._answer(200, entries)
 
     def _records(self, component: str) -> None:
+        self._only(component_of(self._holder) == component)
         self._answer(200, self._journal_of_run.of(component, "records"))
 
     def _post_messages(self) -> None:
-        lines = [json.loads(line) for line in self._body().splitlines()]
-        self.hub.mailboxes.post([(each["to"], each["message"]) for each in lines], self._repeat)
+        self._only()
+        self.hub.mailboxes.post(_messages(self._body()), self._repeat)
         self._answer(204)
 
     def _take_messages(self, life: str) -> None:
-        messages, last = self.hub.mailboxes.take(life, int(self._number("after", 0)), self._wait_s)
+        self._only(self._holder == life)
+        messages, last = self.hub.mailboxes.take(life, self._after, self._seconds("wait"))
         body = b"".join(json.dumps(message).encode() + b"\n" for message in messages)
         self._answer(200, body, {"X-Last": str(last)})
 
     def _retire(self, life: str) -> None:
+        self._only()
         self._journal_of_run.retire(life)
         self.hub.mailboxes.retire(life)
         self._answer(204)
 
     def _take_file(self, name: str) -> None:
-        length = int(self.headers.get("Content-Length", -1))
-        self.hub.files.put(name, self.rfile, length, self.headers.get("X-Sha256", ""))
+        self._only(self._is_own_file(name))
+        self.hub.files.put(name, self.rfile, self._length, self.headers.get("X-Sha256", ""))
         self._answer(204)
 
     def _give_file(self, name: str) -> None:
@@ -172,19 +224,19 @@ class Request(BaseHTTPRequestHandler):
             shutil.copyfileobj(file, self.wfile, 1 << 20)
 
     def _drop_file(self, name: str) -> None:
+        self._only(self._is_own_file(name))
         self.hub.files.delete(name)
         self._answer(204)
 
     # --- around each of them ------------------------------------------------------------------
 
     def _serve(self, routes: dict) -> None:
-        parts = urlsplit(self.path)
-        self._query = parse_qs(parts.query)
         try:
+            parts = urlsplit(self.path)
+            self._query = parse_qs(parts.query)
+            self._length = self._said_length()
             if parts.path != "/healthz":
-                self._check_token()
-            if self.headers.get("X-Life", "") in self.hub.mailboxes.retired:
-                raise Refused(410, "this life of the component is over")
+                self._holder = self._known_holder()
             for pattern, work in routes.items():
                 if match := re.fullmatch(pattern, parts.path):
                     work(*map(unquote, match.groups()))
@@ -198,21 +250,50 @@ class Request(BaseHTTPRequestHandler):
             self._answer(400, str(error).encode())
         except (ConnectionError, TimeoutError):
             raise
+        except (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+            self.close_connection = True  # one name is a file's and a folder's
+            self._answer(409, str(error).encode())
         except OSError as error:  # a full disk: the writer must not take it for written
             self.close_connection = True
             self._answer(507, str(error).encode())
 
-    def _check_token(self) -> None:
-        given = self.headers.get(TOKEN_HEADER, "").encode()
-        if not hmac.compare_digest(given, self.hub.token):
-            raise Refused(401, "wrong token")
+    def _known_holder(self) -> str:
+        """Whose token this request carries; from now on the connection is one of his."""
+        holder = holder_of(self.hub.key, self.headers.get(TOKEN_HEADER, ""))
+        if holder is None:
+            raise Refused(403, "wrong token")
+        self.server.connections.known(self.connection, holder)
+        if holder in self.hub.mailboxes.retired:
+            raise Refused(410, "this life of the component is over")
+        return holder
+
+    def _only(self, is_own: bool = False) -> None:
+        """Refuse what is neither the coordinator's doing nor its holder's own."""
+        if not is_own and self._holder != COORDINATOR:
+            raise Refused(403, f"{self._holder} may not {self.command} {self.path}")
+
+    def _is_own_file(self, name: str) -> bool:
+        if self.hub.journal is None:
+            return False  # shared by runs, which read
+        component = component_of(self._holder)
+        return bool(component) and name.rpartition("/")[2].startswith(f"{component}_")
+
+    def _said_length(self) -> int:
+        """Bytes of the body, which must be said: a body without an end fills the memory."""
+        said = self.headers.get_all("Content-Length", [])
+        if "Transfer-Encoding" in self.headers or (self.command in ("POST", "PUT") and not said):
+            raise Refused(411, "needs a Content-Length")
+        if self.command in ("GET", "DELETE") and said not in ([], ["0"]):
+            raise Refused(400, f"a {self.command} has no body")
+        if len(said) > 1:
+            raise Refused(400, "more than one Content-Length")
+        return _whole(said[0]) if said else 0
 
     def _body(self) -> bytes:
-        length = int(self.headers.get("Content-Length", 0))
-        if length > MAX_BODY:
+        if self._length > MAX_BODY:
             raise Refused(413, f"more than {MAX_BODY} bytes")
-        body = self.rfile.read(length)
-        if len(body) != length:
+        body = self.rfile.read(self._length)
+        if len(body) != self._length:
             raise ConnectionError("the writer was cut off")  # nothing of it is kept
         return body
 
@@ -229,16 +310,22 @@ class Request(BaseHTTPRequestHandler):
         if body:
             self.wfile.write(body)
 
-    def _number(self, name: str, default: float) -> float:
-        return float(self._query.get(name, [default])[0])
+    def _seconds(self, name: str) -> float:
+        """A time to wait, MAX_WAIT_S at most."""
+        seconds = float(self._query.get(name, ["0"])[0])
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise ValueError(f"{name} must be a number of seconds")
+        return min(seconds, MAX_WAIT_S)
 
     @property
-    def _wait_s(self) -> float:
-        return min(self._number("wait", 0), MAX_WAIT_S)
+    def _after(self) -> int:
+        return _whole(self._query.get("after", ["0"])[0])
 
     @property
     def _repeat(self) -> tuple[str, int]:
-        return self.headers.get("X-Writer", ""), int(self.headers.get("X-Sequence", 0))
+        writer = self.headers.get("X-Writer", "")
+        sequence = _whole(self.headers.get("X-Sequence", "0"))
+        return writer and f"{self._holder} {writer}", sequence
 
     @property
     def hub(self) -> Hub:
@@ -254,6 +341,24 @@ class Request(BaseHTTPRequestHandler):
         """No line for each request."""
 
 
+def _whole(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,15}", text):
+        raise ValueError(f"{text[:50]!r} is no whole number")
+    return int(text)
+
+
+def _messages(body: bytes) -> list[tuple[str, dict]]:
+    """(life, message) of each line. Raises ValueError where one is none."""
+    try:
+        lines = [json.loads(line) for line in body.splitlines()]
+        found = [(each["to"], each["message"]) for each in lines]
+    except (RecursionError, KeyError, TypeError) as error:
+        raise ValueError(f"not lines of messages: {error}") from error
+    if not all(isinstance(to, str) and isinstance(message, dict) for to, message in found):
+        raise ValueError("a message is an object, to a life's name")
+    return found
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="trialwatt.platforms.hub.server")
     parser.add_argument("--folder", type=Path, default=Path("/run/trialwatt/hub"))
@@ -262,7 +367,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--files-only", action="store_true")
     options = parser.parse_args(arguments)
     threading.stack_size(STACK_BYTES)
-    hub = Hub(options.folder, os.environ[TOKEN], options.files_only)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # one for each connection
+    hub = Hub(options.folder, os.environ[KEY], options.files_only)
     address = options.address or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")
     server = Server((address, options.port), hub)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # what it has taken is on the disk

@@ -13,6 +13,7 @@ from trialwatt.platforms.base import Role
 from trialwatt.platforms.environment import thread_environment
 from trialwatt.platforms.hub import server
 from trialwatt.platforms.hub.client import ADDRESS, LIFE, TOKEN
+from trialwatt.platforms.hub.tokens import KEY
 from trialwatt.platforms.kubernetes import agent
 from trialwatt.platforms.kubernetes.capacity import placement
 from trialwatt.platforms.kubernetes.options import Kubernetes
@@ -108,7 +109,7 @@ def quota(place: Place, roles: Iterable[Role]) -> dict:
 def policies(place: Place) -> list[dict]:
     """Nothing goes in or out, but between the pods of the run and to the shared data; and the API
     server, which is no pod and has no address that is known, reaches the hub's port. That port
-    opens to a token alone."""
+    opens to tokens alone."""
     inside = [{"podSelector": {}}]
     shared = [{"namespaceSelector": {"matchLabels": {MANAGED: "trialwatt", PART: "shared"}}}]
     between = {
@@ -154,7 +155,7 @@ def hub_pod(place: Place) -> dict:
     container = {
         "command": ["python", "-m", module],
         "args": ["--folder", f"{SCRATCH}/hub", "--port", str(server.PORT)],
-        "env": [_variable(server.HZ_VARIABLE, f"{min(1.0, place.sample_hz):g}"), token_variable()],
+        "env": [_variable(server.HZ_VARIABLE, f"{min(1.0, place.sample_hz):g}"), key_variable()],
         "ports": [{"containerPort": server.PORT}],
         "readinessProbe": {
             "httpGet": {"path": "/healthz", "port": server.PORT},
@@ -176,8 +177,9 @@ def component_pod(
 ) -> dict:
     """The pod of a role. @host:NAME@ is replaced already, @host@ and @python@ are the agent's.
 
-    life: its name. secrets: names of Secrets whose values are variables too. node: where the
-    component that it replaces was; it comes to that one again where it can.
+    life: its name, and that of a Secret, which holds its token and what else only it may know.
+    secrets: names of further Secrets whose values are variables too. node: where the component
+    that it replaces was; it comes to that one again where it can.
     """
     environment = (
         thread_environment(role.cpu)
@@ -203,11 +205,9 @@ def component_pod(
         "env": [
             *(_variable(name, value) for name, value in environment.items()),
             {"name": agent.HOST, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-            token_variable(),
         ],
+        "envFrom": [{"secretRef": {"name": name}} for name in (*secrets, life)],
     }
-    if secrets:
-        container["envFrom"] = [{"secretRef": {"name": name}} for name in secrets]
     kind = role.accelerator if role.kind == "worker" else "cpu"
     limits = role_limits(place.kubernetes, role)
     pod = _pod(place, life, role.component, container, limits, kind)
@@ -311,9 +311,9 @@ def _prefers(node: str) -> dict:
     return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
-def token_variable(secret: str = HUB_SECRET) -> dict:
-    """The environment variable that opens a hub, from a Secret."""
-    return {"name": TOKEN, "valueFrom": {"secretKeyRef": {"name": secret, "key": TOKEN}}}
+def key_variable(secret: str = HUB_SECRET) -> dict:
+    """The environment variable of a hub's own key, from a Secret."""
+    return {"name": KEY, "valueFrom": {"secretKeyRef": {"name": secret, "key": KEY}}}
 
 
 def _variable(name: str, value: str) -> dict:

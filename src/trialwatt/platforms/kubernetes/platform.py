@@ -31,6 +31,7 @@ from trialwatt.platforms.base import (
 from trialwatt.platforms.hub.client import TOKEN
 from trialwatt.platforms.hub.journal import Entry
 from trialwatt.platforms.hub.server import HUB, PORT
+from trialwatt.platforms.hub.tokens import COORDINATOR, KEY, token_of
 from trialwatt.platforms.kubernetes import agent, faults, manifests, reaping
 from trialwatt.platforms.kubernetes.access import Api, ApiFault, connect
 from trialwatt.platforms.kubernetes.clocks import SAME_CLOCK_NS, Ahead, Clocks, hub_ahead
@@ -66,7 +67,7 @@ class KubernetesPlatform(Platform, PlatformKind):
         self._api, self._place, self._testbed = api, place, testbed
         self._folder = folder
         self._path = f"/api/v1/namespaces/{place.namespace}"
-        self._token = secrets.token_urlsafe(32)
+        self._key = secrets.token_urlsafe(32)
         self._clocks = Clocks()
         self._lives: dict[str, PodHandle] = {}  # by the pod's name, in the order of their start
         self._current: dict[str, PodHandle] = {}  # by component
@@ -79,7 +80,7 @@ class KubernetesPlatform(Platform, PlatformKind):
         self._made = False  # whether there may be a namespace
         self._removing = self._removed = False
         self._stopped = threading.Event()
-        self._proxy = HubProxy(api, place.namespace, self._token)
+        self._proxy = HubProxy(api, place.namespace, token_of(self._key, COORDINATOR))
         self._sender = Sender(self._proxy, self._lost)
         self._reader = JournalReader(self._proxy, folder, self._take, self._lost)
         self._links = Links(
@@ -190,7 +191,7 @@ class KubernetesPlatform(Platform, PlatformKind):
         if data and self._data is None:
             from trialwatt.platforms.kubernetes import shared
 
-            source = shared.data_source(self._api, self._testbed, path)
+            source = shared.data_source(self._api, self._testbed, path, self._place.run_id)
             self._create("secrets", manifests.secret, DATA_SECRET, {agent.DATA_TOKEN: source.token})
             self._data = {
                 "url": source.url,
@@ -335,7 +336,7 @@ class KubernetesPlatform(Platform, PlatformKind):
         for policy in manifests.policies(place):
             path = f"/apis/networking.k8s.io/v1/namespaces/{place.namespace}/networkpolicies"
             self._api.post(path, policy)
-        self._create("secrets", manifests.secret, manifests.HUB_SECRET, {TOKEN: self._token})
+        self._create("secrets", manifests.secret, manifests.HUB_SECRET, {KEY: self._key})
         if variable := place.kubernetes.image_pull_secret_env:
             self._create("secrets", manifests.pull_secret, os.environ.get(variable, ""))
         for watch in self._watches:
@@ -359,9 +360,8 @@ class KubernetesPlatform(Platform, PlatformKind):
         if self._data is not None and (role.kind == "worker" or role.speaks):
             names.append(DATA_SECRET)
             variables[agent.DATA] = json.dumps(self._data)
-        if role.secrets:
-            self._create("secrets", manifests.secret, life, dict(role.secrets))
-            names.append(life)
+        own = dict(role.secrets) | {TOKEN: token_of(self._key, life)}
+        self._create("secrets", manifests.secret, life, own)
         batch_s = len(self._expected) / SAMPLES_PER_S
         if batch_s > 1 / self._place.sample_hz:
             variables[agent.BATCH_S] = f"{batch_s:g}"

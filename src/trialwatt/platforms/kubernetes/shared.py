@@ -15,8 +15,8 @@ from urllib.parse import quote
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
-from trialwatt.platforms.hub.client import TOKEN
 from trialwatt.platforms.hub.server import PORT
+from trialwatt.platforms.hub.tokens import COORDINATOR, KEY, token_of
 from trialwatt.platforms.kubernetes import manifests
 from trialwatt.platforms.kubernetes.access import Api, ApiFault
 from trialwatt.platforms.kubernetes.faults import is_ready
@@ -37,7 +37,7 @@ ISOLATION = {
     "policyTypes": ["Ingress", "Egress"],
     "ingress": [{"ports": manifests.HUB_PORTS}],
 }
-"""Only the port that opens to the token is open, and no pod here reaches anything. From everywhere:
+"""Only the port that opens to tokens is open, and no pod here reaches anything. From everywhere:
 the API server, which passes the data on, is no pod and has no address that is known."""
 
 
@@ -52,26 +52,28 @@ class DataSource:
     namespace: str = ""
 
 
-def data_source(api: Api, testbed: Testbed, data: Path) -> DataSource:
+def data_source(api: Api, testbed: Testbed, data: Path, reader: str = "") -> DataSource:
     """The pod that serves this dataset; it is brought up, or filled, where it has to be.
 
-    What is there is used as it is where its sha256 is that of `data`. Raises TrialwattError.
+    What is there is used as it is where its sha256 is that of `data`. reader: the run whose pods
+    fetch it; their token reads and does not write. Raises TrialwattError.
     """
     kubernetes = section(testbed)
-    space, token = open_namespace(api, kubernetes)
+    space, key = open_namespace(api, kubernetes)
     pod = _data_pod(api, kubernetes, space)
     digest = sha256(data)
-    served = _Served(api, space, token)
+    served = _Served(api, space, token_of(key, COORDINATOR))
     if served.text(f"{data.name}.sha256") != digest:
         served.put(data.name, data.read_bytes(), digest)
         served.put(f"{data.name}.sha256", digest.encode(), "")  # the file is there, and whole
     address = pod["status"]["podIP"]
     host = f"[{address}]" if ":" in address else address
+    token = token_of(key, f"run {reader}")
     return DataSource(f"http://{host}:{PORT}", data.name, digest, token, space)
 
 
 def open_namespace(api: Api, kubernetes: Kubernetes) -> tuple[str, str]:
-    """The shared namespace, made where it is missing, and its token."""
+    """The shared namespace, made where it is missing, and its key."""
     space = namespace_of(kubernetes)
     _made(api, "/api/v1/namespaces", manifests.restricted_namespace(space, LABELS))
     below = f"/api/v1/namespaces/{space}"
@@ -85,10 +87,10 @@ def open_namespace(api: Api, kubernetes: Kubernetes) -> tuple[str, str]:
                 "it must hold the content of a docker config.json"
             )
         _made(api, f"{below}/secrets", manifests.pull_secret(LABELS, content))
-    token = secrets.token_urlsafe(32)
-    if not _made(api, f"{below}/secrets", manifests.secret(LABELS, SHARED_SECRET, {TOKEN: token})):
-        token = token_in(api.get(f"{below}/secrets/{SHARED_SECRET}"))
-    return space, token
+    key = secrets.token_urlsafe(32)
+    if not _made(api, f"{below}/secrets", manifests.secret(LABELS, SHARED_SECRET, {KEY: key})):
+        key = key_in(api.get(f"{below}/secrets/{SHARED_SECRET}"))
+    return space, key
 
 
 def remove(api: Api, testbed: Testbed) -> list[str]:
@@ -177,8 +179,14 @@ def namespace_of(kubernetes: Kubernetes) -> str:
     return f"{kubernetes.namespace_prefix}-shared"
 
 
-def token_in(secret: dict) -> str:
-    return base64.b64decode(secret["data"][TOKEN]).decode()
+def key_in(secret: dict) -> str:
+    """The data pod's key. Raises TrialwattError where another version has made the Secret."""
+    if KEY not in (found := secret.get("data") or {}):
+        raise TrialwattError(
+            f"the Secret {SHARED_SECRET} is of another version of trialwatt: `snakemake --profile "
+            "k8s undeploy` removes it with the shared data; the next call brings them up anew"
+        )
+    return base64.b64decode(found[KEY]).decode()
 
 
 def pod_of(
@@ -200,11 +208,11 @@ def pod_of(
 
 def served(pod: dict) -> dict:
     """The pod as one that is ready when it answers on the hub's port, is started again when it
-    fails, and gets the shared token."""
+    fails, and has the shared key."""
     pod["spec"]["restartPolicy"] = "Always"
     pod["spec"]["containers"][0] |= {
         "ports": [{"containerPort": PORT}],
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": PORT}, "periodSeconds": 1},
-        "env": [manifests.token_variable(SHARED_SECRET)],
+        "env": [manifests.key_variable(SHARED_SECRET)],
     }
     return pod
