@@ -197,6 +197,44 @@ for line in sys.stdin:
         handle.fetch("weights/another.txt")
 
 
+@pytest.mark.parametrize(
+    ("stream", "words"),
+    [("message", "{"), ("agent", "[" * 5000), ("usage", "[[1]]"), ("agent", '{"clock": {}}')],
+)
+def test_a_component_that_says_what_nobody_can_read_ends_alone(platform, stream, words):
+    source = f"""
+from trialwatt.platforms.hub.client import HubClient
+print(json.dumps({{"done": "deploy"}}), flush=True)
+HubClient.here().append("worker-0", {stream!r}, {words.encode()!r})
+time.sleep(600)
+"""
+    start(platform, role(source))
+    other = role(ECHO, environment={"WHO": "me"}, index=1)
+    start(platform, other)
+    end = ending(platform)
+    assert end.reason == "error"
+    assert f"what it says ({stream}) cannot be read" in end.tail
+    assert platform._current["worker-1"].alive
+
+
+def test_a_component_commands_no_other_and_writes_as_no_other(platform):
+    source = """
+from trialwatt.platforms.hub.client import HubClient
+hub, refused = HubClient.here(), 0
+for method, path in (
+    ("POST", "/log/worker-1/records"), ("GET", "/records/worker-1"), ("GET", "/journal"),
+    ("POST", "/inbox"), ("POST", "/retire/worker-1-1"), ("PUT", "/files/job.json"),
+):
+    try:
+        hub.request(method, path, b"" if method in ("POST", "PUT") else None)
+    except PermissionError:
+        refused += 1
+print(json.dumps({"done": refused}), flush=True)
+"""
+    start(platform, role(source))
+    assert take(platform).body == {"done": 6}
+
+
 def test_stop_ends_a_component_that_does_not_listen(platform, cluster):
     source = """
 import signal

@@ -417,6 +417,14 @@ class KubernetesPlatform(Platform, PlatformKind):
             self._events[about.get("name", "")] = f"{event.get('reason')}: {event.get('message')}"
 
     def _take(self, entry: Entry) -> None:
+        try:
+            self._take_word(entry)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            # The command in a pod has its agent's token, and may say anything.
+            if handle := self._lives.get(entry.life):
+                handle.give_up("error", f"what it says ({entry.stream}) cannot be read: {error}")
+
+    def _take_word(self, entry: Entry) -> None:
         if entry.stream == "usage" and not samples(entry):
             return  # of an agent that ended between two of them
         if entry.component == HUB:
