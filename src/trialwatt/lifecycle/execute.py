@@ -139,7 +139,7 @@ class _Run:
         try:
             self._measure_on(platform, started)
         finally:
-            platform.remove()
+            self._remove(platform)
 
     def _measure_on(self, platform: Platform, started: Stamp) -> None:
         accelerators = self.config.workload.workers.accelerator != "cpu"
@@ -179,7 +179,7 @@ class _Run:
                     supervisor.close_open_trials(reason)
                 enforcement, host = platform.facts, self._host(platform)
                 environment = platform.environment
-                platform.remove()
+                self._remove(platform)
                 hide_credentials(self.folder)
                 clock = _clock(platform)  # it was measured once more before all was gone
                 self.sut.clean(self.job)
@@ -195,6 +195,21 @@ class _Run:
         known = {"enforcement": enforcement, "environment": environment}
         known |= {"clock": clock, "host": host}
         write_manifest(self.folder, self._manifest(started, known, meters, sampler))
+
+    def _remove(self, platform: Platform) -> None:
+        """Remove all of it. What went wrong before is what a person is told of; that something is
+        left is a note to it, for both may have one cause."""
+        first = sys.exception()
+        try:
+            platform.remove()
+        except TrialwattError as left:
+            note = f"and what was made is left: {left}"
+            if first is None and not self.reason:
+                raise
+            if first is None:
+                raise TrialwattError(f"{self.reason}; {note}") from left
+            if note not in getattr(first, "__notes__", ()):
+                first.add_note(note)
 
     def discard(self, keep: bool) -> None:
         """Take the half run away: to results/failed where a person may want to look at it."""

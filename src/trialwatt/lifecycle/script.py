@@ -40,7 +40,7 @@ def user_errors(log: str):
 
 def _said(error: BaseException) -> tuple[str, int]:
     if isinstance(error, TrialwattError):
-        return str(error), 1
+        return "\n".join([str(error), *getattr(error, "__notes__", ())]), 1
     if isinstance(error, OSError):
         return f"{error.filename or ''}: {error.strerror or error}", 1
     if isinstance(error, Interrupted):

@@ -23,6 +23,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from trialwatt.platforms.kubernetes.access import Api
+from trialwatt.platforms.kubernetes.login import Loaded, Login
 
 _hosts = itertools.count(2)
 
@@ -39,6 +40,7 @@ class FakeCluster:
         self.oldest = 0  # versions before it are forgotten
         self.asked: list[str] = []
         self.logins: list[str | None] = []
+        self.token: str | None = None  # the only one that it takes, where it asks for one
         self.faults: list[tuple[str, int, dict | str, int]] = []  # pattern, status, body, times
         self.changed = threading.Condition()
         self.runs_pods = True
@@ -58,7 +60,7 @@ class FakeCluster:
         configuration = client.Configuration()
         configuration.host = f"http://127.0.0.1:{self.port}"
         configuration.connection_pool_maxsize = 16
-        return Api(client.ApiClient(configuration), "test")
+        return Api(Login(lambda: Loaded(client.ApiClient(configuration))), "test")
 
     # --- faults -------------------------------------------------------------------------------
 
@@ -246,6 +248,10 @@ class _Request(BaseHTTPRequestHandler):
         asked = f"{self.command} {self.path}"
         cluster.asked.append(asked)
         cluster.logins.append(self.headers.get("Authorization"))
+        if cluster.token is not None and cluster.logins[-1] != f"Bearer {cluster.token}":
+            said = {"kind": "Status", "code": 401, "reason": "Unauthorized"}
+            self._answer(401, said | {"message": "Unauthorized"})
+            return
         if found := cluster.fault(asked):
             status, answer = found
             if status == 0:  # the request is done, its answer lost

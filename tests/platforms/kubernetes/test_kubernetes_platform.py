@@ -528,11 +528,12 @@ from trialwatt.platforms.kubernetes.options import Kubernetes
 from trialwatt.platforms.base import Role
 from trialwatt.platforms.kubernetes import manifests
 from trialwatt.platforms.kubernetes.access import Api
+from trialwatt.platforms.kubernetes.login import Loaded, Login
 from trialwatt.platforms.kubernetes.watch import Watch
 from kubernetes import client
 configuration = client.Configuration()
 configuration.host = "http://127.0.0.1:{cluster.port}"
-api = Api(client.ApiClient(configuration))
+api = Api(Login(lambda: Loaded(client.ApiClient(configuration))))
 from trialwatt.platforms.kubernetes.facts import hashed
 from trialwatt.platforms.hub.journal import Entry
 from trialwatt.platforms.kubernetes.platform import KubernetesPlatform

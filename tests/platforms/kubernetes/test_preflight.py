@@ -85,7 +85,7 @@ def test_refused_credentials(cluster):
     cluster.refuses_credentials = True
     (said,) = preflight.problems(bed(), roles(1))
     assert "the current context refuses the credentials" in said
-    assert "may have expired" in said
+    assert "the token of the kubeconfig may have run out" in said
 
 
 def test_a_server_that_is_not_there(cluster, tmp_path, monkeypatch):

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +18,8 @@ from urllib.parse import urlencode
 
 from trialwatt.backoff import repeated
 from trialwatt.errors import TrialwattError
+from trialwatt.platforms.kubernetes import kubeconfig
+from trialwatt.platforms.kubernetes.login import Login, load
 
 CONNECT_S = 5.0
 ANSWER_S = 30.0
@@ -40,26 +40,30 @@ its own roles yet."""
 class ApiFault(TrialwattError):
     """An answer that is no success. status: of HTTP, 0 where nobody answers; reason: the server's
     own word ("Forbidden", "AlreadyExists"); message: its sentence; allowed_before: the server
-    has done what was asked there before."""
+    has done what was asked there before; remedy: a sentence, where the login is refused."""
 
     def __init__(
-        self, status: int, reason: str, message: str, doing: str, allowed_before: bool = False
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        doing: str,
+        allowed_before: bool = False,
+        remedy: str = "",
     ):
         self.status, self.reason, self.message = status, reason, message
-        self.allowed_before = allowed_before
+        self.allowed_before, self.remedy = allowed_before, remedy
         who = "the API server" if status else "the API server does not answer:"
-        super().__init__(f"{doing}: {who} {f'says {status} {reason}: ' if status else ''}{message}")
+        said = f"{doing}: {who} {f'says {status} {reason}: ' if status else ''}{message}"
+        super().__init__(f"{said}; {remedy}" if remedy else said)
 
 
 class Api:
     """One API server. Safe to use from several threads."""
 
-    def __init__(self, client, context: str = ""):
-        """client: a kubernetes.client.ApiClient."""
-        self._client, self.context = client, context
-        self._base = client.configuration.host.rstrip("/")
-        self._pool = client.rest_client.pool_manager
-        self._login = threading.Lock()
+    def __init__(self, login: Login, context: str = ""):
+        self._login, self.context = login, context
+        self._renewing = threading.Lock()
         self._allowed: set[str] = set()  # where something was done
 
     def get(self, path: str, **query) -> dict:
@@ -127,7 +131,7 @@ class Api:
         return Lines(self._open("GET", path, None, query, None, silence_s), self._faults, path)
 
     def close(self) -> None:
-        self._client.close()
+        self._login.current().client.close()
 
     @property
     def _faults(self) -> tuple[type[Exception], ...]:
@@ -136,32 +140,43 @@ class Api:
         return HTTPError, OSError
 
     def _open(self, method, path, body, query, headers, answer_s):
+        scope, doing = _scope(method, path), f"{method} {path}"
+        parameters = {key: value for key, value in (query or {}).items() if value is not None}
+        target = path + (f"?{urlencode(parameters)}" if parameters else "")
+        while True:
+            used = self._login.current()
+            try:
+                response = self._answer(used.client, method, target, body, headers, answer_s)
+                if 200 <= response.status < 300:
+                    self._allowed.add(scope)
+                    return response
+                content = response.data
+            except self._faults as error:
+                raise ApiFault(0, "", _why(error), doing) from error
+            response.release_conn()
+            if response.status != UNAUTHORIZED:
+                raise _fault(response.status, content, doing, scope in self._allowed)
+            if not self._login.refused(used):
+                why = self._login.why()
+                raise _fault(response.status, content, doing, scope in self._allowed, why)
+
+    def _answer(self, client, method, target, body, headers, answer_s):
         import urllib3
 
-        headers, scope = dict(headers or {}), _scope(method, path)
-        parameters = {key: value for key, value in (query or {}).items() if value is not None}
-        with self._login:  # a login that has run out is renewed here
-            self._client.update_params_for_auth(
-                headers, [], ["BearerToken"], path, method, body, request_auth=None
+        headers = dict(headers or {})
+        with self._renewing:  # a login of the client's own kinds that has run out is renewed here
+            client.update_params_for_auth(
+                headers, [], ["BearerToken"], target, method, body, request_auth=None
             )
-        try:
-            response = self._pool.request(
-                method,
-                self._base + path + (f"?{urlencode(parameters)}" if parameters else ""),
-                body=body,
-                headers=headers,
-                preload_content=False,
-                retries=False,
-                timeout=urllib3.Timeout(connect=CONNECT_S, read=answer_s),
-            )
-            if 200 <= response.status < 300:
-                self._allowed.add(scope)
-                return response
-            content = response.data
-        except self._faults as error:
-            raise ApiFault(0, "", _why(error), f"{method} {path}") from error
-        response.release_conn()
-        raise _fault(response.status, content, f"{method} {path}", scope in self._allowed)
+        return client.rest_client.pool_manager.request(
+            method,
+            client.configuration.host.rstrip("/") + target,
+            body=body,
+            headers=headers,
+            preload_content=False,
+            retries=False,
+            timeout=urllib3.Timeout(connect=CONNECT_S, read=answer_s),
+        )
 
 
 class Lines:
@@ -200,8 +215,9 @@ class suppress_status:
 
 
 class Patience:
-    """How long what goes wrong is worth repeating: while nobody answers, for outage_s, and for
-    REFUSED_S (outage_s at most) where a server that is there again does not know its roles yet.
+    """How long what goes wrong is worth repeating: for outage_s, while nobody answers, or while
+    credentials that were good are refused (new ones may come); for REFUSED_S (outage_s at most)
+    where a server that is there again does not know its roles yet.
 
     since: when it began, or has gone well last (monotonic seconds).
     """
@@ -220,12 +236,13 @@ class Patience:
         if fault.status in PASSING:
             self._refused = None
             return now + pause_s > self.since + self._outage_s
-        refused = fault.status == UNAUTHORIZED or ROLES.search(fault.message)
-        if not (fault.allowed_before and refused):
+        is_login = fault.status == UNAUTHORIZED
+        if not (fault.allowed_before and (is_login or ROLES.search(fault.message))):
             return True
         if self._refused is None:
             self._refused = now
-        return now + pause_s > self._refused + min(REFUSED_S, self._outage_s)
+        patience_s = self._outage_s if is_login else min(REFUSED_S, self._outage_s)
+        return now + pause_s > self._refused + patience_s
 
 
 def connect(context: str | None = None) -> Api:
@@ -233,50 +250,9 @@ def connect(context: str | None = None) -> Api:
 
     Raises TrialwattError: no kubeconfig, no such context, a login that cannot be had.
     """
-    from kubernetes import client, config
-    from kubernetes.config.config_exception import ConfigException
-
-    configuration = client.Configuration()
-    try:
-        config.load_kube_config(
-            os.environ.get("KUBECONFIG"), context, client_configuration=configuration
-        )
-    except ConfigException as error:
-        if context is None:
-            with suppress(ConfigException):
-                config.load_incluster_config(client_configuration=configuration)
-                return _api(client, configuration, "in-cluster")
-        raise TrialwattError(_no_config(config, context, error)) from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise TrialwattError(f"the kubeconfig cannot be read: {error}; check KUBECONFIG") from error
-    return _api(client, configuration, context or "")
-
-
-def _api(client, configuration, context: str) -> Api:
-    configuration.connection_pool_maxsize = 16
-    configuration.socket_options = _keep_alive()
-    return Api(client.ApiClient(configuration), context)
-
-
-def _keep_alive() -> list[tuple[int, int, int]]:
-    """A connection whose other side has vanished ends within half a minute."""
-    options = [
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    ]
-    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return options
-
-
-def _no_config(config, context: str | None, error: Exception) -> str:
-    try:
-        contexts, _ = config.list_kube_config_contexts(os.environ.get("KUBECONFIG"))
-    except Exception:  # whatever is wrong with it, `error` says so
-        return f"no kubeconfig can be used ({error}): set KUBECONFIG to the file of your cluster"
-    names = ", ".join(sorted(each["name"] for each in contexts)) or "none"
-    return f"the kubeconfig has no usable context {context!r} ({error}); its contexts are: {names}"
+    chosen = kubeconfig.read(context)
+    name = chosen.name if chosen else None  # another one may be the current one before long
+    return Api(Login(lambda: load(name)), context or "")
 
 
 def _scope(method: str, path: str) -> str:
@@ -285,7 +261,9 @@ def _scope(method: str, path: str) -> str:
     return inside.partition("/")[0] or f"{method} {path}"
 
 
-def _fault(status: int, content: bytes, doing: str, allowed_before: bool) -> ApiFault:
+def _fault(
+    status: int, content: bytes, doing: str, allowed_before: bool, remedy: str = ""
+) -> ApiFault:
     try:
         answer = json.loads(content)
         reason, message = answer.get("reason") or "", answer.get("message") or ""
@@ -294,7 +272,7 @@ def _fault(status: int, content: bytes, doing: str, allowed_before: bool) -> Api
     if not reason:
         with suppress(ValueError):
             reason = HTTPStatus(status).phrase
-    return ApiFault(status, reason, message, doing, allowed_before)
+    return ApiFault(status, reason, message, doing, allowed_before, remedy)
 
 
 def _why(error: Exception) -> str:

@@ -181,8 +181,8 @@ def _unreachable(error, context: str | None) -> str:
     said = error.message or str(error)
     if error.status == UNAUTHORIZED:
         return (
-            f"the cluster of {named} refuses the credentials of the kubeconfig (401 {said}): they "
-            "may have expired; fetch new ones"
+            f"the cluster of {named} refuses the credentials of the kubeconfig (401 {said}): "
+            f"{error.remedy}"
         )
     if error.status == NO_ANSWER and "certificate has expired" in said:
         return (
