@@ -8,7 +8,9 @@ from tests.lifecycle import faulty
 from trialwatt.contract.reading import manifest
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.announce import write_summary
-from trialwatt.lifecycle.execute import attempt
+from trialwatt.lifecycle.execute import attempt, execute
+from trialwatt.lifecycle.script import user_errors
+from trialwatt.platforms.local import LocalPlatform
 
 
 def test_a_run_that_fails_twice_is_kept_as_a_hole(
@@ -34,6 +36,38 @@ def test_a_run_that_fails_twice_is_kept_as_a_hole(
     assert "1 of 1 runs failed twice" in str(caught.value)
     assert str(folder) in str(caught.value)
     assert not (tmp_path / "complete.json").exists()
+
+
+def test_what_went_wrong_first_is_told_and_not_that_the_clean_up_failed_too(
+    tmp_path, monkeypatch, digits, testbed_facts, run_config, capfd
+):
+    site = tmp_path / "site"
+    faulty.install(site)
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    remove = LocalPlatform.remove
+
+    def removes_and_fails(platform):
+        remove(platform)
+        raise TrialwattError("DELETE /namespaces: 401")
+
+    monkeypatch.setattr(LocalPlatform, "remove", removes_and_fails)
+    told = {}
+    for kept in (False, True):
+        with pytest.raises(SystemExit), user_errors(str(tmp_path / "log")):
+            execute(
+                run_config("faulty", epochs=1),
+                1,
+                str(digits),
+                str(testbed_facts),
+                str(tmp_path / "results"),
+                failure_is_result=kept,
+            )
+        told[kept] = capfd.readouterr().err
+    for said in told.values():
+        first, left = "the framework lost its results", "what was made is left: DELETE /namespaces"
+        assert said.index(first) < said.index(left)
+        assert said.count(left) == 1
 
 
 def test_runs_without_holes_are_summed_up(run_folder, tmp_path):

@@ -208,7 +208,7 @@ class _Run:
                 raise
             if first is None:
                 raise TrialwattError(f"{self.reason}; {note}") from left
-            if note not in getattr(first, "__notes__", ()):
+            if note not in "\n".join([str(first), *getattr(first, "__notes__", ())]):
                 first.add_note(note)
 
     def discard(self, keep: bool) -> None:

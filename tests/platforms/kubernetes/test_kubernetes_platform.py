@@ -13,9 +13,11 @@ from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Role
 from trialwatt.platforms.hub.journal import Entry
+from trialwatt.platforms.hub.server import HUB
 from trialwatt.platforms.kubernetes import faults, manifests, reaping
 from trialwatt.platforms.kubernetes import handle as handle_module
 from trialwatt.platforms.kubernetes.facts import hashed
+from trialwatt.platforms.kubernetes.hub_proxy import HubProxy
 from trialwatt.platforms.kubernetes.platform import KubernetesPlatform
 
 ECHO = """
@@ -215,6 +217,56 @@ time.sleep(600)
     assert end.reason == "error"
     assert f"what it says ({stream}) cannot be read" in end.tail
     assert platform._current["worker-1"].alive
+
+
+@pytest.fixture
+def of_an_hour(cluster, testbed, tmp_path, monkeypatch):
+    """A platform whose login is a token in a file, and the file."""
+    token = tmp_path / "token"
+    token.write_text("old")
+    cluster.token = "old"
+    server = {"server": f"http://127.0.0.1:{cluster.port}"}
+    config = {
+        "current-context": "one",
+        "contexts": [{"name": "one", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": server}],
+        "users": [{"name": "u", "user": {"tokenFile": str(token)}}],
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.setattr(HubProxy.__init__, "__defaults__", (2.0, HUB))  # not a minute and a half
+    made = KubernetesPlatform.open("run-1", testbed, tmp_path / "run")
+    (tmp_path / "run" / "job.json").write_text("{}")
+    yield made, token
+    cluster.token = None
+    made.remove()
+
+
+def test_a_run_outlives_the_token_that_it_was_begun_with(of_an_hour, cluster):
+    platform, token = of_an_hour
+    handle = start(platform, role(ECHO, environment={"WHO": "me"}))
+    take(platform)
+    token.write_text("new")
+    cluster.token = "new"
+    cluster.cut_watches()
+    handle.send({"do": "setup"})
+    assert take(platform).body["done"] == "setup"
+    start(platform, role(ECHO, environment={"WHO": "me"}, index=1))
+    assert take(platform).body["done"] == "deploy"
+    platform.remove()
+    assert not cluster.objects
+
+
+def test_a_token_that_nobody_replaces_is_why_the_run_ends(of_an_hour, cluster, tmp_path):
+    platform, token = of_an_hour
+    start(platform, role(ECHO, environment={"WHO": "me"}))
+    take(platform)
+    cluster.token = "new"
+    end = ending(platform)
+    assert end.reason == "unreachable"
+    assert "401 Unauthorized" in end.tail
+    assert f"the token in {token} may have run out" in end.tail
+    assert "has to write a new one" in end.tail
 
 
 def test_a_component_commands_no_other_and_writes_as_no_other(platform):
