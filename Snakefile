@@ -6,6 +6,7 @@ from trialwatt.analysis.sweeping import Move
 from trialwatt.config.blocks import SCOUTS
 from trialwatt.config.files import asks_platform, experiments_among, rule_of
 from trialwatt.config.identity import run_text
+from trialwatt.config.plan import ELSEWHERE
 from trialwatt.config.planner import load_plan
 from trialwatt.config.profiles import testbed_of_profile
 from trialwatt.config.settings import image_arguments

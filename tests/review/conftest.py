@@ -19,6 +19,7 @@ from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics import extract, series
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import unpack, write_archive
+from trialwatt.provenance.plans import write_plan
 from trialwatt.records.manifest import write_manifest
 from trialwatt.review.pack import pack
 from trialwatt.review.tree import ABOUT, WORKFLOW
@@ -49,7 +50,8 @@ ls: {choices: [32, 128]}
 class Project:
     """Everything relative to its root, which is the current folder while something is made."""
 
-    def __init__(self, root: Path, synthetic):
+    def __init__(self, root: Path, synthetic, more: tuple[Path, ...] = ()):
+        """more: configuration files that are merged over its own, as by --configfile."""
         self.root, self.synthetic = root, synthetic
         self.results = root / "results"
         root.mkdir()
@@ -62,7 +64,7 @@ class Project:
         local = (root / "config/testbeds/local.yaml").read_text()
         own = re.sub(r"sample_hz: \d+", "sample_hz: 10", local)  # as the synthetic records have it
         (root / "config/testbeds/lab.yaml").write_text(own)
-        self.plan = plan_of_files([], root)
+        self.plan = plan_of_files(more, root)
         self.measured = 0
 
     def measure(self, folder: Path, config) -> None:
@@ -99,7 +101,7 @@ class Project:
         (results / "testbeds").mkdir(parents=True)
         facts = testbed(PowerParameters.of(plan.power_model), self.synthetic.UTC_NS)
         (results / "testbeds/lab.json").write_text(json.dumps(facts, indent=2) + "\n")
-        (results / "plan.json").write_text(plan.as_json(), encoding="utf-8")
+        write_plan(results, plan.as_json(), plan.here.elsewhere)
         self.measure(self.results / "warm-ups/lab/plain", plan.run(plan.warm_ups["plain"]))
         measured = {name: self.run_experiment(name) for name in plan.experiments}
         for name, product in archived().items():

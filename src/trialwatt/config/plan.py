@@ -39,6 +39,9 @@ from trialwatt.config.tables import PowerModel
 from trialwatt.errors import TrialwattError
 
 NAME = "plan.json"
+ELSEWHERE = "config"
+"""Folder below the results with copies of the configuration files that lie outside the root: what
+was planned is there when they are not, or not as they were."""
 FORMAT: Literal[2] = 2
 _MOST_REPETITIONS = 1_000_000
 """Their folders are listed in memory, and a stranger's plan may ask for any number."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from trialwatt.config.plan import ELSEWHERE
 from trialwatt.printable import shown
 from trialwatt.provenance.crate import is_light, left_out
 from trialwatt.provenance.foreign import Missing, Unreadable, checksum
@@ -23,7 +24,10 @@ class Disk:
         self._sums: dict[str, str] = {}
 
     def config(self, name: str, named: Mapping[str, list[str]] | str) -> Check:
-        """A configuration file, below the root. named: as `_check`."""
+        """A configuration file, below the root, or copied from outside. named: as `_check`."""
+        copies = self.results / ELSEWHERE if self.results is not None else None
+        if copies is not None and "/" not in name and (copies / name).is_file():
+            return self._check(copies, copies, name, "config", "", named)
         return self._check(self.root, _within(self.root, name), name, "config", "", named)
 
     def table(self, name: str, named: Mapping[str, list[str]] | str) -> Check:

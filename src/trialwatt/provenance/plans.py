@@ -5,18 +5,33 @@ What it holds is config.plan.Plan; provenance.format1 reads what the first forma
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from trialwatt.config.plan import FORMAT, NAME, Here, Plan
+from trialwatt.config.plan import ELSEWHERE, FORMAT, NAME, Here, Plan
 from trialwatt.errors import TrialwattError
+from trialwatt.files import write_whole
 from trialwatt.printable import shown
 from trialwatt.provenance import format1
 from trialwatt.provenance.chain import first_fault
 from trialwatt.provenance.foreign import Missing, read_json
 
 _MOST_BYTES = 64 << 20
+
+
+def write_plan(results: Path, text: str, elsewhere: Mapping[str, str | Path]) -> None:
+    """The plan of a results folder (Plan.as_json), with copies of the configuration files that lie
+    outside its root (Plan.here.elsewhere), and of no others."""
+    folder = results / ELSEWHERE
+    for old in folder.glob("*"):
+        if old.name not in elsewhere:
+            old.unlink()
+    for name, file in elsewhere.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / name, Path(file).read_bytes())
+    write_whole(results / NAME, text)
 
 
 def read_plan(results: Path) -> Plan:

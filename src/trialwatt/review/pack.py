@@ -46,7 +46,8 @@ def pack(
 ) -> Path:
     """Write the archive of a results folder whose workflow is done; returns `output`.
 
-    config_files: those of the plan as they were named, so that one outside the root is found.
+    config_files: those of the plan as they were named, so that one outside the root is found of
+    which the results have no copy.
     code: of the workflow (default: of the checkout at `root`). light: without figures, report,
     logs and weights, which `trialwatt remake` makes again or nothing is made of. The same results
     give the same bytes; a light archive can be made of the records of a light archive. Raises
@@ -54,7 +55,7 @@ def pack(
     """
     tree = Tree(Path(root), Path(results), is_archive=False)
     named = {placed(Path(root) / file, Path(root)): Path(root) / file for file in config_files}
-    elsewhere = {name: file for name, file in named.items() if not (Path(root) / name).is_file()}
+    elsewhere = {name: file for name, file in named.items() if not tree.file(name).is_file()}
     found: dict[str, Path | bytes] = {
         name: file
         for name, file in contents(tree, elsewhere).items()
@@ -90,7 +91,7 @@ def archive_command(
         return _signed(place, key)
     tree = tree_of(place)
     target = output or place / FOLDER / f"trialwatt-{tree.plan.testbed_name}{'-light' * light}.zip"
-    named = [tree.root / name for name in tree.plan.files if (tree.root / name).is_file()]
+    named = [tree.file(name) for name in tree.plan.files if tree.file(name).is_file()]
     made = pack(tree.root, place, target, [*named, *map(Path.absolute, config_files)], light=light)
     return _signed(made, key) if key else f"{made}\nSHA-256 {sha256(made)}"
 

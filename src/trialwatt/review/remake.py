@@ -48,9 +48,9 @@ def workplace(tree: Tree, folder: Path) -> Tree:
     work.results.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(tree.results / NAME, work.results / NAME)
     for name in tree.plan.files:
-        if (tree.root / name).is_file():
+        if tree.file(name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(tree.root / name, folder / name)
+            shutil.copyfile(tree.file(name), folder / name)
     for name in _RECORDS:
         if (tree.results / name).is_dir():
             (work.results / name).symlink_to((tree.results / name).resolve())

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from trialwatt.config import goals
 from trialwatt.config.identity import hash_of
 from trialwatt.config.models import AS_RECORDED, Model, Testbed
-from trialwatt.config.plan import NAME, Plan
+from trialwatt.config.plan import ELSEWHERE, NAME, Plan
 from trialwatt.config.plan_parts import Context, PlannedExperiment
 from trialwatt.config.tables import CarbonTable, PowerTable, PriceTable
 from trialwatt.config.yaml_files import read_yaml
@@ -137,7 +137,8 @@ def check_configuration(tree: Tree) -> Iterator[Problem]:
     missing = [file for file in plan.files if not tree.file(file).is_file()]
     for file in missing:
         outside = not tree.is_archive and "/" not in file
-        where = ", from outside the project: it is only in the archive" if outside else ""
+        kept = f"results/{ELSEWHERE}/{file}"
+        where = f", from outside the project: copy it to {kept}" if outside else ""
         yield Problem(file, f"missing: a configuration file that the plan names{where}")
     for part in plan.experiments.values():
         yield from (Problem(name, said) for said in _faults_of_runs(plan, part))

@@ -15,8 +15,8 @@ from pydantic import TypeAdapter
 from trialwatt.analysis.sweeping import Move
 from trialwatt.config.blocks import is_scouted
 from trialwatt.config.paths import Measured
+from trialwatt.config.plan import ELSEWHERE, Plan
 from trialwatt.config.plan import NAME as PLAN
-from trialwatt.config.plan import Plan
 from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.errors import TrialwattError
 from trialwatt.figures.products import PAPER, PRODUCTS, archived
@@ -61,9 +61,14 @@ class Tree:
         return self.to_be_light or (self.is_archive and is_light(self.results))
 
     def file(self, name: str) -> Path:
-        """Where a file of the archive is: results/… in the results folder, the rest in the root."""
+        """Where a file of the archive is: results/… in the results folder, the rest in the root,
+        but for what lay outside it, of which the results folder has a copy."""
         inside = name.removeprefix(f"{RESULTS}/")
-        return self.root / name if inside == name else self.results / inside
+        if inside != name:
+            return self.results / inside
+        copy = self.results / ELSEWHERE / name
+        is_copied = not self.is_archive and "/" not in name and copy.is_file()
+        return copy if is_copied else self.root / name
 
 
 def tree_of(folder: Path) -> Tree:
