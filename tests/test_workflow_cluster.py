@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 from functools import partial
 from pathlib import Path
@@ -93,7 +95,16 @@ def test_a_testbed_that_is_described_again_keeps_no_run_from_being_made(
     assert {"rule testbed:", "rule shared_data:", "rule run:"} <= set(said.splitlines())
 
 
-def test_undeploying_needs_no_image_and_leaves_nothing(project, cluster, monkeypatch):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("undeploy",),
+        ("undeploy", "--config", "testbed=k8s-gke-gpu"),
+        ("--config", "testbed=k8s-gke-gpu", "--", "undeploy"),
+    ],
+    ids=" ".join,
+)
+def test_undeploying_needs_no_image_and_leaves_nothing(project, cluster, monkeypatch, arguments):
     monkeypatch.delenv("TRIALWATT_IMAGE")
     labels = {"app.kubernetes.io/managed-by": "trialwatt", "trialwatt/part": "shared"}
     space = "/api/v1/namespaces/trialwatt-shared"
@@ -101,11 +112,27 @@ def test_undeploying_needs_no_image_and_leaves_nothing(project, cluster, monkeyp
     note = project / "results" / "shared" / "k8s-local" / "digits.json"
     note.parent.mkdir(parents=True)
     note.write_text("{}")
-    code, said = snakemake(project, "undeploy")
+    code, said = snakemake(project, *arguments)
     assert code == 0, said
     assert "removed the namespace trialwatt-shared" in said
     assert not cluster.names("namespaces")
     assert note.exists()  # without it, what was measured would count as out of date
+
+
+def test_in_no_documented_command_a_target_follows_config():
+    """Snakemake would take it for a setting, and end in a ValueError."""
+    texts = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/profile.yaml")]
+    texts += [*(ROOT / "config").glob("*.yaml"), *(ROOT / "config/testbeds").glob("*.yaml")]
+    commands = [
+        each
+        for file in texts
+        for each in re.findall(r"snakemake [^`\n]*--config ([^`\n#]*)", file.read_text())
+    ]
+    assert len(commands) > 4
+    for settings in commands:
+        words = shlex.split(settings.partition(" -- ")[0])
+        until = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
+        assert all("=" in word for word in words[:until]), settings
 
 
 def test_the_image_is_built_without_a_cluster(project, tmp_path, monkeypatch):

@@ -26,7 +26,9 @@ def test_a_run_that_fails_twice_is_kept_as_a_hole(
     run = manifest(folder)
     assert run["status"] == "failed"
     assert "the framework lost its results" in run["reason"]
-    assert "it is tried once more" in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert "it is tried once more" in told
+    assert "failed: " in told and f"its records and logs are in {folder}" in told
     assert len(list((results / "failed").iterdir())) == 1  # the first attempt, to be looked at
     assert (folder / "records.zst").is_file()
     assert not list((results / ".partial").iterdir())

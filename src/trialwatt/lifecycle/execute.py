@@ -91,6 +91,9 @@ def execute(
         if final.exists():  # made empty by the workflow, or an older one that is to be redone
             remove_folder(final)
         run.folder.replace(final)
+        if run.status != "completed":  # of a warm-up, no table will tell
+            said = f"{run.status}: {redacted(run.reason)}; its records and logs are in {final}"
+            print(said, file=sys.stderr, flush=True)
     return final
 
 
