@@ -176,6 +176,8 @@ class FakeCluster:
     def _process(self, pod: dict, address: str) -> subprocess.Popen:
         [container] = pod["spec"]["containers"]
         here = self.folder / pod["metadata"]["name"]
+        while here.exists():  # of a pod of that name before
+            here = here.with_name(f"{here.name}~")
         here.mkdir(parents=True)
         space = pod["metadata"]["namespace"]
         environment = {"PATH": os.environ["PATH"], "TMPDIR": tempfile.gettempdir()}
@@ -286,7 +288,7 @@ class _Request(BaseHTTPRequestHandler):
             answer(200, cluster.objects[path])
         elif re.search(r"/(pods|events|namespaces)$", path):
             with cluster.changed:
-                items = [o for p, o in cluster.objects.items() if p.rsplit("/", 1)[0] == path]
+                items = [cluster.objects[each] for each in self._chosen(cluster, path)]
                 answer(
                     200,
                     {"items": items, "metadata": {"resourceVersion": str(cluster.version)}},
@@ -307,6 +309,11 @@ class _Request(BaseHTTPRequestHandler):
         answer(201, stored)
 
     def _delete(self, cluster: FakeCluster, path: str, answer) -> None:
+        if re.search(r"/(pods|secrets|networkpolicies)$", path):
+            for each in self._chosen(cluster, path):
+                self._end(cluster, each)
+            answer(200, {})
+            return
         if path not in cluster.objects:
             answer(404, {"kind": "Status", "reason": "NotFound", "message": "not found"})
             return
@@ -326,6 +333,17 @@ class _Request(BaseHTTPRequestHandler):
                 return
         self._end(cluster, path)
         answer(200, {})
+
+    def _chosen(self, cluster: FakeCluster, path: str) -> list[str]:
+        """Paths of the objects of a collection that a label selector of equalities wants."""
+        wanted = [part.partition("=") for part in self._query.get("labelSelector", "").split(",")]
+        wanted = [(key, value) for key, found, value in wanted if found]
+        return [
+            each
+            for each, made in list(cluster.objects.items())
+            if each.rsplit("/", 1)[0] == path
+            and all(made["metadata"].get("labels", {}).get(k) == v for k, v in wanted)
+        ]
 
     def _end(self, cluster: FakeCluster, path: str) -> None:
         process = cluster.processes.get(path.rsplit("/", 1)[1]) if "/pods/" in path else None

@@ -80,6 +80,13 @@ def namespace(place: Place, owner: str, owner_facts: str, heartbeat: str) -> dic
     return made
 
 
+def claim(place: Place, name: str, owner: str, owner_facts: str, heartbeat: str) -> dict:
+    """What a run holds a namespace by that it is given; marked as a namespace of its own is."""
+    made = made_of("v1", "ConfigMap", name, place.labels | {OWNER: owner})
+    made["metadata"]["annotations"] = {OWNER_FACTS: owner_facts, HEARTBEAT: heartbeat}
+    return made
+
+
 def restricted_namespace(name: str, labels: dict[str, str]) -> dict:
     """Refuses pods that want more than Pod Security's level "restricted" gives."""
     security = "pod-security.kubernetes.io/enforce"
@@ -110,16 +117,21 @@ def policies(place: Place) -> list[dict]:
     """Nothing goes in or out, but between the pods of the run and to the shared data; and the API
     server, which is no pod and has no address that is known, reaches the hub's port. That port
     opens to tokens alone."""
-    inside = [{"podSelector": {}}]
-    shared = [{"namespaceSelector": {"matchLabels": {MANAGED: "trialwatt", PART: "shared"}}}]
+    shared_labels = {"matchLabels": {MANAGED: "trialwatt", PART: "shared"}}
+    if place.kubernetes.namespace:  # where others may have pods too
+        own: dict = {"matchLabels": place.labels}
+        shared = [{"podSelector": shared_labels}]
+    else:
+        own, shared = {}, [{"namespaceSelector": shared_labels}]
+    inside = [{"podSelector": own}]
     between = {
-        "podSelector": {},
+        "podSelector": own,
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [{"from": inside}],
         "egress": [{"to": inside}, {"to": shared, "ports": HUB_PORTS}],
     }
     to_hub = {
-        "podSelector": {"matchLabels": {COMPONENT: server.HUB}},
+        "podSelector": {"matchLabels": place.labels | {COMPONENT: server.HUB}},
         "policyTypes": ["Ingress"],
         "ingress": [{"ports": HUB_PORTS}],
     }

@@ -29,6 +29,16 @@ def _dns_label(value: str) -> str:
     return value
 
 
+def _namespace(value: str) -> str:
+    if not re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
+        raise ValueError(f"must be the name of a namespace (got {value!r})")
+    return value
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 def _label_key(value: str) -> str:
     name = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
     if not re.fullmatch(rf"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?{name}", value):
@@ -89,10 +99,11 @@ class HubLimits(Limits):
 class Kubernetes(Options):
     """How to reach a cluster, and what pods need to find their place in it.
 
-    `context` null is the current one of the kubeconfig. `image` is the worker image, by tag or
-    digest. A private registry's credentials, the content of a docker config.json, are read from
-    the environment variable that `image_pull_secret_env` names. `ephemeral_mb` is the disk of
-    each pod.
+    `context` null is the current one of the kubeconfig. `namespace` is one that an administrator
+    has made: all runs are in it, one after another, where else each has one of its own. `image` is
+    the worker image, by tag or digest. A private registry's credentials, the content of a docker
+    config.json, are read from the environment variable that `image_pull_secret_env` names.
+    `ephemeral_mb` is the disk of each pod.
     """
 
     # A new name of the cluster, or of the image, redoes nothing. The digest of the image is in
@@ -100,6 +111,7 @@ class Kubernetes(Options):
     access = frozenset(
         {
             "context",
+            "namespace",
             "namespace_prefix",
             "image",
             "image_pull_policy",
@@ -111,6 +123,8 @@ class Kubernetes(Options):
     )
 
     context: Annotated[str, Field(min_length=1)] | None = None
+    # One that is not given is left out, so that records of older runs stay what they were.
+    namespace: Annotated[str, AfterValidator(_namespace)] | None = Field(None, exclude_if=_is_none)
     namespace_prefix: Annotated[str, AfterValidator(_dns_label)] = "trialwatt"
     image: Annotated[str, Field(pattern=r"^\S+$")] | None = None
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"

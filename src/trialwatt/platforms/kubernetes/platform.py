@@ -33,7 +33,7 @@ from trialwatt.platforms.hub.journal import Entry
 from trialwatt.platforms.hub.server import HUB, PORT
 from trialwatt.platforms.hub.tokens import COORDINATOR, KEY, token_of
 from trialwatt.platforms.kubernetes import agent, faults, manifests, reaping
-from trialwatt.platforms.kubernetes.access import Api, ApiFault, connect
+from trialwatt.platforms.kubernetes.access import Api, ApiFault, connect, suppress_status
 from trialwatt.platforms.kubernetes.clocks import SAME_CLOCK_NS, Ahead, Clocks, hub_ahead
 from trialwatt.platforms.kubernetes.facts import hashed
 from trialwatt.platforms.kubernetes.handle import MAX_GRACE_S, WORD_S, Links, PodHandle
@@ -41,7 +41,8 @@ from trialwatt.platforms.kubernetes.hub_proxy import HubProxy, Sender
 from trialwatt.platforms.kubernetes.journal_copy import JournalReader, samples
 from trialwatt.platforms.kubernetes.machine import ReservedMachine
 from trialwatt.platforms.kubernetes.options import Kubernetes, section, testbed_problems
-from trialwatt.platforms.kubernetes.waiting import delete_namespace
+from trialwatt.platforms.kubernetes.space import space_of
+from trialwatt.platforms.kubernetes.waiting import CONFLICT
 from trialwatt.platforms.kubernetes.watch import Watch
 
 DATA_SECRET = "dataset"
@@ -66,7 +67,8 @@ class KubernetesPlatform(Platform, PlatformKind):
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._api, self._place, self._testbed = api, place, testbed
         self._folder = folder
-        self._path = f"/api/v1/namespaces/{place.namespace}"
+        self._space = space_of(api, place)
+        self._path = self._space.path
         self._key = secrets.token_urlsafe(32)
         self._clocks = Clocks()
         self._lives: dict[str, PodHandle] = {}  # by the pod's name, in the order of their start
@@ -77,7 +79,6 @@ class KubernetesPlatform(Platform, PlatformKind):
         self._events: dict[str, str] = {}  # pod → what was last said of it
         self._hub_usage = Usage(0, 0, 0)
         self._server = self._hub_end = ""
-        self._made = False  # whether there may be a namespace
         self._removing = self._removed = False
         self._stopped = threading.Event()
         self._proxy = HubProxy(api, place.namespace, token_of(self._key, COORDINATOR))
@@ -124,7 +125,7 @@ class KubernetesPlatform(Platform, PlatformKind):
         if kubernetes is None:
             return []
         with closing(connect(kubernetes.context)) as api:
-            return reaping.reap(api, kubernetes.undeploy_s, all_hosts)
+            return reaping.reap(api, kubernetes.undeploy_s, all_hosts, kubernetes.namespace)
 
     @classmethod
     def site(cls, testbed) -> Site:
@@ -167,7 +168,7 @@ class KubernetesPlatform(Platform, PlatformKind):
             raise TrialwattError("kubernetes.image: there is none; the preflight says how to build")
         place = manifests.Place(
             run_id=run_id,
-            namespace=f"{kubernetes.namespace_prefix}-{run_id}",
+            namespace=kubernetes.namespace or f"{kubernetes.namespace_prefix}-{run_id}",
             kubernetes=kubernetes,
             sample_hz=testbed.sample_hz,
             deadline_s=_deadline_s(Path(folder), kubernetes),
@@ -276,7 +277,7 @@ class KubernetesPlatform(Platform, PlatformKind):
         return {
             "kind": "kubernetes",
             "server": redacted(self._server),
-            "namespace": self._place.namespace,
+            "namespace": self._named(self._place),
             "components": {
                 component: handle.limits
                 | {
@@ -286,6 +287,11 @@ class KubernetesPlatform(Platform, PlatformKind):
                 for component, handle in {HUB: self._hub, **self._current}.items()
             },
         }
+
+    @staticmethod
+    def _named(place: manifests.Place) -> str:
+        """Names that people have given are no part of what is published."""
+        return hashed(place.namespace) if place.kubernetes.namespace else place.namespace
 
     @property
     def environment(self) -> dict:
@@ -313,9 +319,9 @@ class KubernetesPlatform(Platform, PlatformKind):
         self._reader.stop()
         for watch in self._watches:
             watch.stop()
-        if self._made:
+        if self._space.is_taken:
             self._drop_pods()
-            delete_namespace(self._api, self._place.namespace, self._place.kubernetes.undeploy_s)
+            self._space.release()
         self._removed = True
         self._sender.close()
         self._api.close()
@@ -326,19 +332,15 @@ class KubernetesPlatform(Platform, PlatformKind):
         """Namespace, policies, secrets and the hub; returns when that can be read."""
         place, who = self._place, reaping.own_facts()
         self._server = self._api.get("/version").get("gitVersion", "")
-        space = manifests.namespace(place, reaping.owner_label(who), json.dumps(who), _now())
-        try:
-            self._api.post("/api/v1/namespaces", space)
-            self._made = True
-        except ApiFault as fault:
-            self._made = fault.status == 0 or fault.status >= 500  # nobody knows
-            raise
+        self._space.take(reaping.owner_label(who), who)
         for policy in manifests.policies(place):
             path = f"/apis/networking.k8s.io/v1/namespaces/{place.namespace}/networkpolicies"
             self._api.post(path, policy)
         self._create("secrets", manifests.secret, manifests.HUB_SECRET, {KEY: self._key})
         if variable := place.kubernetes.image_pull_secret_env:
-            self._create("secrets", manifests.pull_secret, os.environ.get(variable, ""))
+            shared = [CONFLICT] if place.kubernetes.namespace else []  # with the pods of the data
+            with suppress_status(*shared):
+                self._create("secrets", manifests.pull_secret, os.environ.get(variable, ""))
         for watch in self._watches:
             watch.start()
         threading.Thread(target=self._tick, name="deadlines", daemon=True).start()
@@ -388,7 +390,9 @@ class KubernetesPlatform(Platform, PlatformKind):
             raise TrialwattError(f"{component} cannot be started: {fault}") from fault
 
     def _reserve(self) -> None:
-        """Make the quota as large as what is expected."""
+        """Make the quota as large as what is expected, where it is ours."""
+        if not self._space.has_quota:
+            return
         quota = manifests.quota(self._place, self._expected.values())
         if self._reserved:
             path = f"{self._path}/resourcequotas/{manifests.QUOTA}"
@@ -493,9 +497,8 @@ class KubernetesPlatform(Platform, PlatformKind):
 
     def _beat(self) -> None:
         while not self._stopped.wait(HEARTBEAT_S):
-            change = {"metadata": {"annotations": {manifests.HEARTBEAT: _now()}}}
             with suppress(ApiFault):  # it is missed once; watches tell of longer outages
-                self._api.patch(self._path, change)
+                self._space.beat()
 
     # --- undeploy -----------------------------------------------------------------------------
 
@@ -562,7 +565,3 @@ def _deadline_s(folder: Path, kubernetes: Kubernetes) -> int:
     except (FileNotFoundError, KeyError):
         own_s = NO_JOB_S
     return round(own_s + kubernetes.schedule_s + kubernetes.start_s + SPARE_S)
-
-
-def _now() -> str:
-    return str(round(time.time()))

@@ -86,7 +86,7 @@ def accelerator_problem(testbed: Testbed, accelerator: str) -> str:
 
 def look(kubernetes: Kubernetes) -> Cluster:
     """The cluster, asked once per process."""
-    return _look(kubernetes.context, kubernetes.namespace_prefix)
+    return _look(kubernetes.context, kubernetes.namespace_prefix, kubernetes.namespace)
 
 
 def forget() -> None:
@@ -96,7 +96,7 @@ def forget() -> None:
 
 
 @functools.cache
-def _look(context: str | None, prefix: str) -> Cluster:
+def _look(context: str | None, prefix: str, given: str | None) -> Cluster:
     if found := kubeconfig.problems(context):
         return Cluster(found)
     from trialwatt.platforms.kubernetes import access
@@ -110,16 +110,19 @@ def _look(context: str | None, prefix: str) -> Cluster:
         return Cluster([str(error)])
     cluster = Cluster(_too_old(version), version)
     try:
-        lacking = rights.missing(api)
+        lacking = rights.missing(api, given)
     except access.ApiFault as error:
         return Cluster([_unreachable(error, context)])
     if lacking:
-        cluster.problems.append(rights.sentence(lacking))
+        cluster.problems.append(rights.sentence(lacking, given))
     try:
         cluster.nodes = _list(api, "/api/v1/nodes")
-        if not any((right.verb, right.resource) == ("get", "namespaces") for right in lacking):
-            cluster.problems += _strangers(api, f"{prefix}-shared")
-        pods = _pods(api)
+        if given:
+            pods = None  # what others have requested is for no guest of one namespace to see
+        else:
+            if not any((right.verb, right.resource) == ("get", "namespaces") for right in lacking):
+                cluster.problems += _strangers(api, f"{prefix}-shared")
+            pods = _pods(api)
     except access.ApiFault as error:
         if error.status != FORBIDDEN:  # what is forbidden has been named
             cluster.problems.append(_unreachable(error, context))

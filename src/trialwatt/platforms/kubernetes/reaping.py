@@ -10,20 +10,27 @@ import time
 from pathlib import Path
 
 from trialwatt.platforms.kubernetes import manifests
-from trialwatt.platforms.kubernetes.access import Api
-from trialwatt.platforms.kubernetes.waiting import delete_namespace
+from trialwatt.platforms.kubernetes.access import Api, ApiFault
+from trialwatt.platforms.kubernetes.rights import CLAIM
+from trialwatt.platforms.kubernetes.space import release_given
+from trialwatt.platforms.kubernetes.waiting import NOT_FOUND, delete_namespace
 from trialwatt.platforms.processes import read_stat
 
 SILENCE_S = 600
 """A coordinator of another machine that has been silent for so long counts as dead."""
 
 
-def reap(api: Api, patience_s: float, all_hosts: bool = False) -> list[str]:
+def reap(
+    api: Api, patience_s: float, all_hosts: bool = False, given: str | None = None
+) -> list[str]:
     """Remove what dead coordinators of this machine have left, or (all_hosts) of any machine.
 
-    Returns the ids of the runs. Namespaces without our labels are not touched. Raises
-    TrialwattError where one does not go within patience_s.
+    given: the namespace that runs are given, where they have none of their own. Returns the ids of
+    the runs. What has not our labels is not touched. Raises TrialwattError where something does
+    not go within patience_s.
     """
+    if given:
+        return _reap_given(api, given, patience_s, all_hosts)
     selector = f"{manifests.MANAGED}=trialwatt,{manifests.RUN_ID}"
     found = api.get("/api/v1/namespaces", labelSelector=selector)
     reaped = []
@@ -34,6 +41,20 @@ def reap(api: Api, patience_s: float, all_hosts: bool = False) -> list[str]:
             delete_namespace(api, metadata["name"], patience_s)
             reaped.append(run_id)
     return reaped
+
+
+def _reap_given(api: Api, given: str, patience_s: float, all_hosts: bool) -> list[str]:
+    try:
+        metadata = api.get(f"/api/v1/namespaces/{given}/configmaps/{CLAIM}")["metadata"]
+    except ApiFault as fault:
+        if fault.status == NOT_FOUND:
+            return []
+        raise
+    run_id = (metadata.get("labels") or {}).get(manifests.RUN_ID)
+    if not run_id or not is_dead(metadata.get("annotations") or {}, all_hosts, time.time()):
+        return []
+    release_given(api, given, run_id, patience_s)
+    return [run_id]
 
 
 def is_dead(annotations: dict, all_hosts: bool, now_s: float) -> bool:

@@ -1,4 +1,5 @@
-"""What the coordinator must be allowed to do; k8s/rights.yaml grants just this."""
+"""What the coordinator must be allowed to do: k8s/rights.yaml grants just this, and where runs are
+given a namespace, k8s/rights-namespace.yaml."""
 
 from __future__ import annotations
 
@@ -45,12 +46,37 @@ NEEDED: tuple[Right, ...] = (
 )
 """All cluster-wide, as a namespace is only made for its run."""
 
+CLAIM = "trialwatt-run"
+"""Name of the ConfigMap by which a run holds a namespace that it is given."""
+
+IN_A_NAMESPACE: tuple[Right, ...] = (
+    *_all("get list watch create delete deletecollection", "pods", "components are pods"),
+    *_all("get", "pods", "what a failed component said", subresource="log"),
+    *_all("get create update", "pods", "records and data", subresource="proxy"),
+    *_all("list watch", "events", "why a pod cannot be placed or started"),
+    *_all("create deletecollection", "secrets", "tokens and passwords of a run"),
+    *_all("get", "secrets", "the data pod is used again", name=SHARED_SECRET),
+    *_all("create", "configmaps", "one run at a time holds the namespace"),
+    *_all("get patch delete", "configmaps", "whose run that is, and if it lives", name=CLAIM),
+    *_all(
+        "create deletecollection",
+        "networkpolicies",
+        "nothing else talks to a run",
+        group="networking.k8s.io",
+    ),
+)
+"""In the namespace that runs are given."""
+OF_THE_CLUSTER = tuple(right for right in NEEDED if right.resource == "nodes")
+"""What there is no doing without cluster-wide, where runs are given a namespace."""
+
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
-def review(right: Right) -> dict:
-    """The question whether the asking user has a right (SelfSubjectAccessReview)."""
+def review(right: Right, namespace: str = "") -> dict:
+    """The question whether the asking user has a right (SelfSubjectAccessReview), in a namespace
+    (empty: in all of them)."""
     attributes = {
+        "namespace": namespace,
         "verb": right.verb,
         "group": right.group,
         "resource": right.resource,
@@ -64,21 +90,26 @@ def review(right: Right) -> dict:
     }
 
 
-def missing(api) -> list[Right]:
-    """The needed rights that the coordinator's user does not have."""
-    return [
-        right
-        for right in NEEDED
-        if not (api.call("POST", REVIEW, review(right), outage_s=0).get("status") or {}).get(
-            "allowed"
-        )
-    ]
+def missing(api, namespace: str | None = None) -> list[Right]:
+    """The needed rights that the coordinator's user does not have. namespace: the one that runs are
+    given, if they have none of their own."""
+
+    def is_allowed(right: Right, where: str) -> bool:
+        answer = api.call("POST", REVIEW, review(right, where), outage_s=0)
+        return bool((answer.get("status") or {}).get("allowed"))
+
+    if namespace is None:
+        return [right for right in NEEDED if not is_allowed(right, "")]
+    lacking = [right for right in IN_A_NAMESPACE if not is_allowed(right, namespace)]
+    return lacking + [right for right in OF_THE_CLUSTER if not is_allowed(right, "")]
 
 
-def sentence(rights: list[Right]) -> str:
+def sentence(rights: list[Right], namespace: str | None = None) -> str:
     """One sentence that names each of the missing rights."""
     named = ", ".join(str(right) for right in rights)
+    file = "k8s/rights-namespace.yaml" if namespace else "k8s/rights.yaml"
+    where = f" (in the namespace {namespace})" if namespace else ""
     return (
-        f"the cluster does not allow: {named}. An administrator can grant what is needed with "
-        "`kubectl apply -f k8s/rights.yaml` (see docs/kubernetes.md)"
+        f"the cluster does not allow{where}: {named}. An administrator can grant what is needed "
+        f"with `kubectl apply -f {file}` (see docs/kubernetes.md)"
     )

@@ -23,6 +23,7 @@ from trialwatt.platforms.kubernetes.faults import is_ready
 from trialwatt.platforms.kubernetes.hub_proxy import HubProxy
 from trialwatt.platforms.kubernetes.options import Kubernetes, section
 from trialwatt.platforms.kubernetes.rights import SHARED_SECRET
+from trialwatt.platforms.kubernetes.space import remove_labelled
 from trialwatt.platforms.kubernetes.waiting import delete_namespace, wait_for, wait_until_gone
 
 POD = "data"
@@ -33,7 +34,7 @@ PATIENCE_S = 30.0
 EXISTS, NOT_FOUND = 409, 404
 LABELS = {manifests.MANAGED: "trialwatt", manifests.PART: "shared"}
 ISOLATION = {
-    "podSelector": {},
+    "podSelector": {"matchLabels": LABELS},
     "policyTypes": ["Ingress", "Egress"],
     "ingress": [{"ports": manifests.HUB_PORTS}],
 }
@@ -75,10 +76,11 @@ def data_source(api: Api, testbed: Testbed, data: Path, reader: str = "") -> Dat
 def open_namespace(api: Api, kubernetes: Kubernetes) -> tuple[str, str]:
     """The shared namespace, made where it is missing, and its key."""
     space = namespace_of(kubernetes)
-    _made(api, "/api/v1/namespaces", manifests.restricted_namespace(space, LABELS))
+    if not kubernetes.namespace:
+        _made(api, "/api/v1/namespaces", manifests.restricted_namespace(space, LABELS))
     below = f"/api/v1/namespaces/{space}"
     policies = f"/apis/networking.k8s.io/v1/namespaces/{space}/networkpolicies"
-    _made(api, policies, manifests.network_policy("trialwatt", LABELS, ISOLATION))
+    _made(api, policies, manifests.network_policy("trialwatt-shared", LABELS, ISOLATION))
     if variable := kubernetes.image_pull_secret_env:
         content = os.environ.get(variable, "")
         if not content:
@@ -94,12 +96,16 @@ def open_namespace(api: Api, kubernetes: Kubernetes) -> tuple[str, str]:
 
 
 def remove(api: Api, testbed: Testbed) -> list[str]:
-    """Remove the shared namespace; returns a sentence for what was removed.
+    """Remove the shared namespace, or what is shared from the one that is given; returns a sentence
+    for what was removed.
 
     Raises TrialwattError where it is not gone in time, with what holds it.
     """
-    space = namespace_of(section(testbed))
+    kubernetes = section(testbed)
+    space = namespace_of(kubernetes)
     path = f"/api/v1/namespaces/{space}"
+    if kubernetes.namespace:
+        return _remove_from(api, space, kubernetes.undeploy_s)
     try:
         labels = api.get(path)["metadata"].get("labels") or {}
     except ApiFault as error:
@@ -108,8 +114,19 @@ def remove(api: Api, testbed: Testbed) -> list[str]:
         raise
     if any(labels.get(key) != value for key, value in LABELS.items()):
         raise TrialwattError(f"the namespace {space} is not ours (its labels say so): left alone")
-    delete_namespace(api, space, section(testbed).undeploy_s)
+    delete_namespace(api, space, kubernetes.undeploy_s)
     return [f"removed the namespace {space} with the shared data"]
+
+
+def _remove_from(api: Api, given: str, patience_s: float) -> list[str]:
+    try:
+        api.get(f"/api/v1/namespaces/{given}/secrets/{SHARED_SECRET}")
+    except ApiFault as error:
+        if error.status == NOT_FOUND:
+            return []
+        raise
+    remove_labelled(api, given, {manifests.PART: "shared"}, patience_s)
+    return [f"removed the shared data from the namespace {given}"]
 
 
 def _data_pod(api: Api, kubernetes: Kubernetes, space: str) -> dict:
@@ -176,7 +193,7 @@ class _Served:
 
 
 def namespace_of(kubernetes: Kubernetes) -> str:
-    return f"{kubernetes.namespace_prefix}-shared"
+    return kubernetes.namespace or f"{kubernetes.namespace_prefix}-shared"
 
 
 def key_in(secret: dict) -> str:
