@@ -263,6 +263,13 @@ def test_what_is_no_answer_of_a_program_is_said(plugin, tmp_path, text, said):
         connect()
 
 
+def test_a_program_that_does_not_come_to_an_end_is_given_up(plugin, tmp_path, monkeypatch):
+    monkeypatch.setattr(login, "PLUGIN_S", 0.5)
+    (tmp_path / "plugin").write_text("#!/bin/sh\nexec sleep 600\n")
+    with pytest.raises(TrialwattError, match=r"plugin took longer than 0.5 s"):
+        connect()
+
+
 def test_a_program_that_is_not_there_is_said_with_its_hint(config):
     version = "client.authentication.k8s.io/v1"
     told = {"apiVersion": version, "command": "no-such-program", "installHint": "get it from X"}

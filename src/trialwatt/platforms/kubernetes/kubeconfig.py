@@ -100,7 +100,7 @@ def _chosen(merged: dict, contexts: dict, context: str | None, current: str) -> 
             )
         entry, folder = merged[f"{kind}s"][name]
         values = dict(entry.get(kind) or {})
-        for key in keys & values.keys():
+        for key in keys & {key for key, value in values.items() if value}:
             values[key] = str(folder / Path(values[key]).expanduser())
         found.append(values)
     return Context(chosen, *found, folder)

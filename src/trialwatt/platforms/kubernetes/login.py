@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 AGAIN_S = 60.0
 """They are read again once in this time at most, and from so long before they run out."""
-PLUGIN_S = 120.0
-"""So long a program may take to give a token; a person may have to log in meanwhile."""
+PLUGIN_S, PERSON_S = 60.0, 600.0
+"""So long a program may take to give a token: no request is made meanwhile, and a component that is
+not heard of for two minutes counts as lost. And so long where a person may have to log in."""
 PLUGIN_KIND = "client.authentication.k8s.io/"
 
 
@@ -200,6 +201,7 @@ def _run(chosen: Context, plugin: dict) -> dict:
         command = str(chosen.folder / command)
     may_ask = plugin.get("interactiveMode") != "Never"
     interactive = may_ask and sys.stdin.isatty() and sys.stderr.isatty()
+    longest_s = PERSON_S if interactive else PLUGIN_S
     spec: dict[str, Any] = {"interactive": interactive}
     if plugin.get("provideClusterInfo"):
         spec["cluster"] = _told_of(chosen.cluster)
@@ -214,14 +216,14 @@ def _run(chosen: Context, plugin: dict) -> dict:
             stderr=None if interactive else subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=PLUGIN_S,
+            timeout=longest_s,
             check=False,
         )
     except FileNotFoundError as error:
         hint = plugin.get("installHint") or "is it installed?"
         raise TrialwattError(f"{kind}: there is no {command}; {hint}") from error
     except subprocess.TimeoutExpired as error:
-        raise TrialwattError(f"{kind}: {command} took longer than {PLUGIN_S:g} s") from error
+        raise TrialwattError(f"{kind}: {command} took longer than {longest_s:g} s") from error
     if done.returncode:
         last = (done.stderr or "see above").strip()[-500:]
         raise TrialwattError(f"{kind}: {command} ended with {done.returncode}: {last}")
