@@ -68,6 +68,7 @@ def test_what_went_wrong_first_is_told_and_not_that_the_clean_up_failed_too(
         told[kept] = capfd.readouterr().err
     for said in told.values():
         first, left = "the framework lost its results", "what was made is left: DELETE /namespaces"
+        assert first in said and left in said, said
         assert said.index(first) < said.index(left)
         assert said.count(left) == 1
 
