@@ -72,7 +72,7 @@ def line(draw):
         event = {**head, "kind": "note", "text": draw(WORDS)}
     elif kind == "epoch":
         event = {**head, "kind": "epoch", "trial": trial, "epoch": draw(COUNTS)}
-        event |= {"scores": draw(SCORES)}
+        event |= {"scores": draw(SCORES)} | cpu
     elif kind == "start":
         event = {**head, "kind": "trial", "trial": trial, **cpu, "status": "start"}
         event |= {"step": draw(STEP), "phi": draw(PHI)}

@@ -182,7 +182,8 @@ class _Watch:
         self.epochs = epoch
         stop = False
         if scores is not None:
-            self._events.write("epoch", trial=self._trial, epoch=epoch, scores=scores)
+            own = {"epoch": epoch, "scores": scores, "cpu_ns": _cpu_ns()}
+            self._events.write("epoch", trial=self._trial, **own)
             stop = self._report is not None and self._report(epoch, told(self._job, scores))
         if not stop and self._job.stops_running:
             stop, self.reason = True, "budget"

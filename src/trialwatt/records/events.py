@@ -347,8 +347,10 @@ def _epochs(
     lines, at, number, kept = _kept(ok, lines, at + 10, number)
     epoch, at = scanner.digits(at)
     ok = (epoch >= 0) & scanner.is_at(at, b',"scores":{')
-    end = scanner.until(at, b"}")
-    ok &= _closed(scanner, lines, end + 1)
+    end = scanner.until(at, b"}") + 1
+    counted = scanner.is_at(end, b',"cpu_ns":')  # not in older records
+    cpu, after = scanner.digits(end + 10)
+    ok &= _closed(scanner, lines, np.where(counted, after, end)) & (~counted | (cpu >= 0))
     part = _Part(epoch_key=keys.base(who) + number[ok], epoch=epoch[ok])
     return part, kept[ok]
 

@@ -20,12 +20,10 @@ from trialwatt.metrics.columns import schema
 from trialwatt.metrics.energy import KINDS, OF_WORKERS, EnergyAccount, account
 from trialwatt.metrics.formulas import MB_PER_GB
 from trialwatt.metrics.processes import PROCESSES, mapped
-from trialwatt.printable import shown
-from trialwatt.records.events import EVENTS_SUFFIX, OUTCOMES, STEPS
+from trialwatt.records.events import OUTCOMES, STEPS
 from trialwatt.records.manifest import MANIFEST, is_control, repetition_folder
 from trialwatt.records.outcome import COMPLETED
 from trialwatt.records.reader import RunRecords, read_run
-from trialwatt.records.sealed import record_files
 from trialwatt.records.trials import IDLE
 from trialwatt.replay.columns import (
     AMOUNTS,
@@ -35,6 +33,7 @@ from trialwatt.replay.columns import (
     hyperparameter,
     table_columns,
 )
+from trialwatt.replay.epochs import Epochs, epochs_of
 from trialwatt.replay.table import Facts, Outside, Source, TrialTable
 
 _NS_PER_S = 1e9
@@ -88,10 +87,12 @@ def _of_run(folder: Path, context: Context) -> _Measured:
     try:
         records = read_run(folder)
         _check(records)
+        epochs = epochs_of(records)
+        records = epochs.records
         energy = account(records, np.empty(0, np.int64), np.ones(1), by_knot=True)
         if not energy.divided or np.isnan(energy.job_j):
             raise TrialwattError(f"its energy is not known: {'; '.join(energy.flags)}")
-        return _Measured(_rows(records, energy), _facts(records, energy, context))
+        return _Measured(_rows(epochs, energy), _facts(records, energy, context))
     except TrialwattError as error:
         raise TrialwattError(f"{folder}: {str(error).removeprefix(f'{folder}: ')}") from error
 
@@ -116,18 +117,14 @@ def _check(records: RunRecords) -> None:
 # --- rows ---------------------------------------------------------------------------------------
 
 
-def _rows(records: RunRecords, energy: EnergyAccount) -> pd.DataFrame:
+def _rows(epochs: Epochs, energy: EnergyAccount) -> pd.DataFrame:
     """One row per trial and epoch, epoch 0 for what came before the first."""
-    trials = records.trials
-    step, trial = trials.knot_step.astype(np.int64), trials.knot_trial.astype(np.int64)
-    begins = np.flatnonzero(np.append(True, trial[1:] != trial[:-1]))
-    trained = np.cumsum(step == STEPS.index("train"))
-    since = np.repeat(trained[begins] - (step[begins] == STEPS.index("train")), _runs(begins, step))
+    records, trials = epochs.records, epochs.records.trials
     knots = pd.DataFrame(
         {
-            "trial": trial,
-            "epoch": trained - since,
-            "step": step,
+            "trial": trials.knot_trial.astype(np.int64),
+            "epoch": epochs.number,
+            "step": trials.knot_step.astype(np.int64),
             "start": trials.knot_ns,
             "seconds": np.diff(trials.knot_ns, append=trials.knot_ns[-1:]) / _NS_PER_S,
             "cpu_seconds": energy.knot_cpu_ns / _NS_PER_S,
@@ -146,7 +143,7 @@ def _rows(records: RunRecords, energy: EnergyAccount) -> pd.DataFrame:
 
     names = [trials.phis[code].as_py() for code in trials.phi[each].tolist()]
     outcomes, reasons = trials.outcome[each], trials.reason.take(each).to_pylist()
-    told = _scores(records)
+    told = epochs.scores
     columns = table_columns(records.config.workload.space, told.columns)
     frame = rows.reset_index()
     ids = pd.Index(trials.ids.take(each).to_pylist())
@@ -165,10 +162,6 @@ def _rows(records: RunRecords, energy: EnergyAccount) -> pd.DataFrame:
             frame[column.name] = [hyperparameter(phi.get(name), column) for phi in values]
     lost = frame["outcome"].eq("failed") & ~frame["reason"].isin(_OF_ITSELF)
     return frame.loc[~lost, schema(columns).names]
-
-
-def _runs(begins: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.diff(begins, append=len(whole))
 
 
 def _summed(knots: pd.DataFrame) -> pd.DataFrame:
@@ -208,28 +201,6 @@ def _memory(
             if len(own):
                 found[row] = own.max() / _BYTES_PER_MB
     return found
-
-
-def _scores(records: RunRecords) -> pd.DataFrame:
-    """(trial id, epoch) → every score of the validation split."""
-    found = {}
-    for file in record_files(records.folder, "records"):
-        if not file.name.endswith(EVENTS_SUFFIX):
-            continue
-        for line in file.read_bytes().splitlines():
-            if b'"kind":"epoch"' not in line.replace(b" ", b""):
-                continue
-            try:
-                event = json.loads(line)
-                found[event["trial"], event["epoch"]] = {
-                    name: float(value) for name, value in event["scores"].items()
-                }
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise TrialwattError(
-                    f"records/{file.name}: an epoch's line cannot be read ({shown(error, 100)})"
-                ) from error
-    index = pd.MultiIndex.from_tuples(found, names=["trial", "epoch"])
-    return pd.DataFrame(list(found.values()), index=index)
 
 
 # --- facts --------------------------------------------------------------------------------------
