@@ -57,13 +57,11 @@ def main() -> int:
         log, _ = Replay(table, Wanted("plain", wanted, MANY_WORKERS)).one(1)
         seconds = time.monotonic() - begun
         exceeded |= seconds > LIMIT_S
-        print(
-            f"random + {pruner}: {len(log):,} trials on {MANY_WORKERS:,} workers: {seconds:.1f} s "
-            f"(limit {LIMIT_S:g} s)"
-        )
+        what = f"random + {pruner}, {len(log):,} trials on {MANY_WORKERS:,} workers"
+        print(f"{what:52}{seconds:8.1f} s   {LIMIT_S:g} s   {_met(seconds <= LIMIT_S)}")
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     exceeded |= used > LIMIT_GB
-    print(f"greatest memory: {used:.2f} GB (limit {LIMIT_GB:g} GB)\n")
+    print(f"{'greatest memory':52}{used:8.2f} GB  {LIMIT_GB:g} GB   {_met(used <= LIMIT_GB)}\n")
     print(f"{'strategy':34}{'searches/s':>12}{f'{WANTED:,} take':>14}")
     for sut, sampler, pruner in strategies:
         replay = Replay(
@@ -77,6 +75,10 @@ def main() -> int:
         rate = count / (time.monotonic() - begun)
         print(f"{f'{sut} {sampler} + {pruner}':34}{rate:12.1f}{WANTED / rate / 60:10.1f} min")
     return int(exceeded)
+
+
+def _met(is_met: bool) -> str:
+    return "ok" if is_met else "SHORT"
 
 
 if __name__ == "__main__":
