@@ -4,6 +4,7 @@ import contextlib
 import json
 import random
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -106,18 +107,17 @@ def test_what_workers_write_is_scanned_without_json(tmp_path, run_config, monkey
     from trialwatt.records.writer import EventWriter
     from trialwatt.suts.base import Job
 
-    class Trained:
-        stopped, scores, epochs = False, {"macro_f1": 0.5, "accuracy": 0.25}, 2
-
-    def train(job, phi, seed, watch):
+    def train(task, phi, seed, watch):
         watch.step("load")
         watch.step("train")
-        watch.epoch(1, {"macro_f1": 0.1})
+        watch(1, {"macro_f1": 0.1})
         watch.step("validate")
-        return Trained()
+        return SimpleNamespace(scores={"macro_f1": 0.5, "accuracy": 0.25})
 
-    monkeypatch.setattr("trialwatt.lifecycle.trials._train", train)
-    monkeypatch.setattr(RecordedTrials, "_keep", lambda *_: None)
+    monkeypatch.setattr(
+        "trialwatt.lifecycle.trials.task_of", lambda job: SimpleNamespace(keeps=False)
+    )
+    monkeypatch.setattr("trialwatt.lifecycle.trials.run_trial", train)
     monkeypatch.setattr(events, "_WORTH_A_SCAN", 0)
     config = run_config()
     job = Job("run-1", config, 1, 7, str(tmp_path), "", 1, 0.5)
