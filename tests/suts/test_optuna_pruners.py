@@ -3,8 +3,8 @@
 import pytest
 from tests.suts.scripted import job_of, search
 
-from trialwatt.suts.optuna import Optuna, _pruner
-from trialwatt.suts.optuna_strategies import PRUNERS
+from trialwatt.suts.optuna import Optuna
+from trialwatt.suts.optuna_strategies import PRUNERS, pruner_of
 
 EPOCHS = 9
 SPACE = {"lr": {"choices": [1e-7, 1e-2]}, "ls": {"choices": [4, 8, 16, 32, 64, 128, 256, 512]}}
@@ -91,7 +91,7 @@ def test_the_bounds_of_a_threshold_are_of_the_goals_own_score(sign, direction, m
         goal = {"score": "loss", "direction": direction}
         load = job_of("", "optuna", SPACE, search_keys, goal=goal).workload
         trial = SimpleNamespace(last_step=1, intermediate_values={1: sign * score})
-        return _pruner(load).prune(None, trial)
+        return pruner_of(load).prune(None, trial)
 
     monkeypatch.setattr("trialwatt.suts.optuna_strategies.is_of_images", lambda workload: False)
     assert [stopped(score, upper=3.0) for score in (2.0, 4.0, -4.0)] == [False, True, False]
