@@ -109,8 +109,8 @@ def test_only_for_images_has_a_threshold_a_default(chosen, monkeypatch):
     load = job_of("", "optuna", SPACE, search_keys, goal={"score": "loss"}).workload
     assert Optuna.search_problems(load) == []
     monkeypatch.setattr("trialwatt.suts.optuna_strategies.is_of_images", lambda workload: False)
-    said = "threshold needs `lower` or `upper` here, a bound of loss"
-    assert Optuna.search_problems(load) == [("search.pruner_options", said)]
+    said = "threshold needs pruner_options with `lower` or `upper` here, a bound of loss"
+    assert Optuna.search_problems(load) == [("search.pruner", said)]
     options = chosen.get("pruner_options", {}) | {"upper": 3.0}
     load = job_of("", "optuna", SPACE, search_keys | {"pruner_options": options}).workload
     assert Optuna.search_problems(load) == []
