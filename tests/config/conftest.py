@@ -77,6 +77,7 @@ SUTS = """
             "none": PLAIN,
             "asha": PLAIN,
             "pbt": Strategy(make=print, excludes=("grid", "tpe")),
+            "halting": Strategy(make=print, pauses=True),
         }
 
         @classmethod
@@ -109,6 +110,9 @@ SUTS = """
         @classmethod
         def accelerator_problem(cls, testbed, accelerator):
             return "there is no tpu here" if accelerator == "tpu" else ""
+
+    class Afar(Bench):
+        remote = True
 """
 ENTRY_POINTS = """
     [trialwatt.suts]
@@ -120,6 +124,7 @@ ENTRY_POINTS = """
 
     [trialwatt.platforms]
     bench = other_suts:Bench
+    afar = other_suts:Afar
 
     [trialwatt.options]
     rack = other_options:Rack

@@ -577,6 +577,30 @@ def test_a_pruner_and_a_sampler_that_exclude_each_other(project, sampler, pruner
     ]
 
 
+def test_a_strategy_that_pauses_trials_needs_what_can_go_on(project):
+    project.edit("config.yaml", "suts", to=["gamma"])
+    project.edit(WORKLOAD, "search", to={"pruner": "halting"})
+    assert project.plan()
+    source = "def train(phi, data, epochs, seed, report): ...\n"
+    (project.root / "config" / "own.py").write_text(source)
+    keys = {"trial": "own:train", "goal": {"score": "loss"}, "search": {"pruner": "halting"}}
+    keys |= {"space": "four", "workers": {"count": 2}}
+    for key in ("dataset", *keys):
+        project.edit(WORKLOAD, key, to=keys.get(key))
+    (sentence,) = said(project)
+    assert sentence == (
+        'config/workloads/small.yaml: search.pruner: gamma\'s pruner "halting" pauses trials and'
+        " goes on with them: own:train needs functions pause and resume beside it"
+        " (docs/your-workload.md)"
+    )
+    source += "def pause(model, path): ...\ndef resume(path): ...\n"
+    (project.root / "config" / "own.py").write_text(source)
+    assert project.plan()
+    project.edit("testbeds/bench.yaml", "platform", to="afar")
+    (sentence,) = said(project)
+    assert "on afar not yet, as the state of a trial would have to get" in sentence
+
+
 def test_what_only_the_sut_can_know_is_reported_at_its_key(project):
     assert gamma(project, sampler_options={"speed": 3}) == [
         "config/workloads/small.yaml: search.sampler_options.speed: gamma: no option speed"

@@ -106,18 +106,21 @@ def test_what_workers_write_is_scanned_without_json(tmp_path, run_config, monkey
     from trialwatt.records.trial_keys import TrialKeys
     from trialwatt.records.writer import EventWriter
     from trialwatt.suts.base import Job
+    from trialwatt.workload.task import Trained
 
-    def train(task, phi, seed, watch):
-        watch.step("load")
-        watch.step("train")
-        watch(1, {"macro_f1": 0.1})
-        watch.step("validate")
-        return SimpleNamespace(scores={"macro_f1": 0.5, "accuracy": 0.25})
+    class Pretended:
+        keeps = False
 
-    monkeypatch.setattr(
-        "trialwatt.lifecycle.trials.task_of", lambda job: SimpleNamespace(keeps=False)
-    )
-    monkeypatch.setattr("trialwatt.lifecycle.trials.run_trial", train)
+        def load(self):
+            return None
+
+        def train(self, phi, data, seed, watch, part):
+            watch.step("train")
+            watch(1, {"macro_f1": 0.1})
+            watch.step("validate")
+            return Trained({"macro_f1": 0.5, "accuracy": 0.25}, None)
+
+    monkeypatch.setattr("trialwatt.lifecycle.trials.task_of", lambda job: Pretended())
     monkeypatch.setattr(events, "_WORTH_A_SCAN", 0)
     config = run_config()
     job = Job("run-1", config, 1, 7, str(tmp_path), "", 1, 0.5)

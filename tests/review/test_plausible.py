@@ -297,6 +297,13 @@ def the_end(trial: str, score: float):
         (WORKER, the(1, "start", {"phi": {"lr": 0.01}}), "φ is outside of the search space"),
         (WORKER, the(1, "start", {"phi": {"lr": 0.01, "ls": 32, "ln": 2}}), "φ is outside"),
         (WORKER, the(1, "start", {"number": 0}), "has the number 0 of another trial"),
+        (
+            WORKER,
+            the(1, "start", {"resumes": "worker-0/0", "from_epoch": 1}),
+            "goes on after epoch 1 of a trial that was not paused there",
+        ),
+        (WORKER, the(1, "start", {"from_epoch": 1}), "no trial before it is known"),
+        (WORKER, the(1, "end", {"outcome": "paused"}), "cannot be a segment: from epoch 0 to"),
         (WORKER, the(1, "end", {"epochs": 500}), "has 500 epochs, but the workload's trials have"),
         (WORKER, the(1, "end", {"scores": {"macro_f1": 1.7}}), "macro_f1 is 1.7, not between"),
         (WORKER, the(1, "end", {"scores": {}}), "macro_f1 is nan, not between 0 and 1"),

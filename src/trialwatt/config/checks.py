@@ -208,6 +208,8 @@ class SutChecks:
         self._registry = Registry("trialwatt.suts")
         self._available: dict[str, str] = {}
         self._answers: dict[tuple[str, str], list[tuple[Key, str]]] = {}
+        self.apart_on = ""
+        """The testbed's platform, where workers share no folder."""
 
     def check_name(self, name: str, origins: Origins, path: Key, problems: Problems) -> bool:
         """Whether there is such a SUT."""
@@ -250,7 +252,9 @@ class SutChecks:
             return []
         question = (
             name,
-            resolved.workload.model_dump_json(include={"search", "space", "epochs", "goal"}),
+            resolved.workload.model_dump_json(
+                include={"search", "space", "epochs", "goal", "trial"}
+            ),
         )
         if question not in self._answers:
             self._answers[question] = self._search_problems(name, resolved)
@@ -290,6 +294,11 @@ class SutChecks:
         if search.pruner in sampler.excludes or search.sampler in pruner.excludes:
             both = f'pruner "{search.pruner}" with sampler "{search.sampler}"'
             return [(("search", "pruner"), f"{name} cannot combine {both}")]
+        for kind, strategy in (("sampler", sampler), ("pruner", pruner)):
+            if strategy.pauses and (why := self._why_no_pause(resolved.workload)):
+                chosen = f'{name}\'s {kind} "{getattr(search, kind)}"'
+                message = f"{chosen} pauses trials and goes on with them: {why}"
+                return [(("search", kind), message)]
         if "space" in resolved.faulty:
             return []
         if conditional(resolved.workload.space):
@@ -301,6 +310,17 @@ class SutChecks:
             (tuple(key.split(".")), f"{name}: {message}")
             for key, message in sut.search_problems(resolved.workload)
         ]
+
+    def _why_no_pause(self, workload: Workload) -> str:
+        if workload.trial is not None and not workload.trial.resumes:
+            needed = "functions pause and resume beside it (docs/your-workload.md)"
+            return f"{workload.trial.name} needs {needed}"
+        if self.apart_on:
+            return (
+                f"on {self.apart_on} not yet, as the state of a trial would have to get from one "
+                "worker to another"
+            )
+        return ""
 
     def testbed_problems(self, name: str, testbed: Testbed) -> list[tuple[str, str]]:
         sut, _ = self._registry.load(name)

@@ -27,9 +27,13 @@ PARAMETERS = {
     "train": ("phi", "data", "epochs", "seed", "report"),
     "save": ("model", "path"),
     "test": ("path", "phi", "data"),
+    "pause": ("model", "path"),
+    "resume": ("path",),
 }
 """Of the functions of a module; `train` stands for the one that is named. `load` takes `seed`, or
 nothing."""
+TOGETHER = (("test", "save"), ("save", "test"), ("pause", "resume"), ("resume", "pause"))
+"""Functions that need another one beside them."""
 LOADS: tuple[tuple[str, ...], ...] = ((), ("seed",))
 
 
@@ -57,6 +61,7 @@ def find(written: str, root: Path) -> Found:
             name=name,
             sha256=hashlib.sha256(source).hexdigest(),
             tests="test" in there,
+            resumes="resume" in there,
             imports=_imported(source),
             package=package,
             version=version(package) if package else None,
@@ -93,7 +98,7 @@ def check(there: dict[str, ast.stmt], function: str, file: str) -> None:
     for name, parameters in PARAMETERS.items():
         _check_one(there.get(function if name == "train" else name), (parameters,), file)
     _check_one(there.get("load"), LOADS, file)
-    for name, needed in (("test", "save"), ("save", "test")):
+    for name, needed in TOGETHER:
         if name in there and needed not in there:
             line = there[name].lineno
             raise TrialwattError(
@@ -109,8 +114,8 @@ def distributions(function: Function) -> list[str]:
 
 
 def parameters_fault(name: str, taken: tuple[str, ...]) -> str:
-    """What is wrong with the parameters of `load`, `save`, `test` or (any other name) the trial's
-    function; empty where nothing is."""
+    """What is wrong with the parameters of a function of that name; empty where nothing is. One
+    of a name that is not known is the trial's."""
     wanted = LOADS if name == "load" else (PARAMETERS.get(name, PARAMETERS["train"]),)
     if taken in wanted:
         return ""

@@ -260,13 +260,15 @@ class Function(Model):
     """A function of the user's that is a workload's trial, as it was found (config.functions).
 
     name: `module:function`. sha256: of the module's source. tests: whether the module tests the
-    best model. imports: top-level names of the modules that it imports, without Python's own.
-    package, version: the distribution that has the module; null where it lies in a project.
+    best model. resumes: whether it can go on with one that it has paused. imports: top-level names
+    of the modules that it imports, without Python's own. package, version: the distribution that
+    has the module; null where it lies in a project.
     """
 
     name: Annotated[str, Field(pattern=f"^{FUNCTION_NAME.pattern}$", max_length=200)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     tests: bool
+    resumes: Annotated[bool, Field(exclude_if=lambda resumes: not resumes)] = False
     imports: list[str]
     package: str | None
     version: str | None

@@ -220,6 +220,7 @@ class _Planner:
         testbed, origins = testbed.completed(), Origins(file)
         platform = checks.PlatformChecks(testbed, origins)
         self._is_remote = platform.is_remote
+        self._suts.apart_on = testbed.platform if platform.is_remote else ""
         for key, table, entries in (
             ("prices", PRICES, tables.prices),
             ("region", CARBON, tables.regions),

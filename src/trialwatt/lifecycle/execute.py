@@ -27,7 +27,7 @@ from trialwatt.lifecycle.reap import PARTIAL, reap
 from trialwatt.lifecycle.script import trapped
 from trialwatt.lifecycle.spending import Spending
 from trialwatt.lifecycle.supervisor import DeadlineReached, RunFailed, Supervisor
-from trialwatt.lifecycle.trials import WEIGHTS
+from trialwatt.lifecycle.trials import STATES, WEIGHTS
 from trialwatt.meters.choose import Chosen, open_available
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Platform
@@ -177,6 +177,7 @@ class _Run:
             finally:
                 steps.enter("undeploy")
                 supervisor.stop(GRACE_S)
+                shutil.rmtree(self.folder / STATES, ignore_errors=True)
                 if self.status != "completed":
                     reason = "deadline" if self.status == "deadline" else "lost"
                     supervisor.close_open_trials(reason)

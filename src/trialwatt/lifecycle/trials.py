@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from trialwatt.clock import Stamp, now
 from trialwatt.config.identity import trial_seed
@@ -14,14 +15,16 @@ from trialwatt.lifecycle.jobs import read_job
 from trialwatt.platforms.cgroups.container import read_cpu_ns
 from trialwatt.records.remote import drop, keep
 from trialwatt.records.writer import EventWriter, Progress, progress
-from trialwatt.suts.base import SPENT, Job, TrialResult
+from trialwatt.suts.base import PAUSE, SPENT, Job, Reports, TrialResult
 from trialwatt.workload.opening import open_task
-from trialwatt.workload.task import Task, Trained, run_trial
+from trialwatt.workload.task import Part, Task, Trained, run_trial
 
 CPU_BASE = "TRIALWATT_CPU_BASE_NS"
 """Environment variable: CPU time of the processes that this one replaces."""
 WEIGHTS = "weights"
 """Folder, in that of the run, of what the workers keep of their best trials."""
+STATES = "states"
+"""Folder, in that of the run, of what trials that were paused need to go on."""
 
 
 class RecordedTrials:
@@ -65,18 +68,28 @@ class RecordedTrials:
         self,
         phi: Phi,
         number: int,
-        report: Callable[[int, float], bool] | None = None,
+        report: Reports | None = None,
         dispatched: Stamp | None = None,
+        until: int | None = None,
+        resume: str | None = None,
     ) -> TrialResult:
-        """Run one φ to its end, whatever that is; see trialwatt.suts.base.Trials."""
+        """Run one φ to its end, whatever that is; see trialwatt.suts.base.Trials.
+
+        Raises TrialwattError where the state of the trial to resume is not here.
+        """
         if self._job.is_spent:
             return TrialResult("", SPENT, None, "budget")
+        part = Part(until or self._job.workload.epochs)
+        if resume:
+            part = _resumed(self._job, resume, part.until)
         trial, seed = f"{self._component}/{self._count}", trial_seed(self._job.seed, phi)
         self._count += 1
         first = "load" if self._task else "import"
         start = {"status": "start", "step": first, "phi": phi, "number": number, "seed": seed}
+        if resume:
+            start |= {"resumes": resume, "from_epoch": part.after}
         self._write(trial, at=dispatched, **start)
-        watch = _Watch(self._job, self._events, trial, first, report)
+        watch = _Watch(self._job, self._events, trial, first, report, part)
         try:
             task = self._task = self._task or task_of(self._job)
         except TrialwattError as error:  # no trial of this process can do better
@@ -85,8 +98,10 @@ class RecordedTrials:
         try:
             if not contains(self._job.workload.space, phi):
                 raise ValueError(f"φ is not in the search space: {phi}")
-            trained = run_trial(task, phi, seed, watch)
-            if task.keeps and not watch.stopped:
+            trained = run_trial(task, phi, seed, watch, part)
+            if watch.outcome == "paused":
+                self._pause(trial, task, trained, watch.epochs)
+            elif task.keeps and watch.outcome == "completed":
                 self._keep(trial, task, trained)
         except Exception as error:  # whatever a trial dies of, the job goes on and the record says
             reason = getattr(error, "reason", None) or _reason(error)
@@ -96,10 +111,13 @@ class RecordedTrials:
             detail = f"{places}{type(error).__name__}: {error}"[:500]
             self._end(trial, "failed", reason, detail, {}, watch.epochs)
             return TrialResult(trial, "failed", None, reason)
-        outcome = "pruned" if watch.stopped else "completed"
-        self._end(trial, outcome, watch.reason, "", trained.scores, watch.epochs)
+        self._end(trial, watch.outcome, watch.reason, "", trained.scores, watch.epochs)
         score = told(self._job, trained.scores) if trained.scores else None
-        return TrialResult(trial, outcome, score, watch.reason)
+        return TrialResult(trial, watch.outcome, score, watch.reason)
+
+    def _pause(self, trial: str, task: Task, trained: Trained, epoch: int) -> None:
+        self._job.path(STATES).mkdir(exist_ok=True)
+        task.pause(trained.state, self._job.path(STATES, f"{_file_name(trial)}.{epoch}"))
 
     def _keep(self, trial: str, task: Task, trained: Trained) -> None:
         """Keep the model if this is the worker's best so far (or as good as it)."""
@@ -161,15 +179,15 @@ def told(job: Job, scores: dict[str, float]) -> float:
 class _Watch:
     """Writes a trial's steps and epochs, and passes its scores to the SUT's pruner.
 
-    epochs: completed so far, known even where the trial then fails. stopped: before the last one;
+    epochs: completed so far, known even where the trial then fails. outcome: if it does not;
     reason: "budget" where not the pruner wanted it.
     """
 
-    def __init__(self, job: Job, events: EventWriter, trial: str, step: str, report):
+    def __init__(self, job: Job, events: EventWriter, trial: str, step: str, report, part: Part):
         self._job, self._events, self._trial = job, events, trial
-        self._step, self._report = step, report
+        self._step, self._report, self._until = step, report, part.until
         self.each_epoch = report is not None or job.workload.validate_each_epoch
-        self.epochs, self.stopped, self.reason = 0, False, ""
+        self.epochs, self.outcome, self.reason = part.after, "completed", ""
 
     def step(self, name: str) -> None:
         if name != self._step:
@@ -180,15 +198,20 @@ class _Watch:
 
     def __call__(self, epoch: int, scores: dict[str, float] | None = None) -> bool:
         self.epochs = epoch
-        stop = False
+        stop: Any = False
         if scores is not None:
             own = {"epoch": epoch, "scores": scores, "cpu_ns": _cpu_ns()}
             self._events.write("epoch", trial=self._trial, **own)
             stop = self._report is not None and self._report(epoch, told(self._job, scores))
-        if not stop and self._job.stops_running:
+        if epoch == self._job.workload.epochs:
+            return False
+        if self._job.stops_running and (not stop or stop is PAUSE):
             stop, self.reason = True, "budget"
-        self.stopped = stop and epoch < self._job.workload.epochs
-        return self.stopped
+        if stop is PAUSE or epoch == self._until:
+            self.outcome = "paused"
+        if stop and stop is not PAUSE:
+            self.outcome = "pruned"
+        return bool(stop)
 
 
 def _cpu_ns() -> int:
@@ -198,7 +221,19 @@ def _cpu_ns() -> int:
 
 def weights_name(job: Job, trial: str) -> str:
     """The file in the run's folder with the model of a trial (worker-0_3.safetensors)."""
-    return f"{WEIGHTS}/{trial.replace('/', '_')}{job.workload.model_suffix}"
+    return f"{WEIGHTS}/{_file_name(trial)}{job.workload.model_suffix}"
+
+
+def _file_name(trial: str) -> str:
+    return trial.replace("/", "_")
+
+
+def _resumed(job: Job, trial: str, until: int) -> Part:
+    """The epochs of a trial after those of a segment, whose state's name tells their number."""
+    states = list(job.path(STATES).glob(f"{_file_name(trial)}.*"))
+    if not states:
+        raise TrialwattError(f"there is no state of {trial} to go on from: it was not paused")
+    return Part(until, int(states[0].suffix[1:]), states[0])
 
 
 def task_of(job: Job) -> Task:

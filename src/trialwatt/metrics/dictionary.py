@@ -497,6 +497,12 @@ TRIALS = [
     _METHOD,
 ]
 
+SEGMENTS = [
+    _text("resumes", "trial, paused, from whose state this segment of a trial went on", _EVENTS),
+    _whole("from_epoch", "", "epochs that the state had behind it", _EVENTS),
+]
+"""What the trials table has besides where trials were paused and went on."""
+
 CURVE = [
     _time("time_ms", "start of setup until then", title="time since setup"),
 ]

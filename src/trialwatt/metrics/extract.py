@@ -21,12 +21,13 @@ from trialwatt.config.models import AS_RECORDED, RunConfig, Workload
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics import foreign, formulas
 from trialwatt.metrics.attribution import Curve
+from trialwatt.metrics.chains import Chains, chains_of
 from trialwatt.metrics.columns import schema
 from trialwatt.metrics.context import IntensitySeries, MetricsContext
-from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS
+from trialwatt.metrics.dictionary import PLANNED, RUNS, SEGMENTS, TRIALS
 from trialwatt.metrics.energy import KINDS, EnergyAccount, accelerator_time, account
 from trialwatt.metrics.formulas import DUPLICATE, FAILED, J_PER_KWH, MB_PER_GB, NAN, PRUNED
-from trialwatt.records.events import OUTCOMES, STEPS
+from trialwatt.records.events import NO_TRIAL, OUTCOMES, STEPS
 from trialwatt.records.manifest import MANIFEST, is_control, read_manifest, repetition_folder
 from trialwatt.records.outcome import FAILED as FAILED_RUN
 from trialwatt.records.outcome import LIFECYCLE, job_completion_time_ms
@@ -86,12 +87,7 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
     """The metrics of records that were read already; the trials' table is empty if not wanted."""
     trials = records.trials
     completed = trials.outcome == OUTCOMES.index("completed")
-    failed = trials.outcome == OUTCOMES.index("failed")
-    pruned = trials.outcome == OUTCOMES.index("pruned")
-    # trials are the same where their φ and their fidelity are
-    epochs = np.unique(trials.epochs, return_inverse=True)[1]
-    same = trials.phi * (epochs.max(initial=0) + 1) + epochs
-    waste = formulas.waste_classes(trials.start_ns, same, failed, pruned)
+    chains = chains_of(trials)
 
     target = target_of(records.config.workload, context.targets)
     goal, goal_ns = -1, None
@@ -107,27 +103,28 @@ def compute(records: RunRecords, context: MetricsContext, with_trials: bool = Tr
     workers = _workers(records)
     cpu = workers[0].cpu if workers else records.config.worker_cpu
     run = _identity(records.manifest, records.config, cpu)
-    run |= _counts(completed, failed, pruned, waste)
+    run |= _counts(chains)
     prunes = records.config.workload.search.prunes
-    run["reports"] = int(trials.epochs.sum()) if prunes else 0
+    own = trials.epochs - trials.from_epoch
+    run["reports"] = int(own.sum()) if prunes else 0
     spent = [str(event.get("limit")) for event in records.events if event["kind"] == "spent"]
     run["ended_by"] = spent[0] if spent else None
     run |= _times(records, run["trials_completed"])
-    run |= _energies(energy, completed, waste)
+    run |= _energies(energy, chains)
     run["cint_g_per_kwh"] = formulas.carbon_intensity_g_per_kwh(
         float(energy.trial_weighted.sum()), float(_trial_j(energy).sum())
     )
     run["carbon_g"] = energy.job_weighted / J_PER_KWH * context.pue
     run["oc"] = costs.job
-    run |= _trial_totals(records, energy, costs, waste)
+    run |= _trial_totals(records, energy, costs, chains.segments)
     run |= _goal(records, energy, costs, marks, target, goal >= 0, goal_ns)
-    run |= _pruning(records, energy, pruned)
+    run |= _pruning(records, energy, chains)
     run |= _resources(records, energy)
     run |= _held(records, energy)
     run |= _quality(records, energy, context, costs)
     if not with_trials:
         return RunMetrics(run, schema(TRIALS).empty_table())
-    return RunMetrics(run, _trials_table(records, energy, costs, waste, context))
+    return RunMetrics(run, _trials_table(records, energy, costs, chains.segments, context))
 
 
 # --- inputs -------------------------------------------------------------------------------------
@@ -289,15 +286,13 @@ def _identity(manifest: dict[str, Any], config: RunConfig, cpu_physical: float) 
     }
 
 
-def _counts(
-    completed: np.ndarray, failed: np.ndarray, pruned: np.ndarray, waste: np.ndarray
-) -> dict[str, Any]:
+def _counts(chains: Chains) -> dict[str, Any]:
     return {
-        "trials_started": len(completed),
-        "trials_completed": int(completed.sum()),
-        "trials_failed": int(failed.sum()),
-        "trials_pruned": int(pruned.sum()),
-        "trials_duplicate": int((waste == DUPLICATE).sum()),
+        "trials_started": len(chains.last),
+        "trials_completed": int(chains.completed.sum()),
+        "trials_failed": int(chains.failed.sum()),
+        "trials_pruned": int(chains.pruned.sum()),
+        "trials_duplicate": int((chains.waste == DUPLICATE).sum()),
     }
 
 
@@ -313,10 +308,10 @@ def _times(records: RunRecords, completed: int) -> dict[str, Any]:
     return times | {"jct_ms": jct, "throughput_per_h": formulas.throughput_per_h(completed, jct)}
 
 
-def _energies(energy: EnergyAccount, completed: np.ndarray, waste: np.ndarray) -> dict[str, Any]:
+def _energies(energy: EnergyAccount, chains: Chains) -> dict[str, Any]:
     """All energies in kWh: the job's, its parts, and those of steps."""
     cells = energy.cells_j.sum(axis=2) / J_PER_KWH
-    job, each = energy.job_j / J_PER_KWH, _trial_j(energy) / J_PER_KWH
+    job, each = energy.job_j / J_PER_KWH, chains.sums(_trial_j(energy) / J_PER_KWH)
     by_step = dict(zip(energy.steps, cells.sum(axis=0), strict=True))
     within = dict.fromkeys(KINDS, NAN)
     if "trials" in energy.steps:
@@ -325,9 +320,9 @@ def _energies(energy: EnergyAccount, completed: np.ndarray, waste: np.ndarray) -
     other = energy.other_j / J_PER_KWH
     return {
         "job_energy_kwh": job,
-        "ept_kwh": formulas.energy_per_trial_kwh(job, int((waste == "").sum())),
+        "ept_kwh": formulas.energy_per_trial_kwh(job, int((chains.waste == "").sum())),
         "twh_kwh": formulas.trial_energy_kwh(each),
-        "twh_completed_kwh": formulas.trial_energy_kwh(each[completed]),
+        "twh_completed_kwh": formulas.trial_energy_kwh(each[chains.completed]),
         "trials_energy_kwh": energy.of_kinds(*STEPS) / J_PER_KWH,
         "idle_energy_kwh": energy.of_kinds("idle") / J_PER_KWH,
         "services_energy_kwh": energy.of_kinds("services") / J_PER_KWH,
@@ -405,11 +400,13 @@ def _goal(
     return result
 
 
-def _pruning(records: RunRecords, energy: EnergyAccount, pruned: np.ndarray) -> dict[str, Any]:
+def _pruning(records: RunRecords, energy: EnergyAccount, chains: Chains) -> dict[str, Any]:
+    trials, pruned = records.trials, chains.pruned
     avoided = formulas.avoided_energy(
-        energy.trial_train_j[pruned],
-        records.trials.epochs[pruned],
+        chains.sums(energy.trial_train_j)[pruned],
+        chains.sums(trials.epochs - trials.from_epoch)[pruned],
         records.config.workload.epochs,
+        trials.epochs[chains.last[pruned]],
     )
     known = 0.0 * energy.job_j  # NaN where no energy is known, even if no trial was pruned
     return {"avoided_energy_kwh": known + float(avoided.sum()) / J_PER_KWH}
@@ -529,6 +526,10 @@ def _trials_table(
         "carbon_g": energy.trial_weighted / J_PER_KWH * context.pue,
         "cost": costs.of_trials(),
     }
+    if (trials.resumes != NO_TRIAL).any():
+        before = pa.array(trials.resumes, mask=trials.resumes == NO_TRIAL)
+        values = (trials.ids.take(before), trials.from_epoch)
+        columns |= dict(zip((column.name for column in SEGMENTS), values, strict=True))
     table = pa.table(columns)
     return table.take(np.argsort(trials.start_ns, kind="stable"))
 

@@ -114,14 +114,17 @@ def waste_classes(
     return classes
 
 
-def avoided_energy(train: np.ndarray, epochs: np.ndarray, budget: int) -> np.ndarray:
+def avoided_energy(
+    train: np.ndarray, epochs: np.ndarray, budget: int, reached: np.ndarray | None = None
+) -> np.ndarray:
     """Avoided energy of pruned trials: mean train energy per epoch × epochs not run (design).
 
-    train, epochs: (n,), energy in the train step and epochs run. NaN for a trial without an epoch:
-    nothing can be extrapolated from it.
+    train, epochs: (n,), energy in the train step and epochs run. reached: (n,) the last epoch,
+    where a trial has not run all before it itself. NaN for a trial without an epoch: nothing can be
+    extrapolated from it.
     """
     per_epoch = np.divide(train, epochs, out=np.full(len(train), NAN), where=epochs > 0)
-    return per_epoch * np.maximum(budget - epochs, 0)
+    return per_epoch * np.maximum(budget - (epochs if reached is None else reached), 0)
 
 
 def utilisation(cpu_s: float, reserved_core_s: float) -> float:

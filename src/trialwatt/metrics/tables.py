@@ -20,7 +20,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.files import whole
 from trialwatt.metrics.columns import Column, entries, schema, validate
 from trialwatt.metrics.context import MetricsContext
-from trialwatt.metrics.dictionary import PLANNED, RUNS, TRIALS
+from trialwatt.metrics.dictionary import PLANNED, RUNS, SEGMENTS, TRIALS
 from trialwatt.metrics.experiment_notes import AGAIN, write_notes
 from trialwatt.metrics.extract import RunMetrics, extract_run
 from trialwatt.metrics.processes import PROCESSES, mapped
@@ -76,12 +76,12 @@ def write_tables(runs: pa.Table, trials: pa.Table, output_folder: Path) -> list[
     output_folder = Path(output_folder)
     output_folder.mkdir(parents=True, exist_ok=True)
     validate(runs, RUNS, "runs")
-    validate(trials, TRIALS, "trials")
+    validate(trials, _trial_columns(trials), "trials")
     written = []
     for name, table in (("runs", runs), ("trials", trials)):
         written.append(_whole(output_folder / f"{name}.parquet", partial(write_parquet, table)))
         written.append(_whole(output_folder / f"{name}.csv", partial(_csv, table)))
-    dictionary = {"runs": entries(RUNS), "trials": entries(TRIALS)}
+    dictionary = {"runs": entries(RUNS), "trials": entries(_trial_columns(trials))}
     text = json.dumps(dictionary, indent=1, ensure_ascii=False) + "\n"
     path = output_folder / "dictionary.json"
     written.append(_whole(path, lambda partial: partial.write_text(text, encoding="utf-8")))
@@ -118,12 +118,18 @@ def _runs_table(runs: list[dict[str, Any]]) -> pa.Table:
 
 
 def _trials_table(tables: list[pa.Table]) -> pa.Table:
-    names = schema(TRIALS).names
     tables = [table for table in tables if len(table)]  # a hole has no trials
     if not tables:
         return schema(TRIALS).empty_table()
-    whole = pa.concat_tables([table.select(names) for table in tables])
+    names = {name: None for table in tables for name in schema(_trial_columns(table)).names}
+    whole = pa.concat_tables(tables, promote_options="default").select(list(names))
     return whole.unify_dictionaries().combine_chunks()
+
+
+def _trial_columns(trials: pa.Table) -> list[Column]:
+    """Of a table of trials; those of segments only where there are some."""
+    segmented = SEGMENTS[0].name in trials.column_names
+    return [*TRIALS, *SEGMENTS] if segmented else TRIALS
 
 
 def write_parquet(table: pa.Table, where: Path | BinaryIO) -> None:
@@ -135,7 +141,7 @@ def write_parquet(table: pa.Table, where: Path | BinaryIO) -> None:
 
 def _csv(table: pa.Table, path: Path) -> None:
     """Floats in the shortest text that reads back to the same number; NaN and null are empty."""
-    plain = schema(RUNS if "experiment" in table.column_names else TRIALS)
+    plain = schema(RUNS if "experiment" in table.column_names else _trial_columns(table))
     batches = table.to_batches(max_chunksize=_CSV_ROWS)
     with path.open("wb") as file, ThreadPoolExecutor(PROCESSES) as pool:
         file.write(_csv_text(plain.empty_table(), plain, header=True))
@@ -172,7 +178,7 @@ def read_runs(file: Path) -> pd.DataFrame:
 
 def read_trials(file: Path) -> pd.DataFrame:
     """The trials table. Raises as `read_runs`."""
-    return _read(file, TRIALS, ("folder", "trial"))
+    return _read(file, [*TRIALS, *SEGMENTS], ("folder", "trial"))
 
 
 def _read(file: Path, columns: list[Column], needed: Sequence[str]) -> pd.DataFrame:

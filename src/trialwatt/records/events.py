@@ -42,9 +42,9 @@ EVENTS_SUFFIX = ".jsonl"
 
 STATUSES = ("start", "step", "end")
 STEPS = ("import", "load", "train", "validate")
-OUTCOMES = ("completed", "pruned", "failed")
+OUTCOMES = ("completed", "pruned", "failed", "paused")
 START, STEP, END = range(3)
-NO_STEP = -1
+NO_STEP = NO_TRIAL = -1
 _JSON_NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9][0-9]?)?"
 _LONG_NUMBER = "[0-9]{19}"
 _JSON_SCORE = rf'"[^"]*":{_JSON_NUMBER}'
@@ -69,8 +69,9 @@ class TrialLines:
 
     Every line (r,): m, key, status, step (indices into STATUSES and STEPS, or −1), cpu_ns (NaN
     where missing). Lines with status start (s,), in order: who (code of TrialKeys.base), number
-    (−1: none), phi (JSON as written). Lines with status end (e,): outcome (index into OUTCOMES),
-    reason, epochs, score (NaN: none). Lines of epochs (p,): epoch_key, epoch.
+    (−1: none), phi (JSON as written), resumes (key of the trial that it goes on with, NO_TRIAL:
+    none), from_epoch (that it goes on after). Lines with status end (e,): outcome (index into
+    OUTCOMES), reason, epochs, score (NaN: none). Lines of epochs (p,): epoch_key, epoch.
     """
 
     m: np.ndarray
@@ -81,6 +82,8 @@ class TrialLines:
     who: np.ndarray
     number: np.ndarray
     phi: pa.ChunkedArray
+    resumes: np.ndarray
+    from_epoch: np.ndarray
     outcome: np.ndarray
     reason: pa.ChunkedArray
     epochs: np.ndarray
@@ -244,6 +247,8 @@ def _renamed(chunk: _Chunk, codes: np.ndarray) -> _Chunk:
         trials.key = moved(trials.key, codes)
         trials.who = moved(trials.who, codes)
         trials.epoch_key = moved(trials.epoch_key, codes)
+        goes_on = trials.resumes != NO_TRIAL
+        trials.resumes[goes_on] = moved(trials.resumes[goes_on], codes)
     return chunk
 
 
@@ -385,6 +390,8 @@ def _starts(
         who=np.full(ok.sum(), base, np.int64),
         number=own[ok],
         phi=scanner.texts(phi[ok], end[ok]),
+        resumes=np.full(ok.sum(), NO_TRIAL, np.int64),  # one that goes on is read by itself
+        from_epoch=np.zeros(ok.sum(), np.int64),
     )
     return part, kept[ok]
 
@@ -552,6 +559,8 @@ def _from_dicts(lines: list[int], events: list[Line], reading: Reading, keys: Tr
         who=np.array([keys.base(e["who"]) for _, e in starts], np.int64),
         number=np.array([_number(e.get("number")) for _, e in starts], np.int64),
         phi=pa.array([json.dumps(_phi(e.get("phi"))) for _, e in starts], pa.string()),
+        resumes=np.array([_resumes(e, keys) for _, e in starts], np.int64),
+        from_epoch=np.array([_whole(e.get("from_epoch", 0)) for _, e in starts], np.int64),
         end_at=np.array([n for n, _ in ends], np.int64),
         outcome=np.array([OUTCOMES.index(e["outcome"]) for _, e in ends], np.int8),
         reason=pa.array([e.get("reason") or "" for _, e in ends], pa.string()),
@@ -564,6 +573,10 @@ def _from_dicts(lines: list[int], events: list[Line], reading: Reading, keys: Tr
 
 def _step(event: Line) -> int:
     return NO_STEP if event["status"] == "end" else STEPS.index(event["step"])
+
+
+def _resumes(event: Line, keys: TrialKeys) -> int:
+    return keys.key(event["resumes"]) if "resumes" in event else NO_TRIAL
 
 
 def _real(value: Any) -> float:
@@ -611,7 +624,7 @@ def _woven(parts: list[_Part]) -> TrialLines:
     rows, starts, ends = order("at"), order("start_at"), order("end_at")
     orders = {
         **dict.fromkeys(("m", "key", "status", "step", "cpu_ns"), rows),
-        **dict.fromkeys(("who", "number", "phi"), starts),
+        **dict.fromkeys(("who", "number", "phi", "resumes", "from_epoch"), starts),
         **dict.fromkeys(("outcome", "reason", "epochs", "score"), ends),
         **dict.fromkeys(("epoch_key", "epoch")),
     }

@@ -11,7 +11,16 @@ import pyarrow.compute as pc
 from trialwatt.config.models import Space
 from trialwatt.errors import TrialwattError
 from trialwatt.records import repair
-from trialwatt.records.events import END, OUTCOMES, START, STEPS, Events, TrialLines, joined
+from trialwatt.records.events import (
+    END,
+    NO_TRIAL,
+    OUTCOMES,
+    START,
+    STEPS,
+    Events,
+    TrialLines,
+    joined,
+)
 from trialwatt.records.phi import encode_phis
 from trialwatt.records.trial_keys import TrialKeys
 
@@ -24,9 +33,11 @@ class Trials:
     """All started trials, sorted by worker and start; arrays (n,). Times in ns.
 
     phi: index into `phis` (canonical JSON). outcome: index into OUTCOMES. score is NaN where
-    there is none. unscored: failed for that, though its line says completed. placed: whether it is
-    known when it was, in the time of its worker; nothing that needs its time is known where it is
-    not. cut_ns: what of it lay beyond its worker's end.
+    there is none. A segment of a trial that was paused is a row of its own: resumes: index of the
+    one that it goes on with (NO_TRIAL: none), which started before it; from_epoch: after which it
+    goes on; epochs: that it has reached. unscored: failed for that, though its line says completed.
+    placed: whether it is known when it was, in the time of its worker; nothing that needs its time
+    is known where it is not. cut_ns: what of it lay beyond its worker's end.
 
     The knots (k,) are the moments at which a worker's owner changes, of placed trials, sorted by
     worker and time: knot_trial (index of the trial), knot_step (index into STEPS, or IDLE at the
@@ -39,6 +50,8 @@ class Trials:
     number: np.ndarray
     phi: np.ndarray
     phis: pa.Array
+    resumes: np.ndarray
+    from_epoch: np.ndarray
     start_ns: np.ndarray
     end_ns: np.ndarray
     outcome: np.ndarray
@@ -102,14 +115,17 @@ def assemble(
     # One row per started trial, sorted by worker and start.
     key, start_m = rows.key[is_start], rows.m[is_start]
     phi, phis = encode_phis(rows.phi, space)
-    first, doubles = _distinct_starts(key, np.column_stack([start_m, rows.number, phi]), keys)
+    said = np.column_stack([start_m, rows.number, phi, rows.resumes, rows.from_epoch])
+    first, doubles = _distinct_starts(key, said, keys)
     worker = np.array([codes[base] for base in np.unique(rows.who).tolist()], np.int32)[
         np.unique(rows.who, return_inverse=True)[1]
     ]
     order = first[np.lexsort((start_m[first], worker[first]))]
     key, start_m, worker = key[order], start_m[order], worker[order]
     count = len(order)
-    at = _Places(key).of(rows.key)
+    places = _Places(key)
+    at = places.of(rows.key)
+    resumes = _resumed(places, rows.resumes[order], start_m, notes)
     orphans = int(np.count_nonzero(at < 0))
     if orphans:
         notes.append(f"records: {orphans} lines of trials that never started; left out")
@@ -121,7 +137,7 @@ def assemble(
     found = which[ended]
     end_ns = np.full(count, span[1], np.int64)
     outcome = np.full(count, OUTCOMES.index("failed"), np.int8)
-    epochs, score = np.zeros(count, np.int64), np.full(count, np.nan)
+    epochs, score = rows.from_epoch[order], np.full(count, np.nan)
     end_ns[ended], outcome[ended] = end_m[found], rows.outcome[found]
     epochs[ended], score[ended] = rows.epochs[found], rows.score[found]
     texts = pa.concat_arrays([*rows.reason.chunks, pa.array(["lost"])])
@@ -144,6 +160,7 @@ def assemble(
         notes.append(f"records: {np.count_nonzero(cut_ns)} trials outlive their worker; cut there")
     placed &= _of_known_clocks(worker, inside, workers, lives, flags)
     _count_epochs(rows, key, outcome == OUTCOMES.index("failed"), epochs)
+    np.maximum(epochs, rows.from_epoch[order], out=epochs)
 
     knots, knot_doubles = _knots(rows, at, start_m, end_ns, ended, placed)
     doubles += end_doubles + knot_doubles
@@ -156,6 +173,8 @@ def assemble(
         number=rows.number[order],
         phi=phi[order],
         phis=phis,
+        resumes=resumes,
+        from_epoch=rows.from_epoch[order],
         start_ns=start_m,
         end_ns=end_ns,
         outcome=outcome,
@@ -184,6 +203,17 @@ class _Places:
         place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         found = self._keys[place] == keys
         return np.where(found, place if self._order is None else self._order[place], -1)
+
+
+def _resumed(
+    places: _Places, resumes: np.ndarray, start_ns: np.ndarray, notes: list[str]
+) -> np.ndarray:
+    """(n,) index of the trial that each goes on with, which must have started before it."""
+    found = places.of(resumes)
+    found[(found >= 0) & (start_ns[found] >= start_ns)] = NO_TRIAL
+    if lacking := int(np.count_nonzero((resumes != NO_TRIAL) & (found < 0))):
+        notes.append(f"records: {lacking} segments go on with what is not there before them")
+    return found
 
 
 def _distinct_starts(key: np.ndarray, said: np.ndarray, keys: TrialKeys) -> tuple[np.ndarray, int]:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from trialwatt.clock import Stamp
 from trialwatt.config.conditions import conditional
@@ -67,12 +67,22 @@ SPENT = "spent"
 """Outcome of a trial that was not run, as the search's budget is spent: none will be."""
 
 
+class Pause:
+    """The kind of PAUSE."""
+
+
+PAUSE: Final = Pause()
+"""What `report` answers where the trial is to pause after this epoch."""
+Reports = Callable[[int, float], bool | Pause]
+"""What Trials.run calls after each epoch, with (epoch, score)."""
+
+
 @dataclass(frozen=True)
 class TrialResult:
     """How a trial ended, for the SUT to tell its framework."""
 
     trial: str  # our id, "worker-0/3"; empty where it was not run
-    outcome: str  # "completed", "pruned", "failed"; SPENT where it was not run
+    outcome: str  # "completed", "pruned", "paused", "failed"; SPENT where it was not run
     score: float | None
     """The goal's score on the validation split; higher is better whatever the goal's direction."""
     reason: str = ""
@@ -85,6 +95,11 @@ class Trials(Protocol):
     each epoch if given, and stops the trial (outcome "pruned") by returning True. Its score is as
     in TrialResult: one that is to be minimised comes negated. `dispatched` is the moment that the
     framework assigned the trial, where that is before this process ran.
+
+    A trial may be run in segments, each a record of its own: after epoch `until`, or where `report`
+    answers PAUSE, one that has epochs left is paused. `resume` (the id of a paused segment) goes on
+    from there, with another φ if the framework wants that. Only for a strategy that `pauses`, and
+    under it every process that runs trials reaches the states of all of them.
     """
 
     started: frozenset[int]
@@ -100,8 +115,10 @@ class Trials(Protocol):
         self,
         phi: Phi,
         number: int,
-        report: Callable[[int, float], bool] | None = None,
+        report: Reports | None = None,
         dispatched: Stamp | None = None,
+        until: int | None = None,
+        resume: str | None = None,
     ) -> TrialResult: ...
 
     def lost(self, number: int) -> None:

@@ -22,6 +22,7 @@ class Strategy:
     excludes: common names of the other kind (pruners of a sampler, samplers of a pruner) that it
     cannot be combined with.
     defaults: options that are set unless the configuration sets them.
+    pauses: whether it pauses trials and goes on with them, maybe on another worker.
     """
 
     make: Callable[..., Any]
@@ -30,6 +31,7 @@ class Strategy:
     note: str = ""
     excludes: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    pauses: bool = False
 
     def missing(self) -> list[str]:
         """The needed packages that are not installed."""

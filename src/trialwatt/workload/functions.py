@@ -21,7 +21,7 @@ from trialwatt.config.functions import parameters_fault
 from trialwatt.config.models import Function, Workload
 from trialwatt.config.space import Phi
 from trialwatt.errors import TrialwattError
-from trialwatt.workload.task import Report, TrialFailed
+from trialwatt.workload.task import Part, Report, Trained, TrialFailed
 
 
 class FunctionFailed(TrialFailed):
@@ -33,7 +33,8 @@ class Stopped(BaseException):
 
 
 class UserFunction:
-    """The function that a workload names, and the others of its module: load, save, test."""
+    """The function that a workload names, and the others of its module: load, save, test, pause,
+    resume."""
 
     def __init__(self, workload: Workload, source: str, seed: int, threads: int):
         assert workload.trial is not None, "a workload by function"
@@ -55,21 +56,22 @@ class UserFunction:
     def load(self) -> Any:
         return self._data
 
-    def train(
-        self, phi: Phi, data: Any, seed: int, report: Report
-    ) -> tuple[Mapping[str, float], Any]:
+    def train(self, phi: Phi, data: Any, seed: int, report: Report, part: Part) -> Trained:
         """See Task.train. The function answers its scores, or (scores, model).
 
         Raises FunctionFailed.
         """
-        workload, checked = self.workload, _Checked(self, report)
+        workload, resumed = self.workload, None
+        if part.state is not None:
+            resumed = self._called(_function(self._module, "resume"), path=part.state)
+        checked = _Checked(self, report, part, resumed)
         report.step("train")
         try:
             answer = self._called(
                 self._train,
                 phi={**workload.fixed, **phi},
                 data=data,
-                epochs=workload.epochs,
+                epochs=part.until,
                 seed=seed,
                 report=checked,
             )
@@ -81,14 +83,21 @@ class UserFunction:
             return checked.last, None
         if self.keeps and model is None and not checked.stopped:
             raise self._fault(f"must return (scores, model), as {self._file} has save and test")
-        if not checked.epochs:  # it has none to speak of
-            report(workload.epochs)
-        return self.scores(scores, "returned"), model
+        if checked.epochs == part.after:  # it has none to speak of
+            report(part.until)
+        return Trained(self.scores(scores, "returned"), model, model)
 
     def save(self, model: Any, path: Path) -> None:
         self._called(_function(self._module, "save"), model=model, path=path)
         if not path.is_file():
             raise FunctionFailed("error", f"{self._file}: save wrote no file {path.name}")
+
+    def pause(self, state: Any, path: Path) -> None:
+        if state is None:
+            raise self._fault("must return (scores, model) when it pauses")
+        self._called(_function(self._module, "pause"), model=state, path=path)
+        if not path.is_file():
+            raise FunctionFailed("error", f"{self._file}: pause wrote no file {path.name}")
 
     def test(self, path: Path, phi: Phi) -> dict[str, float]:
         values = {**self.workload.fixed, **phi}
@@ -143,12 +152,16 @@ class UserFunction:
 
 
 class _Checked:
-    """What the function is given as `report`: it may be called once per epoch, in their order."""
+    """What the function is given as `report`: it may be called once per epoch, in their order.
 
-    def __init__(self, task: UserFunction, report: Report):
-        self._task, self._report = task, report
-        self.each_epoch = report.each_epoch
-        self.epochs, self.last, self.stopped, self.is_over = 0, dict[str, float](), False, False
+    after: how many epochs it has behind it, as `resumed` has, the model that goes on.
+    """
+
+    def __init__(self, task: UserFunction, report: Report, part: Part, resumed: Any):
+        self._task, self._report, self._until = task, report, part.until
+        self.each_epoch, self.after, self.resumed = report.each_epoch, part.after, resumed
+        self.last, self.stopped, self.is_over = dict[str, float](), False, False
+        self.epochs = part.after
 
     def step(self, name: str) -> None:
         """Train or validate: what the trial does from now on."""
@@ -162,7 +175,7 @@ class _Checked:
             raise RuntimeError("report was called after the trial had returned")
         if self.stopped:
             raise Stopped
-        epochs = self._task.workload.epochs
+        epochs = self._until
         if isinstance(epoch, bool) or not isinstance(epoch, int) or epoch <= self.epochs:
             said = f"after {self.epochs} comes a greater whole number" if self.epochs else "from 1"
             raise ValueError(f"report: an epoch is counted {said} (got {epoch!r})")
@@ -207,7 +220,7 @@ def examine(function: Function, source: Path) -> None:
     """Import the module and look whether its functions can be called. Raises TrialwattError."""
     module = module_of(function, source)
     trial = function.name.partition(":")[2]
-    for name in (trial, "load", "save", "test"):
+    for name in (trial, "load", "save", "test", "pause", "resume"):
         if name != trial and not hasattr(module, name):
             continue
         found = _function(module, name)

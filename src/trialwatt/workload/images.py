@@ -15,13 +15,13 @@ from torch.nn.functional import cross_entropy
 from trialwatt.config.models import Workload
 from trialwatt.config.space import Phi
 from trialwatt.workload import dataset as datasets
-from trialwatt.workload import prepared
+from trialwatt.workload import prepared, states
 from trialwatt.workload.algorithms import optimizer
 from trialwatt.workload.devices import device_of, parts, send, wait
 from trialwatt.workload.hyperparameters import hyperparameters
 from trialwatt.workload.networks import NETWORKS
 from trialwatt.workload.scores import confusion, scores
-from trialwatt.workload.task import Report, TrialFailed
+from trialwatt.workload.task import Part, Report, Trained, TrialFailed
 
 GATHERED = 4
 """Batches whose images are gathered at once: fewer small operations, still in the CPU's cache."""
@@ -45,8 +45,8 @@ class Images:
         return datasets.load(self._path, share, self._split_seed, self._device)
 
     def train(
-        self, phi: Phi, data: datasets.Dataset, seed: int, report: Report
-    ) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
+        self, phi: Phi, data: datasets.Dataset, seed: int, report: Report, part: Part
+    ) -> Trained:
         """See Task.train. `seed` decides initial weights and batches.
 
         Raises TrialFailed("nan") as soon as an epoch's loss is not a number, and ValueError for a φ
@@ -57,25 +57,32 @@ class Images:
         model = NETWORKS[workload.model](values, data.facts).to(self._device)
         algorithm = optimizer(workload.algorithm, model, values, self._device)
         generator = torch.Generator(device="cpu").manual_seed(seed)
+        state = states.State(model, algorithm, generator)
+        if part.state is not None:
+            states.restore(state, part.state)
         wait(self._device)
         validated = None
-        for epoch in range(1, workload.epochs + 1):
+        for epoch in range(part.after + 1, part.until + 1):
             report.step("train")
             loss = train_epoch(model, algorithm, data, workload.batch, generator)
             if not np.isfinite(loss):
                 raise TrialFailed("nan", f"the loss is {loss} after epoch {epoch}")
-            if report.each_epoch or epoch == workload.epochs:
+            if report.each_epoch or epoch == part.until:
                 report.step("validate")
                 validated = validate(model, data)
             if report(epoch, validated if report.each_epoch else None):
                 break
+        weights = {k: value.detach().cpu() for k, value in model.state_dict().items()}
         # one that was stopped without having been validated has no scores
-        return validated or {}, {k: value.detach().cpu() for k, value in model.state_dict().items()}
+        return Trained(validated or {}, weights, state)
 
     def save(self, model: dict[str, torch.Tensor], path: Path) -> None:
         from safetensors.torch import save_file
 
         save_file(model, path)
+
+    def pause(self, state: states.State, path: Path) -> None:
+        states.save(state, path)
 
     def test(self, path: Path, phi: Phi) -> dict[str, float]:
         from safetensors.torch import load_file

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,6 +33,30 @@ class TrialFailed(Exception):
         super().__init__(detail)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Which epochs of a trial are trained: those after `after`, up to and including `until`.
+
+    state: where the trial is, after `after` epochs, if these are not its first.
+    """
+
+    until: int
+    after: int = 0
+    state: Path | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Validation scores of a trial that was trained, and the model as its task has it.
+
+    state: what Task.pause writes, where the task can go on.
+    """
+
+    scores: dict[str, float]
+    model: Any
+    state: Any = None
+
+
 class Task(Protocol):
     """The trials of a job, as one process runs them."""
 
@@ -44,34 +67,31 @@ class Task(Protocol):
     def load(self) -> Any:
         """What all trials of the process train on; read once."""
 
-    def train(self, phi: Phi, data: Any, seed: int, report: Report) -> tuple[Mapping, Any]:
-        """Scores on the validation split, and the model. Begins in the step load."""
+    def train(self, phi: Phi, data: Any, seed: int, report: Report, part: Part) -> Trained:
+        """Begins in the step load. Trained further from a state, it is the same to the last digit
+        as trained in one go."""
 
     def save(self, model: Any, path: Path) -> None:
         """Write a model into a file."""
+
+    def pause(self, state: Any, path: Path) -> None:
+        """Write into a file what a trial needs to go on. Raises TrialFailed where it cannot."""
 
     def test(self, path: Path, phi: Phi) -> dict[str, float]:
         """Scores of a saved model on the test split; trains nothing."""
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A finished trial: validation scores, and the model as its task has it."""
-
-    scores: dict[str, float]
-    model: Any
-
-
-def run_trial(task: Task, phi: Phi, seed: int, report: Report) -> Trained:
+def run_trial(task: Task, phi: Phi, seed: int, report: Report, part: Part | None = None) -> Trained:
     """Train φ and score it on the validation split; `seed` decides all that is drawn in it.
+
+    part: which epochs; all of them if it is not given.
 
     Raises TrialFailed("nan") where a score is not a number, and what else the task raises.
     """
     report.step("load")
     data = task.load()
     seed_everything(seed)
-    scores, model = task.train(phi, data, seed, report)
-    return Trained(dict(scores), model)
+    return task.train(phi, data, seed, report, part or Part(task.workload.epochs))
 
 
 def seed_everything(seed: int) -> None:

@@ -11,13 +11,13 @@ import numpy as np
 from trialwatt.config.catalogue import is_of_images
 from trialwatt.config.space import contains, most_trials
 from trialwatt.printable import shown
-from trialwatt.records.events import OUTCOMES
+from trialwatt.records.events import NO_TRIAL, OUTCOMES
 from trialwatt.records.outcome import LIFECYCLE
 from trialwatt.records.phi import canonical
 from trialwatt.records.trials import Trials
 from trialwatt.review.plausible.run import LETTERS, Fault, Run, key_fault
 
-COMPLETED, FAILED = OUTCOMES.index("completed"), OUTCOMES.index("failed")
+COMPLETED, FAILED, PAUSED = map(OUTCOMES.index, ("completed", "failed", "paused"))
 
 _BEST = ("phi", "score", "number", "trial")
 _STATUSES = ("completed", "infeasible", "deadline", "failed")
@@ -29,6 +29,7 @@ def faults(run: Run) -> Iterator[Fault]:
     yield from _outside(run)
     yield from _budget(run)
     yield from _epochs(run)
+    yield from _segments(run)
 
 
 def _outside(run: Run) -> Iterator[Fault]:
@@ -51,15 +52,17 @@ def _holds(space, text: str) -> bool:
 
 
 def _budget(run: Run) -> Iterator[Fault]:
-    """No more numbers than the budget, and a number again only where its trial was lost.
+    """No more numbers than the budget, and a number again only where its trial was lost or paused.
 
     The framework numbers its trials; a trial that failed counts, one that it repeats because its
-    worker was lost has the same number again.
+    worker was lost has the same number again, and so has each segment of a trial.
     """
     load, trials = run.config.workload, run.records.trials
     budget = most_trials(load)
     numbered = trials.number[trials.number >= 0]
-    count = len(np.unique(numbered)) + int(np.count_nonzero(trials.number < 0))
+    count = len(np.unique(numbered)) + int(
+        np.count_nonzero((trials.number < 0) & (trials.resumes == NO_TRIAL))
+    )
     if budget and count > budget:
         order = np.argsort(trials.start_ns, kind="stable")
         _, first = np.unique(trials.number[order], return_index=True)
@@ -85,6 +88,7 @@ def _repeated(run: Run, trials: Trials) -> np.ndarray:
     was_lost = np.array([name in lost for name in trials.workers], bool)
     earlier = order[:-1][same]
     excused = (trials.outcome[earlier] == FAILED) | was_lost[trials.worker[earlier]]
+    excused |= trials.resumes[order[1:][same]] != NO_TRIAL
     return order[1:][same][~excused]
 
 
@@ -98,6 +102,30 @@ def _epochs(run: Run) -> Iterator[Fault]:
     if len(bad):
         found = int(trials.epochs[bad[0]])
         said = f"has {found} epochs, but the workload's trials have {epochs}"
+        yield run.trial_fault(bad, "end", said)
+
+
+def _segments(run: Run) -> Iterator[Fault]:
+    """A segment goes on where another was paused, and trains at least one epoch; one that was
+    paused has epochs left."""
+    trials = run.records.trials
+    before, after = trials.resumes, trials.from_epoch
+    lone = np.flatnonzero((before == NO_TRIAL) & (after != 0))
+    if len(lone):
+        said = f"goes on after epoch {after[lone[0]]}, but no trial before it is known"
+        yield run.trial_fault(lone, "start", said)
+    goes_on = before != NO_TRIAL
+    known = np.where(goes_on, before, 0)
+    meets = (trials.outcome[known] == PAUSED) & (trials.epochs[known] == after)
+    if len(bad := np.flatnonzero(goes_on & ~meets)):
+        said = f"goes on after epoch {after[bad[0]]} of a trial that was not paused there"
+        yield run.trial_fault(bad, "start", said)
+    paused = trials.outcome == PAUSED
+    still = (trials.epochs <= after) & (paused | (goes_on & (trials.outcome == COMPLETED)))
+    bad = np.flatnonzero(still | (paused & (trials.epochs >= run.config.workload.epochs)))
+    if len(bad):
+        first = bad[0]
+        said = f"cannot be a segment: from epoch {after[first]} to {trials.epochs[first]}"
         yield run.trial_fault(bad, "end", said)
 
 
