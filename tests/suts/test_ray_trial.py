@@ -7,8 +7,8 @@ import time
 import pytest
 
 from trialwatt.clock import now
-from trialwatt.suts.base import TrialResult
-from trialwatt.suts.ray_trial import Assignment, Epochs
+from trialwatt.suts.base import PAUSE, TrialResult
+from trialwatt.suts.ray_trial import Assignment, Epochs, TrialFailed
 
 DONE = TrialResult("worker-0/0", "completed", 0.9)
 
@@ -73,3 +73,26 @@ def test_an_assignment_is_stamped_when_it_is_sent_not_when_it_is_planned(workloa
     assert (sent.workload, sent.here) == (planned.workload, now)
     assert pickle.loads(pickle.dumps(sent)).dispatched == sent.dispatched
     assert planned.dispatched is None
+
+
+def test_a_paused_trial_says_what_was_paused_and_one_that_has_not_begun_is_not():
+    def run(report):
+        answers = [report(1, 0.1), report(2, 0.2)]
+        return TrialResult("worker-0/7", "paused" if answers == [False, PAUSE] else "?", 0.2)
+
+    trial = Epochs(run, last=9)
+    assert trial.pause() is None
+    assert [trial.next(), trial.next()] == [0.1, 0.2]
+    assert trial.pause() == TrialResult("worker-0/7", "paused", 0.2)
+    trial.stop()
+
+
+def test_a_trial_that_fails_as_it_pauses_says_so():
+    def run(report):
+        report(1, 0.1)
+        return TrialResult("worker-0/7", "failed", None, "error")
+
+    trial = Epochs(run, last=9)
+    trial.next()
+    with pytest.raises(TrialFailed, match="error"):
+        trial.pause()

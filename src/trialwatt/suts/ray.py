@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import random
 import secrets
 import subprocess
 import sys
@@ -81,8 +82,9 @@ class Ray(Sut):
         # Ray is only imported where it has something to judge.
         if search.sampler_options and not found:
             found += _refused("sampler_options", lambda: _search(workload, 0))
-        if search.pruner_options:
-            found += _refused("pruner_options", lambda: _scheduler(workload))
+        if search.pruner_options or PRUNERS[search.pruner].pauses:
+            key = "pruner_options" if search.pruner_options else "pruner"
+            found += _refused(key, lambda: _scheduler(workload))
         return found
 
     @classmethod
@@ -169,6 +171,7 @@ class Ray(Sut):
     def setup(self, job: Job) -> None:
         tune, seed = _tune(), job.seed % 2**31
         numpy.random.seed(seed)  # schedulers draw their brackets from it
+        random.seed(seed)  # and what changes in a population
         self._search = _search(job.workload, seed)
         self._scheduler = _scheduler(job.workload)
         prunes = job.workload.search.prunes

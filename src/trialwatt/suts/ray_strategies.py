@@ -2,10 +2,6 @@
 
 Samplers are made by `make(workload, seed, options)` and give a Search; pruners by
 `make(workload, options)` and give a scheduler. Metric and mode come from the TuneConfig.
-
-Not here: the schedulers that pause a trial and go on with it in another process (HyperBand in its
-synchronous form, and BOHB with it) or give it another φ and the weights of another trial (PBT,
-PB2). A trial of ours is one φ, trained once, in one process.
 """
 
 from __future__ import annotations
@@ -20,6 +16,7 @@ from trialwatt.config import space as spaces
 from trialwatt.config.conditions import conditional
 from trialwatt.config.models import Space, Workload
 from trialwatt.suts import ray_space
+from trialwatt.suts.ray_pausing import PAUSING
 from trialwatt.suts.strategies import Strategy
 
 
@@ -53,7 +50,9 @@ def _random(workload: Workload, seed: int, options: dict[str, Any]) -> Search:
 def _variants(workload: Workload, seed: int, options: dict[str, Any]) -> Any:
     from ray.tune.search.basic_variant import BasicVariantGenerator
 
-    own = {"random_state": seed, "max_concurrent": workload.workers.count}
+    # Where trials pause, those that run are as many as there are workers, of more that are alive.
+    most = 0 if PRUNERS[workload.search.pruner].pauses else workload.workers.count
+    own = {"random_state": seed, "max_concurrent": most}
     return BasicVariantGenerator(**own | options)
 
 
@@ -129,6 +128,13 @@ SAMPLERS = {
         native="HyperOptSearch",
         note="Hyperopt's TPE; the first 20 trials are random (n_initial_points).",
     ),
+    "bohb": Strategy(
+        _searcher("bohb", "TuneBOHB", "seed"),
+        needs=("ConfigSpace", "hpbandster"),
+        native="TuneBOHB",
+        note="Only with the pruner bohb, which tells it of what it has paused.",
+        excludes=("none", "asha", "hyperband", "median", "hyperband-sync", "pbt", "pb2"),
+    ),
     "ax": Strategy(
         _searcher("ax", "AxSearch"),
         needs=("ax-platform",),
@@ -193,7 +199,7 @@ def _median(workload: Workload, options: dict[str, Any]) -> Any:
     return MedianStoppingRule(**own | {"min_time_slice": math.inf} | options)
 
 
-PRUNERS = {
+PRUNERS: dict[str, Strategy] = {
     "none": Strategy(_none, native="FIFOScheduler"),
     "asha": Strategy(_asha, native="ASHAScheduler", note="max_t is the number of epochs."),
     "hyperband": Strategy(
@@ -207,4 +213,5 @@ PRUNERS = {
         note="Counts in epochs, from the first one (grace_period); it never pauses a trial"
         " (min_time_slice).",
     ),
+    **PAUSING,
 }

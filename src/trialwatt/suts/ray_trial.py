@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
 from trialwatt.clock import Sent, sent
 from trialwatt.config.models import Workload
-from trialwatt.suts.base import TrialResult, Trials
+from trialwatt.suts.base import PAUSE, Pause, Reports, TrialResult, Trials
 from trialwatt.suts.codes import phi_of
 
 KEY = "trialwatt"
@@ -41,16 +42,16 @@ class TrialFailed(Exception):
 
 
 class Epochs:
-    """A trial in a thread of its own, that goes on when it is told to.
+    """A segment of a trial in a thread of its own, that goes on when it is told to.
 
     The trial is a plain function that is asked after each epoch whether to stop, and Tune calls
     an object for each epoch: the two meet here.
     """
 
-    def __init__(self, run: Callable[[Callable[[int, float], bool]], TrialResult], last: int):
+    def __init__(self, run: Callable[[Reports], TrialResult], last: int):
         self._run, self._last = run, last
         self._said: SimpleQueue[Any] = SimpleQueue()
-        self._stop: SimpleQueue[bool] = SimpleQueue()
+        self._stop: SimpleQueue[bool | Pause] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="trial", daemon=True)
         self._started = self._ended = False
 
@@ -62,11 +63,23 @@ class Epochs:
             self._started = True
             self._thread.start()
         said = self._said.get()
-        if not isinstance(said, float):
-            self._ended = True
+        return said if isinstance(said, float) else self._result(said)
+
+    def _result(self, said: TrialResult | BaseException) -> TrialResult:
+        self._ended = True
         if isinstance(said, BaseException):
             raise said
+        if said.outcome == "failed":
+            raise TrialFailed(said.reason)
         return said
+
+    def pause(self) -> TrialResult | None:
+        """Pause it after the epoch that it has reached; None where it has not begun."""
+        if not self._started:
+            return None
+        self._ended = True
+        self._stop.put(PAUSE)
+        return self._result(self._said.get())
 
     def stop(self) -> None:
         """Stop it after the epoch that it has reached, unless it is over; waits for its end."""
@@ -81,7 +94,7 @@ class Epochs:
         except BaseException as error:  # the other thread waits for a word
             self._said.put(error)
 
-    def _report(self, epoch: int, score: float) -> bool:
+    def _report(self, epoch: int, score: float) -> bool | Pause:
         if epoch == self._last:  # there is nothing left to stop
             return False
         self._said.put(float(score))
@@ -98,27 +111,39 @@ def trainable(prunes: bool) -> Any:
             workload = assignment.workload
             phi, self._number = phi_of(workload.space, config), int(self.trial_name)
             trials = assignment.here()
+            dispatches = [assignment.dispatched.here()] if assignment.dispatched else []
 
-            def run(report: Any) -> TrialResult:
-                sent = assignment.dispatched
+            def run(report: Reports) -> TrialResult:
                 return trials.run(
                     phi,
                     self._number,
                     report if prunes else None,
-                    dispatched=sent.here() if sent else None,
+                    dispatched=dispatches.pop() if dispatches else None,
+                    resume=self._paused or None,
                 )
 
-            self._epochs = Epochs(run, workload.epochs)
+            self._segment = partial(Epochs, run, workload.epochs)
+            self._go_on("")
+
+        def _go_on(self, paused: str) -> None:
+            """The next step begins a segment: of this trial, or that goes on with a paused one."""
+            self._paused, self._epochs = paused, self._segment()
 
         def step(self) -> dict[str, Any]:
             said = self._epochs.next()
             if isinstance(said, float):
                 return {"score": said}
-            if said.outcome == "failed":
-                raise TrialFailed(said.reason)
             if said.outcome != "completed":  # the budget is spent: it is no candidate for the best
                 return {"score": -math.inf if said.score is None else said.score, "done": True}
             return {"score": said.score, "number": self._number, "done": True}
+
+        def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+            if result := self._epochs.pause():
+                self._go_on(result.trial)
+            return {KEY: self._paused}
+
+        def load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+            self._go_on(checkpoint[KEY])
 
         def cleanup(self) -> None:
             self._epochs.stop()

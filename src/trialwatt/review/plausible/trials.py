@@ -38,7 +38,7 @@ def _outside(run: Run) -> Iterator[Fault]:
     inside = np.array([_holds(space, text) for text in trials.phis.to_pylist()], bool)
     if inside.all():
         return
-    refused = (trials.outcome == FAILED) & (trials.epochs == 0)
+    refused = (trials.outcome == FAILED) & (trials.epochs == trials.from_epoch)
     bad = np.flatnonzero(~inside[trials.phi] & ~refused)
     if len(bad):
         phi = trials.phis[int(trials.phi[bad[0]])].as_py()
