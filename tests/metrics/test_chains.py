@@ -123,7 +123,7 @@ def grown(draw):
     for at in range(draw(st.integers(1, 12))):
         paused = [i for i, row in enumerate(rows) if row[4] == "paused"]
         before = draw(st.sampled_from([None, *paused]))
-        number = at if before is None else draw(st.sampled_from([row[0] for row in rows]))
+        number = at if before is None else draw(st.sampled_from([at, *(row[0] for row in rows)]))
         epochs = (rows[before][3] if before is not None else 0) + draw(st.integers(1, 2))
         rows.append(
             (number, draw(st.integers(0, 1)), before, epochs, draw(st.sampled_from(OUTCOMES)))

@@ -43,16 +43,21 @@ class ScriptedTrials:
         self.notes: list[dict] = []
         self._epochs, self._score, self._pause_s = job.workload.epochs, score, pause_s
 
-    def run(self, phi, number, report=None, dispatched=None) -> TrialResult:
+    def run(
+        self, phi, number, report=None, dispatched=None, until=None, resume=None
+    ) -> TrialResult:
         time.sleep(self._pause_s)
-        outcome = "completed"
-        for epoch in range(1, self._epochs + 1):
+        outcome, after = "completed", int(resume.rpartition("/")[2]) if resume else 0
+        for epoch in range(after + 1, self._epochs + 1):
             score = self._score(phi, epoch)
+            if epoch == until and epoch < self._epochs:
+                outcome = "paused"
+                break
             if report is not None and report(epoch, score) and epoch < self._epochs:
                 outcome = "pruned"
                 break
         self.ran.append((phi, number, outcome, epoch))
-        return TrialResult(f"worker-0/{number}", outcome, score)
+        return TrialResult(f"worker-{number}/{epoch}", outcome, score)
 
     def note(self, note: dict) -> None:
         self.notes.append(note)

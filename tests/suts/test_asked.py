@@ -13,7 +13,7 @@ from tests.suts.scripted import job_of
 
 from trialwatt.errors import TrialwattError
 from trialwatt.suts.asked import METHODS, Asked
-from trialwatt.suts.asktell import LATER, AskTell
+from trialwatt.suts.asktell import LATER, AskTell, Given, Segment
 from trialwatt.suts.asktell_link import reach
 from trialwatt.suts.strategies import Strategy
 
@@ -49,8 +49,13 @@ def phis(count):
     return [{"lr": 0.1 + 0.01 * number, "ls": 32} for number in range(count)]
 
 
-def asked_of(tmp_path, search, **keys):
-    sut = Scripted()
+def whole(number, phi):
+    """What a worker is given of a trial in one piece."""
+    return Given(number, number, phi, None, None)
+
+
+def asked_of(tmp_path, search, sut_class=None, **keys):
+    sut = (sut_class or Scripted)()
     sut.search = search
     own = {"sampler": "random", "budget": 4} | keys
     asked = Asked(sut, job_of(tmp_path, "scripted", SPACE, own))
@@ -67,7 +72,7 @@ def test_trials_are_numbered_as_they_are_asked_for_until_the_budget_is_spent(tmp
     search = Listed(phis(9))
     asked = asked_of(tmp_path, search)
     given = [asked.ask(worker) for worker in (0, 1, 0, 1, 0, 1)]
-    assert given == [*enumerate(phis(4)), None, None]
+    assert given == [*(whole(*each) for each in enumerate(phis(4))), None, None]
     for number in (2, 0, 3, 1):
         asked.tell(number, 0.5 + number / 10)
     assert search.told == [(2, 0.7), (0, 0.5), (3, 0.8), (1, 0.6)]
@@ -115,9 +120,70 @@ def test_trials_of_a_worker_that_died_are_told_as_lost_once(tmp_path):
 
 def test_values_of_numpy_become_pythons_own(tmp_path):
     phi = {"lr": np.float64(0.3), "ls": np.int64(64)}
-    number, found = asked_of(tmp_path, Listed([phi])).ask(0)
+    number, _, found, *_ = asked_of(tmp_path, Listed([phi])).ask(0)
     assert (number, found) == (0, {"lr": 0.3, "ls": 64})
     assert [type(value) for value in found.values()] == [float, int]
+
+
+class Halving(Scripted):
+    pruners = Scripted.pruners | {"halving": Strategy(lambda: None, pauses=True)}
+
+
+def halved(tmp_path, answers):
+    """Asked by a framework that pauses, for trials of five epochs."""
+    return asked_of(tmp_path, Listed(answers), Halving, pruner="halving")
+
+
+def test_a_segment_goes_on_from_the_one_that_was_paused(tmp_path):
+    first, second, *_ = phis(2)
+    segments = [
+        Segment(first, 2),
+        Segment(first, 4, 0),
+        Segment(first, None, 1),
+        Segment(second, 5, 1),
+    ]
+    asked = halved(tmp_path, segments)
+    given = []
+    for number, trial in enumerate(["worker-0/0", "worker-1/0", None, None]):
+        given.append(asked.ask(0))
+        asked.tell(number, number / 10, trial)
+    assert given == [
+        Given(0, 0, first, 2, None),
+        Given(1, 0, first, 4, "worker-0/0"),
+        Given(2, 0, first, None, "worker-1/0"),
+        Given(3, 3, second, 5, "worker-1/0"),
+    ]
+    assert asked._search.told == [(0, 0.0), (1, 0.1), (2, 0.2), (3, 0.3)]
+    assert asked.best() == (second, 0.3, 3)
+
+
+def test_a_trial_that_is_paused_is_not_the_best(tmp_path):
+    asked = halved(tmp_path, [Segment(phis(1)[0], 2)])
+    asked.ask(0)
+    asked.tell(0, 0.9, "worker-0/0")
+    assert asked.best() is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ([Segment(phis(1)[0], 2), Segment(phis(1)[0], 2, 0)], "epoch 2 does not lie ahead"),
+        ([Segment(phis(1)[0], 2), Segment(phis(1)[0], 9, 0)], "epoch 9 does not lie ahead"),
+        ([Segment(phis(1)[0], 2), Segment(phis(1)[0], 4, 1)], "trial 1 was not paused"),
+        ([Segment({"lr": 9}, 2)], "outside the search space"),
+    ],
+)
+def test_a_segment_that_cannot_be_is_a_fault_of_the_framework(tmp_path, answers, said):
+    asked = halved(tmp_path, answers)
+    with pytest.raises(TrialwattError, match=said):
+        for number in range(len(answers)):
+            asked.ask(0)
+            asked.tell(number, 0.5, f"worker-0/{number}")
+
+
+def test_a_segment_of_a_search_without_a_strategy_that_pauses_is_a_fault(tmp_path):
+    with pytest.raises(TrialwattError, match="no strategy of this search pauses"):
+        asked_of(tmp_path, Listed([Segment(phis(1)[0], 2)])).ask(0)
 
 
 class InGenerations(Listed):
@@ -135,7 +201,7 @@ def test_a_worker_waits_where_the_framework_has_no_phi_yet(tmp_path):
     waiting.start()
     asked.tell(0, 0.5)
     waiting.join(60)
-    assert given == [(1, phis(2)[1])]
+    assert given == [whole(1, phis(2)[1])]
 
 
 def test_who_waits_goes_on_when_the_worker_that_it_waits_for_dies(tmp_path):
@@ -146,7 +212,7 @@ def test_who_waits_goes_on_when_the_worker_that_it_waits_for_dies(tmp_path):
     waiting.start()
     asked.begin(0)
     waiting.join(60)
-    assert given == [(1, phis(2)[1])]
+    assert given == [whole(1, phis(2)[1])]
 
 
 class Never(Listed):

@@ -54,8 +54,8 @@ def chains_of(trials: Trials) -> Chains:
 def _chained(trials: Trials) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """of, first and last of Chains.
 
-    A segment that goes on with another belongs to the trial that has its number, even where the
-    state is that of another trial.
+    A segment that goes on with another belongs to the trial that has its number, which the one
+    whose state it takes need not have.
     """
     count = len(trials)
     of = np.arange(count)
@@ -66,16 +66,13 @@ def _chained(trials: Trials) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     numbered: dict[int, int] = {}
     for at in np.argsort(trials.start_ns, kind="stable").tolist():
         number, before = int(trials.number[at]), int(trials.resumes[at])
-        if before == NO_TRIAL:
-            chain = len(first)
+        known = numbered.get(number) if number >= 0 else int(of[before])
+        if before == NO_TRIAL or known is None:
+            known = len(first)
             first.append(at)
             last.append(at)
-        else:
-            chain = numbered.get(number, int(of[before]))
-            last[chain] = at
-        if number >= 0:
-            numbered[number] = chain
-        of[at] = chain
+        last[known] = at
+        of[at] = numbered[number] = known
     return of, np.array(first, np.int64), np.array(last, np.int64)
 
 

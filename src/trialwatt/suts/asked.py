@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from trialwatt.config.space import Phi, contains
 from trialwatt.errors import TrialwattError
-from trialwatt.suts.asktell import LATER, AskTell, Search
+from trialwatt.suts.asktell import LATER, AskTell, Given, Search, Segment
 from trialwatt.suts.base import Job
 
 METHODS = ("open", "begin", "ask", "tell", "report", "best")
@@ -25,8 +25,9 @@ class Asked:
         self._sut, self._job = sut, job
         self._search: Search | None = None
         self._changed = Condition()
-        self._phis: list[Phi] = []  # by number
-        self._scores: dict[int, float] = {}
+        self._given: list[Given] = []  # by number
+        self._scores: dict[int, float] = {}  # of those that ran all epochs
+        self._paused: dict[int, str] = {}  # number → id
         self._open: dict[int, int] = {}  # number → worker, of trials that were not told of
         self._has_no_more = False
 
@@ -34,7 +35,11 @@ class Asked:
         """Make the search. Raises TrialwattError where it lacks a method."""
         with self._changed:
             search = self._guarded(self._sut.open, self._job)
-            needed = ["ask", "tell", *(["report"] if self._job.workload.search.prunes else [])]
+            needed = [
+                "ask",
+                "tell",
+                *(["report"] if self._sut.reports(self._job) else []),
+            ]
             if lacking := [name for name in needed if not callable(getattr(search, name, None))]:
                 raise TrialwattError(
                     f"{type(self._sut).__name__}.open returned {type(search).__name__}, which has "
@@ -48,29 +53,34 @@ class Asked:
             for number in [number for number, whose in self._open.items() if whose == worker]:
                 self._told(number, None)
 
-    def ask(self, worker: int) -> tuple[int, Phi] | None:
+    def ask(self, worker: int) -> Given | None:
         """The next trial of a worker; None where there is none: the budget is spent, or the
         framework has no more."""
         with self._changed:
-            while not self._has_no_more and len(self._phis) < self._job.budget:
-                number = len(self._phis)
-                phi = self._guarded(self._own.ask, number)
-                if phi is None:
+            while not self._has_no_more and len(self._given) < self._job.budget:
+                number = len(self._given)
+                answer = self._guarded(self._own.ask, number)
+                if answer is None:
                     self._has_no_more = True
-                elif phi is LATER:
+                elif answer is LATER:
                     if not self._open:
                         raise self._fault("ask", f"ask({number}) said LATER, but no trial runs")
                     self._changed.wait()
                 else:
-                    self._phis.append(self._checked(number, phi))
+                    self._given.append(self._checked(number, answer))
                     self._open[number] = worker
-                    return number, self._phis[number]
+                    return self._given[number]
             self._changed.notify_all()  # who waits has nothing to wait for
             return None
 
-    def tell(self, number: int, score: float | None) -> None:
+    def tell(self, number: int, score: float | None, paused: str | None = None) -> None:
+        """paused: id of its segment, if it was."""
         with self._changed:
             if number in self._open:
+                if paused:
+                    self._paused[number] = paused
+                elif score is not None:
+                    self._scores[number] = score
                 self._told(number, score)
 
     def report(self, number: int, epoch: int, score: float) -> bool:
@@ -86,7 +96,10 @@ class Asked:
                     raise self._fault("best", f"best() named {number!r}, which did not complete")
             else:
                 number = max(self._scores, key=self._rank, default=None)
-            return None if number is None else (self._phis[number], self._scores[number], number)
+            if number is None:
+                return None
+            given = self._given[number]
+            return given.phi, self._scores[number], given.trial
 
     def _rank(self, number: int) -> tuple[float, int]:
         return self._scores[number], -number
@@ -98,12 +111,27 @@ class Asked:
 
     def _told(self, number: int, score: float | None) -> None:
         del self._open[number]
-        if score is not None:
-            self._scores[number] = score
         self._guarded(self._own.tell, number, score)
         self._changed.notify_all()
 
-    def _checked(self, number: int, phi: Any) -> Phi:
+    def _checked(self, number: int, answer: Any) -> Given:
+        """What is asked for. Raises TrialwattError where it is not in the search space, or does not
+        go on from what was paused."""
+        if not isinstance(answer, Segment):
+            return Given(number, number, self._phi(number, answer), None, None)
+        phi, until, before = self._phi(number, answer.phi), answer.until, answer.resume
+        if not self._sut.pauses(self._job):
+            raise self._fault("ask", f"ask({number}): no strategy of this search pauses trials")
+        if before is not None and before not in self._paused:
+            raise self._fault("ask", f"ask({number}): trial {before} was not paused")
+        earlier = None if before is None else self._given[before]
+        reached = (earlier and earlier.until) or 0
+        if until is not None and not reached < until <= self._job.workload.epochs:
+            raise self._fault("ask", f"ask({number}): epoch {until} does not lie ahead")
+        trial = earlier.trial if earlier and earlier.phi == phi else number
+        return Given(number, trial, phi, until, None if before is None else self._paused[before])
+
+    def _phi(self, number: int, phi: Any) -> Phi:
         """φ in Python's own types. Raises TrialwattError where it is not in the search space."""
         if not isinstance(phi, dict):
             raise self._fault("ask", f"ask({number}) returned no dict: {phi!r}")

@@ -6,9 +6,9 @@ import os
 import secrets
 import time
 from abc import abstractmethod
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from trialwatt.config.models import Workload
 from trialwatt.config.space import Phi
@@ -35,17 +35,43 @@ LATER: Final = Later()
 """What `ask` answers where it has no φ before it is told of a trial that runs."""
 
 
+@dataclass(frozen=True)
+class Segment:
+    """What `ask` may answer under a strategy that `pauses`: a trial that is paused after epoch
+    `until` (None: it runs to its end).
+
+    resume: the number under which a trial was asked for that was paused: this one goes on from
+    there. With the same φ it is that trial, with another one a trial of its own.
+    """
+
+    phi: Phi
+    until: int | None = None
+    resume: int | None = None
+
+
+class Given(NamedTuple):
+    """What a worker is given: the number to tell, that of the trial in the records, and what it is
+    to train; resume: id of the paused segment."""
+
+    number: int
+    trial: int
+    phi: Phi
+    until: int | None
+    resume: str | None
+
+
 class Search(Protocol):
     """What AskTell.open returns: the framework's search. It is called by one worker at a time.
 
     A trial goes by its number, from 0 in the order in which they are asked for. Optional, beside
     what stands here: `report(number, epoch, score) -> bool`, called after each epoch of a job with
-    a pruner, where True stops the trial; `best() -> int | None`, the number of the trial that the
-    framework takes for the best (without it, that with the highest score told).
+    a pruner, where True stops the trial (not with one that `pauses`: its segments are told
+    instead); `best() -> int | None`, the number of the trial that the framework takes for the best
+    (without it, that with the highest score told of those that ran all epochs).
     """
 
-    def ask(self, number: int) -> Phi | Later | None:
-        """The φ of this trial; None where the framework has no more."""
+    def ask(self, number: int) -> Phi | Segment | Later | None:
+        """The φ of this trial, or a segment of it; None where the framework has no more."""
 
     def tell(self, number: int, score: float | None) -> None:
         """The score of a trial, higher is better; None where it failed, was stopped or lost."""
@@ -78,6 +104,18 @@ class AskTell(Sut):
         """Options of strategies: a SUT whose `open` reads some answers this itself."""
         return options_refused(workload.search, f"the strategies of {cls.name} take no options")
 
+    @classmethod
+    def pauses(cls, job: Job) -> bool:
+        """Whether a strategy of the search does."""
+        search = job.workload.search
+        chosen = (cls.samplers.get(search.sampler), cls.pruners.get(search.pruner))
+        return any(strategy.pauses for strategy in chosen if strategy)
+
+    @classmethod
+    def reports(cls, job: Job) -> bool:
+        """Whether the search is asked after each epoch."""
+        return job.workload.search.prunes and not cls.pauses(job)
+
     def roles(self, job: Job) -> list[Role]:
         (port,) = free_blocks(1, 1)
         secret = {KEY: secrets.token_urlsafe(24)}
@@ -103,10 +141,12 @@ class AskTell(Sut):
     def work(self, job: Job, index: int, trials: Trials) -> None:
         self._call("begin", index)
         while (given := self._call("ask", index)) is not None:
-            number, phi = given
-            report = partial(self._call, "report", number) if job.workload.search.prunes else None
-            result = trials.run(phi, number, report)
-            self._call("tell", number, result.score if result.outcome == "completed" else None)
+            number, trial, phi, until, resume = given
+            report = partial(self._call, "report", number) if self.reports(job) else None
+            result = trials.run(phi, trial, report, until=until, resume=resume)
+            ended = result.outcome in ("completed", "paused")
+            paused = result.trial if result.outcome == "paused" else None
+            self._call("tell", number, result.score if ended else None, paused)
             if result.outcome == SPENT:
                 return
 
