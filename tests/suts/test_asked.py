@@ -171,6 +171,7 @@ def test_a_trial_that_is_paused_is_not_the_best(tmp_path):
         ([Segment(phis(1)[0], 2), Segment(phis(1)[0], 9, 0)], "epoch 9 does not lie ahead"),
         ([Segment(phis(1)[0], 2), Segment(phis(1)[0], 4, 1)], "trial 1 was not paused"),
         ([Segment({"lr": 9}, 2)], "outside the search space"),
+        ([Segment(phi, 2) for phi in phis(5)], "the 4 trials of the budget ran"),
     ],
 )
 def test_a_segment_that_cannot_be_is_a_fault_of_the_framework(tmp_path, answers, said):

@@ -57,7 +57,7 @@ class Asked:
         """The next trial of a worker; None where there is none: the budget is spent, or the
         framework has no more."""
         with self._changed:
-            while not self._has_no_more and len(self._given) < self._job.budget:
+            while not self._has_no_more and (self._pauses or self._begun < self._job.budget):
                 number = len(self._given)
                 answer = self._guarded(self._own.ask, number)
                 if answer is None:
@@ -105,6 +105,15 @@ class Asked:
         return self._scores[number], -number
 
     @property
+    def _begun(self) -> int:
+        """How many trials have begun: segments that go on are none."""
+        return sum(given.number == given.trial for given in self._given)
+
+    @property
+    def _pauses(self) -> bool:
+        return self._sut.pauses(self._job)
+
+    @property
     def _own(self) -> Search:
         assert self._search is not None, "setup comes first"
         return self._search
@@ -117,10 +126,9 @@ class Asked:
     def _checked(self, number: int, answer: Any) -> Given:
         """What is asked for. Raises TrialwattError where it is not in the search space, or does not
         go on from what was paused."""
-        if not isinstance(answer, Segment):
-            return Given(number, number, self._phi(number, answer), None, None)
-        phi, until, before = self._phi(number, answer.phi), answer.until, answer.resume
-        if not self._sut.pauses(self._job):
+        segment = answer if isinstance(answer, Segment) else Segment(answer)
+        phi, until, before = self._phi(number, segment.phi), segment.until, segment.resume
+        if segment is answer and not self._pauses:
             raise self._fault("ask", f"ask({number}): no strategy of this search pauses trials")
         if before is not None and before not in self._paused:
             raise self._fault("ask", f"ask({number}): trial {before} was not paused")
@@ -129,6 +137,8 @@ class Asked:
         if until is not None and not reached < until <= self._job.workload.epochs:
             raise self._fault("ask", f"ask({number}): epoch {until} does not lie ahead")
         trial = earlier.trial if earlier and earlier.phi == phi else number
+        if trial == number and self._begun == self._job.budget:
+            raise self._fault("ask", f"ask({number}): the {self._begun} trials of the budget ran")
         return Given(number, trial, phi, until, None if before is None else self._paused[before])
 
     def _phi(self, number: int, phi: Any) -> Phi:

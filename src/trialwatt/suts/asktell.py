@@ -71,7 +71,8 @@ class Search(Protocol):
     """
 
     def ask(self, number: int) -> Phi | Segment | Later | None:
-        """The φ of this trial, or a segment of it; None where the framework has no more."""
+        """The φ of this trial, or a segment of it; None where the framework has no more: with a
+        strategy that pauses, it is asked until then, and begins no more trials than the budget."""
 
     def tell(self, number: int, score: float | None) -> None:
         """The score of a trial, higher is better; None where it failed, was stopped or lost."""
