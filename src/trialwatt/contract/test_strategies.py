@@ -31,12 +31,17 @@ def offered(sut_class) -> list[tuple[str, str, Strategy]]:
     ]
 
 
-def search_of(kind: str, name: str, sampler: str, strategy: Strategy, samplers: dict) -> dict:
+def search_of(sut_class, kind: str, name: str, sampler: str) -> dict:
     """A search with this strategy, and of the other kind what it can be combined with."""
+    samplers, pruners = sut_class.samplers, sut_class.pruners
     if kind == "sampler":
-        return {"sampler": name, "budget": BUDGET}
-    beside = next(each for each in (sampler, *samplers) if each not in strategy.excludes)
-    return {"sampler": beside, "pruner": name, "budget": BUDGET}
+        pairs = [(name, pruner) for pruner in ("none", *pruners)]
+    else:
+        pairs = [(each, name) for each in (sampler, *samplers)]
+    found, pruner = next(
+        (a, b) for a, b in pairs if b not in samplers[a].excludes and a not in pruners[b].excludes
+    )
+    return {"sampler": found, "pruner": pruner, "budget": BUDGET}
 
 
 def test_every_offered_strategy_searches(observed, sut_class, sampler, workload):
@@ -47,7 +52,7 @@ def test_every_offered_strategy_searches(observed, sut_class, sampler, workload)
         if missing := strategy.missing():
             left_out[at] = f"needs {', '.join(missing)}"
             continue
-        search = search_of(kind, name, sampler, strategy, sut_class.samplers)
+        search = search_of(sut_class, kind, name, sampler)
         faults = {}
         for space in (SIX_POINTS, CONTINUOUS):
             faults = dict(sut_class.search_problems(workload(space=space, search=search)))
@@ -89,9 +94,9 @@ def fault_of(ran) -> str:
     trials = list(ran.trials.values())
     if ran.manifest["status"] != "completed":
         return f"{ran.manifest['status']}: {ran.manifest['reason']}"
-    if not 0 < len(trials) <= BUDGET:
-        return f"{len(trials)} trials of {BUDGET}"
-    if outcomes := {trial["outcome"] for trial in trials} - {"completed", "pruned"}:
+    if not 0 < (count := len({trial["number"] for trial in trials})) <= BUDGET:
+        return f"{count} trials of {BUDGET}"
+    if outcomes := {trial["outcome"] for trial in trials} - {"completed", "pruned", "paused"}:
         return f"trials are {', '.join(sorted(outcomes))}"
     if outside := [trial["phi"] for trial in trials if not contains(space, trial["phi"])]:
         return f"φ outside the space: {outside}"

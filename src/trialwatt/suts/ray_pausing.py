@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from trialwatt.config.catalogue import ALGORITHMS
+from trialwatt.config.conditions import conditional
 from trialwatt.config.models import Axis, Range, Space, Workload
 from trialwatt.suts.codes import value, values
 from trialwatt.suts.ray_space import domains
@@ -75,6 +76,8 @@ def _mutable(workload: Workload, options: dict[str, Any]) -> tuple[Space, dict[s
 
     Raises ValueError where there is none, or one that is named is not in Φ.
     """
+    if conditional(workload.space):
+        raise ValueError("a φ that changes needs a space without conditions")
     given = dict(options)
     named = str(given.pop("mutate", "")).replace(",", " ").split()
     if lacking := [name for name in named if name not in workload.space]:
