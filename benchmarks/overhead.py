@@ -22,7 +22,7 @@ from trialwatt.lifecycle import trials
 from trialwatt.records.writer import EventWriter
 from trialwatt.suts.base import Job
 from trialwatt.workload.images import Images
-from trialwatt.workload.task import run_trial
+from trialwatt.workload.task import Trained, run_trial
 
 TRIALS, EPOCHS, TRIAL_S = 200, 5, 0.001
 LIMIT_MS = 5.0
@@ -53,7 +53,7 @@ class Short(Images):
 
     def load(self) -> None: ...
 
-    def train(self, phi, data, seed, report):
+    def train(self, phi, data, seed, report, part):
         end = time.perf_counter() + TRIAL_S
         scores = {"macro_f1": self._score(), "accuracy": 0.5}
         for epoch in range(1, EPOCHS + 1):
@@ -65,7 +65,7 @@ class Short(Images):
         report(EPOCHS)
         while time.perf_counter() < end:
             pass
-        return scores, WEIGHTS
+        return Trained(scores, WEIGHTS)
 
 
 def overhead_ms(folder: Path, score: Callable[[], float], pruner=None) -> float:

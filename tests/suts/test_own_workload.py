@@ -92,6 +92,37 @@ def test_its_epochs_are_reported_and_pruned(job):
     assert steps == {"load", "train", "validate"}
 
 
+GOES_ON = """
+def train(phi, data, epochs, seed, report):
+    score = report.resumed or 0.0
+    for epoch in range(report.after + 1, epochs + 1):
+        score += phi["rate"] / epoch
+        if report(epoch, {"accuracy": score}):
+            break
+    return {"accuracy": score}, score
+
+def pause(model, path):
+    path.write_text(repr(model))
+
+def resume(path):
+    return float(path.read_text())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(suts.get("ray").available()), reason=suts.get("ray").available())
+def test_one_that_pauses_and_goes_on(job):
+    options = {"pruner": "hyperband-sync", "pruner_options": {"reduction_factor": 2}, "budget": 6}
+    keys = {"space": {"rate": {"low": 0.1, "high": 0.9}}, "goal": {"score": "accuracy"}}
+    folder = job("ray", source=GOES_ON, epochs=4, **keys, **search("ray", **options))
+    run, found = manifest(folder), trials(folder)
+    assert run["status"] == "completed", run["reason"]
+    assert any("resumes" in each for each in found.values())
+    for each in found.values():
+        parts = [each["phi"]["rate"] / epoch for epoch in range(1, each["epochs"] + 1)]
+        assert each["scores"] == {"accuracy": sum(parts)}
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(bool(why_not()), reason=why_not())
 @pytest.mark.parametrize("sut", ["plain", "optuna", "ray", "hyperopt"])
