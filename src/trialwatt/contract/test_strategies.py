@@ -15,8 +15,8 @@ from trialwatt.suts.strategies import Strategy
 pytestmark = [pytest.mark.contract, pytest.mark.slow]
 
 CONTINUOUS = {
-    "lr": {"low": 1e-4, "high": 1e-2, "log": True},
-    "decay": {"low": 1e-6, "high": 1e-4, "log": True},
+    "lr": {"low": 1e-4, "high": 1e-2, "log": True, "levels": 3},
+    "decay": {"low": 1e-6, "high": 1e-4, "log": True, "levels": 3},
     "ls": {"low": 16, "high": 64},
     "ln": {"low": 1, "high": 2},
 }

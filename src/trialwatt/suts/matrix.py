@@ -18,8 +18,8 @@ KINDS: dict[Kind, str] = {"sampler": "samplers", "pruner": "pruners"}
 ORDER = {
     "sampler": "grid random tpe cmaes gp qmc nsga2 nsga3 bruteforce anneal atpe mix smac bore cqr"
     " rea bohb bayesopt ax hebo nevergrad zoopt optuna hyperopt",
-    "pruner": "none median percentile asha hyperband hyperband-sync bohb patient threshold wilcoxon"
-    " pbt pb2",
+    "pruner": "none median percentile asha halving hyperband hyperband-sync bohb patient threshold"
+    " wilcoxon pbt pb2",
 }
 """The common names, in the order of the table; others follow by name."""
 BEGIN, END = "<!-- strategies: begin -->", "<!-- strategies: end -->"

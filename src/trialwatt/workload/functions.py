@@ -76,11 +76,11 @@ class UserFunction:
                 report=checked,
             )
         except Stopped:
-            return checked.last, None
+            return Trained(checked.last, None)
         checked.is_over = True
         scores, model = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)
         if checked.stopped and scores is None:
-            return checked.last, None
+            return Trained(checked.last, None)
         if self.keeps and model is None and not checked.stopped:
             raise self._fault(f"must return (scores, model), as {self._file} has save and test")
         if checked.epochs == part.after:  # it has none to speak of
