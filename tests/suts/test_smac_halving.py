@@ -2,11 +2,13 @@
 
 import pytest
 from tests.contexts import PLAIN
+from tests.suts.scripted import job_of
 
 from trialwatt.contract.reading import manifest, trials
 from trialwatt.metrics.extract import extract_run
 from trialwatt.review.plausible import trials as plausible_trials
 from trialwatt.review.plausible.run import read
+from trialwatt.suts.asktell import LATER, Segment
 from trialwatt.suts.smac import Smac
 
 SPACE = {
@@ -17,7 +19,39 @@ SPACE = {
 }
 
 
-@pytest.mark.skipif(bool(Smac.available()), reason=Smac.available())
+pytestmark = pytest.mark.skipif(bool(Smac.available()), reason=Smac.available())
+GRID = {"lr": {"choices": [0.001, 0.01, 0.1]}, "ls": {"choices": [8, 16, 32, 64]}}
+
+
+@pytest.mark.parametrize("pruner", ["hyperband", "halving"])
+@pytest.mark.parametrize(("space", "budget"), [(SPACE, 11), (SPACE, 30), (GRID, 12)])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_what_can_be_promoted_is_though_the_budget_or_the_space_is_over(
+    tmp_path, pruner, space, budget, workers
+):
+    search = {"sampler": "smac", "pruner": pruner, "budget": budget}
+    framework = Smac().open(job_of(tmp_path, "smac", space, search, epochs=9))
+    given: list[Segment] = []
+    running: list[int] = []
+    while True:
+        while len(running) < workers:
+            answer = framework.ask(len(given))
+            if not isinstance(answer, Segment):
+                assert answer is (LATER if running else None)
+                break
+            running.append(len(given))
+            given.append(answer)
+        if not running:
+            break
+        ended = running.pop(0)
+        framework.tell(ended, given[ended].phi["lr"] + given[ended].until / 100)
+    assert sum(each.resume is None for each in given) <= budget
+    resumed = [each for each in given if each.resume is not None]
+    assert all(given[each.resume].phi == each.phi for each in resumed)
+    assert all(given[each.resume].until < each.until for each in resumed)
+    assert {3, 9} <= {each.until for each in resumed}
+
+
 @pytest.mark.contract
 @pytest.mark.slow  # a whole job each
 @pytest.mark.parametrize("pruner", ["hyperband", "halving"])
