@@ -4,7 +4,6 @@ import contextlib
 import json
 import random
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest

@@ -153,6 +153,7 @@ def test_our_halving_decides_as_rays(scores, factor, grace):
         ("optuna", search("tpe", "nothing"), "no pruner 'nothing'"),
         ("optuna", search("tpe", sampler_options={"nothing": 1}), "Optuna refuses them"),
         ("plain", search("tpe"), "no sampler 'tpe'"),
+        ("ray", search("random", "pbt"), "pruner pbt pauses trials, which replay does not"),
     ],
 )
 def test_what_cannot_be_replayed_is_named(sut, wanted, said):

@@ -80,6 +80,8 @@ def _lacking(sut: type[Sut], search: Search) -> list[str]:
             found.append(f"no {kind} {chosen!r}; it has: {', '.join(strategies)}")
         elif missing := strategies[chosen].missing():
             found.append(f"{kind} {chosen} needs a package: pip install {' '.join(missing)}")
+        elif strategies[chosen].pauses:
+            found.append(f"{kind} {chosen} pauses trials, which replay does not")
     sampler = sut.samplers.get(search.sampler)
     if sampler and search.pruner in sampler.excludes:
         found.append(f"{search.sampler} cannot be combined with {search.pruner}")
