@@ -8,6 +8,7 @@ import pytest
 from tests.review.believable import edit_rows
 from tests.review.forging import Forged
 
+from trialwatt.config.models import IMAGE_KEYS
 from trialwatt.records.manifest import write_manifest
 from trialwatt.records.sealed import seal
 from trialwatt.review.plausible import check_plausible
@@ -265,18 +266,27 @@ def test_the_best_of_a_goal_to_minimise_is_the_least(forged):
     assert not [path for path in forged.said() if path.startswith("records/")]
 
 
-def test_a_workload_of_a_function_has_any_score_and_needs_no_test(forged, monkeypatch):
-    for turned in (True, False):
-        place = "trialwatt.review.plausible.trials.is_of_images"
-        monkeypatch.setattr(place, lambda workload, turned=turned: turned)
-        best = max(trials_of(forged.run).values(), key=by_score) | {"score": 17.0}
-        forged.events("worker-0.jsonl", lambda e: e["kind"] != "test")
-        for file in forged.run.glob("records/worker-*.jsonl"):
-            forged.events(file.name, the_end(best["trial"], 17.0))
-        name_best(forged, best)
-        forged.manifest(lambda m: m.update(test=None))
-        said = " ".join(forged.said().values())
-        assert ("not between 0 and 1" in said) == ("was not tested" in said) == turned, said
+def make_it_a_function(manifest) -> None:
+    workload = manifest["config"]["workload"]
+    for key in IMAGE_KEYS:
+        del workload[key]
+    function = {"name": "own:train", "sha256": "0" * 64, "tests": False, "imports": []}
+    workload["trial"] = function | {"package": None, "version": None}
+
+
+@pytest.mark.parametrize("of_images", [True, False])
+def test_a_workload_of_a_function_has_any_score_and_needs_no_test(forged, of_images):
+    best = max(trials_of(forged.run).values(), key=by_score) | {"score": 17.0}
+    forged.events("worker-0.jsonl", lambda e: e["kind"] != "test")
+    for file in forged.run.glob("records/worker-*.jsonl"):
+        forged.events(file.name, the_end(best["trial"], 17.0))
+    name_best(forged, best)
+    forged.manifest(lambda m: m.update(test=None))
+    if not of_images:
+        forged.manifest(make_it_a_function)
+    said = " ".join(forged.said().values())
+    assert ("not between 0 and 1" in said) == of_images, said
+    assert ("was not tested" in said) == of_images, said
 
 
 def the_end(trial: str, score: float):
