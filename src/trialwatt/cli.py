@@ -386,6 +386,26 @@ def reap(
 
 
 @app.command()
+def collect(
+    results: Annotated[Path, typer.Argument(help="The results folder.")] = Path("results"),
+    url: Annotated[
+        str | None, typer.Option(help="Where the server is now, if not where the runs say.")
+    ] = None,
+    instead: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METER", help="Is to be the headline of runs whose headline has no readings."
+        ),
+    ] = None,
+) -> None:
+    """Ask a meter's server (Prometheus) again for what finished runs lack, and put it into them."""
+    from trialwatt.lifecycle.collect import collect_command
+    from trialwatt.printable import printable
+
+    typer.echo(printable(collect_command(results, url, instead).split("\n")))
+
+
+@app.command()
 def reference(
     dataset: Annotated[str, typer.Option(help="digits, mnist or fashion-mnist.")] = "mnist",
     seeds: Annotated[int, typer.Option(min=1, help="Repetitions of the whole grid.")] = 3,

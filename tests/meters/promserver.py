@@ -65,7 +65,7 @@ class PromServer:
             return {"resultType": "scalar", "result": [at, str(at)]}
         found = self._found(asked["query"])
         if path.endswith("query"):
-            at = time.time() + self.offset_s
+            at = float(asked.get("time", time.time() + self.offset_s))
             values = [(labels, self._at(points, at)) for labels, points in found]
             result = [{"metric": k, "value": [at, text(v)]} for k, v in values if v is not None]
             return {"resultType": "vector", "result": result}

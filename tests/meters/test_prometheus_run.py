@@ -3,49 +3,24 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from tests.contexts import PLAIN
-from tests.meters.promserver import PromServer, failing
+from tests.meters.promserver import failing
+from tests.meters.scrapes import WATTS, asking, scraped
 
 from trialwatt.metrics.extract import extract_run
 from trialwatt.records.sealed import record_file
 
-PACKAGE = 'kepler_node_cpu_joules_total{zone="package"}'
-WATTS = 42.0
-
-
-class Scrapes:
-    """Of a counter at 42 W, one each second: those that were due until they are asked for.
-
-    No thread makes them, which a busy machine could hold up.
-    """
-
-    def __init__(self):
-        self._first = int(time.time())
-
-    def __iter__(self):
-        for due in range(self._first, int(time.time()) + 1):
-            yield float(due), 1000 + WATTS * (due % 10**6)
-
 
 @pytest.fixture
 def kepler():
-    """A server with these scrapes."""
-    server = PromServer()
-    server.samples[PACKAGE] = [({"node_name": "a"}, Scrapes())]
-    yield server
-    server.close()
-
-
-def bed(server) -> dict:
-    section = {"url": server.url, "preset": "kepler", "step_s": 1, "retries": 0, "timeout_s": 60}
-    return {"meters": ["prometheus", "model"], "prometheus": section}
+    with scraped() as server:
+        yield server
 
 
 def test_the_energy_of_the_whole_run_undeploy_included(kepler, run_job, tmp_path):
-    folder = run_job(tmp_path, testbed=bed(kepler))
+    folder = run_job(tmp_path, testbed=asking(kepler))
     manifest = json.loads((folder / "run.json").read_text())
     assert manifest["headline_meter"] == "prometheus"
     assert manifest["headline_domains"] == {"prometheus": ["package"]}
@@ -74,7 +49,7 @@ def test_a_server_that_goes_down_meanwhile_leaves_no_number(kepler, run_job, tmp
         return failing(503)(handler)
 
     kepler.always = down_later
-    folder = run_job(tmp_path, testbed=bed(kepler))
+    folder = run_job(tmp_path, testbed=asking(kepler))
     manifest = json.loads((folder / "run.json").read_text())
     assert any("HTTP 503" in error for error in manifest["meter_errors"])
     run = extract_run(folder, PLAIN).run

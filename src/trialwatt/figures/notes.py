@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from trialwatt.figures import quantity
+from trialwatt.metrics.readings import percent
 from trialwatt.records.outcome import STATUSES
 
 _SHARE = re.compile(r"\d+(?=% of the machine)")
@@ -35,7 +36,7 @@ def energy_statement(runs: pd.DataFrame) -> str:
 
 def _at_most(share: float) -> str:
     """A share of gaps; more than none is never rounded to none."""
-    return "0 %" if share == 0 else f"up to {max(share * 100, 0.01):.2g} %"
+    return "0 %" if share == 0 else f"up to {percent(share)} %"
 
 
 def cores_said(host: Mapping) -> str:

@@ -190,6 +190,8 @@ class _Run:
                 steps.leave()
             # And what undeploy drew.
             meters.collect(self.folder, started, now(), platform.series_labels, settle=True)
+            if meters.missing:
+                print(meters.missing, file=sys.stderr, flush=True)
         finally:
             meters.close()
             sampler.stop()

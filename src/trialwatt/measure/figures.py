@@ -20,6 +20,7 @@ from trialwatt.figures.style import (
     styled,
 )
 from trialwatt.measure.result import Result, TrialResult
+from trialwatt.metrics.readings import percent
 
 _TITLE = "Best score so far"
 _BY_TRIAL = "Energy by trial"
@@ -100,7 +101,7 @@ def _note(result: Result) -> str:
     said = "modelled, not measured" if result.method == "modelled" else result.method
     parts = [
         f"Energy: {said} (meter {result.meters}, domains {', '.join(result.domains)}, "
-        f"gaps {result.gap_share * 100:.2g} % of the time).",
+        f"gaps {percent(result.gap_share)} % of the time).",
         *(f"{note[0].upper()}{note[1:]}." for note in result.notes),
     ]
     return " ".join(parts)

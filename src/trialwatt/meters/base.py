@@ -93,6 +93,19 @@ class Collected:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Past:
+    """A run that is over, for a meter that is asked again.
+
+    start: its first moment; parameters: what the meter was then (Meter.parameters), as recorded;
+    address: where to ask now, if not where the testbed says.
+    """
+
+    start: Stamp
+    parameters: Mapping
+    address: str | None = None
+
+
 def accelerator_domain(kind: str, index: int) -> str:
     """The domain of an accelerator ("gpu" or "tpu"), the same for all meters and in the records.
 
@@ -144,6 +157,14 @@ class Meter(ABC):
     @abstractmethod
     def open(cls, testbed: Testbed, power: PowerParameters | None = None) -> Meter:
         """Ready to read. Raises MeterError with the probe's reason where it is not available."""
+
+    @classmethod
+    def open_past(cls, testbed: Testbed, past: Past) -> Meter:
+        """Ready to collect() what was measured in a run that is over, with the domains of then.
+
+        Only for a meter that is not sampled. Raises MeterError where it cannot be asked.
+        """
+        raise MeterError(f"{cls.name} cannot be asked again")
 
     @property
     @abstractmethod

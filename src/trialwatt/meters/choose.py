@@ -46,6 +46,7 @@ class Chosen:
     headline_domains: dict[str, list[str]]
     probes: dict[str, Probe]
     _said: dict[str, list[str]] = field(default_factory=dict)
+    _away: dict[str, str] = field(default_factory=dict)
 
     @property
     def headline(self) -> str:
@@ -56,6 +57,18 @@ class Chosen:
     def errors(self) -> list[str]:
         """Of meters that are asked afterwards: what could not be had, and what is worth knowing."""
         return [text for said in self._said.values() for text in said]
+
+    @property
+    def missing(self) -> str:
+        """Which meters of the headline had nothing when they were last asked, and what to do: one
+        line for the user; empty where none."""
+        away = [why for name, why in self._away.items() if name in self.headline_domains]
+        if not away:
+            return ""
+        return (
+            f"energy of this run is not known, or not to its end: {', '.join(away)}; once it can "
+            "be asked again, `trialwatt collect RESULTS` fetches what is missing"
+        )
 
     def collect(
         self,
@@ -80,7 +93,9 @@ class Chosen:
                 collected = meter.collect(start, end, labels)
                 write_collected(folder, name, meter, collected)
                 self._said[name] = collected.notes
+                self._away.pop(name, None)
             except MeterError as error:
+                self._away[name] = str(error)
                 self._said[name] = [*self._said.get(name, []), str(error)]
 
     def facts(self) -> dict:

@@ -26,11 +26,12 @@ from trialwatt.meters.base import (
     Meter,
     MeterError,
     Method,
+    Past,
     Probe,
 )
 from trialwatt.meters.prometheus_api import Clock, PrometheusApi, Series
 from trialwatt.meters.prometheus_options import Prometheus
-from trialwatt.meters.promql import Query, cadvisor_queries, queries_of
+from trialwatt.meters.promql import Query, cadvisor_queries, queries_of, smoothing_note
 
 CLOCK_WARNING_S = 1.0
 _BEFORE = 2  # steps before the start, so that a reading lies on either side of it
@@ -70,7 +71,7 @@ class PrometheusMeter(Meter):
 
     def __init__(self, config: Prometheus, api: PrometheusApi, asked: list[_Asked], clock: Clock):
         self._config, self._api, self._asked = config, api, asked
-        self._clock, self._period_s = clock, config.step_s
+        self._clock, self._period_s, self._is_past = clock, config.step_s, False
         self.settle_s = config.step_s + _INGESTED_S
 
     @classmethod
@@ -107,6 +108,25 @@ class PrometheusMeter(Meter):
         except MeterError as error:
             raise MeterError(f"prometheus: {error}") from error
 
+    @classmethod
+    def open_past(cls, testbed, past: Past) -> PrometheusMeter:
+        """See Meter.open_past. The server's clock is taken as it was measured then; of cAdvisor
+        nothing is asked, for what tells the run's containers is gone."""
+        try:
+            config = _config(testbed).model_dump() | {"cadvisor": None}
+            if past.address:
+                config["url"] = past.address
+            config = Prometheus.model_validate(config)
+            offset_s = float(past.parameters.get("clock_offset_s") or 0.0)
+            clock = Clock(offset_s, float(past.parameters.get("clock_round_trip_s") or 0.0))
+            meter, _ = _connected(config, clock, past.start.utc_ns / 1e9 + offset_s)
+        except ValidationError as error:
+            raise MeterError(f"prometheus: {error.errors()[0]['msg']}") from error
+        except MeterError as error:
+            raise MeterError(f"prometheus: {error}") from error
+        meter._is_past = True
+        return meter
+
     @property
     def domains(self) -> tuple[Domain, ...]:
         return tuple(domain for asked in self._asked for domain in asked.domains.values())
@@ -124,7 +144,8 @@ class PrometheusMeter(Meter):
 
     def _collect(self, start: Stamp, end: Stamp, labels: Mapping[str, str]) -> Collected:
         notes = []
-        self._clock = self._api.clock()
+        if not self._is_past:
+            self._clock = self._api.clock()
         if abs(self._clock.offset_s) > CLOCK_WARNING_S:
             notes.append(f"prometheus: {_clock_note(self._clock)}")
         step, offset = self._config.step_s, self._clock.offset_s
@@ -140,6 +161,7 @@ class PrometheusMeter(Meter):
         if len(known) > 2:
             gaps = (b - a for a, b in itertools.pairwise(known))
             self._period_s = round(statistics.median(gaps) / 1e9, 3)
+        notes += _smoothing([asked.query for asked in self._asked], self._period_s)
         usage = []
         if self._config.cadvisor:
             try:
@@ -234,15 +256,29 @@ class _Moved:
         return Stamp(utc, mono)
 
 
-def _open(testbed) -> tuple[PrometheusMeter, list[str]]:
+def _config(testbed) -> Prometheus:
     config = testbed.options(Prometheus)
     if config is None:
         raise MeterError("the testbed has no section `prometheus` that says which server to ask")
+    return config
+
+
+def _open(testbed) -> tuple[PrometheusMeter, list[str]]:
+    config = _config(testbed)
+    meter, notes = _connected(config)
+    return meter, [*notes, *_smoothing(queries_of(config), config.step_s)]
+
+
+def _connected(
+    config: Prometheus, clock: Clock | None = None, at_s: float | None = None
+) -> tuple[PrometheusMeter, list[str]]:
+    """A meter of what the server has at this moment, or had at one of its own that is past, and
+    what is worth knowing of it. clock: as it is known; else it is measured."""
     api = PrometheusApi(config)
     try:
-        clock = api.clock()
+        clock = clock or api.clock()
         notes = [_clock_note(clock)] if abs(clock.offset_s) > CLOCK_WARNING_S else []
-        asked = [_ask(api, query, notes) for query in queries_of(config)]
+        asked = [_ask(api, query, notes, at_s) for query in queries_of(config)]
         names = [domain.name for one in asked for domain in one.domains.values()]
         if len(set(names)) < len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -253,9 +289,14 @@ def _open(testbed) -> tuple[PrometheusMeter, list[str]]:
         raise
 
 
-def _ask(api: PrometheusApi, query: Query, notes: list[str]) -> _Asked:
-    """The domains that the query has at this moment."""
-    series = api.now(query.value)
+def _smoothing(queries: Iterable[Query], period_s: float) -> list[str]:
+    found = (smoothing_note(query, period_s) for query in queries)
+    return [f"prometheus: {note}" for note in found if note]
+
+
+def _ask(api: PrometheusApi, query: Query, notes: list[str], at_s: float | None) -> _Asked:
+    """The domains that the query has at this moment, or had at that one."""
+    series = api.series(query.value, at_s)
     if not series:
         if query.optional:
             notes.append(f"no {query.name}: {query.value} gives nothing")

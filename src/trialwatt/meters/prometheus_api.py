@@ -75,9 +75,11 @@ class PrometheusApi:
             raise self._malformed("no time") from error
         return Clock(server - (before + took / 2), took)
 
-    def now(self, query: str) -> list[Series]:
-        """The series that the query gives at this moment, with one point each."""
-        data = self._ask("query", {"query": query})
+    def series(self, query: str, at_s: float | None = None) -> list[Series]:
+        """The series that the query gives, with one point each: at this moment, or at one of the
+        server's that is past."""
+        when = {} if at_s is None else {"time": f"{at_s:.3f}"}
+        data = self._ask("query", {"query": query} | when)
         if data.get("resultType") != "vector":
             raise MeterError(f"{query}: gives a {data.get('resultType')}, not a vector")
         return [self._series(entry, [entry.get("value")]) for entry in self._entries(data)]

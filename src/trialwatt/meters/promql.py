@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,15 @@ _UNITS = {
     "milliwatts": ("w", 1e-3),
     "microwatts": ("w", 1e-6),
 }
+
+
+_QUOTED = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`")
+_RANGE = re.compile(r"(?:([A-Za-z_]\w*)\s*\(\s*)?[\w:]*(?:\{[^}]*\})?\s*\[([^\]:]+)(?::[^\]]*)?\]")
+_DURATION = re.compile(r"(\d+)(ms|[smhdwy])")
+_SECONDS = {"ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
+_OF_TWO = ("irate", "idelta", "last_over_time")
+"""They look at the last readings of their range only."""
+_SMOOTH_PERIODS = 2
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,31 @@ def queries_of(config: Prometheus) -> list[Query]:
     found = {query.name: query for query in _PRESETS[config.preset](config.match)}
     found |= {name: _own(name, query) for name, query in config.queries.items()}
     return list(found.values())
+
+
+def smoothing_note(query: Query, period_s: float) -> str:
+    """What is to be known of power that is a mean over the past; empty where it is not known to be.
+
+    A counter of joules tells the energy between two readings exactly; a mean over a range lags
+    behind by half of it, and a short run fades in it. What a recording rule does is not seen here.
+    """
+    if query.unit == "uj":
+        return ""
+    text = _QUOTED.sub("", query.value)
+    spans = [_seconds(span) for function, span in _RANGE.findall(text) if function not in _OF_TWO]
+    advice = "ask for the raw counter of joules"
+    if spans and (longest := max(spans)) > _SMOOTH_PERIODS * period_s:
+        return (
+            f"{query.name} is no counter but a mean over {longest:g} s, more than "
+            f"{_SMOOTH_PERIODS} periods of {period_s:g} s: its power lags and fades; {advice}"
+        )
+    if re.search(r"[A-Za-z_]\w*:\w+", re.sub(r"\[[^\]]*\]", "", text)):
+        return f"{query.name} is of a recording rule, which may lag and fade: {advice}"
+    return ""
+
+
+def _seconds(duration: str) -> float:
+    return sum(int(count) * _SECONDS[unit] for count, unit in _DURATION.findall(duration))
 
 
 def cadvisor_queries(config: Cadvisor, labels: Mapping[str, str]) -> tuple[str, str]:

@@ -33,6 +33,7 @@ from trialwatt.metrics.readings import (
 )
 from trialwatt.metrics.usage import Usage
 from trialwatt.records.events import STEPS
+from trialwatt.records.later import readings_beside
 from trialwatt.records.reader import Component, RunRecords
 from trialwatt.records.trials import IDLE
 
@@ -383,10 +384,22 @@ def _domains(
             usage.notes.append(_untold(domain, energy))
         energies[name] = energy
     if not energies:
-        flags.append("no power samples: energy unknown")
+        flags.append(f"no power samples: energy unknown{_what_to_do(records)}")
     if records.config.workload.workers.accelerator != "cpu":
         flags += _unmetered(records)
     return energies
+
+
+def _what_to_do(records: RunRecords) -> str:
+    """How a run whose headline has no readings may yet get an energy; empty where it cannot."""
+    meters = dict.fromkeys(domain["meter"] for domain in records.domains)
+    kinds = {name: kind_of(name) for name in meters}
+    again = [name for name, kind in kinds.items() if kind is not None and not kind.sampled]
+    said = [f"trialwatt collect asks {name} again" for name in again]
+    if beside := readings_beside(records.folder, records.manifest):
+        name = beside[0]
+        said.append(f"{name} was recorded beside it: trialwatt collect --instead {name} uses that")
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _untold(domain: dict[str, Any], energy: DomainEnergy) -> str:

@@ -439,6 +439,7 @@ def _quality(
 ) -> dict[str, Any]:
     flags = [*energy.flags, *foreign.flags(energy.foreign_share, records.config.testbed)]
     flags += [costs.unpriced] if costs.unpriced else []
+    flags += foreign.idle_flags(records.manifest)
     notes = [*records.notes, *energy.notes, *foreign.notes(records)]
     return {
         "energy_method": "+".join(energy.methods),

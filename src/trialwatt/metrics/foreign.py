@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,14 @@ def flags(share: float, testbed: Testbed) -> list[str]:
         return []
     allowed = ", which the testbed allows" if testbed.allow_busy_machine else ""
     return [f"foreign CPU time {share:.0%} of the machine (over {MOST_FOREIGN:.0%}){allowed}"]
+
+
+def idle_flags(manifest: Mapping[str, Any]) -> list[str]:
+    """Why static energy must be read with care: what was measured as idle power was none."""
+    share = (manifest.get("idle") or {}).get("busy_share")
+    if not isinstance(share, int | float) or share <= MOST_FOREIGN:
+        return []
+    return [f"idle power was measured while {share:.0%} of the machine was busy"]
 
 
 def notes(records: RunRecords) -> list[str]:

@@ -141,6 +141,13 @@ def silences(times: np.ndarray, window: tuple[float, float], period_ns: float) -
     return np.column_stack([bounds[:-1][gap], bounds[1:][gap]])
 
 
+def percent(share: float) -> str:
+    """A share of gaps in percent: more than none is never rounded to none, nor is it written as a
+    power of ten."""
+    value = max(share * 100, 0.01) if share else 0.0
+    return f"{value:.0f}" if value >= 99.5 else f"{value:.2g}"
+
+
 def covered(spans: np.ndarray) -> float:
     """Length of the union of spans (g, 2)."""
     total, reach = 0.0, -np.inf

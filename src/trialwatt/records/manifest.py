@@ -16,6 +16,7 @@ from trialwatt.meters import method_of
 from trialwatt.printable import shown
 from trialwatt.provenance.bounds import is_company
 from trialwatt.provenance.foreign import Missing, read_json
+from trialwatt.records.later import as_it_holds
 
 MANIFEST = "run.json"
 SNAKEMAKES = ".snakemake_timestamp"
@@ -36,7 +37,7 @@ TRACED = ("hash", "repetition", "status", "config", "files")
 
 
 def read_manifest(file: Path, needs: Iterable[str] = MEASURED) -> dict[str, Any]:
-    """A run's run.json. needs: keys that must be there.
+    """A run's run.json, as it holds now (records.later). needs: keys that must be there.
 
     Raises TrialwattError where it is missing, damaged, incomplete, no manifest of format 1, or
     where a value is of another type than such a manifest's.
@@ -56,7 +57,7 @@ def read_manifest(file: Path, needs: Iterable[str] = MEASURED) -> dict[str, Any]
         lacking = [f"host.{key}" for key in size if not host.get(key)]
     if lacking:
         raise TrialwattError(f"{where}: lacks {', '.join(lacking)}")
-    return manifest
+    return as_it_holds(manifest)
 
 
 def repetition_folder(manifest: Mapping[str, Any]) -> str:
@@ -127,6 +128,24 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write run.json with the checksums of all other files, atomically and to the disk."""
     text = json.dumps(manifest | {"files": checksums(folder)}, indent=1, sort_keys=True) + "\n"
     write_whole(folder / MANIFEST, text, synced=True)
+
+
+def rewrite_manifest(folder: Path, added: Mapping[str, Any], files: Mapping[str, str]) -> None:
+    """Put what came later into the run.json of a finished run, atomically and to the disk.
+
+    added: keys and their values, None: the key goes; files: checksums that are listed besides. All
+    else stays, and so do the checksums of what the run wrote. Snakemake is told that the folder is
+    another one, so that what is made of it is made again.
+    """
+    manifest = read_json(folder / MANIFEST, MOST_BYTES)
+    assert isinstance(manifest, dict), "it was read before"
+    gone = {key for key, value in added.items() if value is None}
+    manifest = {k: value for k, value in {**manifest, **added}.items() if k not in gone}
+    manifest["files"] = {**(manifest.get("files") or {}), **files}
+    text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+    write_whole(folder / MANIFEST, text, synced=True)
+    if (stamp := folder / SNAKEMAKES).exists():
+        stamp.touch()
 
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -236,6 +255,22 @@ class _Block(_Part):
     plan: str
 
 
+class _Collected(_Part):
+    utc_ns: Moment
+    command: str
+    parameters: _Parameters | None = None
+    notes: list[str] = []
+
+
+class _Instead(_Part):
+    of: str
+    utc_ns: Moment
+    command: str
+    headline_meter: MeterNames
+    headline_domains: dict[MeterName, list[str]]
+    idle: _Idle | None = None
+
+
 class _Manifest(_Part):
     run_id: str = ""
     hash: str = ""
@@ -255,6 +290,8 @@ class _Manifest(_Part):
     headline_meter: MeterNames | None = None
     headline_domains: dict[MeterName, list[str] | None] | None = None
     meter_errors: list[str] | None = None
+    collected: dict[MeterName, _Collected] | None = None
+    instead: _Instead | None = None
     idle: _Idle | None = None
     best: _Best | None = None
     test: dict[str, float | None] | None = None

@@ -22,6 +22,7 @@ from trialwatt.meters.model import PowerModel, most_watts
 from trialwatt.meters.sample_files import OF_NOBODY
 from trialwatt.records import repair
 from trialwatt.records.events import EVENTS_SUFFIX, Events, Line, Reading, read_events
+from trialwatt.records.later import later_flags, later_notes, power_file
 from trialwatt.records.manifest import MANIFEST, headline_domains, read_manifest
 from trialwatt.records.outcome import COMPLETED, LIFECYCLE
 from trialwatt.records.samples import Power, Track, merged, read_power, read_usage
@@ -129,10 +130,11 @@ def read_run(folder: Path, processes: int = 1, so_far: SoFar | None = None) -> R
     trials = assemble(files, moved, keys, space, lives, span, notes, flags)
     notes += [str(event.get("text", "")) for event in others if event["kind"] == "note"]
     notes += [str(error) for error in manifest.get("meter_errors") or []]
+    notes += later_notes(manifest)
 
     usage_file = record_file(folder, "samples/usage.csv")
     flags += _exchanged(folder, manifest, [*there, usage_file])
-    flags += _absent(manifest, there)
+    flags += [*_absent(manifest, there), *later_flags(manifest)]
     usage, found = read_usage(usage_file)
     notes += found
     unreserved = _unreserved(components, {*trials.workers, *usage}, manifest, config)
@@ -152,9 +154,9 @@ def read_run(folder: Path, processes: int = 1, so_far: SoFar | None = None) -> R
         domains += [
             domain | known | {"most_w": most_w.get(domain["name"], math.inf)} for domain in own
         ]
-        power_file = record_file(folder, f"samples/power-{meter}.csv")
-        flags += [said for said in _exchanged(folder, manifest, [power_file]) if said not in flags]
-        readings, found = read_power(power_file, {d["name"]: d["unit"] for d in own})
+        own_file = power_file(folder, manifest, meter)
+        flags += [said for said in _exchanged(folder, manifest, [own_file]) if said not in flags]
+        readings, found = read_power(own_file, {d["name"]: d["unit"] for d in own})
         power.append(readings)
         notes += found
     return RunRecords(

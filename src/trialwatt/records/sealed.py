@@ -71,11 +71,18 @@ def seal(folder: Path) -> None:
     Unreadable where a file was written to meanwhile.
     """
     for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
-        holder, files = inner.with_name(inner.name + SUFFIX), _files_of(inner)
-        if files and not holder.exists():  # else only the removal was cut off
-            write_whole(holder, _sealed(inner, files), synced=True)
-            Sealed.read(holder)  # a file that was still written to would make it unreadable
+        holder = inner.with_name(inner.name + SUFFIX)
+        if not holder.exists():  # else only the removal was cut off
+            seal_as(holder, inner)
         shutil.rmtree(inner)
+
+
+def seal_as(holder: Path, inner: Path) -> None:
+    """Put what a folder holds into one file, whole or not at all; nothing of an empty one. It
+    raises as seal does."""
+    if files := _files_of(inner):
+        write_whole(holder, _sealed(inner, files), synced=True)
+        Sealed.read(holder)  # a file that was still written to would make it unreadable
 
 
 def _files_of(folder: Path) -> list[str]:

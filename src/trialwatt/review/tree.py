@@ -26,7 +26,8 @@ from trialwatt.provenance.archivefile import company_in_results, content_of
 from trialwatt.provenance.bounds import is_company, note_on
 from trialwatt.provenance.crate import is_light, left_out
 from trialwatt.provenance.plans import read_plan
-from trialwatt.records.manifest import MANIFEST, files_of
+from trialwatt.records.later import later_flags, later_notes
+from trialwatt.records.manifest import MANIFEST, files_of, read_manifest
 
 RESULTS = "results"
 """The results folder's name in an archive."""
@@ -36,6 +37,7 @@ ABOUT = ("LICENSE", "CITATION.cff", PROJECT)
 CONFIG = "config"
 _FOLDERS = TypeAdapter(list[Measured])
 _NOTES = 20
+_LETTERS = 200
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,22 @@ def notes_of(tree: Tree) -> list[str]:
         for experiment in tree.plan.experiments
         for sweep in sweeps_before_blocks(tree, experiment)
     ]
-    return notes
+    return [*notes, *_of_what_came_later(tree)]
+
+
+def _of_what_came_later(tree: Tree) -> Iterator[str]:
+    """Readings and headlines that runs have from after their end, a sentence of each kind."""
+    found: dict[str, list[str]] = {}
+    for folder in sorted({one for own in run_folders(tree).values() for one in own}):
+        try:
+            manifest = read_manifest(tree.results / folder / MANIFEST, ())
+        except TrialwattError:
+            continue  # what is wrong with it is told elsewhere
+        for said in (*later_notes(manifest), *later_flags(manifest)):
+            found.setdefault(said, []).append(folder)
+    for said, folders in found.items():
+        more = f" and {len(folders) - 1} more runs" if len(folders) > 1 else ""
+        yield f"{RESULTS}/{folders[0]}{more}: {shown(said, _LETTERS)}"
 
 
 def sweeps_before_blocks(tree: Tree, experiment: str) -> list[str]:

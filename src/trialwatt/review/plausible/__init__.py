@@ -34,7 +34,7 @@ _CHECKS: tuple[Callable[[Run], Iterator[Fault]], ...] = (
 )
 _NO_RESULT = "failed"
 _SENTENCE = 400
-_FILE = re.compile(r"(run\.json|(?:records|samples)/[\w.-]+): (.*)", re.DOTALL)
+_FILE = re.compile(r"(run\.json|(?:records|samples|collected-[\w.-]+)/[\w.-]+): (.*)", re.DOTALL)
 
 
 def check_plausible(tree: Tree, now_ns: int | None = None) -> Iterator[Problem]:

@@ -10,10 +10,15 @@ from trialwatt.meters import kind_of, method_of
 from trialwatt.meters.base import Domain, MeterError
 from trialwatt.meters.choose import headline_domains
 from trialwatt.printable import shown
+from trialwatt.records.later import INSTEAD
 from trialwatt.review.plausible.run import LETTERS, USAGE, Fault, Run, key_fault, row_fault
 
 _LEAST_SHARE = 0.25
 """Of the samples that a run of this length has; a machine that is too busy skips some."""
+
+
+_OF_AN_ENERGY = 2
+"""Readings, at least."""
 
 
 def methods_faults(run: Run) -> Iterator[Fault]:
@@ -50,6 +55,12 @@ def _headline(run: Run) -> Iterator[Fault]:
         for meter in run.config.testbed.meters
         if meter in run.meters
     }
+    if instead := run.manifest.get(INSTEAD):
+        replaced = [name for name in str(instead["of"]).split("+") if name not in named]
+        if not any(_is_mute(run, name) for name in replaced):
+            said = shown(instead["of"], LETTERS)
+            yield key_fault(f"{INSTEAD}.of is {said}, which has readings: nothing stands for it")
+        given = {name: domains for name, domains in given.items() if name in named}
     try:
         chosen = headline_domains(given, run.config.workload.workers.accelerator != "cpu")
     except MeterError as error:
@@ -62,6 +73,13 @@ def _headline(run: Run) -> Iterator[Fault]:
         )
     elif run.manifest.get("headline_meter") != "+".join(chosen):
         yield key_fault(f"headline_meter is not {'+'.join(chosen)}, whose domains are added up")
+
+
+def _is_mute(run: Run, meter: str) -> bool:
+    """Whether no energy follows from what a meter has read."""
+    rows = run.readings(meter)
+    known = [] if rows is None else [int((~np.isnan(c)).sum()) for c in rows.values.values()]
+    return max(known, default=0) < _OF_AN_ENERGY
 
 
 def _domain(given: dict) -> Domain:

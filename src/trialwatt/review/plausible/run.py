@@ -17,6 +17,7 @@ import numpy as np
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.printable import shown
+from trialwatt.records.later import power_name
 from trialwatt.records.manifest import MANIFEST
 from trialwatt.records.reader import RunRecords, read_run
 from trialwatt.records.sealed import RecordFile, record_file
@@ -95,7 +96,7 @@ class Run:
 
     @cached_property
     def _readings(self) -> dict[str, Rows | None]:
-        names = {meter: f"samples/power-{meter}.csv" for meter in self.meters}
+        names = {meter: power_name(self.manifest, meter) for meter in self.meters}
         return {
             meter: read_rows(record_file(self.folder, name), name) for meter, name in names.items()
         }

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from trialwatt.printable import shown
+from trialwatt.records.later import COLLECTED, INSTEAD
 from trialwatt.records.repair import JUMP_NS
 from trialwatt.review.plausible.run import LETTERS, USAGE, Fault, Rows, Run, key_fault, row_fault
 
@@ -35,6 +36,7 @@ def faults(run: Run, now_ns: int) -> Iterator[Fault]:
             f"{_day(now_ns)}"
         )
     yield from _published(run.action, started, ended)
+    yield from _later(run.manifest, ended, now_ns)
     yield from _events(run, started, ended)
     yield from _samples(run, started, ended)
 
@@ -54,6 +56,20 @@ def _published(action: Mapping, started: int, ended: int) -> Iterator[Fault]:
             f"ended_utc_ns is {_day(ended)}, after the archive's own date, "
             f"{shown(published, LETTERS)}"
         )
+
+
+def _later(manifest: Mapping, ended: int, now_ns: int) -> Iterator[Fault]:
+    """What was added to a run came after its end."""
+    collected = manifest.get(COLLECTED) or {}
+    added = {f"{COLLECTED}.{meter}": facts for meter, facts in collected.items()}
+    if instead := manifest.get(INSTEAD):
+        added[INSTEAD] = instead
+    for key, facts in added.items():
+        if not ended <= facts["utc_ns"] <= now_ns + DAY_NS:
+            yield key_fault(
+                f"{shown(key, LETTERS)}.utc_ns is {_day(facts['utc_ns'])}, before the run's end or "
+                "in the future"
+            )
 
 
 def _events(run: Run, started: int, ended: int) -> Iterator[Fault]:
