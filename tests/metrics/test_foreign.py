@@ -149,3 +149,12 @@ def test_it_is_not_known_on_the_nodes_of_a_cluster_which_is_said(run_folder):
     run = read(run_folder)
     assert math.isnan(run["foreign_cpu_share"])
     assert NOT_KNOWN in run["notes"]
+
+
+@pytest.mark.parametrize(("share", "flagged"), [(None, 0), (0.05, 0), (0.06, 1), (0.999, 1)])
+def test_idle_power_of_a_machine_that_was_not_idle_flags_the_run(run_folder, share, flagged):
+    manifest = json.loads((run_folder / "run.json").read_text())
+    manifest["idle"]["busy_share"] = share
+    (run_folder / "run.json").write_text(json.dumps(manifest))
+    flags = extract_run(run_folder, CONTEXT).run["flags"]
+    assert flags.count("idle power was measured while") == flagged

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from trialwatt.metrics.readings import covered, domain_energy, silences
+from trialwatt.metrics.readings import covered, domain_energy, percent, silences
 
 S = 1_000_000_000
 NAN = np.nan
@@ -74,3 +76,11 @@ def test_silences_are_gaps_at_the_ends_and_within():
 def test_gaps_that_overlap_count_once():
     assert covered(np.array([[5.0, 8], [0, 2], [1, 3], [6, 7]])) == 6
     assert covered(np.empty((0, 2))) == 0
+
+
+@given(st.floats(0, 1))
+def test_a_share_of_gaps_is_said_as_a_number(share):
+    said = percent(share)
+    assert "e" not in said and len(said) <= 6
+    assert float(said) == pytest.approx(share * 100, rel=0.051, abs=0.01)
+    assert (float(said) == 0) == (share == 0)
