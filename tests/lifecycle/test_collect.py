@@ -95,6 +95,12 @@ def test_a_server_that_comes_back_gives_what_is_missing(away, kepler, tmp_path, 
     assert known.ok, known
     assert collect_command(tmp_path) == "nothing is missing in 1 runs"
 
+    forged = manifest_of(folder)
+    forged["collected"]["prometheus"]["utc_ns"] = forged["started_utc_ns"]
+    (folder / "run.json").write_text(json.dumps(forged))
+    (fault,) = faults_of(folder, testbed_facts)
+    assert "collected.prometheus.utc_ns" in fault.said and "before the run's end" in fault.said
+
 
 def test_another_meter_is_the_headline_only_where_the_user_says_so(
     away, kepler, tmp_path, testbed_facts

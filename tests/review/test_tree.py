@@ -6,6 +6,7 @@ import pytest
 from trialwatt.errors import TrialwattError
 from trialwatt.provenance import crate
 from trialwatt.provenance.archivefile import BadArchive, plain_files
+from trialwatt.records.manifest import rewrite_manifest
 from trialwatt.review import tree as trees
 from trialwatt.review.tree import company_of, files_below, notes_of, tree_of
 from trialwatt.review.verify import opened
@@ -115,3 +116,16 @@ def test_what_a_zip_file_holds_beside_the_archive_is_named(archive, unpacked, tm
     with opened(made) as found:
         assert company_of(found) == ["__MACOSX/._Snakefile"] and len(notes_of(found)) == 1
         assert plain_files(found.root) == plain_files(unpacked.folder)
+
+
+def test_runs_that_got_readings_later_are_named_once_for_all(results):
+    tree = tree_of(results)
+    found = sorted({one for own in trees.run_folders(tree).values() for one in own})
+    for folder in found[:2]:
+        later = {"utc_ns": 1, "command": "trialwatt collect", "notes": []}
+        rewrite_manifest(results / folder, {"collected": {"prometheus": later}}, {})
+    (note,) = notes_of(tree)
+    assert note == (
+        f"results/{found[0]} and 1 more runs: readings of prometheus were collected after the run, "
+        "by trialwatt collect"
+    )
