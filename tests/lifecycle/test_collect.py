@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
@@ -18,6 +19,8 @@ from trialwatt.records.later import holder_of_collected
 from trialwatt.records.sealed import record_file
 from trialwatt.review import plausible
 
+FIRST_ASKED = 2 * 2
+"""Range queries of the first time that the meter is asked: values and moments of two zones."""
 STEPS = ("deploy", "setup", "trials", "collect", "test", "metrics", "undeploy")
 
 
@@ -73,7 +76,7 @@ def test_a_server_that_comes_back_gives_what_is_missing(away, kepler, tmp_path, 
     kepler.always = None
     said = collect_command(tmp_path)
     assert said.startswith(folder.relative_to(tmp_path).as_posix())
-    assert "100 % of its time was without readings, now 0 %" in said
+    assert "had no readings of 100 % of the run, now of 0 % of the run" in said
     run = extract_run(folder, PLAIN).run
     assert run["energy_method"] == "counter" and run["energy_meter"] == "prometheus"
     seconds = sum(run[f"{step}_ms"] for step in STEPS) / 1000
@@ -100,6 +103,25 @@ def test_a_server_that_comes_back_gives_what_is_missing(away, kepler, tmp_path, 
     (folder / "run.json").write_text(json.dumps(forged))
     (fault,) = faults_of(folder, testbed_facts)
     assert "collected.prometheus.utc_ns" in fault.said and "before the run's end" in fault.said
+
+
+def test_readings_that_end_before_the_run_are_gone_on_with(kepler, run_job, tmp_path, capsys):
+    """The server goes down while the run is taken away."""
+    ranges = []
+
+    def down_for_the_second(handler):
+        if "query_range" in handler.path:
+            ranges.append(1)
+        return False if len(ranges) <= FIRST_ASKED else failing(503)(handler)
+
+    kepler.always = down_for_the_second
+    folder = run_job(tmp_path, testbed=asking(kepler))
+    assert "or not to its end" in capsys.readouterr().err
+    assert extract_run(folder, PLAIN).run["job_energy_kwh"] > 0
+    kepler.always = None
+    said = collect_command(tmp_path)
+    assert re.search(r"had no readings of .* and its last [0-9.]+ s, now of 0 % of the run$", said)
+    assert collect_command(tmp_path) == "nothing is missing in 1 runs"
 
 
 def test_another_meter_is_the_headline_only_where_the_user_says_so(

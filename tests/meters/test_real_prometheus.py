@@ -238,7 +238,7 @@ def test_a_whole_run_whose_forwarded_port_breaks_and_is_collected_later(real, ru
     forwarded.close()
     assert "energy unknown" in extract_run(folder, PLAIN).run["flags"]
     said = collect_command(tmp_path, address=real.url)
-    assert "100 % of its time was without readings" in said
+    assert "had no readings of 100 % of the run, now of" in said
     run = extract_run(folder, PLAIN).run
     seconds = sum(run[f"{step}_ms"] for step in LIFE) / 1000
     machine = (run["job_energy_kwh"] + run["other_energy_kwh"]) * 3.6e6

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -66,6 +67,23 @@ def collect_command(results: Path, address: str | None = None, instead: str | No
     return "\n".join(said) or f"nothing is missing in {len(folders)} runs"
 
 
+class _Lack(NamedTuple):
+    """What a run lacks of a meter's readings: the share of its time that is a gap (1 where it has
+    none, or one alone, of which no energy follows), and how long before its end they end."""
+
+    share: float
+    tail_s: float
+
+    def __str__(self) -> str:
+        tail = f" and its last {self.tail_s:.1f} s" if self.tail_s and self.share < 1 else ""
+        return f"{percent(self.share)} % of the run{tail}"
+
+
+_PERIODS = 1.1
+"""By so many, the last reading may lie before a run's end, however late a server is asked."""
+_ALL, _NOTHING = _Lack(1.0, math.inf), _Lack(0.0, 0.0)
+
+
 class _Run:
     """A finished run. faults: what keeps its energy unknown, a sentence each."""
 
@@ -85,18 +103,16 @@ class _Run:
             kind = kind_of(meter)
             if not facts.get("available", True) or kind is None or kind.sampled:
                 continue
-            before = self._silence(meter, power_file(self._folder, self._manifest, meter))
-            if before == 0:
+            before = self._lack(meter, power_file(self._folder, self._manifest, meter))
+            if before == _NOTHING:
                 continue
             try:
                 after = self._ask(meter, address, before)
             except MeterError as error:
-                if before == 1 or meter in self._manifest["headline_domains"]:
-                    self.faults.append(str(error))
+                self.faults.append(str(error))
                 continue
             if after < before:
-                was, now_is = percent(before), percent(after)
-                yield f"{meter}: {was} % of its time was without readings, now {now_is} % is"
+                yield f"{meter}: had no readings of {before}, now of {after}"
 
     def choose(self, instead: str | None) -> Iterator[str]:
         """Make another meter the headline where that has no readings; says so, or what to do."""
@@ -132,9 +148,9 @@ class _Run:
 
     # --- readings -------------------------------------------------------------------------------
 
-    def _ask(self, meter: str, address: str | None, before: float) -> float:
-        """Put what the meter gives now into the run, where it is more than it has; returns the
-        share of the run's time without readings. Raises MeterError where it cannot be asked."""
+    def _ask(self, meter: str, address: str | None, before: _Lack) -> _Lack:
+        """Put what the meter gives now into the run, where it is more than it has; returns what is
+        lacking then. Raises MeterError where it cannot be asked."""
         kind, facts = kind_of(meter), self._manifest["meters"][meter]
         assert kind is not None
         start, end = self._span()
@@ -148,7 +164,7 @@ class _Run:
             with tempfile.TemporaryDirectory(prefix="trialwatt-") as place:
                 write_collected(Path(place), meter, asked, found)
                 samples = Path(place, "samples")
-                after = self._silence(meter, samples / f"power-{meter}.csv", asked.parameters)
+                after = self._lack(meter, samples / f"power-{meter}.csv", asked.parameters)
                 if after >= before:
                     return before
                 holder = holder_of_collected(meter)
@@ -171,27 +187,28 @@ class _Run:
         return Stamp(steps[0]["t"], steps[0]["m"]), Stamp(steps[-1]["t"], steps[-1]["m"])
 
     def _has_readings(self, meter: str) -> bool:
-        return self._silence(meter, power_file(self._folder, self._manifest, meter)) < 1
+        return self._lack(meter, power_file(self._folder, self._manifest, meter)).share < 1
 
-    def _silence(
+    def _lack(
         self, meter: str, file: RecordFile, parameters: Mapping[str, Any] | None = None
-    ) -> float:
-        """The share of the run in which a domain of the meter has no reading: 1 where it has none
-        of it, or one alone, of which no energy follows."""
+    ) -> _Lack:
+        """Of the domain that lacks most; parameters: of the meter, where not as on record."""
         facts = self._manifest["meters"][meter]
         parameters = facts.get("parameters") or {} if parameters is None else parameters
         period_s = parameters.get("period_s") or 1 / self._records.config.testbed.sample_hz
         if not file.is_file():
-            return 1.0
+            return _ALL
         power, _ = read_power(file, {d["name"]: d["unit"] for d in facts["domains"]})
         first, last = self._records.window
-        shares = [0.0]
+        found = [_NOTHING]
         for values in power.values.values():
             times = power.times_ns[~np.isnan(values)]
-            told = len(times) > 1 and times[0] < last and times[-1] > first
-            spans = silences(times, (first, last), period_s * 1e9)
-            shares.append(covered(spans) / (last - first) if told else 1.0)
-        return max(shares)
+            if len(times) < 2 or times[0] >= last or times[-1] <= first:
+                return _ALL
+            share = covered(silences(times, (first, last), period_s * 1e9)) / (last - first)
+            tail_s = (last - times[-1]) / 1e9
+            found.append(_Lack(share, tail_s if tail_s > _PERIODS * period_s else 0.0))
+        return max(found)
 
     def _idle(self, chosen: dict[str, list[str]]) -> dict[str, Any]:
         place = self._results / "testbeds" / f"{self._records.config.testbed_name}.json"

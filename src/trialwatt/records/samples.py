@@ -14,7 +14,9 @@ from trialwatt.errors import TrialwattError
 from trialwatt.printable import shown
 from trialwatt.records import repair
 from trialwatt.records.manifest import MOST_NS
-from trialwatt.records.sealed import RecordFile
+from trialwatt.records.sealed import SUFFIX, RecordFile, SealedFile
+
+_SAMPLES = "samples"
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def _amounts(column: pa.ChunkedArray, name: str, file: RecordFile, notes: list[s
     value[~np.isfinite(value) | (value < 0)] = np.nan
     bad = int(np.count_nonzero(np.isnan(value))) - empty
     if bad:
-        notes.append(f"samples/{file.name}: {bad} readings of {name} negative or no number: gaps")
+        notes.append(f"{_where(file)}: {bad} readings of {name} negative or no number: gaps")
     return value
 
 
@@ -116,7 +118,7 @@ def _read(
     file: RecordFile, types: dict[str, pa.DataType], notes: list[str], needed: list[str]
 ) -> pa.Table | None:
     """The whole rows of a sample file; None if there are none."""
-    where = f"samples/{file.name}"
+    where = _where(file)
     if not file.is_file():
         notes.append(f"{where}: missing")
         return None
@@ -248,8 +250,14 @@ def _in_order(m: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
     return times[distinct], order[distinct], was_sorted
 
 
+def _where(file: RecordFile) -> str:
+    """How messages call it: below the run's folder."""
+    inner = file.sealed.path.name.removesuffix(SUFFIX) if isinstance(file, SealedFile) else _SAMPLES
+    return f"{inner}/{file.name}"
+
+
 def _order_notes(file: RecordFile, unsorted: bool, doubles: int, notes: list[str]) -> None:
-    where = f"samples/{file.name}"
+    where = _where(file)
     if unsorted:
         notes.append(repair.order_note(where))
     if doubles:
