@@ -1,4 +1,4 @@
-"""A SUT of another package that fails for a reason which is not its treatment's."""
+"""SUTs of another package that fail for a reason which is not their treatment's."""
 
 import textwrap
 from pathlib import Path
@@ -14,7 +14,23 @@ MODULE = """
             if job.repetition == 0:
                 return super().best(job)
             raise RuntimeError("the framework lost its results")
+
+    class Lacking(Plain):
+        name = "lacking"
+        is_control = False
+
+        def prepare(self, job):
+            import a_module_that_is_not_installed
+
+    class Outside(Plain):
+        name = "outside"
+        is_control = False
+
+        def work(self, job, index, trials):
+            for number in range(2):
+                trials.run({"lr": -1.0}, number)
 """
+SUTS = ("faulty", "lacking", "outside")
 
 
 def install(site: Path) -> None:
@@ -23,4 +39,5 @@ def install(site: Path) -> None:
     info.mkdir(parents=True)
     (site / "faulty_sut.py").write_text(textwrap.dedent(MODULE))
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty-sut\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[trialwatt.suts]\nfaulty = faulty_sut:Faulty\n")
+    lines = [f"{name} = faulty_sut:{name.title()}\n" for name in SUTS]
+    (info / "entry_points.txt").write_text("[trialwatt.suts]\n" + "".join(lines))

@@ -1,6 +1,7 @@
 """A run that fails for another reason than its treatment: once more, then a hole."""
 
 import json
+import re
 
 import pytest
 from tests.lifecycle import faulty
@@ -8,18 +9,24 @@ from tests.lifecycle import faulty
 from trialwatt.contract.reading import manifest
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.announce import write_summary
+from trialwatt.lifecycle.evidence import RunFailed
 from trialwatt.lifecycle.execute import attempt, execute
 from trialwatt.lifecycle.script import user_errors
 from trialwatt.platforms.local import LocalPlatform
 
 
-def test_a_run_that_fails_twice_is_kept_as_a_hole(
-    tmp_path, monkeypatch, digits, testbed_facts, run_config, capfd
-):
+@pytest.fixture(autouse=True)
+def installed(tmp_path, monkeypatch):
+    """The faulty SUTs, here and in every component."""
     site = tmp_path / "site"
     faulty.install(site)
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", str(site))
+
+
+def test_a_run_that_fails_twice_is_kept_as_a_hole(
+    tmp_path, digits, testbed_facts, run_config, capfd
+):
     results = tmp_path / "results"
     config = run_config("faulty", epochs=1)
     folder = attempt(config, 1, str(digits), str(testbed_facts), str(results))
@@ -40,13 +47,38 @@ def test_a_run_that_fails_twice_is_kept_as_a_hole(
     assert not (tmp_path / "complete.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("sut", "said"),
+    [
+        (
+            "lacking",
+            r"worker-0 failed to start 2 times: error, exit code 1\n(.*\n)*"
+            "ModuleNotFoundError: No module named 'a_module_that_is_not_installed'",
+        ),
+        (
+            "outside",
+            r"no trial completed.* all \d ended with an error; the first one, worker-0/0: "
+            "ValueError: φ is not in the search space",
+        ),
+    ],
+)
+def test_a_fault_of_the_surroundings_is_tried_again_and_is_no_observation(
+    sut, said, tmp_path, digits, testbed_facts, run_config
+):
+    config = run_config(sut, epochs=1, workers={"count": 1, "cpu": 1, "memory_mb": 1024})
+    results = tmp_path / "results"
+    with pytest.raises(RunFailed, match=said):
+        execute(config, 1, str(digits), str(testbed_facts), str(results))
+    assert len(list((results / "failed").iterdir())) == 1
+    hole = execute(config, 1, str(digits), str(testbed_facts), str(results), failure_is_result=True)
+    run = manifest(hole)
+    assert run["status"] == "failed"
+    assert re.search(said, run["reason"])
+
+
 def test_what_went_wrong_first_is_told_and_not_that_the_clean_up_failed_too(
     tmp_path, monkeypatch, digits, testbed_facts, run_config, capfd
 ):
-    site = tmp_path / "site"
-    faulty.install(site)
-    monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setenv("PYTHONPATH", str(site))
     remove = LocalPlatform.remove
 
     def removes_and_fails(platform):

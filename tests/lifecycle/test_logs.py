@@ -5,8 +5,8 @@ import textwrap
 
 import pytest
 
+from trialwatt.lifecycle.evidence import RunFailed
 from trialwatt.lifecycle.logs import hide_credentials
-from trialwatt.lifecycle.supervisor import RunFailed
 
 SECRET = "hush-S3cret"
 URL = f"postgresql://me:{SECRET[:4]}%20{SECRET[5:]}@host/db"

@@ -9,8 +9,9 @@ import pytest
 
 from trialwatt.clock import now
 from trialwatt.errors import TrialwattError
+from trialwatt.lifecycle.evidence import RunFailed
 from trialwatt.lifecycle.jobs import as_seen, write_job
-from trialwatt.lifecycle.supervisor import RunFailed, Supervisor
+from trialwatt.lifecycle.supervisor import Supervisor
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Ending, Handle, Message, Platform, Role, Usage
 from trialwatt.records.writer import EventWriter
@@ -143,7 +144,7 @@ def test_what_workers_note_reaches_the_one_that_collects_even_of_a_lost_worker(s
     def lose_once(handle, message):
         platform.answers["trials"] = lambda handle, message: handle.say({"done": "trials"})
         handle.say({"note": {"of": handle.role.component}})
-        handle.end(Ending(137, "deleted"))
+        handle.end(Ending(137, "signal"))
 
     platform.answers["trials"] = lose_once
     platform.answers["collect"] = lambda handle, message: handle.say(
@@ -208,8 +209,11 @@ def test_when_a_trial_was_lost_stands_on_our_clock(supervisor):
     assert '"reason":"lost"' in end
 
 
-@pytest.mark.parametrize("reason", ["image", "unschedulable", "quota", "unreachable"])
-def test_a_component_without_a_place_says_nothing_about_the_treatment(supervisor, reason):
+@pytest.mark.parametrize(
+    "reason",
+    ["image", "unschedulable", "quota", "unreachable", "evicted", "deleted", "node"],
+)
+def test_a_place_that_is_missing_or_lost_says_nothing_about_the_treatment(supervisor, reason):
     supervisor, platform, _ = supervisor
     supervisor.deploy(roles())
     platform.answers["trials"] = lambda handle, message: handle.end(
@@ -219,16 +223,45 @@ def test_a_component_without_a_place_says_nothing_about_the_treatment(supervisor
         supervisor.run_trials()
 
 
-def test_a_component_that_is_evicted_twice_while_it_starts_is_infeasible(supervisor):
+@pytest.mark.parametrize(
+    ("endings", "verdict"),
+    [
+        ([Ending(137, "memory"), Ending(137, "memory")], Infeasible),
+        ([Ending(1, "error", "MemoryError"), Ending(137, "memory")], Infeasible),
+        ([Ending(1, "error", "No module named 'torch'"), Ending(137, "memory")], RunFailed),
+        ([Ending(1, "error", "MemoryError\nKeyError: 1"), Ending(0, "")], RunFailed),
+        ([Ending(137, "signal"), Ending(137, "signal")], RunFailed),
+    ],
+)
+def test_what_cannot_start_is_infeasible_only_with_evidence(supervisor, endings, verdict):
     supervisor, platform, _ = supervisor
-    platform.answers = {}
+    left = iter(endings)
 
     class Dying(Scripted):
         def say(self, body):
-            self.end(Ending(137, "evicted"))
+            self.end(next(left))
 
     platform.start = lambda role: Dying(role, platform)
-    with pytest.raises(Infeasible, match="failed to start 2 times: evicted"):
+    with pytest.raises(verdict, match="failed to start 2 times"):
+        supervisor.deploy(roles()[:1])
+
+
+def test_workers_that_are_lost_for_no_known_reason_make_the_run_a_failure(supervisor):
+    supervisor, platform, _ = supervisor
+    supervisor.deploy(roles())
+    platform.answers["trials"] = lambda handle, message: handle.end(Ending(139, "signal"))
+    with pytest.raises(RunFailed, match=r"every worker was lost twice, .* signal, exit code 139"):
+        supervisor.run_trials()
+
+
+def test_what_the_platform_cannot_start_makes_the_run_a_failure(supervisor):
+    supervisor, platform, _ = supervisor
+
+    def start(role):
+        raise TrialwattError("the quota is exceeded")
+
+    platform.start = start
+    with pytest.raises(RunFailed, match="the quota is exceeded"):
         supervisor.deploy(roles())
 
 

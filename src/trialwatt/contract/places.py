@@ -89,16 +89,25 @@ class Cluster:
 
     def kill(self, run_id: str, component: str, due: Callable[[], bool]) -> bool:
         selector = f"trialwatt/run-id={run_id},trialwatt/component={component}"
-        api = self._api()
-        for pod in api.get("/api/v1/pods", labelSelector=selector)["items"]:
-            name, space = pod["metadata"]["name"], pod["metadata"]["namespace"]
-            api.delete(f"/api/v1/namespaces/{space}/pods/{name}", gracePeriodSeconds=0)
+        for pod in self._api().get("/api/v1/pods", labelSelector=selector)["items"]:
+            _kill_all_in(pod["metadata"]["namespace"], pod["metadata"]["name"])
         return True
 
     def _api(self):
         from trialwatt.platforms.kubernetes.access import connect
 
         return connect()
+
+
+def _kill_all_in(namespace: str, pod: str) -> None:
+    """Its processes, as the kernel would: a pod that is deleted ends the run."""
+    from kubernetes import client, config
+    from kubernetes.stream import stream
+
+    config.load_kube_config()
+    core = client.CoreV1Api()
+    command = ["python", "-c", "import os; os.kill(-1, 9)"]  # but the first one, which tells
+    stream(core.connect_get_namespaced_pod_exec, pod, namespace, command=command, stderr=True)
 
 
 PLACES = {"local": Local(), "kubernetes": Cluster()}

@@ -18,6 +18,7 @@ from trialwatt.config.identity import repetition_seed, run_folder, run_hash
 from trialwatt.config.models import RunConfig
 from trialwatt.credentials import redacted
 from trialwatt.errors import TrialwattError
+from trialwatt.lifecycle.evidence import RunFailed, fault_of_all
 from trialwatt.lifecycle.installed import versions_used
 from trialwatt.lifecycle.jobs import as_seen, write_job
 from trialwatt.lifecycle.locks import measuring
@@ -26,7 +27,7 @@ from trialwatt.lifecycle.quiet import wait_until_quiet
 from trialwatt.lifecycle.reap import PARTIAL, reap
 from trialwatt.lifecycle.script import trapped
 from trialwatt.lifecycle.spending import Spending
-from trialwatt.lifecycle.supervisor import DeadlineReached, RunFailed, Supervisor
+from trialwatt.lifecycle.supervisor import DeadlineReached, Supervisor
 from trialwatt.lifecycle.trials import STATES, WEIGHTS
 from trialwatt.meters.choose import Chosen, open_available
 from trialwatt.meters.sampler import Sampler
@@ -171,9 +172,7 @@ class _Run:
             except DeadlineReached as error:
                 self.status, self.reason = "deadline", str(error)
             except RunFailed as error:
-                if not self.failure_is_result:
-                    raise
-                self.status, self.reason = "failed", str(error)
+                self._fail(error)
             finally:
                 steps.enter("undeploy")
                 supervisor.stop(GRACE_S)
@@ -196,7 +195,7 @@ class _Run:
             meters.close()
             sampler.stop()
             events.close()
-        self._no_trial_is_infeasible(supervisor)
+        self._judge(supervisor)
         seal(self.folder)
         known = {"enforcement": enforcement, "environment": environment}
         known |= {"clock": clock, "host": host}
@@ -275,11 +274,24 @@ class _Run:
             budget, workload.goal, self.folder, lambda: known | {"clock": _clock(platform)}
         )
 
-    def _no_trial_is_infeasible(self, supervisor: Supervisor) -> None:
-        if self.status == "completed" and not any(
-            progress(self.folder, component).completed for component in supervisor.members
-        ):
+    def _judge(self, supervisor: Supervisor) -> None:
+        """A job that went through and has no completed trial: an observation, or a failure."""
+        writers = ("harness", *supervisor.members)
+        ends = [end for who in writers for end in progress(self.folder, who).ended]
+        if self.status != "completed" or any(end["outcome"] == "completed" for end in ends):
+            return
+        if fault := fault_of_all(ends):
+            self._fail(RunFailed(fault))
+        elif not (ends or supervisor.ended_by or supervisor.unbegun_for_memory):
+            self._fail(RunFailed("no trial was run, and nothing says why"))
+        else:
             self.status, self.reason = "infeasible", "no trial completed"
+
+    def _fail(self, error: RunFailed) -> None:
+        """Raises it, unless failures are kept."""
+        if not self.failure_is_result:
+            raise error
+        self.status, self.reason = "failed", str(error)
 
     def _host(self, platform: Platform) -> dict:
         """For the manifest: on other machines, its size is what the run has reserved of them."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import queue
 import signal
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trialwatt.clock import Stamp
 from trialwatt.errors import TrialwattError
+from trialwatt.lifecycle.evidence import RunFailed, is_of_the_place, is_of_the_treatment
 from trialwatt.lifecycle.jobs import JOB_FILE, as_seen, environment
 from trialwatt.lifecycle.script import Interrupted, workflow_is_gone
 from trialwatt.lifecycle.spending import Spending, tell
 from trialwatt.lifecycle.trials import CPU_BASE, weights_name
 from trialwatt.meters.sampler import Sampler
-from trialwatt.platforms.base import NO_PLACE, Ending, Handle, Message, Platform, Role, Usage
+from trialwatt.platforms.base import Ending, Handle, Message, Platform, Role, Usage
 from trialwatt.records.writer import EventWriter, Progress, progress
 from trialwatt.suts.base import SPENT_FILE, Infeasible, Job
 
@@ -24,12 +26,9 @@ class DeadlineReached(Exception):
     """The workload's deadline_s is over."""
 
 
-class RunFailed(TrialwattError):
-    """The run failed for a reason that says nothing about its treatment."""
-
-
 MAX_START_FAILURES = 2
-"""A component that fails to start so often makes the run infeasible (design, section 1)."""
+"""A component that fails to start so often ends the run: as infeasible where each of its endings
+was the treatment's (trialwatt.lifecycle.evidence), else as failed."""
 
 
 TOLD_REASONS = ("memory", "deadline")
@@ -46,6 +45,7 @@ class Member:
     answers: dict[str, dict] = field(default_factory=dict)  # its last answer to each step
     start_failures: int = 0
     losses: int = 0  # times that it died while it held the trials step
+    unexplained: int = 0  # of all these endings, those that are not the treatment's
     cpu_base_ns: int = 0  # CPU time of the processes that it replaced
     lost: list[int] = field(default_factory=list)  # numbers of trials that died with them
     joined: bool = False  # confirmed by the leading role
@@ -78,6 +78,7 @@ class Supervisor:
         self._step = "deploy"
         self._closed: set[str] = set()  # trials whose end the harness has written
         self._unbegun = 0  # trials that were lost before they wrote anything
+        self.unbegun_for_memory = False  # whether for memory, of one of them at least
         self._notes: list[dict] = []  # what the workers noted for the leading role
 
     # --- the steps ----------------------------------------------------------------------------
@@ -111,7 +112,10 @@ class Supervisor:
             self._wait(lambda m=lead, h=handle: step in m.done or m.handle is not h)
             if step in lead.done:
                 return lead.answers[step]
-        raise Infeasible(f"{step}: the process that did it was lost {MAX_START_FAILURES} times")
+        raise _verdict(
+            self.members.values(),
+            f"{step}: the process that did it was lost {MAX_START_FAILURES} times",
+        )
 
     def run_trials(self) -> None:
         """Have all workers work until the budget is spent; lost ones are replaced."""
@@ -250,18 +254,19 @@ class Supervisor:
     def _ended(self, member: Member, ending: Ending) -> None:
         """A component is gone before its time: record it, replace it, or give up."""
         component, why = member.role.component, _why(ending)
-        if member.role.kind == "service" or ending.reason in NO_PLACE:
+        if member.role.kind == "service" or is_of_the_place(ending):
             raise RunFailed(f"{component} ended in step {self._step}: {why}\n{ending.tail}")
+        member.unexplained += not is_of_the_treatment(ending, _was_killed_for_memory(member))
         if not member.ready or (member.role.confirmed and not member.joined):
             member.start_failures += 1
             if member.start_failures >= MAX_START_FAILURES:
-                raise Infeasible(
-                    f"{component} failed to start {MAX_START_FAILURES} times: {why}\n{ending.tail}"
-                )
+                times = f"failed to start {MAX_START_FAILURES} times"
+                raise _verdict([member], f"{component} {times}: {why}\n{ending.tail}")
         else:
             member.losses += 1
             if not member.role.speaks and member.losses >= MAX_START_FAILURES:
-                raise Infeasible(f"{component} died {member.losses} times: {why}\n{ending.tail}")
+                times = f"died {member.losses} times"
+                raise _verdict([member], f"{component} {times}: {why}\n{ending.tail}")
         self._retire(member, ending, grace_s=1.0)
         state = self._progress(component)
         for start in state.unfinished:
@@ -316,18 +321,20 @@ class Supervisor:
         workers = [m for m in self.members.values() if m.role.kind == "worker"]
         memory = [_was_killed_for_memory(worker) for worker in workers]
         self._unbegun += 1
+        self.unbegun_for_memory |= any(memory)
         why = "a process was killed for memory" if any(memory) else "its process died"
         self._note(f"trial {number} never began: {why}")
         if none_did and self._unbegun >= MAX_START_FAILURES * len(workers):
-            raise Infeasible(f"no trial begins: {self._unbegun} were lost, the last one: {why}")
+            verdict = Infeasible if self.unbegun_for_memory else RunFailed
+            raise verdict(f"no trial begins: {self._unbegun} were lost, the last one: {why}")
 
     def _give_up_where_no_trial_completes(self, why: str) -> None:
         workers = [m for m in self.members.values() if m.role.kind == "worker"]
         if any(worker.losses < 2 for worker in workers):
             return
         if not any(self._progress(w.role.component).completed for w in workers):
-            raise Infeasible(
-                f"no trial completes: every worker was lost twice, the last one: {why}"
+            raise _verdict(
+                workers, f"no trial completes: every worker was lost twice, the last one: {why}"
             )
 
     # --- starting and retiring ----------------------------------------------------------------
@@ -345,10 +352,13 @@ class Supervisor:
         )
         devices = {"devices": list(held)} if (held := self._platform.devices(role)) else {}
         self._component(role, "start", cpu=role.cpu, memory_mb=role.memory_mb, **devices)
-        handle = self._platform.start(role)
-        handle.give(JOB_FILE)
-        if self.ended_by:
-            handle.give(SPENT_FILE)
+        try:
+            handle = self._platform.start(role)
+            handle.give(JOB_FILE)
+            if self.ended_by:
+                handle.give(SPENT_FILE)
+        except TrialwattError as error:
+            raise RunFailed(str(error)) from error
         self._sampler.watch(role.component, lambda: _add(handle.usage(), cpu_base_ns))
         return handle
 
@@ -442,6 +452,11 @@ def _cpu_until_next(start: dict, state: Progress, member: Member) -> int:
 
 def _add(usage: Usage, base_ns: int) -> Usage:
     return replace(usage, cpu_ns=usage.cpu_ns + base_ns)
+
+
+def _verdict(members: Iterable[Member], said: str) -> Exception:
+    """What these members' endings make of the run: infeasible where all are the treatment's."""
+    return (RunFailed if any(member.unexplained for member in members) else Infeasible)(said)
 
 
 def _why(ending: Ending) -> str:

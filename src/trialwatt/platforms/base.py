@@ -142,9 +142,8 @@ class Ending:
     """How a component ended: its exit code, and a reason only where it did not end by itself.
 
     reason: "" (exit 0), "memory" (killed for memory), "stopped" (it ended because stop() was
-    called), "signal", "error" (exit code not 0). On other machines also "evicted", "deleted",
-    "node" (its machine is lost), "deadline", and those of NO_PLACE. code: as a shell has it,
-    128 + n for signal n.
+    called), "signal", "error" (exit code not 0). On other machines also "deadline", and those of
+    LOST_PLACE and NO_PLACE. code: as a shell has it, 128 + n for signal n.
     """
 
     code: int
@@ -309,6 +308,8 @@ class Site:
 
 NO_PLACE = frozenset({"image", "unschedulable", "quota", "unreachable"})
 """Reasons of an Ending that say nothing about the run's treatment: it never had its place."""
+LOST_PLACE = frozenset({"evicted", "deleted", "node"})
+"""Neither do these: its place was taken from outside ("node": its machine is lost)."""
 
 
 class PlatformKind(ABC):

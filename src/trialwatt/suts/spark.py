@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from trialwatt.errors import TrialwattError
 from trialwatt.suts.base import Infeasible
 from trialwatt.suts.services import free_blocks
 
@@ -33,6 +34,8 @@ DEFAULT_HEAP_MB = 1024
 """Spark's default of spark.executor.memory."""
 DAEMON_HEAP_MB = 64
 MAX_EXECUTOR_DEATHS = 2
+OF_MEMORY = re.compile(r"memory|heap", re.IGNORECASE)
+"""In what the JVM and Spark write of limits that are too small for them."""
 """An executor that dies or fails to start so often makes the run infeasible."""
 POLL_S = 0.05
 SECRET = "_SPARK_AUTH_SECRET"
@@ -225,7 +228,7 @@ class Cluster:
         return self._status.getExecutorMemoryStatus().size() - 1  # the driver is in it too
 
     def wait(self) -> None:
-        """Return when there is an executor per worker. Raises Infeasible."""
+        """Return when there is an executor per worker. Raises as `check` does."""
         checked = time.monotonic()
         while self.executors < self._workers:
             time.sleep(POLL_S)
@@ -234,7 +237,10 @@ class Cluster:
                 checked = time.monotonic()
 
     def check(self) -> None:
-        """Raise Infeasible where an executor has died or has failed to start twice."""
+        """Raise where an executor has died or has failed to start twice.
+
+        Infeasible where the last one was short of memory, TrialwattError where it says otherwise.
+        """
         if self.executors >= self._workers:
             return
         for worker in _json(f"{self._master.web}/json/")["workers"]:
@@ -246,7 +252,8 @@ class Cluster:
                 continue
             if len(dead) >= MAX_EXECUTOR_DEATHS:
                 last = _last_words(worker["webuiaddress"], dead[-1])
-                raise Infeasible(
+                verdict = Infeasible if OF_MEMORY.search(last) else TrialwattError
+                raise verdict(
                     "the Spark executor of a worker has died or failed to start "
                     f"{len(dead)} times; the last one {last}"
                 )

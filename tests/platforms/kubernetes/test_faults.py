@@ -47,6 +47,33 @@ ENDS = {
     "node lost": (pod("Failed", None, [disrupted("DeletionByTaintManager")]), 137, "node"),
     "refused by the node": (pod("Failed", reason="OutOfcpu"), 137, "unschedulable"),
     "no program": (pod("Failed", terminated(128, "StartError")), 128, "image"),
+    "too little memory to start": (
+        pod(
+            "Failed",
+            {
+                "terminated": {
+                    "exitCode": 128,
+                    "reason": "StartError",
+                    "message": "container init was OOM-killed (memory limit too low?)",
+                }
+            },
+        ),
+        128,
+        "memory",
+    ),
+    "a limit that the runtime refuses": (
+        pod(
+            "Pending",
+            {
+                "waiting": {
+                    "reason": "CreateContainerError",
+                    "message": "Minimum memory limit allowed is 6MB",
+                }
+            },
+        ),
+        137,
+        "memory",
+    ),
     "no image": (pod("Pending", {"waiting": {"reason": "ErrImagePull"}}), 137, "image"),
     "back-off": (pod("Pending", {"waiting": {"reason": "ImagePullBackOff"}}), 137, "image"),
     "never": (pod("Pending", {"waiting": {"reason": "ErrImageNeverPull"}}), 137, "image"),

@@ -443,6 +443,10 @@ def test_a_hub_that_is_gone_ends_all(platform, cluster):
     end = ending(platform)
     assert end.reason == "unreachable"
     assert "hub" in end.tail
+    later = platform.start(role(ECHO, index=1))  # as one that replaces another would be
+    assert ending(platform) == later.ending
+    assert (later.ending.reason, later.alive) == ("unreachable", False)
+    assert not [path for path in cluster.objects if "/pods/worker-1" in path]
     begin = time.monotonic()
     handle.stop(1)
     platform.remove()

@@ -16,6 +16,8 @@ START_FAULTS = {"CreateContainerConfigError", "CreateContainerError", "RunContai
 """With IMAGE_FAULTS the reasons of a waiting container that no patience mends."""
 PASSING = ("failed to sync", "context deadline exceeded", "timed out waiting")
 """What a busy node says under the same reasons of what it will try again by itself."""
+TOO_LITTLE = ("OOM-killed", "memory limit too low", "minimum memory limit")
+"""What a container runtime says where the memory is too little for the container to start."""
 NODE_GONE = {"NodeLost", "NodeShutdown", "Shutdown", "Terminated", "DeletionByTaintManager"}
 NODE_GONE |= {"DeletionByPodGC"}
 EVICTED = {"Evicted", "Preempting", "PreemptionByScheduler", "EvictionByEvictionAPI"}
@@ -55,7 +57,7 @@ def fault_of(pod: dict) -> Fault | None:
         return _ended(ended or {}, why, said, _disruption(status))
     waiting = _container(status).get("state", {}).get("waiting") or {}
     if will_not_start(waiting):
-        return Fault(KILLED, "image", f"{waiting['reason']}: {waiting.get('message', '')}")
+        return _never_started(KILLED, f"{waiting['reason']}: {waiting.get('message', '')}")
     if ended is not None:  # the pod follows in a moment
         return _ended(ended, why, said, _disruption(status))
     return None
@@ -132,10 +134,15 @@ def _ended(ended: dict, why: str, said: str, cause: str) -> Fault:
     if ended.get("reason") == "OOMKilled":
         return Fault(code, "memory", detail)
     if ended.get("reason") in ("ContainerCannotRun", "StartError"):
-        return Fault(code, "image", detail)
+        return _never_started(code, detail)
     if code == 0:
         return Fault(0, "")
     return Fault(code, "signal" if code > 128 else "error", detail)
+
+
+def _never_started(code: int, detail: str) -> Fault:
+    too_little = any(text.lower() in detail.lower() for text in TOO_LITTLE)
+    return Fault(code, "memory" if too_little else "image", detail)
 
 
 def _terminated(status: dict) -> dict | None:

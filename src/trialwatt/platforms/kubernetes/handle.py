@@ -118,14 +118,15 @@ class PodHandle(Handle):
         return self._oom_kills
 
     def give(self, name: str) -> None:
+        if not self.alive:
+            return
         try:
             self._links.put(name)
         except (ApiFault, OSError) as error:
             raise TrialwattError(f"{name} cannot be given to {self.role.component}: {error}") from (
                 error
             )
-        if self.alive:
-            self._links.sender.send(self.life, {"file": name})
+        self._links.sender.send(self.life, {"file": name})
 
     def fetch(self, name: str) -> None:
         if not self._links.proxy.get(name, self._links.folder / name):

@@ -78,7 +78,7 @@ class KubernetesPlatform(Platform, PlatformKind):
         self._data: dict | None = None
         self._events: dict[str, str] = {}  # pod → what was last said of it
         self._hub_usage = Usage(0, 0, 0)
-        self._server = self._hub_end = ""
+        self._server = self._hub_end = self._deaf = ""
         self._removing = self._removed = False
         self._stopped = threading.Event()
         self._proxy = HubProxy(api, place.namespace, token_of(self._key, COORDINATOR))
@@ -225,6 +225,9 @@ class KubernetesPlatform(Platform, PlatformKind):
         handle = PodHandle(role, life, self._links, self._ended)
         self._clocks.component[life] = component
         self._lives[life] = self._current[component] = handle
+        if self._deaf:
+            handle.give_up("unreachable", self._deaf)
+            return handle
         node = faults.node_of(before.pod) if before else None
         self._create_pod(self._pod_of(role, life, node), component)
         return handle
@@ -481,6 +484,7 @@ class KubernetesPlatform(Platform, PlatformKind):
     def _nobody_hears(self, why: str, lost_node: str = "") -> None:
         if self._removing:
             return
+        self._deaf = self._deaf or why
         for handle in list(self._lives.values()):
             beside = lost_node and faults.node_of(handle.pod) == lost_node
             handle.give_up("node" if beside else "unreachable", why)
