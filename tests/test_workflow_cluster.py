@@ -16,6 +16,8 @@ from tests.platforms.kubernetes.fakecluster import FakeCluster, node
 from tests.workflows import ROOT
 from tests.workflows import snakemake as snakemake_with
 
+from trialwatt.lifecycle.installed import image_facts
+
 SETTINGS = """
 testbed: local
 experiments: [baseline]
@@ -83,7 +85,7 @@ def test_a_testbed_that_is_described_again_keeps_no_run_from_being_made(
     project, cluster, monkeypatch
 ):
     cluster.on_pod = fakecluster.ended
-    facts = {"python": "3", "kernel": "6", "cpu_model": "x", "suts_lacking": {}}
+    facts = image_facts() | {"suts_lacking": {}}
     cluster.logs["probe"] = json.dumps(facts)
     record = "results/testbeds/k8s-local.json"
     code, said = snakemake(project, record)

@@ -415,7 +415,7 @@ def reference(
     import tempfile
 
     from trialwatt.config.goals import base_workload, write_reference
-    from trialwatt.records.manifest import versions
+    from trialwatt.records.installation import versions
     from trialwatt.workload.reference import train_grid
     from trialwatt.workload.sources import prepare
 

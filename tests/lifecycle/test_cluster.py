@@ -20,11 +20,11 @@ POWER = PowerParameters(
     min_w=1, max_w=4, memory_w_per_gb=0.5, included_gb_per_vcpu=1, source="a test"
 )
 IMAGE = {
+    **image_facts(),
     "python": "3.11.14",
     "architecture": "x86_64",
     "kernel": "6.8.0",
     "cpu_model": "A Processor",
-    "packages": {"torch": "2.13.0"},
     "modules": ["sklearn", "torch"],
     "suts_lacking": {"hyperopt": "java is not installed"},
 }
@@ -88,6 +88,49 @@ def test_every_problem_is_in_one_report_and_nothing_is_made(cluster, tmp_path):
 def test_a_sut_that_the_image_lacks(cluster, tmp_path):
     with pytest.raises(TrialwattError, match="hyperopt cannot run in the image x:1: java is not"):
         describe_cluster("k8s", bed(), POWER, ["plain", "hyperopt"], tmp_path / "k8s.json")
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"code_sha256": "ab" * 32}, "the code of trialwatt, SHA-256 abababababab (not "),
+        ({"packages": IMAGE["packages"] | {"torch": "1.2.3"}}, "torch 1.2.3 (not "),
+        (
+            {"packages": {n: v for n, v in IMAGE["packages"].items() if n != "optuna"}},
+            "optuna is missing (not ",
+        ),
+        ({"packages": None, "code_sha256": None}, "SHA-256 unknown (not "),
+    ],
+)
+def test_an_image_of_other_versions_is_refused_unless_that_is_allowed(
+    cluster, tmp_path, other, said
+):
+    cluster.logs["probe"] = json.dumps(IMAGE | other)
+    with pytest.raises(TrialwattError) as caught:
+        describe_cluster("k8s", bed(), POWER, ["optuna"], tmp_path / "k8s.json")
+    assert said in str(caught.value)
+    assert "`snakemake --profile k8s image`" in str(caught.value)
+    allowed = bed().model_copy(update={"allow_other_versions": True})
+    describe_cluster("k8s", allowed, POWER, ["optuna"], tmp_path / "k8s.json")
+    record = json.loads((tmp_path / "k8s.json").read_text())
+    for key, value in other.items():
+        assert record["cluster"]["image"][key] == value
+
+
+def test_a_build_of_the_same_version_and_a_sampler_that_no_plan_needs_are_no_difference(
+    cluster, tmp_path
+):
+    packages = {n: f"{v.partition('+')[0]}+rocm" for n, v in IMAGE["packages"].items()}
+    del packages["optuna"]
+    cluster.logs["probe"] = json.dumps(IMAGE | {"packages": packages})
+    describe_cluster("k8s", bed(), POWER, ["plain"], tmp_path / "k8s.json")
+
+
+def test_an_image_without_the_entry_points_of_a_sut_lacks_it(cluster, tmp_path):
+    """Who is not there says nothing of what it lacks."""
+    cluster.logs["probe"] = json.dumps(IMAGE | {"suts": [], "suts_lacking": {}})
+    with pytest.raises(TrialwattError, match="- the worker image has no SUT plain"):
+        describe_cluster("k8s", bed(), POWER, ["plain"], tmp_path / "k8s.json")
 
 
 def test_a_module_that_a_workload_imports_and_the_image_lacks(cluster, tmp_path):

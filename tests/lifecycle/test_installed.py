@@ -6,10 +6,11 @@ import pytest
 
 from trialwatt import platforms, suts, workload
 from trialwatt.contract.reading import manifest
-from trialwatt.lifecycle.installed import HARNESS, versions_used
+from trialwatt.lifecycle.installed import EVERYWHERE, HARNESS, versions_used
 from trialwatt.meters.nvml import Nvml
 from trialwatt.meters.rapl import Rapl
 from trialwatt.platforms.base import PlatformKind
+from trialwatt.records.installation import code_sha256
 from trialwatt.review.sandbox import BLOCKED
 from trialwatt.suts.base import Sut
 from trialwatt.suts.strategies import Strategy
@@ -68,8 +69,14 @@ def test_a_sut_of_another_package_has_its_version(used):
 def test_a_run_records_its_versions_and_whether_it_is_the_control(job):
     run = manifest(job())
     assert run["control"] is True
-    assert run["packages"].keys() == ALWAYS
+    assert run["packages"].keys() == {*EVERYWHERE, *workload.PACKAGES}
     assert run["packages"]["torch"] == version("torch")
+    assert run["coordinator"]["packages"].keys() == ALWAYS
+    [said] = run["installed"]
+    assert said["components"] == ["worker-0", "worker-1"]
+    for key in ("code_sha256", "python", "cpu_model"):
+        assert said[key] == run["coordinator"][key]
+    assert run["code"]["sha256"] == said["code_sha256"] == code_sha256()
 
 
 def test_a_verification_can_import_no_framework_that_a_part_declares():

@@ -10,10 +10,12 @@ import pytest
 from trialwatt.clock import now
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.evidence import RunFailed
+from trialwatt.lifecycle.inventory import Inventory, OtherVersions
 from trialwatt.lifecycle.jobs import as_seen, write_job
 from trialwatt.lifecycle.supervisor import Supervisor
 from trialwatt.meters.sampler import Sampler
 from trialwatt.platforms.base import Ending, Handle, Message, Platform, Role, Usage
+from trialwatt.records.installation import here
 from trialwatt.records.writer import EventWriter
 from trialwatt.suts.base import Infeasible, Job
 
@@ -28,7 +30,7 @@ class Scripted(Handle):
         self.role, self._platform, self.told = role, platform, []
         self._alive = True
         if role.speaks:
-            self.say({"done": "deploy"})
+            self.say({"done": "deploy", "here": here(())})
 
     def say(self, body):
         self._platform.inbox.put(Message(self.role.component, body=body))
@@ -103,7 +105,9 @@ def supervisor(tmp_path, run_config):
     platform = Remote(job.path())
     events = EventWriter(job.path(), "r1", "harness")
     with Sampler({}, job.path(), 1) as sampler:
-        yield Supervisor(job, platform, sampler, events, time.monotonic() + 600), platform, job
+        deadline, inventory = time.monotonic() + 600, Inventory(job, "build it anew")
+        made = Supervisor(job, platform, sampler, events, deadline, inventory)
+        yield made, platform, job
     events.close()
 
 
@@ -279,3 +283,20 @@ def test_a_worker_that_is_lost_when_the_run_gives_up_ends_once(supervisor):
         starts = [event for event in lives if event["status"] == "start"]
         ends = [event["cpu_ns"] for event in lives if event["status"] == "end"]
         assert ends == [2 * (life + 1) for life in range(len(starts))]
+
+
+def test_a_component_of_other_code_or_that_does_not_say_ends_the_deployment(supervisor):
+    supervisor, platform, _ = supervisor
+
+    class Other(Scripted):
+        def say(self, body):
+            super().say(body | {"here": body["here"] | {"code_sha256": "ab" * 32}})
+
+    class Older(Scripted):
+        def say(self, body):
+            super().say({"done": "deploy"})
+
+    for kind, said in ((Other, "SHA-256 abababababab"), (Older, "SHA-256 unknown")):
+        platform.start = lambda role, kind=kind: kind(role, platform)
+        with pytest.raises(OtherVersions, match=f"worker-0 is not .*{said}.* build it anew, or"):
+            supervisor.deploy(roles()[:1])

@@ -454,6 +454,8 @@ class Testbed(Model):
     that the components of a run get besides those that all get (platforms/environment.py).
     `quiet_wait_s` is how long a run waits for others to leave the machine quiet before it refuses
     to start, or starts all the same where `allow_busy_machine` (docs/methodology, rule 12).
+    `allow_other_versions` lets runs go on whose components are of other versions of packages, or of
+    other code, than the coordinator; they are flagged.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
@@ -470,6 +472,7 @@ class Testbed(Model):
     idle_s: Annotated[float, Field(ge=0)] = 10
     quiet_wait_s: Annotated[float, Field(ge=0, le=86400)] = 300
     allow_busy_machine: bool = False
+    allow_other_versions: Annotated[bool, Field(exclude_if=_is_empty)] = False
     environment: Annotated[list[EnvironmentName], Field(exclude_if=_is_empty)] = []
     power_model: Name = "gcp-median"
     accelerator_board_w: BoardPower | None = None
@@ -648,8 +651,9 @@ class Settings(Model):
 TESTBED_KEYS_OF_METRICS = {"prices", "accelerator_model", "region", "carbon_series", "pue"}
 """Testbed keys that only the metrics read: a new price must not redo a measurement."""
 
-TESTBED_KEYS_OF_WAITING = {"quiet_wait_s", "allow_busy_machine"}
-"""Testbed keys that say when a run may start, not what it is: another value redoes no run."""
+TESTBED_KEYS_OF_WAITING = {"quiet_wait_s", "allow_busy_machine", "allow_other_versions"}
+"""Testbed keys that say when, or whether, a run may start, not what it is: another value redoes no
+run."""
 
 
 class RunConfig(Model):

@@ -11,6 +11,8 @@ from trialwatt import platforms
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.files import write_whole
+from trialwatt.lifecycle.installed import other_versions
+from trialwatt.lifecycle.inventory import ALLOWED
 from trialwatt.lifecycle.reap import reap
 from trialwatt.meters.choose import open_available
 from trialwatt.meters.coefficients import PowerParameters
@@ -35,7 +37,13 @@ def describe_cluster(
     if found := platform.problems(testbed, []):
         raise TrialwattError(report(found))
     site = platform.site(testbed)
-    lacking = [site.lacking[sut] for sut in suts if sut in site.lacking]
+    lacking = []
+    if not testbed.allow_other_versions and (others := other_versions(site.installed, suts)):
+        said = "; ".join(others)
+        remedy = f"{platform.renewal}, {ALLOWED}"
+        lacking.append(f"the worker image is not of the versions here: {said}: {remedy}")
+    lacking += [f"the worker image has no SUT {sut}" for sut in suts if sut not in site.suts]
+    lacking += [site.lacking[sut] for sut in suts if sut in site.lacking]
     lacking += [
         f'the workload imports "{name}", which is not there: {site.more}'
         for name in imports

@@ -19,7 +19,8 @@ from trialwatt.config.models import RunConfig
 from trialwatt.credentials import redacted
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.evidence import RunFailed, fault_of_all
-from trialwatt.lifecycle.installed import versions_used
+from trialwatt.lifecycle.installed import needed_by_components, versions_used
+from trialwatt.lifecycle.inventory import Inventory
 from trialwatt.lifecycle.jobs import as_seen, write_job
 from trialwatt.lifecycle.locks import measuring
 from trialwatt.lifecycle.logs import hide_credentials
@@ -125,7 +126,9 @@ class _Run:
             threads=config.threads,
             worker_cpu=config.worker_cpu,
             service=config.testbed.service,
+            packages=needed_by_components(config, type(self.sut)),
         )
+        self.inventory = Inventory(self.job, self.platform_kind.renewal)
         self.failure_is_result = False
         self.remarks: list[str] = []  # for what it did not wait any longer, for the record
         self.block: dict[str, int | str] | None = None
@@ -158,7 +161,7 @@ class _Run:
         try:
             roles = self.sut.roles(as_seen(self.job, platform))
             platform.expect(roles)  # its machine may be what they reserve
-            supervisor = Supervisor(self.job, platform, sampler, events, deadline)
+            supervisor = Supervisor(self.job, platform, sampler, events, deadline, self.inventory)
             sampler.start()
             steps.enter("deploy")
             try:
@@ -195,6 +198,7 @@ class _Run:
             meters.close()
             sampler.stop()
             events.close()
+        self.inventory.read(self.folder, supervisor.members)
         self._judge(supervisor)
         seal(self.folder)
         known = {"enforcement": enforcement, "environment": environment}
@@ -323,12 +327,9 @@ class _Run:
             "reason": redacted(self.reason),
             "started_utc_ns": started.utc_ns,
             "ended_utc_ns": now().utc_ns,
-            "code": code_version(PROJECT),
-            "packages": versions_used(
-                config,
-                type(self.sut),
-                self.platform_kind,
-                meters.meters.values(),
+            **self.inventory.facts(
+                code_version(PROJECT),
+                versions_used(config, type(self.sut), self.platform_kind, meters.meters.values()),
             ),
             "control": self.sut.is_control,
             **known,

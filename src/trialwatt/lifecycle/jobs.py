@@ -73,3 +73,4 @@ class _JobFile(BaseModel):
     threads: Annotated[StrictInt, Field(ge=1)]
     worker_cpu: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     service: Limits
+    packages: tuple[str, ...] = ()

@@ -13,6 +13,8 @@ from importlib import import_module
 from trialwatt import suts
 from trialwatt.credentials import hide_in_tracebacks, remember
 from trialwatt.lifecycle.jobs import read_job
+from trialwatt.records.installation import INSTALLED, here
+from trialwatt.records.writer import EventWriter
 from trialwatt.suts.asked import METHODS, Asked
 from trialwatt.suts.asktell import KEY, AskTell
 from trialwatt.suts.asktell_link import serve
@@ -30,6 +32,9 @@ def main() -> None:
     assert isinstance(sut, AskTell), "its roles have this process"
     for module in sut.imports:
         import_module(module)
+    events = EventWriter(job.path(), job.run_id, os.environ["TRIALWATT_COMPONENT"])
+    events.write(INSTALLED, **here(job.packages))
+    events.close()
     serve(Asked(sut, job), METHODS, host, int(port), key)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from trialwatt.clock import Stamp
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.evidence import RunFailed, is_of_the_place, is_of_the_treatment
+from trialwatt.lifecycle.inventory import Inventory
 from trialwatt.lifecycle.jobs import JOB_FILE, as_seen, environment
 from trialwatt.lifecycle.script import Interrupted, workflow_is_gone
 from trialwatt.lifecycle.spending import Spending, tell
@@ -67,8 +68,10 @@ class Supervisor:
         sampler: Sampler,
         events: EventWriter,
         deadline_mono: float,
+        inventory: Inventory,
     ):
-        """job: as this process sees it."""
+        """job: as this process sees it. inventory: is told what the components say of theirs."""
+        self._inventory = inventory
         self.spending: Spending | None = None
         self.ended_by = ""  # the limit of the budget that ended the search
         self._job, self._platform, self._sampler = job, platform, sampler
@@ -244,6 +247,8 @@ class Supervisor:
             )
         else:
             step = message.body["done"]
+            if step == "deploy":
+                self._inventory.take(message.component, message.body.get("here"))
             member.done.add(step)
             member.answers[step] = message.body
             if step == "deploy":

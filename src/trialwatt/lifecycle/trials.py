@@ -13,6 +13,7 @@ from trialwatt.config.space import Phi, contains
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import read_job
 from trialwatt.platforms.cgroups.container import read_cpu_ns
+from trialwatt.records.installation import INSTALLED, here
 from trialwatt.records.remote import drop, keep
 from trialwatt.records.writer import EventWriter, Progress, progress
 from trialwatt.suts.base import PAUSE, SPENT, Job, Reports, TrialResult
@@ -161,6 +162,8 @@ def trials_here() -> RecordedTrials:
     events = EventWriter(job.path(), job.run_id, component)
     before = progress(job.path(), component)
     numbers = [start["number"] for start in before.started]
+    if not numbers:
+        events.write(INSTALLED, **here(job.packages))
     return RecordedTrials(job, component, events, numbers, best=best_score(job, before))
 
 

@@ -9,7 +9,8 @@ It takes messages from stdin and answers on stdout, one JSON object a line:
     {"do": "test", "phi": {…}, "weights": "…"} → {"done": "test", "scores": {…}}
     {"do": "end"}                              → the process ends
 
-It says {"done": "deploy"} once it can take the first one, and {"failed": step, "error": text}
+It says {"done": "deploy", "here": {…}} once it can take the first one, with what is installed where
+it is (trialwatt.records.installation), and {"failed": step, "error": text}
 where a step fails, {"infeasible": reason} where the treatment cannot work,
 {"lost": number, "at": stamp} when the framework tells it of a trial whose process died
 (Trials.lost), and {"note": {…}} for the leading role to get with "collect" (Trials.note). The
@@ -31,6 +32,7 @@ from trialwatt.credentials import hide_in_tracebacks, redacted
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import read_job
 from trialwatt.lifecycle.trials import RecordedTrials, best_score, task_of
+from trialwatt.records.installation import here
 from trialwatt.records.writer import EventWriter, progress
 from trialwatt.suts.base import Infeasible, Job, Sut
 
@@ -60,7 +62,7 @@ def main() -> None:
         say({"failed": "deploy", "error": str(error)})
         return
     process = _Process(sut, job, component, EventWriter(job.path(), job.run_id, component), say)
-    say({"done": "deploy"})
+    say({"done": "deploy", "here": here(job.packages)})
     for line in sys.stdin:
         message = json.loads(line)
         step = message["do"]

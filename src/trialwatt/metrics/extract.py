@@ -19,7 +19,7 @@ from trialwatt.config.factors import FACTORS
 from trialwatt.config.identity import canonical_json, run_label
 from trialwatt.config.models import AS_RECORDED, RunConfig, Workload
 from trialwatt.errors import TrialwattError
-from trialwatt.metrics import foreign, formulas
+from trialwatt.metrics import foreign, formulas, versions
 from trialwatt.metrics.attribution import Curve
 from trialwatt.metrics.chains import Chains, chains_of
 from trialwatt.metrics.columns import schema
@@ -438,6 +438,7 @@ def _quality(
     records: RunRecords, energy: EnergyAccount, context: MetricsContext, costs: _Costs
 ) -> dict[str, Any]:
     flags = [*energy.flags, *foreign.flags(energy.foreign_share, records.config.testbed)]
+    flags += versions.flags(records.manifest)
     flags += [costs.unpriced] if costs.unpriced else []
     flags += foreign.idle_flags(records.manifest)
     notes = [*records.notes, *energy.notes, *foreign.notes(records)]

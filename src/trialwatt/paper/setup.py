@@ -168,7 +168,8 @@ def _idle(manifests: Iterable[Mapping]) -> str:
 def _packages(manifests: Iterable[Mapping]) -> str:
     found: dict[str, set[str]] = {}
     for each in manifests:
-        for name, version in (each.get("packages") or {}).items():
+        known = (_at(each, "coordinator", "packages") or {}) | (each.get("packages") or {})
+        for name, version in known.items():
             if version:
                 found.setdefault(name, set()).add(str(version))
     return ", ".join(f"{name} {'/'.join(sorted(found[name]))}" for name in sorted(found))

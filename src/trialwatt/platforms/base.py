@@ -293,8 +293,9 @@ class Site:
 
     host: as a manifest has it of a machine. cores, memory_gb (2^30 bytes): what runs can have of
     it. facts: what else the record holds, by key. lacking: SUT → sentence, of those that cannot
-    run there. modules: top-level names that can be imported there. more: what to do where one is
-    missing.
+    run there. suts: those that there are. installed: packages (versions by PyPI name) and
+    code_sha256, of which it may not say one. modules: top-level names that can be imported there.
+    more: what to do where one is missing.
     """
 
     host: dict
@@ -302,6 +303,8 @@ class Site:
     memory_gb: float
     facts: dict
     lacking: dict[str, str]
+    suts: frozenset[str]
+    installed: dict
     modules: frozenset[str]
     more: str
 
@@ -319,6 +322,8 @@ class PlatformKind(ABC):
     """Whether components share no host, files and programs with the coordinator (or each other)."""
     packages: tuple[str, ...] = ()
     """PyPI names of what it starts and watches components with: for their versions in run.json."""
+    renewal: str = "have one state of code and packages for all processes"
+    """What to do where its components have other versions than the coordinator."""
 
     @classmethod
     def testbed_problems(cls, testbed) -> list[tuple[str, str]]:

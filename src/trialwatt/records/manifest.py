@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -65,17 +64,6 @@ def repetition_folder(manifest: Mapping[str, Any]) -> str:
     repetition with the folder."""
     folder, last = manifest.get("folder") or "", f"rep{manifest['repetition']}"
     return folder if folder.rsplit("/", 1)[-1] == last else f"{folder}/{last}".lstrip("/")
-
-
-def versions(names: Iterable[str]) -> dict[str, str]:
-    """Installed versions by PyPI name, sorted; a package that is not installed is left out."""
-    found = {}
-    for name in sorted(set(names)):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def is_control(flag: bool | None, sut: str) -> bool:
@@ -248,6 +236,14 @@ class _Code(_Part):
     dirty: bool | None = None
 
 
+class _Installed(_Part):
+    components: list[str] = []
+    packages: dict[str, str] | None = None
+    code_sha256: str | None = None
+    python: str | None = None
+    cpu_model: str | None = None
+
+
 class _Block(_Part):
     number: Annotated[int, Field(ge=1, lt=1_000_000)]
     position: Annotated[int, Field(ge=1)]
@@ -298,6 +294,8 @@ class _Manifest(_Part):
     enforcement: _Kind | None = None
     environment: _Environment | None = None
     packages: dict[str, str] | None = None
+    coordinator: _Installed | None = None
+    installed: list[_Installed] | None = None
     control: bool | None = None
     code: _Code | None = None
     dataset: dict[str, Any] | None = None

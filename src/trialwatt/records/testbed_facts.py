@@ -21,6 +21,7 @@ from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.counters import rises
 from trialwatt.meters.machine import Machine
 from trialwatt.meters.sampler import Beats
+from trialwatt.records.installation import cpu_model
 
 _Readings = tuple[np.ndarray, dict[str, list[float]]]
 """Times in s, and per domain its values; NaN where there is none."""
@@ -223,14 +224,3 @@ def _watts(meter: Meter, domain: Domain, times: np.ndarray, values: np.ndarray) 
         return values[values <= bound.most_w]
     watts = rises(seconds, values, domain.wraps_at, bound).uj / 1e6 / seconds
     return watts[~np.isnan(watts)]
-
-
-def cpu_model() -> str:
-    """The processor's name, as far as this machine tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

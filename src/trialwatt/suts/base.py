@@ -35,6 +35,7 @@ class Job:
     threads: int  # per worker
     worker_cpu: float  # physical cores
     service: Limits = field(default_factory=Limits)
+    packages: tuple[str, ...] = ()  # PyPI names of what its components tell the versions of
 
     @property
     def workload(self) -> Workload:

@@ -22,7 +22,7 @@ HASH_DIGITS = 12
 def site_of(testbed: Testbed, image: dict) -> Site:
     """The cluster, with what its worker image has (probe.ask_image). Raises as cluster_facts."""
     cluster = cluster_facts(testbed)
-    told = {key: value for key, value in image.items() if key not in ("node", "modules")}
+    told = {key: value for key, value in image.items() if key not in ("node", "modules", "suts")}
     told["node_hash"] = hashed(image["node"])
     return Site(
         host=host_of(cluster, image),
@@ -33,6 +33,8 @@ def site_of(testbed: Testbed, image: dict) -> Site:
             sut: f"{sut} cannot run in the image {image['image']}: {why}"
             for sut, why in image["suts_lacking"].items()
         },
+        suts=frozenset(image.get("suts", ())),
+        installed={key: image.get(key) for key in ("packages", "code_sha256")},
         modules=frozenset(image.get("modules", ())),
         more=f"put it into a layer on top of the image {image['image']} (docs/kubernetes.md)",
     )

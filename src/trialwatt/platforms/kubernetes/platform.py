@@ -62,6 +62,7 @@ class KubernetesPlatform(Platform, PlatformKind):
 
     remote = True
     packages = ("kubernetes",)
+    renewal = "build the worker image of what is here (`snakemake --profile k8s image`)"
 
     def __init__(self, api: Api, place: manifests.Place, testbed: Testbed, folder: Path):
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
