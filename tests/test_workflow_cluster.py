@@ -97,6 +97,17 @@ def test_a_testbed_that_is_described_again_keeps_no_run_from_being_made(
     assert {"rule testbed:", "rule shared_data:", "rule run:"} <= set(said.splitlines())
 
 
+def test_a_refusal_ends_with_its_sentence(project, cluster):
+    cluster.on_pod = fakecluster.ended
+    cluster.logs["probe"] = json.dumps(image_facts() | {"code_sha256": "ab" * 32})
+    code, said = snakemake(project, "results/testbeds/k8s-local.json")
+    print(said)
+    assert code == 1
+    assert "the worker image is not of the versions here: the code of trialwatt" in said
+    for noise in ("RuleException", "CalledProcessError", ".snakemake/scripts", "Traceback"):
+        assert noise not in said
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -55,10 +55,15 @@ def sent() -> Sent:
     return Sent(stamp, _clock(), stamp.mono_ns + int(ahead) if ahead else None)
 
 
+def boot_id() -> str:
+    """Of the machine that this process is on: another one after each of its starts."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
 @cache
 def _clock() -> str:
     """Which CLOCK_MONOTONIC this is: each boot has its own, and each time namespace."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    boot = boot_id()
     with suppress(OSError):  # a kernel without such namespaces
         return f"{boot} {Path('/proc/self/ns/time').readlink()}"
     return boot

@@ -14,7 +14,7 @@ from trialwatt.lifecycle.inventory import Inventory, OtherVersions
 from trialwatt.lifecycle.jobs import as_seen, write_job
 from trialwatt.lifecycle.supervisor import Supervisor
 from trialwatt.meters.sampler import Sampler
-from trialwatt.platforms.base import Ending, Handle, Message, Platform, Role, Usage
+from trialwatt.platforms.base import Disturbance, Ending, Handle, Message, Platform, Role, Usage
 from trialwatt.records.installation import here
 from trialwatt.records.writer import EventWriter
 from trialwatt.suts.base import Infeasible, Job
@@ -87,6 +87,8 @@ class Remote(Platform):
 
     def clock_offsets_ns(self):
         return dict.fromkeys(self.handles, FAR_NS)
+
+    deploy_s = 600
 
     def remove(self): ...
 
@@ -300,3 +302,57 @@ def test_a_component_of_other_code_or_that_does_not_say_ends_the_deployment(supe
         platform.start = lambda role, kind=kind: kind(role, platform)
         with pytest.raises(OtherVersions, match=f"worker-0 is not .*{said}.* build it anew, or"):
             supervisor.deploy(roles()[:1])
+
+
+def events_of(job, kind):
+    harness = (job.path() / "records" / "harness.jsonl").read_text()
+    return [e for e in map(json.loads, harness.splitlines()) if e["kind"] == kind]
+
+
+def test_a_deployment_that_hangs_ends_with_the_last_words_of_who_is_not_there(supervisor):
+    supervisor, platform, job = supervisor
+
+    class Silent(Scripted):
+        def say(self, body):
+            if self.role.index == 0:
+                super().say(body)
+
+    (job.path() / "logs").mkdir()
+    (job.path() / "logs" / "worker-1.log").write_text("first\nwaits for node 10.0.0.1\n\n")
+    platform.start = lambda role: Silent(role, platform)
+    platform.deploy_s = 0.2
+    said = "(?s)deploy is not over after 0.2 s: worker-1 is not .*worker-1: waits for node 10"
+    with pytest.raises(RunFailed, match=said):
+        supervisor.deploy(roles())
+
+
+def test_what_held_the_run_up_is_on_record_and_said_in_one_line(supervisor, capfd):
+    supervisor, platform, job = supervisor
+    supervisor.deploy(roles())
+    since = now()
+    outage = Disturbance("outage", since, 12.3456, "nobody answered", "messages")
+    platform.disturbances = lambda: [outage] if not events_of(job, "disturbance") else []
+    platform.answers["trials"] = done
+    supervisor.run_trials()
+    [event] = events_of(job, "disturbance")
+    assert (event["m"], event["seconds"], event["waited"]) == (since.mono_ns, 12.346, "messages")
+    assert capfd.readouterr().err == "disturbed for 12 s in step trials: nobody answered\n"
+
+
+def test_a_worker_that_is_replaced_is_a_disturbance_unless_it_is_its_treatments(supervisor):
+    supervisor, platform, job = supervisor
+    supervisor.deploy(roles())
+    endings = iter([Ending(139, "signal"), Ending(137, "memory")])
+
+    def lose_each_once(handle, message):
+        if ending := next(endings, None):
+            handle.end(ending)
+        else:
+            done(handle, message)
+
+    platform.answers["trials"] = lose_each_once
+    supervisor.run_trials()
+    [event] = events_of(job, "disturbance")
+    assert (event["what"], event["seconds"] >= 0) == ("restart", True)
+    assert event["waited"] == "worker-0"
+    assert "signal, exit code 139" in event["text"]

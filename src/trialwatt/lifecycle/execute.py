@@ -180,6 +180,7 @@ class _Run:
                 steps.enter("undeploy")
                 supervisor.stop(GRACE_S)
                 shutil.rmtree(self.folder / STATES, ignore_errors=True)
+                supervisor.record_disturbances()
                 if self.status != "completed":
                     reason = "deadline" if self.status == "deadline" else "lost"
                     supervisor.close_open_trials(reason)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import queue
 import signal
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from trialwatt.clock import Stamp
+from trialwatt.clock import Stamp, now
+from trialwatt.credentials import redacted
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.evidence import RunFailed, is_of_the_place, is_of_the_treatment
 from trialwatt.lifecycle.inventory import Inventory
@@ -18,7 +20,17 @@ from trialwatt.lifecycle.script import Interrupted, workflow_is_gone
 from trialwatt.lifecycle.spending import Spending, tell
 from trialwatt.lifecycle.trials import CPU_BASE, weights_name
 from trialwatt.meters.sampler import Sampler
-from trialwatt.platforms.base import Ending, Handle, Message, Platform, Role, Usage
+from trialwatt.platforms.base import (
+    Disturbance,
+    Ending,
+    Handle,
+    Message,
+    Platform,
+    Role,
+    Usage,
+    tail_of,
+)
+from trialwatt.records.disturbed import DISTURBANCE
 from trialwatt.records.writer import EventWriter, Progress, progress
 from trialwatt.suts.base import SPENT_FILE, Infeasible, Job
 
@@ -49,6 +61,7 @@ class Member:
     unexplained: int = 0  # of all these endings, those that are not the treatment's
     cpu_base_ns: int = 0  # CPU time of the processes that it replaced
     lost: list[int] = field(default_factory=list)  # numbers of trials that died with them
+    restarted: tuple[Stamp, str] | None = None  # since when it is being replaced, and why
     joined: bool = False  # confirmed by the leading role
     oom_kills: int = 0  # processes of it that were killed for memory, as far as accounted for
     retired: bool = False  # its process is gone, and its last usage on record
@@ -89,6 +102,7 @@ class Supervisor:
     def deploy(self, roles: list[Role]) -> None:
         """Start all roles; returns when each speaking one can take a message."""
         self._step = "deploy"
+        self._deploy_by = time.monotonic() + self._platform.deploy_s
         for role in roles:
             member = self.members[role.component] = Member(role, self._start(role))
             if role.confirmed:
@@ -203,6 +217,9 @@ class Supervisor:
                 raise DeadlineReached(
                     f"deadline_s = {self._job.workload.deadline_s:g} is over in step {self._step}"
                 )
+            if self._step == "deploy" and time.monotonic() > self._deploy_by:
+                raise RunFailed(self._what_hangs())
+            self.record_disturbances()
             wait_s = min(remaining, 1.0)
             if self._step == "trials" and self.spending and not self.ended_by:
                 self._look_at_the_budget(self.spending)
@@ -212,6 +229,43 @@ class Supervisor:
             except queue.Empty:
                 continue
             self._take(message)
+
+    def _what_hangs(self) -> str:
+        """Who is not there when deploy should be over, with their last words."""
+        waiting = [m for m in self.members.values() if not (m.ready and self._joined(m))]
+        said = []
+        for member in [*waiting, self.lead()]:
+            log = self._job.path("logs", f"{member.role.component}.log")
+            words = [line for line in (tail_of(log) if log.exists() else []) if line.strip()]
+            said.append(f"{member.role.component}: {words[-1] if words else 'it wrote nothing'}")
+        return "\n".join(
+            [
+                f"deploy is not over after {self._platform.deploy_s:g} s: "
+                f"{', '.join(m.role.component for m in waiting) or 'a component'} is not there; "
+                "the last lines:",
+                *dict.fromkeys(said),
+            ]
+        )
+
+    def _joined(self, member: Member) -> bool:
+        return member.joined or not member.role.confirmed
+
+    def record_disturbances(self) -> None:
+        """Write down what has held the run up, and say it."""
+        for each in self._platform.disturbances():
+            self._disturbed(each)
+
+    def _disturbed(self, each: Disturbance) -> None:
+        self._events.write(
+            DISTURBANCE,
+            at=each.since,
+            what=each.what,
+            seconds=round(each.seconds, 3),
+            text=each.text,
+            waited=each.waited,
+        )
+        said = f"disturbed for {each.seconds:.0f} s in step {self._step}: {each.text}"
+        print(redacted(said), file=sys.stderr, flush=True)
 
     def _look_at_the_budget(self, spending: Spending) -> None:
         reached = spending.reached()
@@ -253,15 +307,20 @@ class Supervisor:
             member.answers[step] = message.body
             if step == "deploy":
                 self._component(member.role, "ready")
+                self._back(member)
                 if self._step == "trials":
                     self._send_trials(member)
 
     def _ended(self, member: Member, ending: Ending) -> None:
         """A component is gone before its time: record it, replace it, or give up."""
         component, why = member.role.component, _why(ending)
+        began = now()
+        if is_of_the_place(ending):
+            self._disturbed(Disturbance("lost", began, 0, f"{component}: {why}", component))
         if member.role.kind == "service" or is_of_the_place(ending):
             raise RunFailed(f"{component} ended in step {self._step}: {why}\n{ending.tail}")
-        member.unexplained += not is_of_the_treatment(ending, _was_killed_for_memory(member))
+        is_own_fault = is_of_the_treatment(ending, _was_killed_for_memory(member))
+        member.unexplained += not is_own_fault
         if not member.ready or (member.role.confirmed and not member.joined):
             member.start_failures += 1
             if member.start_failures >= MAX_START_FAILURES:
@@ -285,6 +344,17 @@ class Supervisor:
         member.joined, member.oom_kills = False, 0
         member.handle = self._start(member.role, member.cpu_base_ns)
         member.retired = False
+        if not is_own_fault:
+            member.restarted = began, f"{component} ended ({why}) and was replaced"
+        self._back(member)
+
+    def _back(self, member: Member) -> None:
+        """Where a component that was replaced is there again, say for how long it was not."""
+        if member.restarted and member.ready:
+            (since, text), member.restarted = member.restarted, None
+            seconds = (now().mono_ns - since.mono_ns) / 1e9
+            waited = member.role.component
+            self._disturbed(Disturbance("restart", since, seconds, text, waited))
 
     def _confirm(self, member: Member) -> None:
         """Have the leading role say that it has joined; a second start is tried if it dies."""

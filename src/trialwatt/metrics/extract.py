@@ -27,6 +27,7 @@ from trialwatt.metrics.context import IntensitySeries, MetricsContext
 from trialwatt.metrics.dictionary import PLANNED, RUNS, SEGMENTS, TRIALS
 from trialwatt.metrics.energy import KINDS, EnergyAccount, accelerator_time, account
 from trialwatt.metrics.formulas import DUPLICATE, FAILED, J_PER_KWH, MB_PER_GB, NAN, PRUNED
+from trialwatt.records import disturbed
 from trialwatt.records.events import NO_TRIAL, OUTCOMES, STEPS
 from trialwatt.records.manifest import MANIFEST, is_control, read_manifest, repetition_folder
 from trialwatt.records.outcome import FAILED as FAILED_RUN
@@ -438,6 +439,7 @@ def _quality(
     records: RunRecords, energy: EnergyAccount, context: MetricsContext, costs: _Costs
 ) -> dict[str, Any]:
     flags = [*energy.flags, *foreign.flags(energy.foreign_share, records.config.testbed)]
+    flags += disturbed.flags(records.events, _job_window(records))
     flags += versions.flags(records.manifest)
     flags += [costs.unpriced] if costs.unpriced else []
     flags += foreign.idle_flags(records.manifest)
@@ -459,6 +461,12 @@ def _quality(
         "pue": context.pue,
         "notes": "; ".join(dict.fromkeys(notes)),
     }
+
+
+def _job_window(records: RunRecords) -> tuple[int, int] | None:
+    steps = records.steps
+    ended = steps.keys() >= {"setup", "collect"}
+    return (steps["setup"][0], steps["collect"][1]) if ended else None
 
 
 def _greatest(values: np.ndarray) -> float:

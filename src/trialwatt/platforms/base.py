@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trialwatt.clock import Stamp
 from trialwatt.credentials import remember
 from trialwatt.errors import TrialwattError
 
@@ -152,6 +153,22 @@ class Ending:
 
 
 @dataclass(frozen=True)
+class Disturbance:
+    """Something from outside that held up a run, and is over.
+
+    what: "outage" (nobody answered), "throttled" (it was told to ask later), "restart" (a component
+    was replaced), "lost" (the place of one, for good). since: when it began. text: of what, and
+    why. waited: what waited for its end.
+    """
+
+    what: str
+    since: Stamp
+    seconds: float
+    text: str
+    waited: str
+
+
+@dataclass(frozen=True)
 class Message:
     """A message of a component (`body`), or its end (`ending`), whichever is set."""
 
@@ -234,6 +251,16 @@ class Platform(ABC):
     def seen(self, folder: str, data: str) -> tuple[str, str]:
         """The run's folder and the dataset, as the processes that it starts see them."""
         return folder, data
+
+    @property
+    def deploy_s(self) -> float:
+        """So long it may take until all components of a run are there: far more than on a busy
+        machine, and less than anybody waits for one that hangs."""
+        return 600
+
+    def disturbances(self) -> list[Disturbance]:
+        """Those that were over since this was last asked."""
+        return []
 
     def clock_offsets_ns(self) -> dict[str, int]:
         """Component → what is to be added to its monotonic stamps to be on the clock of here.

@@ -19,15 +19,21 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from trialwatt.errors import TrialwattError
 from trialwatt.filelock import PLAIN, flocked
+from trialwatt.platforms.base import tail_of
 from trialwatt.private import made_private
 from trialwatt.suts.services import scratch, when_stdin_closes
 
 SUT = "ray"
 POLL_S = 0.1
+WATCHED = ("raylet", "gcs_server")
+WATCH_S = 5.0
 
 
 def main() -> None:
@@ -38,6 +44,7 @@ def main() -> None:
         made_private(folder)  # Ray lets everyone into the folder inside it
         from ray.scripts.scripts import main as ray
 
+        threading.Thread(target=_watch, args=(folder / "ray",), daemon=True).start()
         keep_address()
         if head:
             _wait_for(head)
@@ -46,6 +53,44 @@ def main() -> None:
         sys.exit(str(error))
     sys.argv = ["ray", "start", *arguments, "--temp-dir", str(folder / "ray")]
     ray()
+
+
+def _watch(session: Path) -> None:
+    """End this process where one of Ray's that it has started is dead and Ray does not see it.
+
+    `ray start` sees that only when it has started all: before, it waits for the dead one to answer,
+    for as long as the run may last.
+    """
+    known: dict[int, tuple[str, psutil.Process]] = {}
+    before: set[int] = set()
+    while True:
+        time.sleep(WATCH_S)
+        for child in psutil.Process().children():
+            with suppress(psutil.Error):
+                if child.pid not in known and (name := child.name()) in WATCHED:
+                    known[child.pid] = name, child
+        dead = {pid for pid, (_, child) in known.items() if not _lives(child)}
+        if found := dead & before:  # Ray looks each second, where it looks
+            name, _ = known[found.pop()]
+            print(f"Ray's {name} has ended: {_last_words(session, name)}", file=sys.stderr)
+            sys.stderr.flush()
+            os._exit(1)
+        before = dead
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _last_words(session: Path, name: str) -> str:
+    for log in (session / "session_latest" / "logs" / f"{name}.{kind}" for kind in ("err", "out")):
+        with suppress(OSError):
+            if words := [line for line in tail_of(log) if line.strip()]:
+                return words[-1].strip()
+    return "it has written nothing"
 
 
 def keep_address() -> None:

@@ -286,7 +286,7 @@ class _Request(BaseHTTPRequestHandler):
             self._watch(cluster, path)
         elif path in cluster.objects:
             answer(200, cluster.objects[path])
-        elif re.search(r"/(pods|events|namespaces)$", path):
+        elif re.search(r"/(pods|events|namespaces|nodes)$", path):
             with cluster.changed:
                 items = [cluster.objects[each] for each in self._chosen(cluster, path)]
                 answer(

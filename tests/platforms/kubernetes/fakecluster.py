@@ -130,7 +130,7 @@ class FakeCluster:
         if path in self.objects:
             return 200, self.objects[path]
         kind = path.rsplit("/", 1)[1]
-        if kind in ("nodes", "pods", "namespaces"):
+        if kind in ("nodes", "pods", "namespaces", "events"):
             if ("list", kind) in self.denied:
                 return self._status(403, "Forbidden", f"you must not list {kind}")
             found = [o for p, o in sorted(self.objects.items()) if p.split("/")[-2] == kind]
@@ -220,6 +220,12 @@ def waiting(reason: str, message: str):
         made["status"] |= {"phase": "Pending", "containerStatuses": [state]}
 
     return on_pod
+
+
+def event(kind: str, reason: str, message: str, at: str = "2026-01-01T00:00:00Z", **about) -> dict:
+    """What the cluster tells of an object: about has its name and uid."""
+    said = {"type": kind, "reason": reason, "message": message, "lastTimestamp": at}
+    return said | {"involvedObject": {"kind": "Pod"} | about}
 
 
 def unplaced(made: dict) -> None:

@@ -47,6 +47,7 @@ ENDS = {
     "node lost": (pod("Failed", None, [disrupted("DeletionByTaintManager")]), 137, "node"),
     "refused by the node": (pod("Failed", reason="OutOfcpu"), 137, "unschedulable"),
     "no program": (pod("Failed", terminated(128, "StartError")), 128, "image"),
+    "of a runtime that was started anew": (pod("Failed", terminated(255, "Unknown")), 255, "node"),
     "too little memory to start": (
         pod(
             "Failed",
@@ -149,3 +150,14 @@ def test_why_nothing_was_scheduled():
     condition = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available"}
     assert faults.unschedulable(pod("Pending", None, [condition])) == "0/3 nodes are available"
     assert faults.unschedulable(pod("Pending")) == ""
+
+
+@pytest.mark.parametrize(
+    ("boot", "said"),
+    [("b2", "the node node-a was rebooted: lost"), ("b1", "lost"), ("", "lost"), (None, "lost")],
+)
+def test_a_node_with_another_boot_was_rebooted(boot, said):
+    nodes = [] if boot is None else [{"status": {"nodeInfo": {"bootID": boot}}}]
+    fault = faults.Fault(255, "node", "lost")
+    found = faults.rebooted(fault, pod(), "b1", faults.boot_of(nodes))
+    assert (found.code, found.reason, found.detail) == (255, "node", said)

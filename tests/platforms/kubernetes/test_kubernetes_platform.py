@@ -8,7 +8,7 @@ import pytest
 from tests.platforms.kubernetes.cluster import FakeCluster
 from tests.platforms.processes import wait_until
 
-from trialwatt.clock import AHEAD
+from trialwatt.clock import AHEAD, boot_id
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Role
@@ -18,6 +18,7 @@ from trialwatt.platforms.kubernetes import faults, manifests, reaping
 from trialwatt.platforms.kubernetes import handle as handle_module
 from trialwatt.platforms.kubernetes.facts import hashed
 from trialwatt.platforms.kubernetes.hub_proxy import HubProxy
+from trialwatt.platforms.kubernetes.outages import LEAST_S
 from trialwatt.platforms.kubernetes.platform import KubernetesPlatform
 
 ECHO = """
@@ -434,6 +435,45 @@ def test_the_run_survives_trouble_with_the_api_server(platform, cluster, trouble
     assert take(platform).body["done"] == "setup"
     cluster.kill("worker-0-1")
     assert ending(platform).code == 137
+
+
+def test_an_outage_is_told_of_with_its_length_when_it_is_over(platform, cluster):
+    handle = start(platform, role(ECHO, environment={"WHO": "me"}))
+    take(platform)
+    platform.disturbances()
+    cluster.restart(2 * LEAST_S)
+    handle.send({"do": "setup"})
+    assert take(platform).body["done"] == "setup"
+    found = []
+    assert wait_until(lambda: found.extend(platform.disturbances()) or found)
+    assert {each.what for each in found} == {"outage"}
+    assert max(each.seconds for each in found) >= LEAST_S
+    assert all("did not answer" in each.text for each in found)
+
+
+def test_a_server_that_asks_for_patience_throttles(platform, cluster):
+    start(platform, role(ECHO, environment={"WHO": "me"}))
+    take(platform)
+    cluster.fail("PATCH .*/resourcequotas/", 429, {"reason": "TooManyRequests"}, times=4)
+    start(platform, role(ECHO, index=1, environment={"WHO": "me"}))
+    take(platform)
+    found = platform.disturbances()
+    assert [each.what for each in found if "the API server answered" in each.text] == ["throttled"]
+
+
+def test_a_node_that_is_back_with_another_boot_was_rebooted(platform, cluster):
+    handle = start(platform, role(ECHO))
+    take(platform)
+    assert handle.boot == boot_id()
+    info = {"nodeInfo": {"bootID": "another"}}
+    cluster.store("/api/v1/nodes/node-a", {"metadata": {}, "status": info}, "ADDED")
+    ended = {"terminated": {"exitCode": 255, "reason": "Unknown"}}
+    containers = [{"name": "main", "state": ended, "ready": False}]
+    status = {"phase": "Failed", "containerStatuses": containers}
+    cluster.update(f"{cluster.pods('trialwatt-run-1')}/worker-0-1", {"status": status})
+    end = ending(platform)
+    assert end.reason == "node"
+    assert "the node node-a was rebooted" in end.tail
 
 
 def test_a_hub_that_is_gone_ends_all(platform, cluster):

@@ -141,6 +141,31 @@ def test_a_pod_that_cannot_start_says_why(cluster, api, data, on_pod, said):
         shared.data_source(api, bed(), data)
 
 
+def test_what_the_cluster_warns_of_a_pod_that_waits_is_said_at_once_and_at_the_end(
+    cluster, api, data, capfd
+):
+    wait = fakecluster.waiting("ContainerCreating", "")
+    warned = ("Warning", "FailedMount", "secret not found")
+    events = {
+        "new": fakecluster.event(*warned, "2026-01-01T00:00:09Z", name="data", uid="u1"),
+        "old": fakecluster.event("Warning", "BackOff", "not this", name="data", uid="u1"),
+        "other": fakecluster.event("Warning", "Evicted", "nor this", "2027", name="data", uid="u0"),
+        "normal": fakecluster.event("Normal", "Pulled", "fine", "2027", name="data", uid="u1"),
+    }
+    events = {f"{SPACE}/events/{name}": event for name, event in events.items()}
+
+    def on_pod(made):
+        made["metadata"]["uid"] = "u1"
+        wait(made)
+        cluster.objects |= events
+
+    cluster.on_pod = on_pod
+    said = "pod data does not start within 1 s .*; the cluster's last warning: FailedMount: secret "
+    with pytest.raises(TrialwattError, match=said):
+        shared.data_source(api, bed(), data)
+    assert capfd.readouterr().err == "pod data waits: FailedMount: secret not found\n"
+
+
 def test_credentials_of_a_registry_come_from_the_environment(cluster, api, data, monkeypatch):
     monkeypatch.delenv("REGISTRY", raising=False)
     with pytest.raises(TrialwattError, match="the environment variable REGISTRY is empty"):

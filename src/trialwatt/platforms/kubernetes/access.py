@@ -17,9 +17,9 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 
 from trialwatt.backoff import repeated
-from trialwatt.errors import TrialwattError
 from trialwatt.platforms.kubernetes import kubeconfig
 from trialwatt.platforms.kubernetes.login import Login, load
+from trialwatt.platforms.kubernetes.outages import Outages, Unserved
 
 CONNECT_S = 5.0
 ANSWER_S = 30.0
@@ -30,6 +30,7 @@ MAX_PAUSE_S = 3.0
 PASSING = {0, 408, 429, 500, 502, 503, 504}
 """Answers that may be another a moment later; 0 is none."""
 UNAUTHORIZED = 401
+REFUSALS = {UNAUTHORIZED, 403}
 ROLES = re.compile(r"\bcannot \w+ resource\b")
 """How the server says that no role gives a right; a quota's refusal reads otherwise."""
 REFUSED_S = 20.0
@@ -37,7 +38,7 @@ REFUSED_S = 20.0
 its own roles yet."""
 
 
-class ApiFault(TrialwattError):
+class ApiFault(Unserved):
     """An answer that is no success. status: of HTTP, 0 where nobody answers; reason: the server's
     own word ("Forbidden", "AlreadyExists"); message: its sentence; allowed_before: the server
     has done what was asked there before; remedy: a sentence, where the login is refused."""
@@ -53,6 +54,7 @@ class ApiFault(TrialwattError):
     ):
         self.status, self.reason, self.message = status, reason, message
         self.allowed_before, self.remedy = allowed_before, remedy
+        self.may_pass = status in PASSING or (status in REFUSALS and allowed_before)
         who = "the API server" if status else "the API server does not answer:"
         said = f"{doing}: {who} {f'says {status} {reason}: ' if status else ''}{message}"
         super().__init__(f"{said}; {remedy}" if remedy else said)
@@ -63,6 +65,7 @@ class Api:
 
     def __init__(self, login: Login, context: str = ""):
         self._login, self.context = login, context
+        self.outages = Outages()
         self._renewing = threading.Lock()
         self._allowed: set[str] = set()  # where something was done
 
@@ -118,17 +121,20 @@ class Api:
         answer_s: float = ANSWER_S,
     ) -> tuple[int, dict, bytes]:
         """One request as it is, not repeated: status, headers and body. Raises ApiFault."""
-        response = self._open(method, path, body, query, headers, answer_s)
-        try:
-            return response.status, response.headers, response.data
-        except self._faults as error:
-            raise ApiFault(0, "", _why(error), f"{method} {path}") from error
-        finally:
-            response.release_conn()
+        with self.outages.of(path):
+            response = self._open(method, path, body, query, headers, answer_s)
+            try:
+                return response.status, response.headers, response.data
+            except self._faults as error:
+                raise ApiFault(0, "", _why(error), f"{method} {path}") from error
+            finally:
+                response.release_conn()
 
     def lines(self, path: str, query: dict, silence_s: float) -> Lines:
         """The lines of an answer that goes on, as a watch has it. Raises ApiFault."""
-        return Lines(self._open("GET", path, None, query, None, silence_s), self._faults, path)
+        with self.outages.of(path):
+            response = self._open("GET", path, None, query, None, silence_s)
+        return Lines(response, self._faults, path)
 
     def close(self) -> None:
         self._login.current().client.close()

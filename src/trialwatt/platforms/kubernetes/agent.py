@@ -19,7 +19,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from trialwatt.clock import AHEAD, now
+from trialwatt.clock import AHEAD, boot_id, now
 from trialwatt.platforms.base import message_of, replaced
 from trialwatt.platforms.cgroups.container import VARIABLE as CPU_COUNTER
 from trialwatt.platforms.cgroups.container import OwnGroup
@@ -95,7 +95,8 @@ class Agent:
         clock = self._clock(self._hub)
         self._environment[AHEAD] = str(clock["mono_ns"])
         limits = self._group.limits()
-        self._tell({"limits": limits, "clock": clock, "environment": self._divided})
+        facts = {"limits": limits, "clock": clock, "environment": self._divided}
+        self._tell(facts | {"boot": boot_id()})
         threading.Thread(target=self._receive, name="receive", daemon=True).start()
         if not self._job_came.wait(self._start_s):
             raise TimeoutError(f"{JOB} did not come within {self._start_s:g} s")

@@ -22,6 +22,8 @@ NODE_GONE = {"NodeLost", "NodeShutdown", "Shutdown", "Terminated", "DeletionByTa
 NODE_GONE |= {"DeletionByPodGC"}
 EVICTED = {"Evicted", "Preempting", "PreemptionByScheduler", "EvictionByEvictionAPI"}
 EVICTED |= {"TerminationByKubelet"}
+UNKNOWN = {"Unknown", "ContainerStatusUnknown"}
+"""Of a container whose runtime does not know how it ended: it was started anew, with its node."""
 KILLED = 137
 
 
@@ -93,6 +95,22 @@ def node_is_lost(pod: dict) -> bool:
     return ready.get("status") == "False" and _container(status).get("ready") is True
 
 
+def rebooted(fault: Fault, pod: dict, before: str, now: str) -> Fault:
+    """The end by a node with what that did, where it is there again. before, now: its boot id;
+    empty where nobody knows it."""
+    if not now or now == before:
+        return fault
+    detail = f"the node {node_of(pod)} was rebooted: {fault.detail}"
+    return Fault(fault.code, fault.reason, detail)
+
+
+def boot_of(nodes: list[dict]) -> str:
+    """The boot id of the one node in a list; empty where there is none, or it does not say."""
+    return "".join(
+        (each.get("status") or {}).get("nodeInfo", {}).get("bootID", "") for each in nodes[:1]
+    )
+
+
 def unschedulable(pod: dict) -> str:
     """Why the scheduler has found no node so far; empty if it has, or has not tried yet."""
     scheduled = _condition(pod.get("status") or {}, "PodScheduled")
@@ -131,6 +149,8 @@ def _ended(ended: dict, why: str, said: str, cause: str) -> Fault:
         return Fault(code or KILLED, "node", detail)
     if why in EVICTED or cause in EVICTED:
         return Fault(code or KILLED, "evicted", detail)
+    if ended.get("reason") in UNKNOWN:
+        return Fault(code or KILLED, "node", f"its node does not know how it ended ({detail})")
     if ended.get("reason") == "OOMKilled":
         return Fault(code, "memory", detail)
     if ended.get("reason") in ("ContainerCannotRun", "StartError"):

@@ -93,6 +93,7 @@ class PodHandle(Handle):
         self.pod: dict = {}
         self.limits: dict = {}
         self.environment: dict = {}  # kept and left_out of its image's, and set by the run
+        self.boot = ""  # of its node, when it began there
         self.ending: Ending | None = None
 
     # --- the seam -----------------------------------------------------------------------------
@@ -256,6 +257,8 @@ class PodHandle(Handle):
         self._end(fault)
 
     def _end(self, fault: Fault) -> None:
+        if fault.reason == "node" and self.boot and self.alive:
+            fault = faults.rebooted(fault, self.pod, self.boot, self._boot_of_its_node())
         with self._lock:
             if not self.alive:
                 return
@@ -265,6 +268,14 @@ class PodHandle(Handle):
         with self._changed:
             self._changed.notify_all()
         self._tell_ending(self, self.ending)
+
+    def _boot_of_its_node(self) -> str:
+        query = {"fieldSelector": f"metadata.name={faults.node_of(self.pod)}"}
+        try:
+            found = self._links.api.call("GET", "/api/v1/nodes", query=query, outage_s=0)
+        except ApiFault:
+            return ""
+        return faults.boot_of(found.get("items") or [])
 
     def _tail(self, fault: Fault) -> str:
         """Its last lines: of its log here, or of the cluster's where the agent had no last word."""

@@ -18,6 +18,7 @@ from trialwatt.config.models import Testbed
 from trialwatt.credentials import redacted
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import (
+    Disturbance,
     Ending,
     Handle,
     Message,
@@ -245,6 +246,14 @@ class KubernetesPlatform(Platform, PlatformKind):
             raise TrialwattError(f"{component} cannot be reached: {_told(handle.ending)}")
         raise TrialwattError(f"{component} got no address within {patience_s:g} s")
 
+    @property
+    def deploy_s(self) -> float:
+        kubernetes = self._place.kubernetes
+        return kubernetes.schedule_s + kubernetes.start_s + super().deploy_s
+
+    def disturbances(self) -> list[Disturbance]:
+        return self._api.outages.taken()
+
     def clock_offsets_ns(self) -> dict[str, int]:
         return self._clocks.offsets_ns()
 
@@ -454,6 +463,7 @@ class KubernetesPlatform(Platform, PlatformKind):
         if "limits" in fact:
             handle.limits = fact["limits"]
             handle.environment = fact["environment"]
+            handle.boot = fact["boot"]
         if "clock" in fact:
             known = self._clocks.lives.setdefault(handle.life, [])
             known.append(Ahead(**fact["clock"]))

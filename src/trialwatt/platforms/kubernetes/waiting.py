@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 
+from trialwatt.credentials import redacted
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import TAIL_LINES
 from trialwatt.platforms.kubernetes.access import Api, ApiFault
@@ -31,6 +33,7 @@ def wait_for(
     """
     path = f"/api/v1/namespaces/{namespace}/pods/{name}"
     began, placed = time.monotonic(), None
+    warnings = Warnings(api, namespace, name)
     while True:
         pod = api.get(path)
         if until(pod):
@@ -39,14 +42,52 @@ def wait_for(
         if pod["spec"].get("nodeName"):
             placed = placed or now
         elif now - began > kubernetes.schedule_s:
-            raise TrialwattError(f"pod {name} gets no node: {_unplaced(pod)}")
+            raise TrialwattError(f"pod {name} gets no node: {_unplaced(pod)}{warnings.quoted}")
+        warnings.look(pod)
         _refuse_faults(api, kubernetes, path, pod)
         if placed is not None and now - placed > kubernetes.start_s:
             raise TrialwattError(
                 f"pod {name} does not start within {kubernetes.start_s:g} s (kubernetes.start_s): "
-                f"{_state(pod) or pod['status'].get('phase')}"
+                f"{_state(pod) or pod['status'].get('phase')}{warnings.quoted}"
             )
         time.sleep(PERIOD_S)
+
+
+class Warnings:
+    """What the cluster warns of a pod that is waited for: each is said once, as it comes."""
+
+    def __init__(self, api: Api, namespace: str, name: str):
+        self._api, self._path, self._name = api, f"/api/v1/namespaces/{namespace}/events", name
+        self._last = ""
+        self._may_look = True
+
+    @property
+    def quoted(self) -> str:
+        """The last one, to be put behind a sentence."""
+        return f"; the cluster's last warning: {self._last}" if self._last else ""
+
+    def look(self, pod: dict) -> None:
+        if not self._may_look:
+            return
+        query = {"fieldSelector": f"involvedObject.name={self._name}"}
+        try:
+            found = self._api.get(self._path, **query).get("items") or []
+        except ApiFault:  # they are a help, and no more
+            self._may_look = False
+            return
+        of_it = [
+            each
+            for each in found
+            if each.get("type") == "Warning"
+            and (each.get("involvedObject") or {}).get("uid") == pod["metadata"].get("uid")
+        ]
+        if not of_it:
+            return
+        last = max(of_it, key=lambda each: each.get("lastTimestamp") or each.get("eventTime") or "")
+        said = f"{last.get('reason')}: {last.get('message')}"
+        if said != self._last:
+            self._last = said
+            print(f"pod {self._name} waits: {redacted(said)}", file=sys.stderr, flush=True)
 
 
 def _refuse_faults(api, kubernetes: Kubernetes, path: str, pod: dict) -> None:
