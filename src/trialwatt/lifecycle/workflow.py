@@ -97,9 +97,17 @@ _TELLS_NOTHING = (
 )
 
 
+_OF_A_SCRIPT = ("RuleException", "CalledProcessError", ".snakemake/scripts/")
+"""In what Snakemake says of a script that has ended with an exit code."""
+
+
 def _tells_something(record: logging.LogRecord) -> bool:
-    """Leaves out Snakemake's lines per job and per move: our own line per run says more."""
-    return not str(record.msg).startswith(_TELLS_NOTHING)
+    """Leaves out Snakemake's lines per job and per move, as our own line per run says more; and
+    its command of a script that has failed, as that has said why (script.user_errors)."""
+    said = record.getMessage()
+    if all(part in said for part in _OF_A_SCRIPT):
+        return False
+    return not said.startswith(_TELLS_NOTHING)
 
 
 def _written_since(path: str, began: float) -> bool:

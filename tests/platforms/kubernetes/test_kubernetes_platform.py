@@ -347,6 +347,18 @@ def test_an_unschedulable_pod_says_what_is_missing(platform, cluster, monkeypatc
     assert "Insufficient cpu" in end.tail
 
 
+def test_what_the_cluster_warns_of_a_pod_that_waits_is_said_as_it_comes(platform, cluster, capfd):
+    cluster.schedules = False
+    start(platform, role(ECHO))
+    about = {"kind": "Pod", "name": "worker-0-1"}
+    said = {"type": "Warning", "reason": "FailedScheduling", "message": "no room"}
+    for number in (1, 2):
+        path = f"/api/v1/namespaces/trialwatt-run-1/events/e{number}"
+        cluster.store(path, said | {"involvedObject": about}, "ADDED")
+    assert wait_until(lambda: platform._events.get("worker-0-1"))
+    assert wait_until(lambda: "FailedScheduling" in capfd.readouterr().err)
+
+
 def test_who_waits_for_its_address_hears_why_there_is_none(platform, cluster, monkeypatch):
     cluster.schedules = False
     each = start(platform, role(ECHO))

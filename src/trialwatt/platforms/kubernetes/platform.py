@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -431,7 +432,12 @@ class KubernetesPlatform(Platform, PlatformKind):
     def _said(self, event: dict) -> None:
         about = event.get("involvedObject") or {}
         if about.get("kind") == "Pod" and event.get("type") == "Warning":
-            self._events[about.get("name", "")] = f"{event.get('reason')}: {event.get('message')}"
+            name, said = about.get("name", ""), f"{event.get('reason')}: {event.get('message')}"
+            handle = self._hub if name == HUB else self._lives.get(name)
+            waits = handle is not None and not faults.is_running(handle.pod)
+            if waits and self._events.get(name) != said:
+                print(f"pod {name} waits: {redacted(said)}", file=sys.stderr, flush=True)
+            self._events[name] = said
 
     def _take(self, entry: Entry) -> None:
         try:
