@@ -18,7 +18,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256, write_whole
 from trialwatt.metrics.columns import Column, entries, schema, validate
 from trialwatt.printable import shown
-from trialwatt.records.manifest import versions
+from trialwatt.records.installation import versions
 from trialwatt.replay.columns import ATTAINED, SEARCHES
 from trialwatt.replay.run import Replay, Replayed
 from trialwatt.replay.table import TrialTable, write_csv, write_parquet
