@@ -33,6 +33,7 @@ def test_the_least_score_of_a_job_is_its_best(job, sut):
 class Trained:
     scores: dict
     model: float
+    state: object = None
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def recorded(tmp_path, run_config, monkeypatch):
         job = Job("run-1", run_config(goal=goal), 1, 7, str(folder), "", 1, 0.5)
         turn, reports = iter(losses), []
 
-        def train(task, phi, seed, watch):
+        def train(task, phi, seed, watch, part):
             loss = next(turn)
             watch(1, {"loss": loss})
             return Trained({"loss": loss}, loss)
