@@ -372,17 +372,28 @@ def reap(
 ) -> None:
     """Remove what the runs of a killed workflow have left; the next run does so by itself."""
     from trialwatt.config.files import plan_of_files
-    from trialwatt.errors import TrialwattError
-    from trialwatt.lifecycle.locks import measuring
-    from trialwatt.lifecycle.reap import reap as remove
+    from trialwatt.lifecycle.reap import reap_plan
 
     # The platform is not asked what it could serve: it is only cleaned.
     plan = plan_of_files(configfile or [], testbed=testbed, ask_platform=False)
-    with measuring("trialwatt reap") as beside:
-        if beside:
-            raise TrialwattError(f"{beside}: what is half-written may be its own; nothing was done")
-        said = remove(Path(plan.here.results), plan.testbed.platform, plan.testbed, all_hosts)
-    typer.echo("\n".join(said) or "nothing was left behind")
+    typer.echo("\n".join(reap_plan(plan, all_hosts)))
+
+
+@app.command()
+def doctor(
+    configfile: ConfigFiles = None,
+    testbed: OtherTestbed = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="First remove what dead runs have left, as `reap` does.")
+    ] = False,
+) -> None:
+    """Look at this machine, at what dead runs have left and at the results, and say what to do.
+
+    Changes nothing without --fix. Ends with 1 where there is a problem.
+    """
+    from trialwatt.lifecycle.doctor.command import doctor_command
+
+    raise typer.Exit(doctor_command(configfile or [], testbed, fix, typer.echo))
 
 
 @app.command()

@@ -119,7 +119,7 @@ def test_where_that_is_allowed_it_says_so_on_the_record_and_names_nobody(burner,
 
 
 def test_without_time_to_spend_nothing_is_looked_at(monkeypatch):
-    monkeypatch.setattr(quiet, "_look", lambda: pytest.fail("it looked"))
+    monkeypatch.setattr(quiet, "foreign_now", lambda: pytest.fail("it looked"))
     assert quiet.wait_until_quiet(bed(quiet_wait_s=0, allow_busy_machine=True), "lab") == ""
     cluster = bed(platform="kubernetes", kubernetes={"image": "x:1"})
     assert quiet.wait_until_quiet(cluster, "k8s") == ""

@@ -38,7 +38,7 @@ def wait_until_quiet(testbed: Testbed, testbed_name: str, beside: bool = False) 
     if platforms.get(testbed.platform).remote or (allowed and not testbed.quiet_wait_s):
         return ""
     over_at, ask_at, said = time.monotonic() + testbed.quiet_wait_s, 0.0, set[int]()
-    while (found := _look()).share > MOST_FOREIGN:
+    while (found := foreign_now()).share > MOST_FOREIGN:
         if workflow_is_gone():
             raise TrialwattError("the workflow was killed; nothing was started")
         if (moment := time.monotonic()) >= over_at:
@@ -51,7 +51,7 @@ def wait_until_quiet(testbed: Testbed, testbed_name: str, beside: bool = False) 
     return ""
 
 
-def _over(found: _Found, testbed: Testbed, name: str, allowed: bool) -> str:
+def _over(found: Foreign, testbed: Testbed, name: str, allowed: bool) -> str:
     waited = f"waited {testbed.quiet_wait_s:g} s"
     if allowed:
         print(
@@ -85,7 +85,7 @@ class _Busy:
 
 
 @dataclass(frozen=True)
-class _Found:
+class Foreign:
     """share: foreign CPU time ÷ what the machine can give; stolen: the part that was stolen."""
 
     share: float
@@ -100,8 +100,8 @@ class _Found:
         return f"others take {self.share:.0%} of its CPU time: {who}"
 
 
-def _look() -> _Found:
-    """What others used within WINDOW_S."""
+def foreign_now() -> Foreign:
+    """What others used within WINDOW_S, from now on."""
     machine = Machine()
     try:
         before, others = _counters(machine), _others()
@@ -117,7 +117,7 @@ def _look() -> _Found:
     ]
     busiest = sorted((one for one in used if one.cores > LEAST), key=lambda one: -one.cores)
     share = max(0.0, busy - own) + stolen
-    return _Found(share / whole, stolen / whole, tuple(busiest[:NAMED]))
+    return Foreign(share / whole, stolen / whole, tuple(busiest[:NAMED]))
 
 
 def _counters(machine: Machine) -> tuple[float, float, float, float]:

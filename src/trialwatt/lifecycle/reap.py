@@ -8,13 +8,25 @@ from pathlib import Path
 
 from trialwatt import platforms, suts
 from trialwatt.config.models import Testbed
+from trialwatt.config.plan import Plan
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.jobs import JOB_FILE, job_of
+from trialwatt.lifecycle.locks import measuring
 from trialwatt.printable import shown
 from trialwatt.private import is_owned, remove_private, user_of
 
 PARTIAL = ".partial"
 """Folder in the results where a run lives until it is whole."""
+
+
+def reap_plan(plan: Plan, all_hosts: bool = False, purpose: str = "trialwatt reap") -> list[str]:
+    """`reap` where a plan's runs happen, with the measuring lock, for whose turn it waits."""
+    with measuring(purpose) as beside:
+        if beside:
+            raise TrialwattError(f"{beside}: what is half-written may be its own; nothing was done")
+        results = Path(plan.here.results)
+        said = reap(results, plan.testbed.platform, plan.testbed, all_hosts)
+    return said or ["nothing was left behind"]
 
 
 def reap(

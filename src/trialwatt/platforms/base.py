@@ -17,6 +17,7 @@ from trialwatt.credentials import remember
 from trialwatt.errors import TrialwattError
 
 if TYPE_CHECKING:
+    from trialwatt.finding import Finding
     from trialwatt.meters.machine import Machine
 
 
@@ -377,6 +378,11 @@ class PlatformKind(ABC):
 
         testbed: where to look, for a platform that can be in several places.
         """
+
+    @classmethod
+    def examine(cls, testbed) -> list[Finding]:
+        """What it needs to serve this testbed, and what dead runs have left; changes nothing."""
+        return []
 
     @classmethod
     def site(cls, testbed) -> Site:

@@ -27,6 +27,8 @@ SUFFIX = ".run"
 RUN_ID = re.compile("[a-z0-9-]+")
 _OPEN = os.O_RDWR | os.O_APPEND | PLAIN
 _MOST_BYTES = 16 << 20
+PROBE = {"probe": True}
+"""In a record: of no run, but of a look at what this machine can enforce."""
 PATIENCE_S = 1.0
 """A reaper that looks at a new record holds its lock for a moment."""
 
@@ -51,6 +53,18 @@ def runtime_folder() -> Path:
         folder = base / f"trialwatt-{os.geteuid()}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     return made_private(folder, remedy=f"set {VARIABLE} to a folder of yours")
+
+
+def living_and_dead(folder: Path) -> tuple[set[str], set[str]]:
+    """The ids of the runs on record here whose coordinator lives, and of those that were cut off.
+    Changes nothing."""
+    records = {path.name.removesuffix(SUFFIX) for path in folder.glob(f"*{SUFFIX}")}
+    cut_off = LiveRun.dead(folder)
+    ids = {live.run_id for live in cut_off}
+    dead = {live.run_id for live in cut_off if PROBE not in live.traces()}
+    for live in cut_off:
+        live.leave()
+    return records - ids, dead
 
 
 class LiveRun:

@@ -16,6 +16,7 @@ import psutil
 
 from trialwatt.config.models import BoardPower
 from trialwatt.errors import TrialwattError
+from trialwatt.finding import Finding, note, ok, problem
 from trialwatt.platforms.accelerators import HIDDEN, Seat, seat_of, seats
 from trialwatt.platforms.base import (
     Handle,
@@ -28,8 +29,10 @@ from trialwatt.platforms.base import (
 from trialwatt.platforms.cgroups import container
 from trialwatt.platforms.cgroups.base import Groups, Host
 from trialwatt.platforms.cgroups.chooser import KINDS, choose
+from trialwatt.platforms.cgroups.soft import SoftGroups
 from trialwatt.platforms.cores import cores
 from trialwatt.platforms.environment import Inherited, is_of_threads, thread_environment, told
+from trialwatt.platforms.leftovers import left
 from trialwatt.platforms.liveness import LiveRun, runtime_folder
 from trialwatt.platforms.local_handle import MAX_GRACE_S, LocalHandle
 from trialwatt.platforms.processes import COMPONENT_VARIABLE, RUN_VARIABLE
@@ -105,6 +108,12 @@ class LocalPlatform(Platform, PlatformKind):
     @classmethod
     def reap(cls, testbed=None) -> list[str]:
         return reap_dead(runtime_folder(), Host())
+
+    @classmethod
+    def examine(cls, testbed) -> list[Finding]:
+        """See PlatformKind.examine: its enforcement, and what its records of runs name."""
+        runtime, host = runtime_folder(), Host()
+        return [_enforcement(testbed.enforcement, runtime, host), *left(runtime, host)]
 
     @classmethod
     def open(cls, run_id: str, testbed, folder: Path, host: Host | None = None) -> LocalPlatform:
@@ -225,6 +234,19 @@ class LocalPlatform(Platform, PlatformKind):
         )
         self._set[role.component] = told(ours)
         return self._inherited.kept | ours
+
+
+def _enforcement(wanted: str, runtime: Path, host: Host) -> Finding:
+    try:
+        choice = choose(wanted, runtime, host)
+    except TrialwattError as error:
+        return problem("control groups", str(error), "see the README on control groups")
+    why = "; ".join(f"{kind}: {reason}" for kind, reason in choice.passed_over.items())
+    said = f"{choice.kind}{f' ({why})' if why else ''}"
+    if choice.kind == SoftGroups.kind:
+        todo = "results say that limits were watched, not kept; mend one of these for better"
+        return note("control groups", said, todo)
+    return ok("control groups", said)
 
 
 def _shortages(roles: list[Role], cores: int, memory_bytes: int) -> list[str]:

@@ -98,13 +98,21 @@ def _send(pid: int, descriptor: int | None, number: int) -> None:
 
 def carriers(run_id: str, pids: Iterable[int]) -> dict[int, str]:
     """Those of the processes whose environment names the run → the component that it names."""
+    named = runs_of(pids)
+    return {pid: component for pid, (run, component) in named.items() if run == run_id}
+
+
+def runs_of(pids: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """Those of the processes whose environment names a run → the run, and its component."""
     found = {}
     for pid in pids:
         try:
-            words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # gone, or another user's, and so not of our run
-        if f"{RUN_VARIABLE}={run_id}".encode() in words:
-            pairs = dict(word.decode(errors="replace").partition("=")[::2] for word in words)
-            found[pid] = pairs.get(COMPONENT_VARIABLE, "")
+        if RUN_VARIABLE.encode() in environment:
+            words = environment.decode(errors="replace").split("\0")
+            pairs = dict(word.partition("=")[::2] for word in words)
+            if run := pairs.get(RUN_VARIABLE):
+                found[pid] = run, pairs.get(COMPONENT_VARIABLE, "")
     return found

@@ -13,7 +13,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.platforms.cgroups import tree
 from trialwatt.platforms.cgroups.base import Host
 from trialwatt.platforms.cgroups.systemd import stop_unit
-from trialwatt.platforms.liveness import LiveRun
+from trialwatt.platforms.liveness import PROBE, LiveRun
 from trialwatt.platforms.processes import Stat, carriers, read_all, signal_all
 
 PATIENCE_S = 5.0
@@ -27,7 +27,7 @@ def reap_dead(runtime: Path, host: Host) -> list[str]:
     reaped = []
     for live in LiveRun.dead(runtime):
         clear(live, host)
-        if {"probe": True} not in live.traces():
+        if PROBE not in live.traces():
             reaped.append(live.run_id)
         live.release()
     return reaped

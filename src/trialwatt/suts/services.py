@@ -9,10 +9,11 @@ import random
 import socket
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
+from trialwatt.private import is_owned
 
 FIRST, LAST = 20000, 32000
 """Below the ports that the kernel gives to outgoing connections."""
@@ -55,10 +56,23 @@ def scratch(sut: str, run_id: str) -> Path:
     Its path is short, and in a place that every user can enter: a socket's path has 107 bytes at
     most, of which Ray needs 64, and PostgreSQL may have to run as another user.
     """
+    return _base() / f"tw-{sut}-{_short(run_id)}"
+
+
+def scratch_left(living: Iterable[str]) -> list[Path]:
+    """This user's scratch folders that are of none of the runs `living`, by their ids."""
+    ours = {_short(run_id) for run_id in living}
+    folders = [path for path in sorted(_base().glob("tw-*-*")) if is_owned(path.lstat())]
+    return [path for path in folders if path.name.rpartition("-")[2] not in ours]
+
+
+def _base() -> Path:
     base = Path("/tmp")
-    if not os.access(base, os.W_OK):
-        base = Path(tempfile.gettempdir())
-    return base / f"tw-{sut}-{hashlib.sha256(run_id.encode()).hexdigest()[:10]}"
+    return base if os.access(base, os.W_OK) else Path(tempfile.gettempdir())
+
+
+def _short(run_id: str) -> str:
+    return hashlib.sha256(run_id.encode()).hexdigest()[:10]
 
 
 def when_stdin_closes(do: Callable[[], object]) -> None:

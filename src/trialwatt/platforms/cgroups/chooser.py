@@ -16,7 +16,7 @@ from trialwatt.platforms.cgroups.soft import SoftGroups
 from trialwatt.platforms.cgroups.systemd import SystemdGroups
 from trialwatt.platforms.cgroups.v1 import V1Groups
 from trialwatt.platforms.cgroups.v2 import V2Groups
-from trialwatt.platforms.liveness import LiveRun
+from trialwatt.platforms.liveness import PROBE, LiveRun
 
 KINDS: dict[str, Callable[[str, Host], Groups]] = {
     kind.kind: kind for kind in (V2Groups, SystemdGroups, V1Groups, SoftGroups)
@@ -63,7 +63,7 @@ def probe(kind: str, runtime: Path, host: Host) -> None:
     with _refusals():
         groups = KINDS[kind](run_id, host)
     live = LiveRun.take(run_id, runtime)
-    live.note(*groups.traces(), *groups.trace("probe"), {"probe": True})
+    live.note(*groups.traces(), *groups.trace("probe"), PROBE)
     try:
         with _refusals():
             _try(groups)

@@ -18,6 +18,7 @@ from trialwatt.backoff import repeated
 from trialwatt.config.models import Testbed
 from trialwatt.credentials import redacted
 from trialwatt.errors import TrialwattError
+from trialwatt.finding import Finding, ok, problem
 from trialwatt.platforms.base import (
     Disturbance,
     Ending,
@@ -34,7 +35,7 @@ from trialwatt.platforms.hub.client import TOKEN
 from trialwatt.platforms.hub.journal import Entry
 from trialwatt.platforms.hub.server import HUB, PORT
 from trialwatt.platforms.hub.tokens import COORDINATOR, KEY, token_of
-from trialwatt.platforms.kubernetes import agent, faults, manifests, reaping
+from trialwatt.platforms.kubernetes import agent, faults, kubeconfig, manifests, reaping
 from trialwatt.platforms.kubernetes.access import Api, ApiFault, connect, suppress_status
 from trialwatt.platforms.kubernetes.clocks import SAME_CLOCK_NS, Ahead, Clocks, hub_ahead
 from trialwatt.platforms.kubernetes.facts import hashed
@@ -129,6 +130,24 @@ class KubernetesPlatform(Platform, PlatformKind):
             return []
         with closing(connect(kubernetes.context)) as api:
             return reaping.reap(api, kubernetes.undeploy_s, all_hosts, kubernetes.namespace)
+
+    @classmethod
+    def examine(cls, testbed) -> list[Finding]:
+        """See PlatformKind.examine. What coordinators of other machines have left is not told from
+        what they do."""
+        kubernetes = section(testbed)
+        if problems := kubeconfig.problems(kubernetes.context):
+            return [problem("kubeconfig", said, "mend the kubeconfig") for said in problems]
+        found = [ok("kubeconfig", "can be used")]
+        try:
+            with closing(connect(kubernetes.context)) as api:
+                left = reaping.dead(api, False, kubernetes.namespace)
+        except TrialwattError as error:
+            return [*found, problem("cluster", str(error), "see docs/kubernetes.md")]
+        for run_id, namespace in left:
+            said = f"run {run_id}, which is dead, has left the namespace {namespace}"
+            found.append(problem("left over", said, "`trialwatt reap`"))
+        return found
 
     @classmethod
     def site(cls, testbed) -> Site:

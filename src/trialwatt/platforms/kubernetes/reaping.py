@@ -29,32 +29,40 @@ def reap(
     the runs. What has not our labels is not touched. Raises TrialwattError where something does
     not go within patience_s.
     """
-    if given:
-        return _reap_given(api, given, patience_s, all_hosts)
-    selector = f"{manifests.MANAGED}=trialwatt,{manifests.RUN_ID}"
-    found = api.get("/api/v1/namespaces", labelSelector=selector)
     reaped = []
-    for namespace in found.get("items") or []:
-        metadata = namespace["metadata"]
-        run_id = (metadata.get("labels") or {}).get(manifests.RUN_ID)
-        if run_id and is_dead(metadata.get("annotations") or {}, all_hosts, time.time()):
-            delete_namespace(api, metadata["name"], patience_s)
-            reaped.append(run_id)
+    for run_id, namespace in dead(api, all_hosts, given):
+        if given:
+            release_given(api, given, run_id, patience_s)
+        else:
+            delete_namespace(api, namespace, patience_s)
+        reaped.append(run_id)
     return reaped
 
 
-def _reap_given(api: Api, given: str, patience_s: float, all_hosts: bool) -> list[str]:
+def dead(api: Api, all_hosts: bool, given: str | None = None) -> list[tuple[str, str]]:
+    """The run and the namespace of each dead coordinator that has left something (see `reap`)."""
+    if given:
+        owned = _claim(api, given)
+    else:
+        selector = f"{manifests.MANAGED}=trialwatt,{manifests.RUN_ID}"
+        found = api.get("/api/v1/namespaces", labelSelector=selector)
+        owned = [namespace["metadata"] for namespace in found.get("items") or []]
+    left = []
+    for metadata in owned:
+        run_id = (metadata.get("labels") or {}).get(manifests.RUN_ID)
+        if run_id and is_dead(metadata.get("annotations") or {}, all_hosts, time.time()):
+            left.append((run_id, given or metadata["name"]))
+    return left
+
+
+def _claim(api: Api, given: str) -> list[dict]:
+    """What the run that has a given namespace has left there to tell of it, if one has."""
     try:
-        metadata = api.get(f"/api/v1/namespaces/{given}/configmaps/{CLAIM}")["metadata"]
+        return [api.get(f"/api/v1/namespaces/{given}/configmaps/{CLAIM}")["metadata"]]
     except ApiFault as fault:
         if fault.status == NOT_FOUND:
             return []
         raise
-    run_id = (metadata.get("labels") or {}).get(manifests.RUN_ID)
-    if not run_id or not is_dead(metadata.get("annotations") or {}, all_hosts, time.time()):
-        return []
-    release_given(api, given, run_id, patience_s)
-    return [run_id]
 
 
 def is_dead(annotations: dict, all_hosts: bool, now_s: float) -> bool:

@@ -1,0 +1,1 @@
+"""`trialwatt doctor`: this machine, what dead runs have left, and the results. Changes nothing."""
