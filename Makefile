@@ -4,16 +4,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test test-slow bench lint lock clean
+.PHONY: run test test-slow test-faults bench lint lock clean
 
 run: $(VENV)/ready
 	$(BIN)/snakemake --profile local
 
 test: $(VENV)/ready
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 -m "not slow and not faults"
 
 test-slow: $(VENV)/ready
 	$(BIN)/pytest -m slow
+
+# Faults at random moments of whole jobs; adds to docs/faults.jsonl, and makes its page again.
+FAULTS ?= 20
+FAULT_SEED ?= 1
+test-faults: $(VENV)/ready
+	TRIALWATT_FAULTS=$(FAULTS) TRIALWATT_FAULT_SEED=$(FAULT_SEED) \
+	  TRIALWATT_FAULT_OUTCOMES=docs/faults.jsonl $(BIN)/pytest -m faults tests/faults; \
+	  status=$$?; $(BIN)/python tests/faults/outcome.py; exit $$status
 
 bench: $(VENV)/ready
 	$(BIN)/python benchmarks/all.py

@@ -24,7 +24,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does that to wh
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-MEASURES = {"cluster", "contract", "lifecycle", "meters", "platforms", "suts", "workload"}
+MEASURES = {"cluster", "contract", "faults", "lifecycle", "meters", "platforms", "suts", "workload"}
 """Folders whose tests start workers, which take turns on a machine."""
 
 

@@ -390,3 +390,27 @@ def test_every_line_is_one_write_at_the_end_of_the_file(tmp_path, monkeypatch):
     with Sampler({"steps": Steps()}, tmp_path, 5) as sampler:
         sampler.tick()
     assert written and all(w.count(b"\n") == 1 and w.endswith(b"\n") for w in written)
+
+
+def test_a_meter_that_does_not_answer_ends_the_sampling_and_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("trialwatt.meters.sampler.ANSWER_S", 0.2)
+    release, asked = threading.Event(), threading.Event()
+
+    class Hangs(Steps):
+        def read(self, load):
+            asked.set()
+            release.wait(60)
+            return super().read(load)
+
+    meter = Steps()
+    sampler = Sampler({"steps": meter}, tmp_path, 50).start()
+    meter.read = Hangs().read
+    try:
+        assert asked.wait(60)
+        with pytest.raises(MeterError, match=r"the meter steps has not answered for 0\.2 s"):
+            sampler.tick()
+        with pytest.raises(MeterError, match="has not answered"):
+            sampler.stop()
+        assert not sampler._open
+    finally:
+        release.set()

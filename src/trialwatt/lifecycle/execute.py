@@ -7,6 +7,7 @@ import secrets
 import shutil
 import sys
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,7 @@ class _Run:
             packages=needed_by_components(config, type(self.sut)),
         )
         self.inventory = Inventory(self.job, self.platform_kind.renewal)
-        self.failure_is_result = False
+        self.failure_is_result = self._is_clear = False
         self.remarks: list[str] = []  # for what it did not wait any longer, for the record
         self.block: dict[str, int | str] | None = None
         self.status, self.reason = "completed", ""
@@ -146,7 +147,7 @@ class _Run:
         try:
             self._measure_on(platform, started)
         finally:
-            self._remove(platform)
+            self._clear(platform)
 
     def _measure_on(self, platform: Platform, started: Stamp) -> None:
         accelerators = self.config.workload.workers.accelerator != "cpu"
@@ -186,10 +187,8 @@ class _Run:
                     supervisor.close_open_trials(reason)
                 enforcement, host = platform.facts, self._host(platform)
                 environment = platform.environment
-                self._remove(platform)
-                hide_credentials(self.folder)
+                self._clear(platform)
                 clock = _clock(platform)  # it was measured once more before all was gone
-                self.sut.clean(self.job)
                 steps.leave()
             # And what undeploy drew.
             meters.collect(self.folder, started, now(), platform.series_labels, settle=True)
@@ -205,6 +204,15 @@ class _Run:
         known = {"enforcement": enforcement, "environment": environment}
         known |= {"clock": clock, "host": host}
         write_manifest(self.folder, self._manifest(started, known, meters, sampler))
+
+    def _clear(self, platform: Platform) -> None:
+        """Remove all that is not of the records, each part though another one stays; once."""
+        with ExitStack() as parts:  # the last one goes first
+            if not self._is_clear:
+                parts.callback(self.sut.clean, self.job)
+                parts.callback(hide_credentials, self.folder)
+            parts.callback(self._remove, platform)
+        self._is_clear = True
 
     def _remove(self, platform: Platform) -> None:
         """Remove all of it. What went wrong before is what a person is told of; that something is

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from trialwatt.clock import Stamp, now
 from trialwatt.meters.base import MachineLoad, Meter, MeterError
@@ -27,6 +28,10 @@ from trialwatt.meters.sample_files import (
 from trialwatt.platforms.base import Usage
 
 _FIRST_INTERVAL_S = 0.05  # what the first reading of a model is the mean of
+ANSWER_S = 20.0
+"""A meter that has not answered by then never will: the run ends, rather than wait for it."""
+_LOOK_S = 0.5
+T = TypeVar("T")
 
 
 class Sampler:
@@ -35,8 +40,8 @@ class Sampler:
     Meters that are not read at each sample are left alone. folder: the run's folder. machine:
     makes what is sampled as the machine and the harness (Platform.machine). All rows of
     one sample carry the same stamp, taken before it. A reading that fails leaves an empty field
-    and its reason in `errors`, once. A write that fails ends the sampling, and the next tick() or
-    stop() raises MeterError.
+    and its reason in `errors`, once. A write that fails, or a reading that does not come back, ends
+    the sampling, and the next check(), tick() or stop() raises MeterError.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class Sampler:
         self._watched: dict[str, Callable[[], Usage]] = {}
         self._files: dict[str, _Table] = {}
         self._failure: Exception | None = None
+        self._reading: tuple[str, float] | None = None  # which meter is read now, since when
         self._beats: Beats | None = None
         self._thread: threading.Thread | None = None
         self._open = False
@@ -111,12 +117,26 @@ class Sampler:
         """
         if not self._open:
             raise RuntimeError("the sampler is not running")
-        stamp = self._sample()
+        taken: list[Stamp | Exception] = []
+        # In a thread of its own, for a meter may keep whoever reads it for ever.
+        thread = threading.Thread(target=self._sample_into, args=(taken,), daemon=True)
+        thread.start()
+        while thread.is_alive():
+            self.check()
+            thread.join(_LOOK_S)
         self.check()
+        (stamp,) = taken
+        if isinstance(stamp, Exception):
+            raise stamp
         return stamp
 
     def check(self) -> None:
-        """Raises MeterError if the sampling has failed."""
+        """Raises MeterError if the sampling has failed, or a meter does not answer."""
+        reading = self._reading
+        if reading and not self._failure and time.monotonic() - reading[1] > ANSWER_S:
+            self._failure = _no_answer(reading[0])
+        if isinstance(self._failure, MeterError):
+            raise self._failure
         if self._failure:
             raise _cannot_write(self._failure) from self._failure
 
@@ -125,9 +145,11 @@ class Sampler:
         if self._thread is None:
             return
         self._ended.set()
-        self._thread.join()
-        self._thread = None
+        thread, self._thread = self._thread, None
         try:
+            while thread.is_alive():
+                self.check()
+                thread.join(_LOOK_S)
             self.tick()
         finally:
             self._close()
@@ -151,6 +173,12 @@ class Sampler:
                 self._sample()
             except Exception as error:  # must surface at tick() or stop(), not die with the thread
                 self._failure = self._failure or error
+
+    def _sample_into(self, taken: list[Stamp | Exception]) -> None:
+        try:
+            taken.append(self._sample())
+        except Exception as error:  # for whoever waits for it
+            taken.append(error)
 
     def _sample(self) -> Stamp:
         with self._sampling:
@@ -189,7 +217,7 @@ class Sampler:
     def _power_fields(self, name: str, load) -> str:
         meter = self._meters[name]
         try:
-            readings = meter.read(load)
+            readings = self._asked(name, lambda: meter.read(load))
         except Exception as error:  # a meter of another package may raise anything
             self._remember(f"meter {name}: {type(error).__name__}: {error}")
             return "," * (len(meter.domains) - 1)
@@ -200,11 +228,18 @@ class Sampler:
                 self._remember(f"meter {name}: no reading of {domain.name}")
         return ",".join(fields)
 
+    def _asked(self, name: str, ask: Callable[[], T]) -> T:
+        self._reading = name, time.monotonic()
+        try:
+            return ask()
+        finally:
+            self._reading = None
+
     def _device_lines(self) -> list[str]:
         lines = []
         for name, meter in self._with_devices.items():
             try:
-                uses = meter.device_use()
+                uses = self._asked(name, meter.device_use)
             except Exception as error:  # as of its power
                 self._remember(f"meter {name}: use of devices: {type(error).__name__}: {error}")
                 uses = {}
@@ -282,6 +317,13 @@ class _Table:
 
 def _power(meter: str) -> str:
     return f"power-{meter}"
+
+
+def _no_answer(meter: str) -> MeterError:
+    return MeterError(
+        f"the meter {meter} has not answered for {ANSWER_S:g} s. Without its samples the run is no "
+        "result: see what keeps it, or take it out of the testbed's meters, and run it again."
+    )
 
 
 def _cannot_write(error: Exception) -> MeterError:

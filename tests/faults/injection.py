@@ -1,0 +1,138 @@
+"""One injection from the job's start to the next command's end, and what it has violated."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.faults.kinds import FAULTS, Draw, Fault, wait_for
+from tests.faults.outcome import Outcome
+from tests.faults.scene import Missed, Scene, completed_in, trial_events
+
+LEFT_S = 10
+"""By then a run that has ended by itself has nothing left (a killed group goes a bit later)."""
+MISSED = "over before its moment"
+
+
+def inject(draw: Draw, scene: Scene, points: int) -> Outcome:
+    """points: of the grid, each of which is to be tried once."""
+    fault, rng = FAULTS[draw.fault], random.Random(draw.seed)
+    finished: dict[str, set[str]] = {}
+    if draw.moment == "start":
+        fault.inject(scene, rng)
+    scene.start()
+    began, missed = time.monotonic(), False
+    if draw.moment != "start":
+        try:
+            wait_for(scene, draw.moment, rng)
+            finished = scene.completed()
+            began = time.monotonic()
+            fault.inject(scene, rng)
+        except Missed:
+            missed = True
+    code = scene.end()
+    seconds = time.monotonic() - began
+    violations = list(_violations(fault, scene, code, finished, missed, points))
+    outcome = MISSED if missed else _outcome(scene, code)
+    fault.mend(scene)
+    violations += _next(fault, scene, code, points)
+    return Outcome(
+        draw.fault, draw.sut, draw.moment, draw.seed, outcome, round(seconds, 1), violations
+    )
+
+
+def _violations(
+    fault: Fault,
+    scene: Scene,
+    code: int | None,
+    finished: dict[str, set[str]],
+    missed: bool,
+    points: int,
+) -> Iterator[str]:
+    said, counted = scene.said(), scene.counted()
+    if code is None:
+        yield "it does not end"
+        return
+    if (code == 0) != bool(counted):
+        yield f"exit code {code} with {len(counted)} results"
+    if code > 0 and not said.strip():
+        yield f"exit code {code} without a word"
+    if "Traceback" in said:
+        last = said.strip().splitlines()[-1]
+        yield f"a traceback instead of a message: {last[:300]}"
+    if (fault.survives or missed) and _statuses(counted) != ["completed"]:
+        yield f"the run is not completed: exit code {code}, {_statuses(counted)}; {_last(said)}"
+    for status in _statuses(counted):
+        if status != "completed" and status not in said:
+            yield f"status {status} is not said"
+    yield from _records(scene, finished, points)
+    if not fault.kills:
+        yield from _left(scene)
+
+
+def _records(scene: Scene, finished: dict[str, set[str]], points: int) -> Iterator[str]:
+    """No partial run is counted, and of each run that is kept no finished trial is lost."""
+    for folder in scene.counted():
+        if not (folder / "run.json").exists():
+            yield "a folder without run.json is counted"
+            continue
+        manifest = json.loads((folder / "run.json").read_text())
+        events = trial_events(folder)
+        starts = Counter(e["trial"] for e in events if e["status"] == "start")
+        ends = Counter(e["trial"] for e in events if e["status"] == "end")
+        if starts != ends or set(starts.values()) - {1}:
+            yield f"trials that have not one start and one end: {starts - ends or ends - starts}"
+        tried = {e["number"] for e in events if e["status"] == "start"}
+        if manifest["status"] == "completed" and len(tried) < points:
+            yield f"completed with {len(tried)} of {points} trials"
+        if lost := finished.get(manifest["run_id"], set()) - completed_in(folder):
+            yield f"finished trials are lost: {sorted(lost)}"
+    for folder in (scene.results / "failed").glob("*"):
+        if lost := finished.get(folder.name, set()) - completed_in(folder):
+            yield f"finished trials of the failed run are lost: {sorted(lost)}"
+
+
+def _next(fault: Fault, scene: Scene, code: int | None, points: int) -> Iterator[str]:
+    """The next command removes what was left and completes what is missing."""
+    repetition = 2 if scene.counted() else 1
+    before = len(scene.counted())
+    (scene.folder / f"said-{repetition}").unlink(missing_ok=True)
+    scene.start(repetition)
+    code, said = scene.end(), scene.said(repetition)
+    added = _statuses(scene.counted())
+    if fault.again and (code != 0 or len(added) != before + 1 or added[-1] != "completed"):
+        yield f"the next command: exit code {code}, {added}; {_last(said)}"
+    yield from (f"after the next command: {text}" for text in _left(scene))
+    yield from (f"after the next command: {text}" for text in _records(scene, {}, points))
+
+
+def _left(scene: Scene) -> Iterator[str]:
+    deadline = time.monotonic() + LEFT_S
+    while (left := scene.left()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if left:
+        yield "left: " + "; ".join(f"{kind}: {len(found)}" for kind, found in left.items())
+
+
+def _outcome(scene: Scene, code: int | None) -> str:
+    statuses = _statuses(scene.counted())
+    failed = len(list((scene.results / "failed").glob("*")))
+    again = ", at the second attempt" if statuses and failed else ""
+    if code is None:
+        return "hangs"
+    if statuses:
+        return f"{statuses[0]}{again}"
+    return "killed" if code < 0 else f"exit code {code}"
+
+
+def _statuses(folders: list[Path]) -> list[str]:
+    files = [folder / "run.json" for folder in folders]
+    return [json.loads(f.read_text())["status"] if f.exists() else "none" for f in files]
+
+
+def _last(said: str) -> str:
+    return " / ".join(said.strip().splitlines()[-3:])[:400]

@@ -1,0 +1,169 @@
+"""A job that a fault is injected into: its process, what is seen of it, and what it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+from tests.faults import shaky
+
+from trialwatt.config.models import RunConfig
+from trialwatt.contract.places import Local
+from trialwatt.lifecycle.reap import PARTIAL
+from trialwatt.platforms.processes import runs_of
+from trialwatt.suts.services import scratch
+
+COORDINATOR = Path(__file__).with_name("coordinator.py")
+POLL_S = 0.02
+MOST_S = 180
+"""An injected run that has not ended by then hangs."""
+
+
+class Missed(Exception):
+    """The run was over before its moment came."""
+
+
+@dataclass
+class Scene:
+    """One job in folders of its own. data: a copy that a fault may take away."""
+
+    folder: Path
+    config: RunConfig
+    data: Path
+    facts: Path
+    place: Local = field(default_factory=Local)
+    run_ids: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.results = self.folder / "results"
+        self.switch = self.folder / "switch"
+        shaky.install(self.folder / "site")
+        self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    # --- the job --------------------------------------------------------------------------------
+
+    def start(self, repetition: int = 1) -> subprocess.Popen:
+        said = (self.folder / f"said-{repetition}").open("ab")
+        command = [sys.executable, str(COORDINATOR), self.config.model_dump_json()]
+        command += [str(repetition), str(self.folder / "log"), str(self.data), str(self.facts)]
+        self.process = subprocess.Popen(
+            [*command, str(self.results)],
+            env=os.environ
+            | {"PYTHONPATH": str(self.folder / "site"), shaky.SWITCH: str(self.switch)},
+            stderr=said,
+            stdout=said,
+            start_new_session=True,
+        )
+        said.close()
+        return self.process
+
+    def end(self, seconds: float = MOST_S) -> int | None:
+        """Wait for the end; the exit code, or None where it hangs, and is killed."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+            self.process.wait()
+            return None
+
+    def said(self, repetition: int = 1) -> str:
+        return (self.folder / f"said-{repetition}").read_text(errors="replace")
+
+    def kill_all(self) -> None:
+        """As when the machine goes down: the coordinator, then all that it has started."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, 9)
+
+    def close(self) -> None:
+        self._over.set()
+        self._watcher.join()
+        if self.process.poll() is None:
+            self.kill_all()
+            self.process.wait()
+
+    # --- what is seen of it -----------------------------------------------------------------
+
+    def processes(self) -> dict[int, str]:
+        """Those of this job's runs → their components."""
+        named = runs_of(psutil.pids())
+        return {pid: component for pid, (run, component) in named.items() if run in self.run_ids}
+
+    def until(self, condition: Callable[[], bool], seconds: float = MOST_S) -> None:
+        """Raises Missed where the process ends first."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise Missed
+            time.sleep(POLL_S)
+
+    def completed(self) -> dict[str, set[str]]:
+        """Run → its trials that have completed, by what is half-written now."""
+        return {folder.name: completed_in(folder) for folder in self._partial()}
+
+    def has_entered(self, step: str) -> bool:
+        for folder in self._partial():
+            with suppress(OSError):
+                return f'"step":"{step}"' in (folder / "records" / "harness.jsonl").read_text()
+        return False
+
+    def counted(self) -> list[Path]:
+        """The folders that the workflow would take for results."""
+        return sorted(self.results.glob("runs/*/*/rep*"))
+
+    def left(self) -> dict[str, list]:
+        """What there is of the job beside results and what failed runs are kept as."""
+        found: dict[str, list] = {"partial": self._partial()}
+        for run_id in sorted(self.run_ids):
+            for kind, traces in self.place.left_behind(run_id).items():
+                found.setdefault(kind, []).extend(traces)
+            folder = scratch(self.config.sut, run_id)
+            found.setdefault("scratch", []).extend([folder] if folder.exists() else [])
+        return {kind: traces for kind, traces in found.items() if traces}
+
+    def _partial(self) -> list[Path]:
+        return sorted((self.results / PARTIAL).glob("*"))
+
+    def _watch(self) -> None:
+        looked = 0.0
+        while not self._over.wait(POLL_S):
+            self.run_ids |= {folder.name for folder in self._partial()}
+            if time.monotonic() - looked > 1:
+                for folder in self._partial():
+                    self.place.look(folder.name)
+                looked = time.monotonic()
+
+
+def trial_events(folder: Path) -> list[dict]:
+    """Of a run, sealed or not."""
+    holder = folder / "records.zst"
+    if holder.exists():
+        with pa.input_stream(str(holder), compression="zstd") as sealed:
+            text = sealed.read().decode()
+    else:
+        text = "\n".join(path.read_text() for path in (folder / "records").glob("*.jsonl"))
+    found = []
+    for line in text.splitlines():
+        with suppress(ValueError):  # one that is being written
+            found.append(json.loads(line))
+    return [event for event in found if event["kind"] == "trial"]
+
+
+def completed_in(folder: Path) -> set[str]:
+    with suppress(OSError):  # it is moved at this moment
+        return {e["trial"] for e in trial_events(folder) if e.get("outcome") == "completed"}
+    return set()
