@@ -39,7 +39,7 @@ def inject(draw: Draw, scene: Scene, points: int) -> Outcome:
     violations = list(_violations(fault, scene, code, finished, missed, points))
     outcome = MISSED if missed else _outcome(scene, code)
     fault.mend(scene)
-    violations += _next(fault, scene, code, points)
+    violations += _next(fault, scene, points)
     return Outcome(
         draw.fault, draw.sut, draw.moment, draw.seed, outcome, round(seconds, 1), violations
     )
@@ -57,14 +57,14 @@ def _violations(
     if code is None:
         yield "it does not end"
         return
-    if (code == 0) != bool(counted):
+    if (code == 0) != scene.is_whole():
         yield f"exit code {code} with {len(counted)} results"
     if code > 0 and not said.strip():
         yield f"exit code {code} without a word"
     if "Traceback" in said:
         last = said.strip().splitlines()[-1]
         yield f"a traceback instead of a message: {last[:300]}"
-    if (fault.survives or missed) and _statuses(counted) != ["completed"]:
+    if (fault.survives or missed) and not (scene.is_whole() and _all_completed(counted)):
         yield f"the run is not completed: exit code {code}, {_statuses(counted)}; {_last(said)}"
     for status in _statuses(counted):
         if status != "completed" and status not in said:
@@ -96,16 +96,15 @@ def _records(scene: Scene, finished: dict[str, set[str]], points: int) -> Iterat
             yield f"finished trials of the failed run are lost: {sorted(lost)}"
 
 
-def _next(fault: Fault, scene: Scene, code: int | None, points: int) -> Iterator[str]:
+def _next(fault: Fault, scene: Scene, points: int) -> Iterator[str]:
     """The next command removes what was left and completes what is missing."""
-    repetition = 2 if scene.counted() else 1
-    before = len(scene.counted())
+    repetition = scene.next()
     (scene.folder / f"said-{repetition}").unlink(missing_ok=True)
     scene.start(repetition)
     code, said = scene.end(), scene.said(repetition)
-    added = _statuses(scene.counted())
-    if fault.again and (code != 0 or len(added) != before + 1 or added[-1] != "completed"):
-        yield f"the next command: exit code {code}, {added}; {_last(said)}"
+    whole = scene.is_whole(repetition) and _all_completed(scene.counted()[-1:])
+    if fault.again and not (code == 0 and whole):
+        yield f"the next command: exit code {code}, {_statuses(scene.counted())}; {_last(said)}"
     yield from (f"after the next command: {text}" for text in _left(scene))
     yield from (f"after the next command: {text}" for text in _records(scene, {}, points))
 
@@ -132,6 +131,10 @@ def _outcome(scene: Scene, code: int | None) -> str:
 def _statuses(folders: list[Path]) -> list[str]:
     files = [folder / "run.json" for folder in folders]
     return [json.loads(f.read_text())["status"] if f.exists() else "none" for f in files]
+
+
+def _all_completed(folders: list[Path]) -> bool:
+    return {*_statuses(folders)} == {"completed"}
 
 
 def _last(said: str) -> str:

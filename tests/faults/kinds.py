@@ -17,6 +17,8 @@ import psutil
 from tests.faults.scene import Missed, Scene
 
 DEPLOY, TRIALS, COLLECT, UNDEPLOY = MOMENTS = ("deploy", "trials", "collect", "undeploy")
+METRICS = "metrics"
+"""In the workflow: metrics, figures and tables are made."""
 Inject = Callable[[Scene, random.Random], None]
 SMALL_MB = 80
 """Of a results folder on a file system of its own: more than a run asks for, soon filled."""
@@ -49,6 +51,9 @@ def wait_for(scene: Scene, moment: str, rng: random.Random) -> None:
     if moment == DEPLOY:
         scene.until(lambda: bool(scene.processes()))
         time.sleep(rng.uniform(0, 1.5))
+    elif moment == METRICS:
+        scene.until(lambda: (scene.results / "logs" / "metrics").is_dir(), seconds=300)
+        time.sleep(rng.uniform(0, 1))
     elif moment == TRIALS:
         count = rng.randrange(8)
         scene.until(lambda: sum(map(len, scene.completed().values())) >= count)
@@ -86,6 +91,13 @@ def _signals(kind: str, *numbers: int, pause_s: float = 1.0) -> Inject:
                 os.kill(pid, number)
 
     return inject
+
+
+def _twice(scene: Scene, rng: random.Random) -> None:
+    for pause_s in (0, rng.uniform(0.05, 1)):
+        time.sleep(pause_s)
+        with suppress(ProcessLookupError):
+            scene.interrupt()
 
 
 def _all_gone(scene: Scene, rng: random.Random) -> None:
@@ -143,11 +155,14 @@ def _nothing(scene: Scene, rng: random.Random) -> None:
     pass
 
 
-KILL, TERM, INT, STOP, CONT = (
-    getattr(signal, f"SIG{name}") for name in ("KILL", "TERM", "INT", "STOP", "CONT")
+KILL, TERM, STOP, CONT = (
+    getattr(signal, f"SIG{name}") for name in ("KILL", "TERM", "STOP", "CONT")
 )
 SHAKY = {"meters": ["model", "shaky"]}
 RUNS = (DEPLOY, TRIALS, COLLECT)
+WHOLE = (DEPLOY, TRIALS, UNDEPLOY, METRICS)
+WORKFLOW = "plain in Snakemake"
+"""In the place of a SUT: two blocks of it, with all that is made of them."""
 SERVICES = {"ray": ("head", "driver"), "hyperopt": ("master", "driver")}
 
 
@@ -176,7 +191,7 @@ FAULTS: dict[str, Fault] = {
     "SIGSTOP, then SIGKILL of the coordinator": Fault(
         _signals("coordinator", STOP, KILL), kills=True
     ),
-    "Ctrl-C twice": Fault(_signals("coordinator", INT, INT, pause_s=0.3)),
+    "Ctrl-C twice": Fault(_twice),
     "reboot": Fault(_all_gone, kills=True),
     "out of memory": Fault(
         _nothing,
@@ -194,6 +209,22 @@ FAULTS: dict[str, Fault] = {
         _says("nonsense"), RUNS, survives=True, testbed=SHAKY, mend=_works_again
     ),
     "the data vanish": Fault(_vanish, ("start", *RUNS), mend=_come_back),
+}
+
+
+FAULTS |= {
+    "SIGKILL of Snakemake": Fault(
+        _signals("coordinator", KILL), WHOLE, kills=True, suts=(WORKFLOW,)
+    ),
+    "SIGTERM of Snakemake": Fault(_signals("coordinator", TERM), WHOLE, suts=(WORKFLOW,)),
+    "SIGSTOP, then SIGKILL of Snakemake": Fault(
+        _signals("coordinator", STOP, KILL), WHOLE, kills=True, suts=(WORKFLOW,)
+    ),
+    "Ctrl-C twice in Snakemake": Fault(_twice, WHOLE, suts=(WORKFLOW,)),
+    "reboot in Snakemake": Fault(_all_gone, WHOLE, kills=True, suts=(WORKFLOW,)),
+    "disk full in Snakemake": Fault(
+        _fill, (TRIALS, METRICS), tmpfs=True, mend=_empty, suts=(WORKFLOW,)
+    ),
 }
 
 
@@ -215,16 +246,17 @@ def draws(count: int, seed: int, suts: list[str]) -> list[Draw]:
     rng, found, names = random.Random(seed), [], []
     while len(found) < count:
         if not names:
-            names = [n for n, f in FAULTS.items() if not f.suts or set(f.suts) & set(suts)]
+            names = [n for n, f in FAULTS.items() if _places(f, suts)]
             rng.shuffle(names)
         name = names.pop()
-        sut = rng.choice([each for each in suts if each in (FAULTS[name].suts or suts)])
+        sut = rng.choice(_places(FAULTS[name], suts))
         found.append(Draw(name, sut, rng.choice(FAULTS[name].moments), rng.randrange(10**6)))
     return found
 
 
-def needs_root(fault: Fault) -> bool:
-    return fault.tmpfs
+def _places(fault: Fault, suts: list[str]) -> list[str]:
+    """Where it can be: a fault that names no SUT is of a job without the workflow."""
+    return [each for each in suts if each in (fault.suts or {*suts} - {WORKFLOW})]
 
 
 def mount(results: Path) -> None:

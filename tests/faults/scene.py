@@ -1,29 +1,25 @@
-"""A job that a fault is injected into: its process, what is seen of it, and what it leaves."""
+"""What a fault is injected into: a command, what is seen of it from outside, what it leaves."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import pyarrow as pa
-from tests.faults import shaky
 
-from trialwatt.config.models import RunConfig
 from trialwatt.contract.places import Local
 from trialwatt.lifecycle.reap import PARTIAL
 from trialwatt.platforms.processes import runs_of
 from trialwatt.suts.services import scratch
 
-COORDINATOR = Path(__file__).with_name("coordinator.py")
 POLL_S = 0.02
 MOST_S = 180
 """An injected run that has not ended by then hangs."""
@@ -33,46 +29,55 @@ class Missed(Exception):
     """The run was over before its moment came."""
 
 
-@dataclass
-class Scene:
-    """One job in folders of its own. data: a copy that a fault may take away."""
+class Scene(ABC):
+    """One command in folders of its own, watched from outside.
 
-    folder: Path
-    config: RunConfig
-    data: Path
-    facts: Path
-    place: Local = field(default_factory=Local)
-    run_ids: set[str] = field(default_factory=set)
+    sut: whose scratch folders there may be. switch, data: see the faults that use them.
+    """
 
-    def __post_init__(self) -> None:
-        self.results = self.folder / "results"
-        self.switch = self.folder / "switch"
-        shaky.install(self.folder / "site")
+    process: subprocess.Popen
+
+    def __init__(self, folder: Path, results: Path, sut: str):
+        self.folder, self.results, self._sut = folder, results, sut
+        self.switch, self.data = folder / "switch", folder / "digits.safetensors"
+        self._place, self._run_ids = Local(), set[str]()
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
 
-    # --- the job --------------------------------------------------------------------------------
+    # --- the command ----------------------------------------------------------------------------
 
-    def start(self, repetition: int = 1) -> subprocess.Popen:
-        said = (self.folder / f"said-{repetition}").open("ab")
-        command = [sys.executable, str(COORDINATOR), self.config.model_dump_json()]
-        command += [str(repetition), str(self.folder / "log"), str(self.data), str(self.facts)]
-        self.process = subprocess.Popen(
-            [*command, str(self.results)],
-            env=os.environ
-            | {"PYTHONPATH": str(self.folder / "site"), shaky.SWITCH: str(self.switch)},
-            stderr=said,
-            stdout=said,
-            start_new_session=True,
-        )
-        said.close()
-        return self.process
+    @abstractmethod
+    def start(self, repetition: int = 1) -> None:
+        """Start it, in a session of its own."""
 
-    def end(self, seconds: float = MOST_S) -> int | None:
+    @abstractmethod
+    def is_whole(self, repetition: int = 1) -> bool:
+        """Whether there is all that it is to make."""
+
+    @abstractmethod
+    def next(self) -> int:
+        """Which repetition the next command is to make."""
+
+    @abstractmethod
+    def interrupt(self) -> None:
+        """What Ctrl-C in a terminal does."""
+
+    def launch(self, command: list, repetition: int, environment: dict, cwd: Path) -> None:
+        with (self.folder / f"said-{repetition}").open("ab") as said:
+            self.process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=os.environ | environment,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+
+    def end(self) -> int | None:
         """Wait for the end; the exit code, or None where it hangs, and is killed."""
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(MOST_S)
         except subprocess.TimeoutExpired:
             self.kill_all()
             self.process.wait()
@@ -83,9 +88,8 @@ class Scene:
 
     def kill_all(self) -> None:
         """As when the machine goes down: the coordinator, then all that it has started."""
-        with suppress(ProcessLookupError):
-            self.process.kill()
-        for pid in self.processes():
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        for pid in (self.process.pid, *(child.pid for child in children), *self.processes()):
             with suppress(ProcessLookupError):
                 os.kill(pid, 9)
 
@@ -99,9 +103,9 @@ class Scene:
     # --- what is seen of it -----------------------------------------------------------------
 
     def processes(self) -> dict[int, str]:
-        """Those of this job's runs → their components."""
+        """Those of this command's runs → their components."""
         named = runs_of(psutil.pids())
-        return {pid: component for pid, (run, component) in named.items() if run in self.run_ids}
+        return {pid: component for pid, (run, component) in named.items() if run in self._run_ids}
 
     def until(self, condition: Callable[[], bool], seconds: float = MOST_S) -> None:
         """Raises Missed where the process ends first."""
@@ -126,12 +130,12 @@ class Scene:
         return sorted(self.results.glob("runs/*/*/rep*"))
 
     def left(self) -> dict[str, list]:
-        """What there is of the job beside results and what failed runs are kept as."""
+        """What there is of it beside results and what failed runs are kept as."""
         found: dict[str, list] = {"partial": self._partial()}
-        for run_id in sorted(self.run_ids):
-            for kind, traces in self.place.left_behind(run_id).items():
+        for run_id in sorted(self._run_ids):
+            for kind, traces in self._place.left_behind(run_id).items():
                 found.setdefault(kind, []).extend(traces)
-            folder = scratch(self.config.sut, run_id)
+            folder = scratch(self._sut, run_id)
             found.setdefault("scratch", []).extend([folder] if folder.exists() else [])
         return {kind: traces for kind, traces in found.items() if traces}
 
@@ -141,10 +145,10 @@ class Scene:
     def _watch(self) -> None:
         looked = 0.0
         while not self._over.wait(POLL_S):
-            self.run_ids |= {folder.name for folder in self._partial()}
+            self._run_ids |= {folder.name for folder in self._partial()}
             if time.monotonic() - looked > 1:
                 for folder in self._partial():
-                    self.place.look(folder.name)
+                    self._place.look(folder.name)
                 looked = time.monotonic()
 
 

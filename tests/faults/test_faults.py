@@ -9,10 +9,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.faults import workflow
 from tests.faults.injection import inject
-from tests.faults.kinds import FAULTS, Draw, draws, mount, unmount
+from tests.faults.job import Job
+from tests.faults.kinds import FAULTS, WORKFLOW, Draw, Fault, draws, mount, unmount
 from tests.faults.outcome import FILE, TABLE, Outcome, append, page, read
 from tests.faults.scene import Scene
+from tests.faults.workflow import Workflow
 
 from trialwatt import suts
 
@@ -27,6 +30,7 @@ TWELVE_POINTS = {
     "ln": {"choices": [1, 2]},
 }
 POINTS = 12
+EVERY = ("plain", "optuna", "ray", "hyperopt", WORKFLOW)
 USUAL = [
     Draw("SIGKILL of a worker", "plain", "trials", 1),
     Draw("SIGKILL of the coordinator", "optuna", "trials", 2),
@@ -38,29 +42,34 @@ USUAL = [
 
 
 def _there() -> list[str]:
-    asked = SUTS.split(",") if SUTS else ["plain", "optuna", "ray", "hyperopt"]
-    return [name for name in asked if not suts.get(name).available()]
+    asked = SUTS.split(",") if SUTS else [*EVERY]
+    return [name for name in asked if name == WORKFLOW or not suts.get(name).available()]
 
 
 @pytest.fixture
 def injected(tmp_path, monkeypatch, digits, testbed_facts, run_config):
     """Inject one fault into a job of its own; its outcome."""
 
+    def made(draw: Draw, fault: Fault) -> tuple[Scene, int]:
+        if draw.sut == WORKFLOW:
+            return Workflow(tmp_path), workflow.POINTS
+        sampler = "grid" if "grid" in suts.get(draw.sut).samplers else "random"
+        search = {"sampler": sampler} | ({} if sampler == "grid" else {"budget": POINTS})
+        keys = {"space": TWELVE_POINTS, "search": search, "epochs": 20, "deadline_s": 150}
+        config = run_config(draw.sut, testbed=fault.testbed, **(keys | fault.keys))
+        shutil.copy(digits, tmp_path / "digits.safetensors")
+        return Job(tmp_path, config, tmp_path / "digits.safetensors", testbed_facts), POINTS
+
     def run(draw: Draw) -> Outcome:
         fault = FAULTS[draw.fault]
         if fault.tmpfs and os.geteuid() != 0:
             pytest.skip("only root can mount a small file system")
         monkeypatch.setenv("TRIALWATT_RUNTIME_DIR", str(tmp_path / "runtime"))
-        sampler = "grid" if "grid" in suts.get(draw.sut).samplers else "random"
-        search = {"sampler": sampler} | ({} if sampler == "grid" else {"budget": POINTS})
-        keys = {"space": TWELVE_POINTS, "search": search, "epochs": 20, "deadline_s": 150}
-        config = run_config(draw.sut, testbed=fault.testbed, **(keys | fault.keys))
-        scene = Scene(tmp_path, config, tmp_path / "digits.safetensors", testbed_facts)
-        shutil.copy(digits, scene.data)
+        scene, points = made(draw, fault)
         if fault.tmpfs:
             mount(scene.results)
         try:
-            return inject(draw, scene, POINTS)
+            return inject(draw, scene, points)
         finally:
             scene.close()
             if fault.tmpfs:
@@ -89,7 +98,7 @@ def test_the_page_of_faults_is_made_of_the_outcomes():
 
 
 def test_the_same_seed_draws_the_same_faults_each_before_any_comes_again():
-    every = draws(len(FAULTS), 3, ["plain", "optuna", "ray", "hyperopt"])
-    assert every == draws(len(FAULTS), 3, ["plain", "optuna", "ray", "hyperopt"])
+    every = draws(len(FAULTS), 3, [*EVERY])
+    assert every == draws(len(FAULTS), 3, [*EVERY])
     assert {draw.fault for draw in every} == FAULTS.keys()
-    assert every != draws(len(FAULTS), 4, ["plain", "optuna", "ray", "hyperopt"])
+    assert every != draws(len(FAULTS), 4, [*EVERY])
