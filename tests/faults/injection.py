@@ -18,8 +18,7 @@ LEFT_S = 10
 MISSED = "over before its moment"
 
 
-def inject(draw: Draw, scene: Scene, points: int) -> Outcome:
-    """points: of the grid, each of which is to be tried once."""
+def inject(draw: Draw, scene: Scene) -> Outcome:
     fault, rng = FAULTS[draw.fault], random.Random(draw.seed)
     finished: dict[str, set[str]] = {}
     if draw.moment == "start":
@@ -36,10 +35,10 @@ def inject(draw: Draw, scene: Scene, points: int) -> Outcome:
             missed = True
     code = scene.end()
     seconds = time.monotonic() - began
-    violations = list(_violations(fault, scene, code, finished, missed, points))
+    violations = list(_violations(fault, scene, code, finished, missed))
     outcome = MISSED if missed else _outcome(scene, code)
     fault.mend(scene)
-    violations += _next(fault, scene, points)
+    violations += _next(fault, scene)
     return Outcome(
         draw.fault, draw.sut, draw.moment, draw.seed, outcome, round(seconds, 1), violations
     )
@@ -51,7 +50,6 @@ def _violations(
     code: int | None,
     finished: dict[str, set[str]],
     missed: bool,
-    points: int,
 ) -> Iterator[str]:
     said, counted = scene.said(), scene.counted()
     if code is None:
@@ -69,12 +67,12 @@ def _violations(
     for status in _statuses(counted):
         if status != "completed" and status not in said:
             yield f"status {status} is not said"
-    yield from _records(scene, finished, points)
+    yield from _records(scene, finished)
     if not fault.kills:
         yield from _left(scene)
 
 
-def _records(scene: Scene, finished: dict[str, set[str]], points: int) -> Iterator[str]:
+def _records(scene: Scene, finished: dict[str, set[str]]) -> Iterator[str]:
     """No partial run is counted, and of each run that is kept no finished trial is lost."""
     for folder in scene.counted():
         if not (folder / "run.json").exists():
@@ -87,8 +85,8 @@ def _records(scene: Scene, finished: dict[str, set[str]], points: int) -> Iterat
         if starts != ends or set(starts.values()) - {1}:
             yield f"trials that have not one start and one end: {starts - ends or ends - starts}"
         tried = {e["number"] for e in events if e["status"] == "start"}
-        if manifest["status"] == "completed" and len(tried) < points:
-            yield f"completed with {len(tried)} of {points} trials"
+        if manifest["status"] == "completed" and len(tried) < scene.points:
+            yield f"completed with {len(tried)} of {scene.points} trials"
         if lost := finished.get(manifest["run_id"], set()) - completed_in(folder):
             yield f"finished trials are lost: {sorted(lost)}"
     for folder in (scene.results / "failed").glob("*"):
@@ -96,7 +94,7 @@ def _records(scene: Scene, finished: dict[str, set[str]], points: int) -> Iterat
             yield f"finished trials of the failed run are lost: {sorted(lost)}"
 
 
-def _next(fault: Fault, scene: Scene, points: int) -> Iterator[str]:
+def _next(fault: Fault, scene: Scene) -> Iterator[str]:
     """The next command removes what was left and completes what is missing."""
     repetition = scene.next()
     (scene.folder / f"said-{repetition}").unlink(missing_ok=True)
@@ -106,7 +104,7 @@ def _next(fault: Fault, scene: Scene, points: int) -> Iterator[str]:
     if fault.again and not (code == 0 and whole):
         yield f"the next command: exit code {code}, {_statuses(scene.counted())}; {_last(said)}"
     yield from (f"after the next command: {text}" for text in _left(scene))
-    yield from (f"after the next command: {text}" for text in _records(scene, {}, points))
+    yield from (f"after the next command: {text}" for text in _records(scene, {}))
 
 
 def _left(scene: Scene) -> Iterator[str]:

@@ -17,8 +17,8 @@ COORDINATOR = Path(__file__).with_name("coordinator.py")
 class Job(Scene):
     """One repetition of a configuration. data: a copy that a fault may take away."""
 
-    def __init__(self, folder: Path, config: RunConfig, data: Path, facts: Path):
-        super().__init__(folder, folder / "results", config.sut)
+    def __init__(self, folder: Path, config: RunConfig, points: int, data: Path, facts: Path):
+        super().__init__(folder, folder / "results", config.sut, points)
         self.data = data
         self._config, self._facts = config, facts
         shaky.install(folder / "site")

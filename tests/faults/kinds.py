@@ -55,7 +55,7 @@ def wait_for(scene: Scene, moment: str, rng: random.Random) -> None:
         scene.until(lambda: (scene.results / "logs" / "metrics").is_dir(), seconds=300)
         time.sleep(rng.uniform(0, 1))
     elif moment == TRIALS:
-        count = rng.randrange(8)
+        count = rng.randrange(max(1, scene.points * 2 // 3))
         scene.until(lambda: sum(map(len, scene.completed().values())) >= count)
         scene.until(lambda: scene.has_entered("trials"))
         time.sleep(rng.uniform(0, 0.3))

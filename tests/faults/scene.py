@@ -32,13 +32,15 @@ class Missed(Exception):
 class Scene(ABC):
     """One command in folders of its own, watched from outside.
 
-    sut: whose scratch folders there may be. switch, data: see the faults that use them.
+    sut: whose scratch folders there may be. points: of the grid, each of which is to be tried once.
+    switch, data: see the faults that use them.
     """
 
     process: subprocess.Popen
 
-    def __init__(self, folder: Path, results: Path, sut: str):
+    def __init__(self, folder: Path, results: Path, sut: str, points: int):
         self.folder, self.results, self._sut = folder, results, sut
+        self.points = points
         self.switch, self.data = folder / "switch", folder / "digits.safetensors"
         self._place, self._run_ids = Local(), set[str]()
         self._over = threading.Event()

@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.faults import workflow
 from tests.faults.injection import inject
 from tests.faults.job import Job
 from tests.faults.kinds import FAULTS, WORKFLOW, Draw, Fault, draws, mount, unmount
@@ -50,26 +49,26 @@ def _there() -> list[str]:
 def injected(tmp_path, monkeypatch, digits, testbed_facts, run_config):
     """Inject one fault into a job of its own; its outcome."""
 
-    def made(draw: Draw, fault: Fault) -> tuple[Scene, int]:
+    def made(draw: Draw, fault: Fault) -> Scene:
         if draw.sut == WORKFLOW:
-            return Workflow(tmp_path), workflow.POINTS
+            return Workflow(tmp_path)
         sampler = "grid" if "grid" in suts.get(draw.sut).samplers else "random"
         search = {"sampler": sampler} | ({} if sampler == "grid" else {"budget": POINTS})
         keys = {"space": TWELVE_POINTS, "search": search, "epochs": 20, "deadline_s": 150}
         config = run_config(draw.sut, testbed=fault.testbed, **(keys | fault.keys))
-        shutil.copy(digits, tmp_path / "digits.safetensors")
-        return Job(tmp_path, config, tmp_path / "digits.safetensors", testbed_facts), POINTS
+        data = shutil.copy(digits, tmp_path / "digits.safetensors")
+        return Job(tmp_path, config, POINTS, data, testbed_facts)
 
     def run(draw: Draw) -> Outcome:
         fault = FAULTS[draw.fault]
         if fault.tmpfs and os.geteuid() != 0:
             pytest.skip("only root can mount a small file system")
         monkeypatch.setenv("TRIALWATT_RUNTIME_DIR", str(tmp_path / "runtime"))
-        scene, points = made(draw, fault)
+        scene = made(draw, fault)
         if fault.tmpfs:
             mount(scene.results)
         try:
-            return inject(draw, scene, points)
+            return inject(draw, scene)
         finally:
             scene.close()
             if fault.tmpfs:
