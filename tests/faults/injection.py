@@ -116,14 +116,13 @@ def _left(scene: Scene) -> Iterator[str]:
 
 
 def _outcome(scene: Scene, code: int | None) -> str:
-    statuses = _statuses(scene.counted())
-    failed = len(list((scene.results / "failed").glob("*")))
-    again = ", at the second attempt" if statuses and failed else ""
     if code is None:
         return "hangs"
-    if statuses:
-        return f"{statuses[0]}{again}"
-    return "killed" if code < 0 else f"exit code {code}"
+    if code:
+        return "killed" if code < 0 else f"exit code {code}"
+    statuses = ", ".join(sorted({*_statuses(scene.counted())}))
+    failed = any((scene.results / "failed").glob("*"))
+    return f"{statuses}, at the second attempt" if failed else statuses
 
 
 def _statuses(folders: list[Path]) -> list[str]:
