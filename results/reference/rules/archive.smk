@@ -4,14 +4,18 @@
 
 rule resolved_plan:
     # what is to be made of the records, so that it can be made again without what ran
+    input:
+        list(plan.here.elsewhere.values()),
     output:
         f"{RESULTS}/plan.json",
+        [f"{RESULTS}/{ELSEWHERE}/{name}" for name in plan.here.elsewhere],
     log:
         f"{RESULTS}/logs/plan.log",
     conda:
         "../envs/trialwatt.yaml"
     params:
         text=lambda wc: plan.as_json(),
+        elsewhere=as_is(list(plan.here.elsewhere)),
     script:
         "../scripts/plan.py"
 

@@ -16,24 +16,25 @@ rule testbed:
         testbed=as_is(plan.testbed.model_dump_json()),
         power=as_is(plan.power_model.model_dump_json()),
         suts=sorted(plan.warm_ups),
+        imports=plan.imports,
     script:
         "../scripts/cluster.py"
 
 
 rule shared_data:
-    # a pod that serves the dataset; each run looks whether it is still there
+    # a pod that serves the dataset, or a user's function; each run looks whether it is still there
     input:
         unpack(
             lambda wc: measured_with(
                 wc.testbed,
-                wc.dataset,
-                made=f"{RESULTS}/shared/{wc.testbed}/{wc.dataset}.json",
+                wc.data,
+                made=f"{RESULTS}/shared/{wc.testbed}/{wc.data}.json",
             )
         ),
     output:
-        f"{RESULTS}/shared/{{testbed}}/{{dataset}}.json",
+        f"{RESULTS}/shared/{{testbed}}/{{data}}.json",
     log:
-        f"{RESULTS}/logs/shared/{{testbed}}/{{dataset}}.log",
+        f"{RESULTS}/logs/shared/{{testbed}}/{{data}}.log",
     conda:
         "../envs/trialwatt.yaml"
     params:

@@ -67,13 +67,13 @@ def measured_folder(wildcards):
     return f"{RESULTS}/scouts/{where}"
 
 
-def measured_with(testbed, dataset, made):
+def measured_with(testbed, data, made):
     """Inputs of what is measured: the data, the machine or cluster, and the data on the cluster."""
     files = {
-        "data": f"{RESULTS}/data/{dataset}.safetensors",
+        "data": f"{RESULTS}/data/{data}",
         "testbed": f"{RESULTS}/testbeds/{testbed}.json",
     }
-    note = f"{RESULTS}/shared/{testbed}/{dataset}.json"
+    note = f"{RESULTS}/shared/{testbed}/{data}.json"
     if IS_REMOTE and made != note:
         files["shared"] = note
     return {name: kept(file, made) for name, file in files.items()}

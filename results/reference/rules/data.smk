@@ -1,4 +1,5 @@
-# Each dataset once: one memory-mapped file whose pages all workers share.
+# What workers train on, once: a dataset as one memory-mapped file whose pages all of them share, or
+# the source of a user's function, which must be importable on its own.
 
 
 rule data:
@@ -12,3 +13,17 @@ rule data:
         folder=as_is(plan.here.data),
     script:
         "../scripts/data.py"
+
+
+rule function:
+    output:
+        f"{RESULTS}/data/{{function}}.py",
+    log:
+        f"{RESULTS}/logs/data/{{function}}.log",
+    conda:
+        "../envs/trialwatt.yaml"
+    params:
+        function=lambda wc: plan.functions[f"{wc.function}.py"].model_dump_json(),
+        imports=not IS_REMOTE,
+    script:
+        "../scripts/function.py"

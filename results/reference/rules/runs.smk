@@ -7,7 +7,7 @@ rule run:
         warm_ups_before,
         unpack(
             lambda wc: measured_with(
-                wc.testbed, planned(wc).workload.dataset, measured_folder(wc)
+                wc.testbed, planned(wc).workload.data, measured_folder(wc)
             )
         ),
     output:
@@ -35,7 +35,7 @@ rule scout:
         warm_ups_before,
         unpack(
             lambda wc: measured_with(
-                wc.testbed, planned(wc).workload.dataset, measured_folder(wc)
+                wc.testbed, planned(wc).workload.data, measured_folder(wc)
             )
         ),
     output:
@@ -61,7 +61,7 @@ rule warm_up:
         unpack(
             lambda wc: measured_with(
                 wc.testbed,
-                plan.run(plan.warm_ups[wc.sut]).workload.dataset,
+                plan.run(plan.warm_ups[wc.sut]).workload.data,
                 f"{RESULTS}/warm-ups/{wc.testbed}/{wc.sut}",
             )
         ),

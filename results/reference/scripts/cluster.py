@@ -14,4 +14,5 @@ with user_errors(snakemake.log[0]), trapped(), measuring(f"testbed {snakemake.wi
         power=PowerParameters.of(PowerModel.model_validate_json(snakemake.params.power)),
         suts=snakemake.params.suts,
         output=Path(snakemake.output[0]),
+        imports=snakemake.params.imports,
     )

@@ -1,7 +1,8 @@
 from pathlib import Path
 
-from trialwatt.files import write_whole
 from trialwatt.lifecycle.script import user_errors
+from trialwatt.provenance.plans import write_plan
 
 with user_errors(snakemake.log[0]):
-    write_whole(Path(snakemake.output[0]), snakemake.params.text)
+    elsewhere = dict(zip(snakemake.params.elsewhere, snakemake.input, strict=True))
+    write_plan(Path(snakemake.output[0]).parent, snakemake.params.text, elsewhere)
