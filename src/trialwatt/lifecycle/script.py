@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -23,14 +23,15 @@ def user_errors(log: str):
     """Print errors that are meant for the user and end the script with exit code 1.
 
     An interrupted script ends with 128 + the signal's number. Other exceptions are faults of
-    ours and keep their traceback. The traceback of any of them is in `log`, empty otherwise.
+    ours and keep their traceback. The traceback of any of them is in `log`, empty otherwise; where
+    the log cannot be written (a full disk), what went wrong is said all the same.
     """
     hide_in_tracebacks()
-    Path(log).write_text("")
+    _write(log, "")
     try:
         yield
     except BaseException as error:
-        Path(log).write_text(redacted(traceback.format_exc()))
+        _write(log, redacted(traceback.format_exc()))
         said, code = _said(error)
         if not said:
             raise
@@ -38,11 +39,17 @@ def user_errors(log: str):
         sys.exit(code)
 
 
+def _write(log: str, text: str) -> None:
+    with suppress(OSError):
+        Path(log).write_text(text)
+
+
 def _said(error: BaseException) -> tuple[str, int]:
     if isinstance(error, TrialwattError):
         return "\n".join([str(error), *getattr(error, "__notes__", ())]), 1
     if isinstance(error, OSError):
-        return f"{error.filename or ''}: {error.strerror or error}", 1
+        where = "" if error.filename is None else f"{error.filename}: "
+        return f"{where}{error.strerror or error}", 1
     if isinstance(error, Interrupted):
         return f"{error}; its workers are gone, nothing of it is kept", 128 + error.number
     return "", 1
