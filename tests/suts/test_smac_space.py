@@ -44,3 +44,14 @@ def test_every_sampler_asks_within_the_conditions(sampler, tmp_path):
         phi = search.ask(number)
         assert contains(job.workload.space, phi), phi
         search.tell(number, number % 7 / 7)
+
+
+@pytest.mark.parametrize("sampler", ["smac", "gp"])
+@pytest.mark.parametrize("failing", [{0, 1}, {2}])
+def test_a_model_is_made_though_trials_failed(tmp_path, sampler, failing):
+    search = {"sampler": sampler, "budget": 20}
+    space = {"lr": {"low": 0.1, "high": 1.0}, "ls": {"low": 1, "high": 64}}
+    framework = Smac().open(job_of(tmp_path, "smac", space, search))
+    for number in range(20):
+        phi = framework.ask(number)
+        framework.tell(number, None if number in failing else phi["lr"])

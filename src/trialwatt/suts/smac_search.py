@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,6 +28,7 @@ class Whole:
             job, chosen, lambda scenario: chosen.get_intensifier(scenario, max_config_calls=1)
         )
         self._space, self._asked = job.workload.space, dict[int, Any]()
+        self._told = _Told(self._smac)
 
     def ask(self, number: int) -> Phi | None:
         from smac.main.exceptions import ConfigurationSpaceExhaustedException
@@ -38,7 +40,7 @@ class Whole:
         return phi_of(self._space, info.config)
 
     def tell(self, number: int, score: float | None) -> None:
-        _tell(self._smac, self._asked.pop(number), score)
+        self._told(self._asked.pop(number), score)
 
 
 class Halving:
@@ -58,6 +60,7 @@ class Halving:
             min_budget=1,
             max_budget=self._epochs,
         )
+        self._told = _Told(self._smac)
         self._left = job.budget  # trials that may yet begin
         self._asked, self._paused = dict[int, Any](), dict[Any, int]()
 
@@ -89,7 +92,7 @@ class Halving:
         info = self._asked.pop(number)
         if score is not None and round(info.budget) < self._epochs:
             self._paused[info.config] = number
-        _tell(self._smac, info, score)
+        self._told(info, score)
 
 
 def _optimiser(job: Job, facade: Any, intensifier: Callable[[Any], Any], **budgets: int) -> Any:
@@ -109,10 +112,23 @@ def _optimiser(job: Job, facade: Any, intensifier: Callable[[Any], Any], **budge
         return facade(scenario, intensifier=made, logging_level=False, overwrite=True)
 
 
-def _tell(optimiser: Any, info: Any, score: float | None) -> None:
-    from smac.runhistory.dataclasses import TrialValue
-    from smac.runhistory.enumerations import StatusType
+class _Told:
+    """What an optimiser is told: a failed trial costs as much as the worst that is known, as no
+    model can be made of infinite costs. One that failed before any was known waits for it."""
 
-    failed = {"cost": float("inf"), "status": StatusType.CRASHED}
-    said = failed if score is None else {"cost": -score}
-    optimiser.tell(info, TrialValue(**said), save=False)
+    def __init__(self, optimiser: Any):
+        self._optimiser, self._worst = optimiser, -math.inf
+        self._failed: list[Any] = []
+
+    def __call__(self, info: Any, score: float | None) -> None:
+        from smac.runhistory.dataclasses import TrialValue
+        from smac.runhistory.enumerations import StatusType
+
+        if score is None:
+            self._failed.append(info)
+        else:
+            self._worst = max(self._worst, -score)
+            self._optimiser.tell(info, TrialValue(cost=-score), save=False)
+        while self._failed and self._worst > -math.inf:
+            failed = TrialValue(cost=self._worst, status=StatusType.CRASHED)
+            self._optimiser.tell(self._failed.pop(), failed, save=False)
