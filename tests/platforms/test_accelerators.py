@@ -17,6 +17,7 @@ from trialwatt.clock import now
 from trialwatt.config.identity import run_folder, run_hash
 from trialwatt.config.models import BoardPower, Testbed
 from trialwatt.errors import TrialwattError
+from trialwatt.lifecycle.inventory import Inventory
 from trialwatt.lifecycle.supervisor import Supervisor
 from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.meters.model import PowerModel
@@ -175,7 +176,8 @@ def test_from_the_supervisor_to_the_metrics(nvml, monkeypatch, run_config, tmp_p
     meters = {"model": PowerModel(POWER), "nvml": Nvml.open(config.testbed)}
     platform = LocalPlatform.open(run_id, config.testbed, folder)
     with Sampler(meters, folder, config.testbed.sample_hz) as sampler:
-        supervisor = Supervisor(job, platform, sampler, events, time.monotonic() + 600)
+        deadline, inventory = time.monotonic() + 600, Inventory(job, "build it anew")
+        supervisor = Supervisor(job, platform, sampler, events, deadline, inventory)
         try:
             at = sampler.tick()
             events.write("step", at=at, step="deploy", status="start")
