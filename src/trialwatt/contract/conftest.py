@@ -22,6 +22,7 @@ from trialwatt.contract.places import PLACES
 from trialwatt.contract.reading import events, manifest, trials
 from trialwatt.contract.users import OF_A_USER
 from trialwatt.errors import TrialwattError
+from trialwatt.lifecycle.evidence import RunFailed
 from trialwatt.suts.base import Sut
 
 
@@ -170,7 +171,11 @@ def hurt(observed, sampler) -> Ran:
     keys = {"space": hurt_space(*sizes), "search": {"sampler": sampler, "budget": 6}}
     seen = []
     for repetition in range(1, DRAWS + 1):
-        ran = observed(kill_a_training_worker, repetition, epochs=40, deadline_s=600, **keys)
+        try:
+            ran = observed(kill_a_training_worker, repetition, epochs=40, deadline_s=600, **keys)
+        except RunFailed as error:  # no worker lived until a trial was through
+            seen.append(str(error))
+            continue
         drawn = sorted(trial["phi"]["ls"] for trial in ran.trials.values())
         both = drawn and drawn[0] < TOO_LARGE <= drawn[-1]
         if both and ran.acted and ran.manifest["status"] == "completed":

@@ -8,6 +8,7 @@ import pytest
 
 from trialwatt import platforms, suts
 from trialwatt.contract.observing import NOTHING, left_behind
+from trialwatt.lifecycle.inventory import Inventory
 from trialwatt.lifecycle.jobs import as_seen, write_job
 from trialwatt.lifecycle.locks import measuring
 from trialwatt.lifecycle.supervisor import Supervisor
@@ -41,7 +42,9 @@ def deploy_and_undeploy(place, config, number: int, folder: Path, data: Path) ->
     platform.expect(roles)
     began = time.monotonic()
     with Sampler({}, job.path(), 5, platform.machine) as sampler:
-        supervisor = Supervisor(job, platform, sampler, events, began + config.workload.deadline_s)
+        deadline = began + config.workload.deadline_s
+        inventory = Inventory(job, kind.renewal)
+        supervisor = Supervisor(job, platform, sampler, events, deadline, inventory)
         try:
             supervisor.deploy(roles)
             seconds = time.monotonic() - began
