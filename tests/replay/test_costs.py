@@ -69,6 +69,20 @@ def test_a_law_is_added_whole(pruner):
     assert row["oc"] - without["oc"] == pytest.approx(cost)
 
 
+def test_a_report_is_paid_for_by_the_trial_that_makes_it():
+    """Where it stands in a live trial; a trial of twice the epochs has twice as much of it."""
+    (_, plain, _), (_, told, _) = (job(given, pruner="threshold") for given in (None, laws()))
+    longer = told.log.end_s - told.log.start_s - (plain.log.end_s - plain.log.start_s)
+    more = told.trial_j - plain.trial_j - told._costs.worker_w * longer
+    seconds, joules = FITS["time"][0][2], FITS["energy"][0][2]
+    watts = told._costs.workers * told._costs.worker_w + told._frame.else_w
+    assert more == pytest.approx((joules - watts * seconds) * told.log.epochs)
+    assert more.sum() > 0
+    (_, silent, _), (_, free, _) = (job(given) for given in (laws(), None))  # nothing is reported
+    longer = silent.log.end_s - silent.log.start_s - (free.log.end_s - free.log.start_s)
+    assert silent.trial_j - free.trial_j == pytest.approx(silent._costs.worker_w * longer)
+
+
 def test_its_parts_sum_to_the_job_and_to_the_goal():
     _, found, row = job(laws())
     assert sum(found.energies.values()) == pytest.approx(row["job_energy_kwh"] * J_PER_KWH)

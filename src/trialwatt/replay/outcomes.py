@@ -56,8 +56,17 @@ class Job:
         self._import_s, self._import_j = imports.T
         ended = np.where(log.outcome == simulate.FAILED, log.epochs + 1, log.epochs)
         self._dynamic = self._import_j + self._until_j[np.arange(len(log)), ended]
-        self.trial_j = costs.worker_w * self._lasted + self._dynamic
         self.reports = int(log.epochs.sum()) if trials.reported else 0
+        # a live trial has the framework's work at its reports within it
+        self._told_j = self._report_j * log.epochs * trials.reported
+        self.trial_j = costs.worker_w * self._lasted + self._dynamic + self._told_j
+
+    @property
+    def _report_j(self) -> float:
+        """J of a report beyond what is reserved in its time."""
+        joules, _ = self._framework(0, 1)
+        of_the_job, _ = self._framework(0, 0)
+        return max(0.0, joules - of_the_job)
 
     def _framework(self, trials: float, reports: float) -> tuple[float, float]:
         """J and money that the framework adds until so many trials and reports, beyond what is
@@ -96,7 +105,9 @@ class Job:
             "idle": workers * self.lasts_s - busy,
             "services": costs.services_w * self.reserved_s,
             "harness": frame.else_w * self.lasts_s,
-            "framework": joules + (workers + frame.else_w) * self._added.seconds[0],
+            "framework": joules
+            - float(self._told_j.sum())
+            + (workers + frame.else_w) * self._added.seconds[0],
             "around": frame.before_j + frame.after_j,
         }
 
