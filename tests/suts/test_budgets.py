@@ -4,8 +4,10 @@ import json
 
 import pytest
 from tests.contexts import PLAIN
+from tests.platforms.apart import Apart
+from tests.suts.test_apart import why_not
 
-from trialwatt import suts
+from trialwatt import platforms, suts
 from trialwatt.contract.reading import events, manifest, trials
 from trialwatt.metrics.extract import extract_run
 
@@ -59,3 +61,14 @@ def test_what_runs_can_be_stopped_after_its_epoch(job):
     folder, _, _ = job("optuna", epochs=300, seconds=12, running="prune")
     cut = [t for t in trials(folder).values() if t["outcome"] == "pruned"]
     assert cut and all((t["reason"], t["epochs"] < 300) == ("budget", True) for t in cut)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+@pytest.mark.parametrize("sut", ["plain", "hyperopt", "ray"])
+def test_it_is_told_to_places_that_share_nothing(job, sut, monkeypatch):
+    monkeypatch.setattr(platforms, "get", lambda name: Apart)
+    folder, _, spent = job(sut, seconds=10)
+    found = trials(folder)
+    assert 0 < len(found) < 50_000
+    assert not [t for t in found.values() if t["status"] == "start" and t["m"] > spent["m"]]
