@@ -32,9 +32,7 @@ class SyneTune(AskTell):
         "cqr": _pair("CQR", "ASHACQR", needs=("fastparquet", "huggingface-hub")),
         "rea": _pair("REA"),
     }
-    pruners = AskTell.pruners | {
-        "asha": Strategy(lambda: None, native="AsynchronousSuccessiveHalving"),
-    }
+    pruners = AskTell.pruners | {"asha": Strategy(dict, native="AsynchronousSuccessiveHalving")}
 
     def open(self, job: Job) -> Search:
         return Search(job)
