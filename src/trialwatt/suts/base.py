@@ -55,8 +55,9 @@ class Job:
 
     @property
     def is_spent(self) -> bool:
-        """Whether the search's budget is spent: no further trial starts."""
-        return self.path(SPENT_FILE).exists()
+        """Whether the search's budget is spent: no further trial starts. One of trials alone is
+        counted by the framework, and no file is looked for."""
+        return self.workload.search.spends is not None and self.path(SPENT_FILE).exists()
 
     @property
     def stops_running(self) -> bool:

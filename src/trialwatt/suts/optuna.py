@@ -123,8 +123,6 @@ class Optuna(Sut):
             pruner=pruner_of(workload),
         )
 
-        is_spent = False
-
         def objective(trial: Any) -> float:
             # Workers that finish at the same moment can start more trials than the budget has.
             if trial.number >= job.budget:
@@ -138,8 +136,6 @@ class Optuna(Sut):
             phi = suggest(trial, workload.space)
             result = trials.run(phi, trial.number, report if workload.search.prunes else None)
             if result.outcome == SPENT:
-                nonlocal is_spent
-                is_spent = True
                 study.stop()
             if result.outcome == "failed":
                 raise _TrialFailed(result.reason)
@@ -150,7 +146,7 @@ class Optuna(Sut):
 
         budget = optuna.study.MaxTrialsCallback(job.budget, states=None)
         # A sampler that finds nothing new at a moment when others are asking too ends the loop.
-        while not is_spent and len(study.get_trials(deepcopy=False)) < job.budget:
+        while not job.is_spent and len(study.get_trials(deepcopy=False)) < job.budget:
             study.optimize(objective, callbacks=[budget], catch=(_TrialFailed,))
 
     def recover(self, job: Job, lost: list[int]) -> None:
