@@ -23,18 +23,19 @@ from trialwatt.errors import TrialwattError
 PLACES = ("config/workloads", "config", "")
 """Where a module may lie, relative to the project."""
 GROUP = "trialwatt.workloads"
-PARAMETERS = {
-    "train": ("phi", "data", "epochs", "seed", "report"),
-    "save": ("model", "path"),
-    "test": ("path", "phi", "data"),
-    "pause": ("model", "path"),
-    "resume": ("path",),
+TRIAL = "train"
+"""The part of the function that the workload names, whatever its name."""
+PARAMETERS: dict[str, tuple[tuple[str, ...], ...]] = {
+    TRIAL: (("phi", "data", "epochs", "seed", "report"),),
+    "load": ((), ("seed",)),
+    "save": (("model", "path"),),
+    "test": (("path", "phi", "data"),),
+    "pause": (("model", "path"),),
+    "resume": (("path",),),
 }
-"""Of the functions of a module; `train` stands for the one that is named. `load` takes `seed`, or
-nothing."""
+"""Part of a function in its module → what it may take. All but the trial's go by these names."""
 TOGETHER = (("test", "save"), ("save", "test"), ("pause", "resume"), ("resume", "pause"))
 """Functions that need another one beside them."""
-LOADS: tuple[tuple[str, ...], ...] = ((), ("seed",))
 
 
 class Found(NamedTuple):
@@ -53,7 +54,8 @@ def find(written: str, root: Path) -> Found:
     module, _, function = name.partition(":")
     file, path = _source(module, root)
     source, shown = path.read_bytes(), file or str(path)
-    there = _bound(source, shown)
+    tree = _parsed(source, shown)
+    there = {name: node for node in tree.body for name in _names(node)}
     check(there, function, shown)
     package = None if file else _distribution(module.partition(".")[0])
     return Found(
@@ -62,7 +64,7 @@ def find(written: str, root: Path) -> Found:
             sha256=hashlib.sha256(source).hexdigest(),
             tests="test" in there,
             resumes="resume" in there,
-            imports=_imported(source),
+            imports=_imported(tree),
             package=package,
             version=version(package) if package else None,
         ),
@@ -95,15 +97,14 @@ def check(there: dict[str, ast.stmt], function: str, file: str) -> None:
     if function not in there:
         defined = [name for name, node in there.items() if isinstance(node, ast.FunctionDef)]
         raise TrialwattError(f"{file}: {there_is_no('function', function, defined)}")
-    for name, parameters in PARAMETERS.items():
-        _check_one(there.get(function if name == "train" else name), (parameters,), file)
-    _check_one(there.get("load"), LOADS, file)
+    for part in PARAMETERS:
+        _check_one(part, there.get(function if part == TRIAL else part), file)
     for name, needed in TOGETHER:
         if name in there and needed not in there:
             line = there[name].lineno
             raise TrialwattError(
                 f"{file}:{line}: {name} needs a function {needed}"
-                f"({', '.join(PARAMETERS[needed])}) beside it"
+                f"({', '.join(PARAMETERS[needed][0])}) beside it"
             )
 
 
@@ -113,17 +114,16 @@ def distributions(function: Function) -> list[str]:
     return list(dict.fromkeys(filter(None, [function.package, *found])))
 
 
-def parameters_fault(name: str, taken: tuple[str, ...]) -> str:
-    """What is wrong with the parameters of a function of that name; empty where nothing is. One
-    of a name that is not known is the trial's."""
-    wanted = LOADS if name == "load" else (PARAMETERS.get(name, PARAMETERS["train"]),)
-    if taken in wanted:
+def parameters_fault(part: str, name: str, taken: tuple[str, ...]) -> str:
+    """What is wrong with the parameters of a function of this part and name; empty where nothing
+    is."""
+    if taken in PARAMETERS[part]:
         return ""
-    shown = " or ".join(f"{name}({', '.join(each)})" for each in wanted)
+    shown = " or ".join(f"{name}({', '.join(each)})" for each in PARAMETERS[part])
     return f"must be {shown} (got {name}({', '.join(taken)}))"
 
 
-def _check_one(node: ast.stmt | None, wanted: tuple[tuple[str, ...], ...], file: str) -> None:
+def _check_one(part: str, node: ast.stmt | None, file: str) -> None:
     if isinstance(node, ast.AsyncFunctionDef | ast.ClassDef):
         raise TrialwattError(f"{file}:{node.lineno}: {node.name} must be a plain function")
     if not isinstance(node, ast.FunctionDef):
@@ -137,17 +137,13 @@ def _check_one(node: ast.stmt | None, wanted: tuple[tuple[str, ...], ...], file:
         if default is None
     )
     taken += tuple(f"*{each.arg}" for each in (given.vararg, given.kwarg) if each)
-    if taken in wanted:
-        return
-    shown = " or ".join(f"{node.name}({', '.join(each)})" for each in wanted)
-    raise TrialwattError(
-        f"{file}:{node.lineno}: must be {shown} (got {node.name}({', '.join(taken)}))"
-    )
+    if fault := parameters_fault(part, node.name, taken):
+        raise TrialwattError(f"{file}:{node.lineno}: {fault}")
 
 
-def _imported(source: bytes) -> list[str]:
+def _imported(tree: ast.Module) -> list[str]:
     names = set[str]()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -155,17 +151,16 @@ def _imported(source: bytes) -> list[str]:
     return sorted(names - set(sys.stdlib_module_names))
 
 
-def _bound(source: bytes, file: str) -> dict[str, ast.stmt]:
-    """The names that a module binds at its top level → the statement."""
+def _parsed(source: bytes, file: str) -> ast.Module:
     try:
-        body = ast.parse(source).body
+        return ast.parse(source)
     except (SyntaxError, ValueError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         raise TrialwattError(f"{file}{line}: is not Python: {error.args[0]}") from error
-    return {name: node for node in body for name in _names(node)}
 
 
 def _names(node: ast.stmt) -> Iterator[str]:
+    """The names that a statement binds."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield node.name
     elif isinstance(node, ast.Import | ast.ImportFrom):

@@ -346,9 +346,9 @@ class _Planner:
 
     def _rates_of(self, testbed: Testbed | None, tables: _Tables) -> Rates | None:
         """What money and carbon are reckoned with on the testbed; None where that is a problem."""
-        if testbed is None or not {testbed.prices} <= tables.prices.keys():
+        if testbed is None:
             return None
-        if testbed.region not in tables.regions:
+        if testbed.prices not in tables.prices or testbed.region not in tables.regions:
             return None
         context = Context.of(
             testbed, tables.prices[testbed.prices], tables.regions[testbed.region], {}

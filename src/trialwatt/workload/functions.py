@@ -6,7 +6,6 @@ Only the processes of a run load such a module, never who reads records.
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import inspect
 import math
@@ -17,10 +16,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from trialwatt.config.functions import parameters_fault
+from trialwatt.config.functions import PARAMETERS, TRIAL, parameters_fault
 from trialwatt.config.models import Function, Workload
 from trialwatt.config.space import Phi
 from trialwatt.errors import TrialwattError
+from trialwatt.files import sha256
 from trialwatt.workload.task import Part, Report, Trained, TrialFailed
 
 
@@ -88,16 +88,17 @@ class UserFunction:
         return Trained(self.scores(scores, "returned"), model, model)
 
     def save(self, model: Any, path: Path) -> None:
-        self._called(_function(self._module, "save"), model=model, path=path)
-        if not path.is_file():
-            raise FunctionFailed("error", f"{self._file}: save wrote no file {path.name}")
+        self._write("save", model, path)
 
     def pause(self, state: Any, path: Path) -> None:
         if state is None:
             raise self._fault("must return (scores, model) when it pauses")
-        self._called(_function(self._module, "pause"), model=state, path=path)
+        self._write("pause", state, path)
+
+    def _write(self, name: str, model: Any, path: Path) -> None:
+        self._called(_function(self._module, name), model=model, path=path)
         if not path.is_file():
-            raise FunctionFailed("error", f"{self._file}: pause wrote no file {path.name}")
+            raise FunctionFailed("error", f"{self._file}: {name} wrote no file {path.name}")
 
     def test(self, path: Path, phi: Phi) -> dict[str, float]:
         values = {**self.workload.fixed, **phi}
@@ -145,9 +146,8 @@ class UserFunction:
         except TrialFailed:
             raise
         except Exception as error:
-            frames = traceback.extract_tb(error.__traceback__)
-            own = [f.lineno for f in frames if f.filename == self._module.__file__]
-            error.add_note(f"{self._file}:{own[-1] if own else '?'}")
+            line = _line_in(error, self._module.__file__)
+            error.add_note(f"{self._file}:{'?' if line is None else line}")
             raise
 
 
@@ -204,10 +204,10 @@ def module_of(function: Function, source: Path) -> ModuleType:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [f.lineno for f in frames if f.filename == str(source)]
-        place = f"{name}.py:{own[-1]}" if own else f"{name}.py"
-        raise TrialwattError(f"{place}: cannot be imported: {_said(error)}") from error
+        line = _line_in(error, str(source))
+        place = f"{name}.py" if line is None else f"{name}.py:{line}"
+        said = f"{type(error).__name__}: {error}"
+        raise TrialwattError(f"{place}: cannot be imported: {said}") from error
     if not _is_same(module, function):
         raise TrialwattError(
             f"{name}: the module here ({module.__file__}) is another than the one that was planned;"
@@ -220,8 +220,9 @@ def examine(function: Function, source: Path) -> None:
     """Import the module and look whether its functions can be called. Raises TrialwattError."""
     module = module_of(function, source)
     trial = function.name.partition(":")[2]
-    for name in (trial, "load", "save", "test", "pause", "resume"):
-        if name != trial and not hasattr(module, name):
+    for part in PARAMETERS:
+        name = trial if part == TRIAL else part
+        if part != TRIAL and not hasattr(module, name):
             continue
         found = _function(module, name)
         taken = tuple(
@@ -229,7 +230,7 @@ def examine(function: Function, source: Path) -> None:
             for parameter in inspect.signature(found).parameters.values()
             if parameter.default is parameter.empty
         )
-        if fault := parameters_fault("train" if name == trial else name, taken):
+        if fault := parameters_fault(part, name, taken):
             raise TrialwattError(f"{function.name.partition(':')[0]}.py: {name} {fault}")
 
 
@@ -256,8 +257,10 @@ def _is_same(module: ModuleType, function: Function) -> bool:
     file = module.__file__
     if file is None or not Path(file).is_file():
         return False
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() == function.sha256
+    return sha256(Path(file)) == function.sha256
 
 
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+def _line_in(error: BaseException, file: str | None) -> int | None:
+    """The line of this file that an error came by last."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((each.lineno for each in reversed(frames) if each.filename == file), None)
