@@ -34,6 +34,9 @@ CodeRead = Annotated[
 OtherTestbed = Annotated[
     str | None, typer.Option("--testbed", help="Instead of the configuration's, as k8s-local.")
 ]
+TrialTable = Annotated[Path, typer.Argument(help="A trial table, as `trialwatt table` makes it.")]
+WhoseStrategies = Annotated[str, typer.Option(help="Whose strategies.")]
+Strategy = Annotated[str, typer.Option(help="As `trialwatt suts` has it.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -255,10 +258,10 @@ def table(
 
 @app.command()
 def replay(
-    table: Annotated[Path, typer.Argument(help="A trial table, as `trialwatt table` makes it.")],
-    sut: Annotated[str, typer.Option(help="Whose strategies.")] = "optuna",
-    sampler: Annotated[str, typer.Option(help="As `trialwatt suts` has it.")] = "random",
-    pruner: Annotated[str, typer.Option(help="As `trialwatt suts` has it.")] = "none",
+    table: TrialTable,
+    sut: WhoseStrategies = "optuna",
+    sampler: Strategy = "random",
+    pruner: Strategy = "none",
     option: Annotated[
         list[str] | None,
         typer.Option(help="Of the sampler or pruner: pruner.n_startup_trials=2; repeatable."),
@@ -299,10 +302,10 @@ def replay(
 
 @app.command()
 def estimate(
-    table: Annotated[Path, typer.Argument(help="A trial table, as `trialwatt table` makes it.")],
-    sut: Annotated[str, typer.Option(help="Whose strategies.")] = "optuna",
-    sampler: Annotated[str, typer.Option(help="As `trialwatt suts` has it.")] = "random",
-    pruner: Annotated[str, typer.Option(help="As `trialwatt suts` has it.")] = "none",
+    table: TrialTable,
+    sut: WhoseStrategies = "optuna",
+    sampler: Strategy = "random",
+    pruner: Strategy = "none",
     budget: Annotated[int | None, typer.Option(min=1, help="Trials of the search.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Workers.")] = 4,
     target: Annotated[float | None, typer.Option(help="The goal's score.")] = None,

@@ -30,6 +30,7 @@ from trialwatt.suts import spark, spark_daemon
 from trialwatt.suts.base import SPEAKING, Best, Infeasible, Job, Sut, Trials
 from trialwatt.suts.hyperopt_strategies import (
     SAMPLERS,
+    algorithm_of,
     condition_problems,
     option_problems,
     phi_of,
@@ -155,9 +156,7 @@ class Hyperopt(Sut):
     def setup(self, job: Job) -> None:
         from hyperopt import SparkTrials
 
-        search = job.workload.search
-        sampler = SAMPLERS[search.sampler]
-        self._algo = sampler.make(sampler.options(search.sampler_options))
+        self._algo = algorithm_of(job.workload.search)
         self._space = to_hyperopt(job.workload.space)
         self._trials = SparkTrials(
             parallelism=job.workload.workers.count, spark_session=self._cluster.session

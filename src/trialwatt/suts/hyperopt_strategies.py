@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from trialwatt.config.conditions import compose, meets, order
-from trialwatt.config.models import Choices, Range, Space
+from trialwatt.config.models import Choices, Range, Search, Space
 from trialwatt.config.space import Phi, is_whole, last_step, value_at
 from trialwatt.suts.strategies import Strategy
 
@@ -148,6 +148,11 @@ SAMPLERS = {
     ),
     "atpe": Strategy(_atpe, needs=("lightgbm", "scikit-learn"), native="atpe.suggest"),
 }
+
+
+def algorithm_of(search: Search) -> Any:
+    """The suggest function of a search."""
+    return SAMPLERS[search.sampler].made(given=search.sampler_options)
 
 
 def option_problems(sampler: str, given: Mapping[str, Any]) -> list[tuple[str, str]]:

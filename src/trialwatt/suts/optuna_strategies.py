@@ -207,7 +207,7 @@ def _patient(workload: Workload, options: dict[str, Any]) -> Any:
     wrapped = PRUNERS[name]
     if name == "none":
         return PatientPruner(None, **own | inner)
-    return PatientPruner(wrapped.make(workload, wrapped.options(inner)), **own)
+    return PatientPruner(wrapped.made(workload, given=inner), **own)
 
 
 PRUNERS = {
@@ -250,11 +250,11 @@ _WRAPPABLE = [name for name in PRUNERS if name != "patient"]
 
 def sampler_of(workload: Workload, seeds: Seeds) -> Any:
     """The sampler of a workload's search."""
-    strategy = SAMPLERS[workload.search.sampler]
-    return strategy.make(workload, seeds, strategy.options(workload.search.sampler_options))
+    search = workload.search
+    return SAMPLERS[search.sampler].made(workload, seeds, given=search.sampler_options)
 
 
 def pruner_of(workload: Workload) -> Any:
     """The pruner of a workload's search."""
-    strategy = PRUNERS[workload.search.pruner]
-    return strategy.make(workload, strategy.options(workload.search.pruner_options))
+    search = workload.search
+    return PRUNERS[search.pruner].made(workload, given=search.pruner_options)

@@ -30,7 +30,7 @@ from trialwatt.suts import hyperopt_strategies, ray_trial
 from trialwatt.suts.base import SPEAKING, Best, Job, Sut, Trials
 from trialwatt.suts.codes import phi_of
 from trialwatt.suts.ray_node import SUT, is_open, keep_address
-from trialwatt.suts.ray_strategies import PRUNERS, SAMPLERS, Search
+from trialwatt.suts.ray_strategies import PRUNERS, SAMPLERS, scheduler_of, search_of
 from trialwatt.suts.services import free_blocks, scratch
 
 HOST = "TRIALWATT_RAY_HOST"
@@ -81,10 +81,10 @@ class Ray(Sut):
                 found.append((f"search.sampler_options.{option}", "the run sets it"))
         # Ray is only imported where it has something to judge.
         if search.sampler_options and not found:
-            found += _refused("sampler_options", lambda: _search(workload, 0))
+            found += _refused("sampler_options", lambda: search_of(workload, 0))
         if search.pruner_options or PRUNERS[search.pruner].pauses:
             key = "pruner_options" if search.pruner_options else "pruner"
-            found += _refused(key, lambda: _scheduler(workload))
+            found += _refused(key, lambda: scheduler_of(workload))
         return found
 
     @classmethod
@@ -172,8 +172,8 @@ class Ray(Sut):
         tune, seed = _tune(), job.seed % 2**31
         numpy.random.seed(seed)  # schedulers draw their brackets from it
         random.seed(seed)  # and what changes in a population
-        self._search = _search(job.workload, seed)
-        self._scheduler = _scheduler(job.workload)
+        self._search = search_of(job.workload, seed)
+        self._scheduler = scheduler_of(job.workload)
         prunes = job.workload.search.prunes
         self._trainable = tune.with_resources(ray_trial.trainable(prunes), {"cpu": 1})
 
@@ -325,16 +325,6 @@ def _tune() -> Any:
 
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     return tune
-
-
-def _search(workload: Workload, seed: int) -> Search:
-    strategy = SAMPLERS[workload.search.sampler]
-    return strategy.make(workload, seed, strategy.options(workload.search.sampler_options))
-
-
-def _scheduler(workload: Workload) -> Any:
-    strategy = PRUNERS[workload.search.pruner]
-    return strategy.make(workload, strategy.options(workload.search.pruner_options))
 
 
 def _refused(key: str, make: Any) -> list[tuple[str, str]]:

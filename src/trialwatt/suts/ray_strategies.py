@@ -215,3 +215,15 @@ PRUNERS: dict[str, Strategy] = {
     ),
     **PAUSING,
 }
+
+
+def search_of(workload: Workload, seed: int) -> Search:
+    """What the Tuner is told of a workload's search."""
+    search = workload.search
+    return SAMPLERS[search.sampler].made(workload, seed, given=search.sampler_options)
+
+
+def scheduler_of(workload: Workload) -> Any:
+    """The scheduler of a workload's search."""
+    search = workload.search
+    return PRUNERS[search.pruner].made(workload, given=search.pruner_options)

@@ -37,6 +37,10 @@ class Strategy:
         """The needed packages that are not installed."""
         return [name for name in self.needs if not installed(name)]
 
+    def made(self, *arguments: Any, given: Mapping[str, Any]) -> Any:
+        """What it makes of the SUT's arguments, and its options after them."""
+        return self.make(*arguments, self.options(given))
+
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Its defaults, replaced by what the configuration gives."""
         return {**self.defaults, **given}

@@ -11,7 +11,7 @@ from trialwatt.config.models import Space
 from trialwatt.replay.simulate import COMPLETED
 from trialwatt.replay.trials import Places
 from trialwatt.suts.base import Job
-from trialwatt.suts.hyperopt_strategies import SAMPLERS, phi_of, to_hyperopt
+from trialwatt.suts.hyperopt_strategies import algorithm_of, phi_of, to_hyperopt
 
 
 def open_search(job: Job, places: Places) -> Search:
@@ -25,8 +25,7 @@ class Search:
         import numpy
         from hyperopt import base
 
-        sampler = SAMPLERS[job.workload.search.sampler]
-        self._algo = sampler.make(sampler.options(job.workload.search.sampler_options))
+        self._algo = algorithm_of(job.workload.search)
         self._name = f"hyperopt's {job.workload.search.sampler}"
         self._space, self._places, self._base = job.workload.space, places, base
         self._expressions, self._domain = _domain_of(self._space)

@@ -38,11 +38,9 @@ class Search:
         workload, seed = job.workload, job.seed % 2**31
         search = workload.search
         numpy.random.seed(seed)  # as in a live job: schedulers draw their brackets from it
-        sampler = ray_strategies.SAMPLERS[search.sampler]
-        found = sampler.make(workload, seed, sampler.options(search.sampler_options))
+        found = ray_strategies.search_of(workload, seed)
         self._asked: Any = _variants(found) if _is_generator(found) else _Searcher(found)
-        pruner = ray_strategies.PRUNERS[search.pruner]
-        self._scheduler: Any = pruner.make(workload, pruner.options(search.pruner_options))
+        self._scheduler: Any = ray_strategies.scheduler_of(workload)
         if type(self._scheduler).__name__ not in STOPPING:
             raise TrialwattError(
                 f"ray's {search.pruner} cannot be replayed: {type(self._scheduler).__name__} may "
