@@ -6,34 +6,21 @@ import json
 import os
 import re
 import shlex
-import shutil
 from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.platforms.kubernetes import fakecluster
 from tests.platforms.kubernetes.fakecluster import FakeCluster, node
-from tests.workflows import ROOT
+from tests.workflows import ONE_JOB, ROOT, copied
 from tests.workflows import snakemake as snakemake_with
 
 from trialwatt.lifecycle.installed import image_facts
 
-SETTINGS = """
-testbed: local
-experiments: [baseline]
-base: digits-ff
-suts: [plain]
-repetitions: 1
-"""
-
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    for name in ("config", "envs", "k8s", "local", "rules", "scripts"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "Snakefile", tmp_path)
-    (tmp_path / "config" / "config.yaml").write_text(SETTINGS)
-    return tmp_path
+    return copied(tmp_path, ONE_JOB)
 
 
 @pytest.fixture

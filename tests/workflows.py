@@ -11,6 +11,16 @@ from trialwatt.review.tree import PROJECT, WORKFLOW
 ROOT = Path(__file__).resolve().parents[1]
 
 
+ONE_JOB = """
+testbed: local
+experiments: [baseline]
+base: digits-ff
+suts: [plain]
+repetitions: 1
+"""
+"""A config.yaml."""
+
+
 def copied(folder: Path, settings: str) -> Path:
     """The project without results, with this config.yaml, in that folder."""
     folder.mkdir(exist_ok=True)

@@ -9,7 +9,7 @@ import time
 import pytest
 from tests.contexts import PLAIN
 from tests.meters.promserver import failing
-from tests.meters.scrapes import PACKAGE, WATTS, asking, scraped
+from tests.meters.scrapes import PACKAGE, WATTS, asking, down_at_the_end, scraped
 
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.collect import collect_command
@@ -33,13 +33,7 @@ def kepler():
 @pytest.fixture
 def away(kepler, run_job, tmp_path, testbed_facts, capsys):
     """The folder of a run whose server went down meanwhile, and what the terminal said."""
-
-    def down_later(handler):
-        if "query_range" not in handler.path and not any("range" in a for a, *_ in kepler.asked):
-            return False
-        return failing(503)(handler)
-
-    kepler.always = down_later
+    kepler.always = down_at_the_end(kepler)
     folder = run_job(tmp_path, testbed=asking(kepler))
     place = tmp_path / "testbeds" / f"{manifest_of(folder)['config']['testbed_name']}.json"
     place.parent.mkdir()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tests.meters.promserver import PromServer
+from tests.meters.promserver import PromServer, failing
 
 PACKAGE = 'kepler_node_cpu_joules_total{zone="package"}'
 WATTS = 42.0
@@ -34,6 +34,17 @@ def scraped() -> Iterator[PromServer]:
         yield server
     finally:
         server.close()
+
+
+def down_at_the_end(server) -> Callable:
+    """For `server.always`: it answers while a run begins, and never again."""
+
+    def down_later(handler):
+        if "query_range" not in handler.path and not any("range" in a for a, *_ in server.asked):
+            return False
+        return failing(503)(handler)
+
+    return down_later
 
 
 def asking(server) -> dict:

@@ -6,8 +6,7 @@ import json
 
 import pytest
 from tests.contexts import PLAIN
-from tests.meters.promserver import failing
-from tests.meters.scrapes import WATTS, asking, scraped
+from tests.meters.scrapes import WATTS, asking, down_at_the_end, scraped
 
 from trialwatt.metrics.extract import extract_run
 from trialwatt.records.sealed import record_file
@@ -41,14 +40,7 @@ def test_the_energy_of_the_whole_run_undeploy_included(kepler, run_job, tmp_path
 
 
 def test_a_server_that_goes_down_meanwhile_leaves_no_number(kepler, run_job, tmp_path):
-    """It answers while the run begins, and never again."""
-
-    def down_later(handler):
-        if "query_range" not in handler.path and not any("range" in a for a, *_ in kepler.asked):
-            return False
-        return failing(503)(handler)
-
-    kepler.always = down_later
+    kepler.always = down_at_the_end(kepler)
     folder = run_job(tmp_path, testbed=asking(kepler))
     manifest = json.loads((folder / "run.json").read_text())
     assert any("HTTP 503" in error for error in manifest["meter_errors"])

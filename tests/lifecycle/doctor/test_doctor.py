@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.workflows import copied
+from tests.workflows import ONE_JOB, copied
 
 from trialwatt.config.files import plan_of_files
 from trialwatt.config.models import Testbed
@@ -24,21 +24,13 @@ from trialwatt.platforms.liveness import SUFFIX, LiveRun
 from trialwatt.platforms.processes import RUN_VARIABLE
 from trialwatt.suts.services import scratch, scratch_left
 
-SETTINGS = """
-testbed: local
-experiments: [baseline]
-base: digits-ff
-suts: [plain]
-repetitions: 1
-"""
-
 
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
     """A copy of the project on a machine where no run was killed."""
     monkeypatch.setenv("TRIALWATT_RUNTIME_DIR", str(tmp_path / "runtime"))
     monkeypatch.setattr(machine, "foreign_now", lambda: _Quiet)
-    folder = copied(tmp_path / "project", SETTINGS)
+    folder = copied(tmp_path / "project", ONE_JOB)
     monkeypatch.chdir(folder)
     shutil.copytree(Path(__file__).parents[3] / "envs", folder / "envs", dirs_exist_ok=True)
     return folder
@@ -92,7 +84,7 @@ def test_only_with_fix_are_leftovers_removed(doctor, project):
 
 
 def test_a_wrong_configuration_does_not_keep_it_from_looking_at_the_rest(doctor, project):
-    (project / "config" / "config.yaml").write_text(f"{SETTINGS}\nsede: 1\n")
+    (project / "config" / "config.yaml").write_text(f"{ONE_JOB}\nsede: 1\n")
     code, lines = doctor()
     assert code == 1
     assert 'did you mean "seed"?' in lines[0]
