@@ -29,7 +29,7 @@ PAUSE_S = 0.25
 MAX_PAUSE_S = 3.0
 PASSING = {0, 408, 429, 500, 502, 503, 504}
 """Answers that may be another a moment later; 0 is none."""
-UNAUTHORIZED = 401
+UNAUTHORIZED, NOT_FOUND = 401, 404
 REFUSALS = {UNAUTHORIZED, 403}
 ROLES = re.compile(r"\bcannot \w+ resource\b")
 """How the server says that no role gives a right; a quota's refusal reads otherwise."""
@@ -71,6 +71,15 @@ class Api:
 
     def get(self, path: str, **query) -> dict:
         return self.call("GET", path, query=query)
+
+    def find(self, path: str) -> dict | None:
+        """An object; None where there is none."""
+        try:
+            return self.get(path)
+        except ApiFault as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
 
     def post(self, path: str, body: dict) -> dict:
         """Create an object. One that an earlier, repeated request has made counts as made."""

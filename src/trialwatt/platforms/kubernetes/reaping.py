@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 from trialwatt.platforms.kubernetes import manifests
-from trialwatt.platforms.kubernetes.access import Api, ApiFault
+from trialwatt.platforms.kubernetes.access import Api
 from trialwatt.platforms.kubernetes.rights import CLAIM
 from trialwatt.platforms.kubernetes.space import release_given
-from trialwatt.platforms.kubernetes.waiting import NOT_FOUND, delete_namespace
+from trialwatt.platforms.kubernetes.waiting import delete_namespace
 from trialwatt.platforms.processes import read_stat
 
 SILENCE_S = 600
@@ -57,12 +57,8 @@ def dead(api: Api, all_hosts: bool, given: str | None = None) -> list[tuple[str,
 
 def _claim(api: Api, given: str) -> list[dict]:
     """What the run that has a given namespace has left there to tell of it, if one has."""
-    try:
-        return [api.get(f"/api/v1/namespaces/{given}/configmaps/{CLAIM}")["metadata"]]
-    except ApiFault as fault:
-        if fault.status == NOT_FOUND:
-            return []
-        raise
+    found = api.find(f"/api/v1/namespaces/{given}/configmaps/{CLAIM}")
+    return [] if found is None else [found["metadata"]]
 
 
 def is_dead(annotations: dict, all_hosts: bool, now_s: float) -> bool:

@@ -18,7 +18,7 @@ from trialwatt.files import sha256
 from trialwatt.platforms.hub.server import PORT
 from trialwatt.platforms.hub.tokens import COORDINATOR, KEY, token_of
 from trialwatt.platforms.kubernetes import manifests
-from trialwatt.platforms.kubernetes.access import Api, ApiFault
+from trialwatt.platforms.kubernetes.access import NOT_FOUND, Api, ApiFault
 from trialwatt.platforms.kubernetes.faults import is_ready
 from trialwatt.platforms.kubernetes.hub_proxy import HubProxy
 from trialwatt.platforms.kubernetes.options import Kubernetes, section
@@ -31,7 +31,7 @@ DISK_MB = 1024
 UPLOAD_S = 600.0
 PATIENCE_S = 30.0
 """For so long an API server may be away, or a pod that has just become ready unreachable."""
-EXISTS, NOT_FOUND = 409, 404
+EXISTS = 409
 LABELS = {manifests.MANAGED: "trialwatt", manifests.PART: "shared"}
 ISOLATION = {
     "podSelector": {"matchLabels": LABELS},
@@ -106,12 +106,9 @@ def remove(api: Api, testbed: Testbed) -> list[str]:
     path = f"/api/v1/namespaces/{space}"
     if kubernetes.namespace:
         return _remove_from(api, space, kubernetes.undeploy_s)
-    try:
-        labels = api.get(path)["metadata"].get("labels") or {}
-    except ApiFault as error:
-        if error.status == NOT_FOUND:
-            return []
-        raise
+    if (found := api.find(path)) is None:
+        return []
+    labels = found["metadata"].get("labels") or {}
     if any(labels.get(key) != value for key, value in LABELS.items()):
         raise TrialwattError(f"the namespace {space} is not ours (its labels say so): left alone")
     delete_namespace(api, space, kubernetes.undeploy_s)
@@ -119,12 +116,8 @@ def remove(api: Api, testbed: Testbed) -> list[str]:
 
 
 def _remove_from(api: Api, given: str, patience_s: float) -> list[str]:
-    try:
-        api.get(f"/api/v1/namespaces/{given}/secrets/{SHARED_SECRET}")
-    except ApiFault as error:
-        if error.status == NOT_FOUND:
-            return []
-        raise
+    if api.find(f"/api/v1/namespaces/{given}/secrets/{SHARED_SECRET}") is None:
+        return []
     remove_labelled(api, given, {manifests.PART: "shared"}, patience_s)
     return [f"removed the shared data from the namespace {given}"]
 

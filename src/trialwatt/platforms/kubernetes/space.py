@@ -13,9 +13,9 @@ from collections.abc import Mapping
 
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.kubernetes import manifests
-from trialwatt.platforms.kubernetes.access import Api, ApiFault, suppress_status
+from trialwatt.platforms.kubernetes.access import NOT_FOUND, Api, ApiFault, suppress_status
 from trialwatt.platforms.kubernetes.rights import CLAIM
-from trialwatt.platforms.kubernetes.waiting import CONFLICT, NOT_FOUND, PERIOD_S, delete_namespace
+from trialwatt.platforms.kubernetes.waiting import CONFLICT, PERIOD_S, delete_namespace
 
 KINDS = ("api/v1:pods", "apis/networking.k8s.io/v1:networkpolicies", "api/v1:secrets")
 """What a run makes in such a namespace: <group and version>:<resource>."""

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from trialwatt.credentials import redacted
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import TAIL_LINES
-from trialwatt.platforms.kubernetes.access import Api, ApiFault
+from trialwatt.platforms.kubernetes.access import NOT_FOUND, Api, ApiFault
 from trialwatt.platforms.kubernetes.faults import IMAGE_FAULTS, will_not_start
 from trialwatt.platforms.kubernetes.options import Kubernetes
 
 PERIOD_S = 1.0
 
-NOT_FOUND, CONFLICT = 404, 409
+CONFLICT = 409
 
 
 def has_ended(pod: dict) -> bool:
