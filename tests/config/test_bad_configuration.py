@@ -535,6 +535,16 @@ def test_more_workers_than_trials_are_reported_where_they_were_asked_for(project
     ]
 
 
+def test_a_grid_is_the_bound_where_its_budget_of_trials_is_beyond_it(project):
+    project.edit(TESTBED, "allow_oversubscription", to=True)
+    project.edit(WORKLOAD, "search", "budget", to={"trials": 99, "seconds": 60})
+    project.edit(NODE, "vary", "workers.count", to=[1, 6])
+    assert said(project) == [
+        "config/experiments/r-node.yaml: vary.workers.count[1]:"
+        " more workers than trials: 6 for 4 (the points of the grid)"
+    ]
+
+
 def test_a_space_of_a_single_point(project):
     project.edit("config.yaml", "set", to={"space": "spot"})
     assert said(project) == [

@@ -23,7 +23,7 @@ from trialwatt.config.origins import Origins
 from trialwatt.config.patterns import pattern_problem
 from trialwatt.config.rawfiles import raw_file_problems
 from trialwatt.config.registry import Registry
-from trialwatt.config.space import levels, size
+from trialwatt.config.space import levels, most_trials, size
 from trialwatt.config.tables import PriceSet
 from trialwatt.errors import Problem, TrialwattError
 
@@ -191,12 +191,11 @@ def _check_image_goal(workload: Workload, origins: Origins, problems: Problems) 
 def _check_worker_count(resolved: Resolved, problems: Problems) -> None:
     """A worker that never gets a trial would be measured for nothing."""
     workload, faulty = resolved.workload, resolved.faulty
-    points = size(workload.space)
-    trials = workload.search.trials or points
+    points, trials = size(workload.space), most_trials(workload)
     if faulty & {"space", "search", "workers"} or trials is None or points == 1:
         return  # reported already
     if workload.workers.count > trials:
-        what = "search.budget" if workload.search.trials else "the points of the grid"
+        what = "search.budget" if trials == workload.search.trials else "the points of the grid"
         message = f"more workers than trials: {workload.workers.count} for {trials} ({what})"
         problems.add(resolved.origins.problem(("workers", "count"), message))
 
