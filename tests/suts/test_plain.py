@@ -74,6 +74,20 @@ def test_without_a_completed_trial_there_is_no_best(tmp_path):
     assert Plain().best(job_of(tmp_path, "plain", SPACE, {})) is None
 
 
+def test_what_is_noted_does_not_grow_with_the_trials(tmp_path):
+    """And the first of equals wins, whichever worker ran it."""
+    job = job_of(tmp_path, "plain", SPACE, {"sampler": "random", "budget": 3000})
+    flat = ScriptedTrials(job, lambda phi, epoch: 0.5)
+    Plain().work(job, 0, flat)
+    assert len(flat.ran) == 3000 and [note["number"] for note in flat.notes] == [0]
+    sut, rising = Plain(), ScriptedTrials(job, score)
+    sut.work(job, 0, rising)
+    assert len(rising.notes) <= 12  # as many scores as the space has points
+    sut.notes = rising.notes
+    scores = [score(phi, 1) for phi, *_ in rising.ran]
+    assert sut.best(job).number == scores.index(max(scores))
+
+
 def test_options_are_refused():
     options = {"sampler_options": {"a": 1, "b": 2}, "pruner_options": {"c": 3}}
     workload = job_of(Path(), "plain", SPACE, options).workload

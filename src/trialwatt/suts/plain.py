@@ -5,6 +5,7 @@ The trials are split among the workers before the first one starts: worker i tak
 
 from __future__ import annotations
 
+import math
 import random
 
 from trialwatt.config.models import Workload
@@ -43,17 +44,19 @@ class Plain(Sut):
 
     def work(self, job: Job, index: int, trials: Trials) -> None:
         phis = self.samplers[job.workload.search.sampler].make(job)
+        top = -math.inf
         for number in range(index, len(phis), job.workload.workers.count):
             if number not in trials.started:
                 result = trials.run(phis[number], number)
                 if result.outcome == SPENT:
                     return
                 score = result.score if result.outcome == "completed" else None
-                trials.note({"phi": phis[number], "score": score, "number": number})
+                if score is not None and score > top:  # of all, the notes would be a second record
+                    top = score
+                    trials.note({"phi": phis[number], "score": score, "number": number})
 
     def best(self, job: Job) -> Best | None:
-        scored = [note for note in self.notes if note["score"] is not None]
-        if not scored:
+        if not self.notes:
             return None
-        top = max(scored, key=lambda note: (note["score"], -note["number"]))
+        top = max(self.notes, key=lambda note: (note["score"], -note["number"]))
         return Best(top["phi"], top["score"], top["number"])
