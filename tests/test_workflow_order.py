@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 from trialwatt.config.identity import run_folder, run_of
 from trialwatt.lifecycle.announce import standing
-from trialwatt.lifecycle.script import WORKFLOW_PID
+from trialwatt.platforms.processes import WORKFLOW_PID
 
 config = run_of(snakemake.params.config, Path(snakemake.input.testbed))
 folder, results = Path(snakemake.output[0]), Path(snakemake.params.results)

@@ -16,8 +16,8 @@ from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle import locks
 from trialwatt.lifecycle.locks import hold_results, measuring
 from trialwatt.lifecycle.reap import PARTIAL
-from trialwatt.lifecycle.script import WORKFLOW_PID
 from trialwatt.machinelock import MachineLock
+from trialwatt.platforms.processes import WORKFLOW_PID
 from trialwatt.records.reader import read_run
 
 

@@ -13,8 +13,8 @@ import pytest
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle import quiet
-from trialwatt.lifecycle.script import WORKFLOW_PID
 from trialwatt.meters.machine import Machine
+from trialwatt.platforms.processes import WORKFLOW_PID
 
 BURN = "import time\nwhile time.process_time() < 300: pass"
 

@@ -13,9 +13,7 @@ import psutil
 
 from trialwatt.credentials import hide_in_tracebacks, redacted
 from trialwatt.errors import TrialwattError
-
-WORKFLOW_PID = "TRIALWATT_WORKFLOW_PID"
-"""Environment variable of the rules' scripts: the process whose end ends them too."""
+from trialwatt.platforms.processes import WORKFLOW_PID
 
 
 @contextmanager

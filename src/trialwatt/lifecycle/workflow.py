@@ -17,7 +17,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.announce import Wanted, write_planned
 from trialwatt.lifecycle.forecast import forecast_text
 from trialwatt.lifecycle.locks import hold_results
-from trialwatt.lifecycle.script import WORKFLOW_PID
+from trialwatt.platforms.processes import WORKFLOW_PID
 
 
 def asked_for(plan, named: list[str], arguments: list[str]) -> list[str]:

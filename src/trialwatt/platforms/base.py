@@ -155,11 +155,11 @@ class Ending:
 
 @dataclass(frozen=True)
 class Disturbance:
-    """Something from outside that held up a run, and is over.
+    """Something from outside that held up a run or slowed it down, and is over.
 
     what: "outage" (nobody answered), "throttled" (it was told to ask later), "restart" (a component
-    was replaced), "lost" (the place of one, for good). since: when it began. text: of what, and
-    why. waited: what waited for its end.
+    was replaced), "lost" (the place of one, for good), "beside" (another coordinator's pods were on
+    its nodes). since: when it began. text: of what, and why. waited: what waited for its end.
     """
 
     what: str

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 RUN_VARIABLE = "TRIALWATT_RUN"
 COMPONENT_VARIABLE = "TRIALWATT_COMPONENT"
+WORKFLOW_PID = "TRIALWATT_WORKFLOW_PID"
+"""Environment variable of the rules' scripts: the process whose end ends them too."""
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""What from outside has held a job up, by the events of its run."""
+"""What from outside has held a job up, or slowed it down, by the events of its run."""
 
 from __future__ import annotations
 

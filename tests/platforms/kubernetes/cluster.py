@@ -6,6 +6,7 @@ this machine. Faults are injected: answers, cut connections, forgotten versions,
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import itertools
@@ -21,6 +22,14 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+
+from tests.platforms.kubernetes.fakecluster import (
+    has_labels,
+    is_current,
+    kubeconfig,
+    merged,
+    node,
+)
 
 from trialwatt.platforms.kubernetes.access import Api
 from trialwatt.platforms.kubernetes.login import Loaded, Login
@@ -53,6 +62,11 @@ class FakeCluster:
         self._pods = itertools.count(2)
         self._server = _server(self, 0)
         self.port = self._server.server_address[1]
+
+    def kubeconfig(self, path: Path) -> Path:
+        """Write one that leads to it, and have a node that a plan can see."""
+        self.store("/api/v1/nodes/node-a", node("node-a", cpu="64", memory="256Gi"), "ADDED")
+        return kubeconfig(path, f"http://127.0.0.1:{self.port}")
 
     def api(self) -> Api:
         from kubernetes import client
@@ -131,7 +145,7 @@ class FakeCluster:
         with self.changed:
             if path in self.objects:
                 self.store(
-                    path, _merged(json.loads(json.dumps(self.objects[path])), change), "MODIFIED"
+                    path, merged(json.loads(json.dumps(self.objects[path])), change), "MODIFIED"
                 )
 
     def pods(self, namespace: str) -> str:
@@ -157,7 +171,7 @@ class FakeCluster:
         process = self._process(pod, address)
         self.processes[pod["metadata"]["name"]] = process
         ready = [{"type": "Ready", "status": "True"}]
-        if pod["metadata"]["name"] == "hub":
+        if _serves(pod):
             process.stdout.readline()
         status = {"phase": "Running", "podIP": address, "conditions": ready}
         self._state(path, {"running": {}}, **status)
@@ -192,12 +206,13 @@ class FakeCluster:
             else:
                 value = variable["value"].replace("$$(", "$(")
             environment[variable["name"]] = value.replace("/run/trialwatt", str(here))
-        arguments = [part.replace("$$(", "$(") for part in container["args"]]
+        arguments = [*container["command"][1:], *container.get("args", [])]
+        arguments = [part.replace("$$(", "$(") for part in arguments]
         arguments = [part.replace("/run/trialwatt", str(here)) for part in arguments]
-        if pod["metadata"]["name"] == "hub":
+        if _serves(pod):
             arguments += ["--address", address]
         return subprocess.Popen(
-            [sys.executable, *container["command"][1:], *arguments],
+            [sys.executable, *arguments],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=(here / "stderr").open("wb"),
@@ -269,7 +284,7 @@ class _Request(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
     def _work(self, cluster: FakeCluster, path: str, body: bytes, answer) -> None:
-        if match := re.fullmatch(r"(.*/pods/)(\w+):(\d+)/proxy(/.*)", path):
+        if match := re.fullmatch(r"(.*/pods/)([\w-]+):(\d+)/proxy(/.*)", path):
             self._proxy(cluster, match[1] + match[2], int(match[3]), match[4], body)
         elif path.endswith("/log"):
             answer(200, "a line of the cluster's log\n")
@@ -278,10 +293,9 @@ class _Request(BaseHTTPRequestHandler):
         elif self.command == "POST":
             self._create(cluster, path, json.loads(body), answer)
         elif self.command == "PATCH":
-            cluster.update(path, json.loads(body))
-            answer(200, cluster.objects.get(path, {}))
+            self._patch(cluster, path, json.loads(body), answer)
         elif self.command == "DELETE":
-            self._delete(cluster, path, answer)
+            self._delete(cluster, path, json.loads(body or b"{}"), answer)
         elif "watch" in self._query:
             self._watch(cluster, path)
         elif path in cluster.objects:
@@ -301,14 +315,29 @@ class _Request(BaseHTTPRequestHandler):
         if target in cluster.objects:
             answer(409, {"kind": "Status", "reason": "AlreadyExists", "message": "already exists"})
             return
+        for key, value in body.get("stringData", {}).items():
+            body.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        body["metadata"]["creationTimestamp"] = at
         if path.endswith("/pods"):
+            body["metadata"]["namespace"] = path.split("/")[-2]
             body |= {"status": {"phase": "Pending"}}
         stored = cluster.store(target, body, "ADDED")
         if path.endswith("/pods") and cluster.runs_pods:
             cluster.run_pod(target, json.loads(json.dumps(body)))
         answer(201, stored)
 
-    def _delete(self, cluster: FakeCluster, path: str, answer) -> None:
+    def _patch(self, cluster: FakeCluster, path: str, change: dict, answer) -> None:
+        with cluster.changed:
+            if path not in cluster.objects:
+                answer(404, {"kind": "Status", "reason": "NotFound", "message": "not found"})
+            elif not is_current(cluster.objects[path], change):
+                answer(409, {"kind": "Status", "reason": "Conflict", "message": "was modified"})
+            else:
+                cluster.update(path, change)
+                answer(200, cluster.objects[path])
+
+    def _delete(self, cluster: FakeCluster, path: str, options: dict, answer) -> None:
         if re.search(r"/(pods|secrets|networkpolicies)$", path):
             for each in self._chosen(cluster, path):
                 self._end(cluster, each)
@@ -318,6 +347,10 @@ class _Request(BaseHTTPRequestHandler):
             answer(404, {"kind": "Status", "reason": "NotFound", "message": "not found"})
             return
         body = cluster.objects[path]
+        uid = body["metadata"]["uid"]
+        if options.get("preconditions", {}).get("uid", uid) != uid:
+            answer(409, {"kind": "Status", "reason": "Conflict", "message": "is another one"})
+            return
         if body["kind"] == "Namespace":
             mark = f"/namespaces/{body['metadata']['name']}/"
             for inside in [p for p in cluster.objects if mark in p]:
@@ -335,14 +368,12 @@ class _Request(BaseHTTPRequestHandler):
         answer(200, {})
 
     def _chosen(self, cluster: FakeCluster, path: str) -> list[str]:
-        """Paths of the objects of a collection that a label selector of equalities wants."""
-        wanted = [part.partition("=") for part in self._query.get("labelSelector", "").split(",")]
-        wanted = [(key, value) for key, found, value in wanted if found]
+        """Paths of what a collection (of one namespace, or of all) and a label selector take."""
+        selector = self._query.get("labelSelector", "")
         return [
             each
             for each, made in list(cluster.objects.items())
-            if each.rsplit("/", 1)[0] == path
-            and all(made["metadata"].get("labels", {}).get(k) == v for k, v in wanted)
+            if _is_in(each.rsplit("/", 1)[0], path) and has_labels(made, selector)
         ]
 
     def _end(self, cluster: FakeCluster, path: str) -> None:
@@ -370,7 +401,13 @@ class _Request(BaseHTTPRequestHandler):
                 return
             while not self.cut:
                 with cluster.changed:
-                    news = [e for e in cluster.log if e[0] > version and e[1] == path]
+                    news = [
+                        e
+                        for e in cluster.log
+                        if e[0] > version
+                        and _is_in(e[1], path)
+                        and has_labels(e[3], self._query.get("labelSelector", ""))
+                    ]
                     if not news:
                         cluster.changed.wait(0.5)
                 for number, _, kind, item in news:
@@ -420,14 +457,16 @@ class _Request(BaseHTTPRequestHandler):
         pass
 
 
-def _merged(old: dict, change: dict) -> dict:
-    """JSON merge patch."""
-    for key, value in change.items():
-        if isinstance(value, dict) and isinstance(old.get(key), dict):
-            old[key] = _merged(old[key], value)
-        else:
-            old[key] = value
-    return old
+def _serves(pod: dict) -> bool:
+    """Whether it is a hub, or serves data, and so is ready when it says that it listens."""
+    return "readinessProbe" in pod["spec"]["containers"][0]
+
+
+def _is_in(collection: str, wanted: str) -> bool:
+    """Whether it is the wanted collection, or that of one namespace where all are wanted."""
+    if "/namespaces/" not in wanted:
+        collection = re.sub("/namespaces/[^/]+(?=/)", "", collection)
+    return collection == wanted
 
 
 def _below(pid: int) -> list[int]:

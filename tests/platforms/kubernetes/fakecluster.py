@@ -5,8 +5,11 @@ No controllers: a pod that is made is running at once, unless `on_pod` says othe
 
 import base64
 import hashlib
+import itertools
 import json
+import re
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -51,6 +54,48 @@ def pod(namespace: str, on: str, cpu: str, memory: str, phase="Running") -> dict
     }
 
 
+def has_labels(made: dict, selector: str) -> bool:
+    """Whether a label selector of equalities and names takes this object."""
+    labels = made.get("metadata", {}).get("labels") or {}
+    wanted = [part.partition("=") for part in selector.split(",") if part]
+    return all(key in labels and labels[key] == (value or labels[key]) for key, _, value in wanted)
+
+
+def is_current(made: dict, change: dict) -> bool:
+    """Whether a patch is of any version of the object, or of this one."""
+    of = made["metadata"].get("resourceVersion")
+    return (change.get("metadata") or {}).get("resourceVersion", of) == of
+
+
+def merged(old: dict, change: dict) -> dict:
+    """JSON merge patch."""
+    for key, value in change.items():
+        if isinstance(value, dict):
+            old[key] = merged(old[key] if isinstance(old.get(key), dict) else {}, value)
+        elif value is None:
+            old.pop(key, None)
+        else:
+            old[key] = value
+    return old
+
+
+def kubeconfig(path: Path, server: str, user: dict | None = None) -> Path:
+    """Write one that leads to this server."""
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "fake",
+                "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "me"}}],
+                "clusters": [{"name": "fake", "cluster": {"server": server}}],
+                "users": [{"name": "me", "user": user or {"token": "t"}}],
+            }
+        )
+    )
+    return path
+
+
 class FakeCluster:
     """Use as a context manager; `kubeconfig` writes a file that leads to it."""
 
@@ -60,8 +105,11 @@ class FakeCluster:
         self.denied: set[tuple[str, str]] = set()  # (verb, resource or resource/subresource)
         self.refuses_credentials = False
         self.asked: list[tuple[str, str]] = []
-        self.files: dict[str, bytes] = {}  # of the data pod
-        self.logs: dict[str, str] = {}
+        self.files: dict[str, bytes] = {}  # pod/name → content
+        self.logs: dict[str, str] = {}  # of pods, by component
+        self.ahead_s = 0.0  # its clock
+        self._versions = itertools.count(100)
+        self._lock = threading.Lock()
         self.on_pod = running
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -79,19 +127,7 @@ class FakeCluster:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def kubeconfig(self, path: Path, user: dict | None = None) -> Path:
-        path.write_text(
-            yaml.safe_dump(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Config",
-                    "current-context": "fake",
-                    "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "me"}}],
-                    "clusters": [{"name": "fake", "cluster": {"server": self.url}}],
-                    "users": [{"name": "me", "user": user or {"token": "t"}}],
-                }
-            )
-        )
-        return path
+        return kubeconfig(path, self.url, user)
 
     def put_nodes(self, *nodes: dict) -> None:
         for one in nodes:
@@ -116,9 +152,15 @@ class FakeCluster:
         if path.endswith("selfsubjectaccessreviews"):
             return 201, self._review(json.loads(body)["spec"]["resourceAttributes"])
         if "/proxy/files/" in path:
-            return self._file(method, path.rsplit("/", 1)[1], body)
+            pod, _, name = path.partition("/proxy/files/")
+            return self._file(method, f"{pod.rsplit('/', 1)[1].rsplit(':', 1)[0]}/{name}", body)
         if path.endswith("/log"):
-            return 200, self.logs.get(path.split("/")[-2], "")
+            component = path.split("/")[-2].rsplit("-", 1)[0]
+            return 200, self.logs.get(component, "")
+        with self._lock:
+            return self._do(method, path, query, body)
+
+    def _do(self, method, path, query, body):
         verb = {"GET": "get", "POST": "create", "DELETE": "delete", "PATCH": "patch"}[method]
         return getattr(self, f"_{verb}")(path, query, body)
 
@@ -133,12 +175,23 @@ class FakeCluster:
         if kind in ("nodes", "pods", "namespaces", "events"):
             if ("list", kind) in self.denied:
                 return self._status(403, "Forbidden", f"you must not list {kind}")
-            found = [o for p, o in sorted(self.objects.items()) if p.split("/")[-2] == kind]
+            found = [self.objects[each] for each in self._chosen(path, query)]
             first = int(query.get("continue", ["0"])[0])
             last = first + int(query.get("limit", ["1000"])[0])
             go_on = str(last) if last < len(found) else ""
             return 200, {"items": found[first:last], "metadata": {"continue": go_on}}
         return self._status(404, "NotFound", f"{path} not found")
+
+    def _chosen(self, path, query) -> list[str]:
+        """Paths of what a collection (of one namespace, or of all) and a label selector take."""
+        base, kind = path.rsplit("/", 1)
+        of_all = re.compile(rf"{re.escape(base)}(/namespaces/[^/]+)?/{kind}/[^/]+")
+        selector = query.get("labelSelector", [""])[0]
+        return [
+            each
+            for each in sorted(self.objects)
+            if of_all.fullmatch(each) and has_labels(self.objects[each], selector)
+        ]
 
     def _create(self, path, query, body):
         made = json.loads(body)
@@ -147,16 +200,38 @@ class FakeCluster:
             return self._status(409, "AlreadyExists", f"{full} already exists")
         for key, value in made.pop("stringData", {}).items():
             made.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        made["metadata"] |= {"uid": f"uid-{next(self._versions)}", "creationTimestamp": at}
+        made["metadata"]["resourceVersion"] = str(next(self._versions))
         if made["kind"] == "Pod":
             made["status"] = {}
+            made["metadata"].setdefault("namespace", path.split("/")[-2])
             self.on_pod(made)
         self.objects[full] = made
         return 201, made
 
-    def _delete(self, path, query, body):
+    def _patch(self, path, query, body):
         if path not in self.objects:
+            return self._status(404, "NotFound", f"{path} not found")
+        change = json.loads(body)
+        if not is_current(self.objects[path], change):
+            return self._status(409, "Conflict", "the object has been modified")
+        made = merged(json.loads(json.dumps(self.objects[path])), change)
+        made["metadata"]["resourceVersion"] = str(next(self._versions))
+        self.objects[path] = made
+        return 200, made
+
+    def _delete(self, path, query, body):
+        wanted = json.loads(body or b"{}").get("preconditions", {}).get("uid")
+        if path.rsplit("/", 1)[1] in ("pods", "secrets", "networkpolicies"):
+            gone = self._chosen(path, query)
+        elif path not in self.objects:
             return self._status(404, "NotFound", "not found")
-        for one in [p for p in self.objects if p == path or p.startswith(f"{path}/")]:
+        elif wanted and self.objects[path]["metadata"].get("uid") != wanted:
+            return self._status(409, "Conflict", "the UID in the precondition is another one")
+        else:
+            gone = [p for p in self.objects if p == path or p.startswith(f"{path}/")]
+        for one in gone:
             del self.objects[one]
         return 200, {}
 
@@ -191,6 +266,9 @@ class FakeCluster:
                 self.wfile.write(content)
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any
+
+            def date_time_string(self, timestamp=None):
+                return super().date_time_string((timestamp or time.time()) + cluster.ahead_s)
 
             def log_message(self, *_): ...
 

@@ -20,8 +20,6 @@ from trialwatt.platforms.kubernetes.capacity import (
 )
 from trialwatt.platforms.kubernetes.options import Kubernetes
 
-PREFIX = "trialwatt"
-
 
 @pytest.mark.parametrize(
     ("quantity", "number"),
@@ -64,18 +62,18 @@ def test_a_pod_requests_its_containers_or_its_largest_initial_one():
 
 def test_only_nodes_that_are_ready_and_open_count():
     nodes = [node("a"), node("b", ready="Unknown"), node("c", unschedulable=True)]
-    assert [one.name for one in nodes_of(nodes, [], PREFIX)] == ["a"]
+    assert [one.name for one in nodes_of(nodes, [], ())] == ["a"]
 
 
-def test_what_others_have_requested_is_not_free_but_leftovers_are():
+def test_what_others_have_requested_is_not_free_but_what_passes_is():
     pods = [
         pod("other", "a", "1", "1Gi"),
         pod("other", "a", "2", "1Gi", phase="Succeeded"),
         pod("other", "elsewhere", "3", "1Gi"),
-        pod(f"{PREFIX}-0123456789-r1-abc", "a", "1500m", "1Gi"),
-        pod(f"{PREFIX}-shared", "a", "250m", "256Mi"),
+        pod("trialwatt-0123456789-r1-abc", "a", "1500m", "1Gi"),
+        pod("trialwatt-shared", "a", "250m", "256Mi"),
     ]
-    (place,) = nodes_of([node("a")], pods, PREFIX)
+    (place,) = nodes_of([node("a")], pods, {"trialwatt-0123456789-r1-abc"})
     assert place.free["cpu"] == pytest.approx(4 - 1.25)
     assert place.all["cpu"] == 4
 

@@ -13,6 +13,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Role
 from trialwatt.platforms.kubernetes import (
     access,
+    owners,
     preflight,
     reaping,
     rights,
@@ -138,7 +139,7 @@ def test_a_dead_coordinators_run_is_removed_and_a_living_ones_not(cluster, begin
     api = cluster.api()
     assert reaping.reap(api, 5, given="mine") == []
     claim = f"{SPACE}/configmaps/{rights.CLAIM}"
-    who = reaping.own_facts() | {"start": 1}
+    who = owners.own_facts() | {"start": 1}
     cluster.update(claim, {"metadata": {"annotations": {"trialwatt/owner-facts": json.dumps(who)}}})
     platform._stopped.set()
     assert reaping.reap(api, 60, given="mine") == ["run-1"]

@@ -14,7 +14,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Role
 from trialwatt.platforms.hub.journal import Entry
 from trialwatt.platforms.hub.server import HUB
-from trialwatt.platforms.kubernetes import faults, manifests, reaping
+from trialwatt.platforms.kubernetes import faults, manifests, owners, reaping
 from trialwatt.platforms.kubernetes import handle as handle_module
 from trialwatt.platforms.kubernetes.facts import hashed
 from trialwatt.platforms.kubernetes.hub_proxy import HubProxy
@@ -645,7 +645,7 @@ api = Api(Login(lambda: Loaded(client.ApiClient(configuration))))
 from trialwatt.platforms.kubernetes.facts import hashed
 from trialwatt.platforms.hub.journal import Entry
 from trialwatt.platforms.kubernetes.platform import KubernetesPlatform
-place = manifests.Place("r", "many", Kubernetes(image="i"), 5, 60)
+place = manifests.Place("r", "o", "many", Kubernetes(image="i"), 5, 60)
 seen = []
 watch = Watch(api, "/api/v1/namespaces/many/pods", lambda pod: seen.append(1), seen.append, print)
 watch.start()
@@ -680,8 +680,8 @@ def namespaces(cluster) -> set[str]:
 
 
 def test_reap_takes_what_dead_coordinators_of_this_machine_have_left(cluster):
-    here, api = reaping.own_facts(), cluster.api()
-    owners = {
+    here, api = owners.own_facts(), cluster.api()
+    coordinators = {
         "living": here,
         "dead": here | {"pid": 2**22 - 1},
         "another-process-now": here | {"start": here["start"] + 1},
@@ -689,16 +689,15 @@ def test_reap_takes_what_dead_coordinators_of_this_machine_have_left(cluster):
         "other-container": here | {"processes": "pid:[1]"},
         "other-host": here | {"host": "elsewhere"},
     }
-    for name, who in owners.items():
-        place = manifests.Place(name, f"trialwatt-{name}", None, 5, 60)
-        made = manifests.namespace(
-            place, reaping.owner_label(who), json.dumps(who), str(int(time.time()))
-        )
+    for name, who in coordinators.items():
+        owner = owners.owner_label(who)
+        place = manifests.Place(name, owner, f"trialwatt-{name}", None, 5, 60)
+        made = manifests.namespace(place, json.dumps(who), str(int(time.time())))
         api.post("/api/v1/namespaces", made)
     api.post("/api/v1/namespaces", {"kind": "Namespace", "metadata": {"name": "of-somebody"}})
     dead = {"dead", "another-process-now", "before-the-reboot"}
     assert set(reaping.reap(api, 5)) == dead
-    kept = {f"trialwatt-{name}" for name in owners if name not in dead} | {"of-somebody"}
+    kept = {f"trialwatt-{name}" for name in coordinators if name not in dead} | {"of-somebody"}
     assert namespaces(cluster) == kept
 
 
@@ -707,11 +706,11 @@ def test_reap_takes_what_dead_coordinators_of_this_machine_have_left(cluster):
     [(0, True, False), (3600, True, True), (3600, False, False), (0, False, False)],
 )
 def test_other_machines_are_judged_by_their_silence(silent_s, all_hosts, dead):
-    who = reaping.own_facts() | {"host": "elsewhere"}
+    who = owners.own_facts() | {"host": "elsewhere"}
     annotations = {manifests.OWNER_FACTS: json.dumps(who), manifests.HEARTBEAT: "1000"}
-    assert reaping.is_dead(annotations, all_hosts, 1000 + silent_s) is dead
+    assert owners.is_dead(annotations, all_hosts, 1000 + silent_s) is dead
 
 
 @pytest.mark.parametrize("text", ["", "no json", "[]", "{}"])
 def test_what_names_no_coordinator_is_nobodys_to_remove(text):
-    assert not reaping.is_dead({manifests.OWNER_FACTS: text}, True, 1e12)
+    assert not owners.is_dead({manifests.OWNER_FACTS: text}, True, 1e12)

@@ -31,7 +31,8 @@ SECTION = Kubernetes.model_validate(
         "image_pull_secret_env": "REGISTRY",
     }
 )
-PLACE = manifests.Place("abc-r1-000000", "trialwatt-abc-r1-000000", SECTION, 5.0, 3600)
+OWNER = "0123456789abcdef"
+PLACE = manifests.Place("abc-r1-000000", OWNER, "trialwatt-abc-r1-000000", SECTION, 5.0, 3600)
 WORKER = Role(
     name="worker",
     kind="worker",
@@ -56,7 +57,7 @@ def pod(role: Role, **keys) -> dict:
 
 
 OBJECTS = {
-    "namespace": manifests.namespace(PLACE, "0123456789abcdef", '{"pid": 1}', "1700000000"),
+    "namespace": manifests.namespace(PLACE, '{"pid": 1}', "1700000000"),
     "quota": manifests.quota(PLACE, [WORKER, of("gpu"), of("tpu")]),
     "policy": manifests.policies(PLACE)[0],
     "policy-hub": manifests.policies(PLACE)[1],

@@ -11,8 +11,10 @@ from tests.platforms.kubernetes.fakecluster import FakeCluster
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.kubernetes import access, image, shared, waiting
+from trialwatt.platforms.kubernetes.options import Kubernetes
 
 SPACE = "/api/v1/namespaces/trialwatt-shared"
+POD = shared.data_pod_name(Kubernetes(image="x:1"))
 
 
 @pytest.fixture
@@ -44,8 +46,9 @@ def bed(**keys) -> Testbed:
 
 def test_it_is_brought_up_and_filled(cluster, api, data):
     source = shared.data_source(api, bed(), data)
-    assert (source.url, source.name) == ("http://10.0.0.7:8080", "digits.safetensors")
-    assert cluster.files["digits.safetensors"] == b"images"
+    assert source.url == "http://10.0.0.7:8080"
+    assert source.name.endswith("/digits.safetensors")
+    assert cluster.files[f"{POD}/{source.name}"] == b"images"
     assert source.token not in repr(source)
     namespace = cluster.objects[SPACE]
     assert namespace["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "trialwatt"
@@ -57,7 +60,7 @@ def test_it_is_brought_up_and_filled(cluster, api, data):
 
 def test_its_pod_has_no_rights_and_equal_requests_and_limits(cluster, api, data):
     shared.data_source(api, bed(hub={"cpu": 0.1, "memory_mb": 128}), data)
-    spec = cluster.objects[f"{SPACE}/pods/data"]["spec"]
+    spec = cluster.objects[f"{SPACE}/pods/{POD}"]["spec"]
     (container,) = spec["containers"]
     assert container["resources"]["requests"] == container["resources"]["limits"]
     assert container["resources"]["limits"]["cpu"] == "100m"
@@ -76,15 +79,19 @@ def test_it_is_used_again_and_not_filled_twice(cluster, api, data):
     assert again == first
     assert not [path for method, path in cluster.asked if method == "PUT"]
     data.write_bytes(b"other images")
-    assert shared.data_source(api, bed(), data).sha256 != first.sha256
-    assert cluster.files["digits.safetensors"] == b"other images"
+    other = shared.data_source(api, bed(), data)
+    assert other.sha256 != first.sha256
+    assert cluster.files[f"{POD}/{other.name}"] == b"other images"
+    assert cluster.files[f"{POD}/{first.name}"] == b"images"  # somebody may be at it
 
 
-def test_a_pod_of_another_image_is_replaced(cluster, api, data):
+def test_each_image_has_a_pod_of_its_own(cluster, api, data):
     shared.data_source(api, bed(), data)
     shared.data_source(api, bed(image="x:2"), data)
-    (container,) = cluster.objects[f"{SPACE}/pods/data"]["spec"]["containers"]
-    assert container["image"] == "x:2"
+    images = {
+        cluster.objects[path]["spec"]["containers"][0]["image"] for path in cluster.names("/pods/")
+    }
+    assert images == {"x:1", "x:2"}
 
 
 def test_undeploying_removes_it_and_says_so(cluster, api, data):
@@ -147,10 +154,10 @@ def test_what_the_cluster_warns_of_a_pod_that_waits_is_said_at_once_and_at_the_e
     wait = fakecluster.waiting("ContainerCreating", "")
     warned = ("Warning", "FailedMount", "secret not found")
     events = {
-        "new": fakecluster.event(*warned, "2026-01-01T00:00:09Z", name="data", uid="u1"),
-        "old": fakecluster.event("Warning", "BackOff", "not this", name="data", uid="u1"),
-        "other": fakecluster.event("Warning", "Evicted", "nor this", "2027", name="data", uid="u0"),
-        "normal": fakecluster.event("Normal", "Pulled", "fine", "2027", name="data", uid="u1"),
+        "new": fakecluster.event(*warned, "2026-01-01T00:00:09Z", name=POD, uid="u1"),
+        "old": fakecluster.event("Warning", "BackOff", "not this", name=POD, uid="u1"),
+        "other": fakecluster.event("Warning", "Evicted", "nor this", "2027", name=POD, uid="u0"),
+        "normal": fakecluster.event("Normal", "Pulled", "fine", "2027", name=POD, uid="u1"),
     }
     events = {f"{SPACE}/events/{name}": event for name, event in events.items()}
 
@@ -160,10 +167,12 @@ def test_what_the_cluster_warns_of_a_pod_that_waits_is_said_at_once_and_at_the_e
         cluster.objects |= events
 
     cluster.on_pod = on_pod
-    said = "pod data does not start within 1 s .*; the cluster's last warning: FailedMount: secret "
+    said = (
+        f"pod {POD} does not start within 1 s .*; the cluster's last warning: FailedMount: secret "
+    )
     with pytest.raises(TrialwattError, match=said):
         shared.data_source(api, bed(), data)
-    assert capfd.readouterr().err == "pod data waits: FailedMount: secret not found\n"
+    assert capfd.readouterr().err == f"pod {POD} waits: FailedMount: secret not found\n"
 
 
 def test_credentials_of_a_registry_come_from_the_environment(cluster, api, data, monkeypatch):
@@ -172,10 +181,13 @@ def test_credentials_of_a_registry_come_from_the_environment(cluster, api, data,
         shared.data_source(api, bed(image_pull_secret_env="REGISTRY"), data)
     monkeypatch.setenv("REGISTRY", '{"auths": {}}')
     shared.data_source(api, bed(image_pull_secret_env="REGISTRY"), data)
-    secret = cluster.objects[f"{SPACE}/secrets/registry"]
-    assert secret["type"] == "kubernetes.io/dockerconfigjson"
-    spec = cluster.objects[f"{SPACE}/pods/data"]["spec"]
-    assert spec["imagePullSecrets"] == [{"name": "registry"}]
+    [path] = cluster.names("/secrets/registry-")
+    assert cluster.objects[path]["type"] == "kubernetes.io/dockerconfigjson"
+    spec = cluster.objects[f"{SPACE}/pods/{POD}"]["spec"]
+    assert spec["imagePullSecrets"] == [{"name": path.rsplit("/", 1)[1]}]
+    monkeypatch.setenv("REGISTRY", '{"auths": {"other": {}}}')
+    shared.data_source(api, bed(image="x:2", image_pull_secret_env="REGISTRY"), data)
+    assert len(cluster.names("/secrets/registry-")) == 2  # each has his own
 
 
 # --- the probe of the image -----------------------------------------------------------------------

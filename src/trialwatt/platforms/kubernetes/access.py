@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -68,6 +69,12 @@ class Api:
         self.outages = Outages()
         self._renewing = threading.Lock()
         self._allowed: set[str] = set()  # where something was done
+        self._ahead_s = 0.0  # the server's clock, of this machine's
+
+    def utc(self) -> float:
+        """UTC in seconds by the server's clock, as far as it has told: one clock for all machines
+        that ask it."""
+        return time.time() + self._ahead_s
 
     def get(self, path: str, **query) -> dict:
         return self.call("GET", path, query=query)
@@ -111,11 +118,13 @@ class Api:
         def once() -> dict:
             again = next(tries) > 0
             try:
-                _, _, answer = self.raw(method, path, data, query, headers)
+                _, told, answer = self.raw(method, path, data, query, headers)
             except ApiFault as fault:
                 if again and method == "POST" and fault.reason == "AlreadyExists":
                     return body
                 raise
+            with suppress(TypeError, ValueError):  # it says none
+                self._ahead_s = parsedate_to_datetime(told.get("Date")).timestamp() - time.time()
             return json.loads(answer) if answer else {}
 
         return repeated(once, ApiFault, Patience(outage_s).is_over, PAUSE_S, MAX_PAUSE_S)

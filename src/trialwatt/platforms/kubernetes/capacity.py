@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trialwatt.platforms.base import Role
@@ -48,11 +48,10 @@ class Node:
         return all(self.free.get(key, 0) >= value * (1 - 1e-9) for key, value in amounts.items())
 
 
-def nodes_of(nodes: Iterable[dict], pods: Iterable[dict], prefix: str) -> list[Node]:
+def nodes_of(nodes: Iterable[dict], pods: Iterable[dict], passing: Collection[str]) -> list[Node]:
     """The nodes that pods can be placed on. pods: of all namespaces, or none where unknown.
 
-    Runs never overlap on a testbed, so what an earlier run has left (it will be removed) does not
-    count: pods in namespaces of our prefix that are not the shared one.
+    passing: namespaces whose pods do not count, as they are gone before a run of ours begins.
     """
     found = {}
     for node in nodes:
@@ -65,9 +64,8 @@ def nodes_of(nodes: Iterable[dict], pods: Iterable[dict], prefix: str) -> list[N
         found[name] = Node(name, labels, taints, given, dict(given))
     for pod in pods:
         node = found.get(pod["spec"].get("nodeName", ""))
-        namespace = pod["metadata"]["namespace"]
-        leftover = namespace.startswith(f"{prefix}-") and namespace != f"{prefix}-shared"
-        if node is None or leftover or pod["status"].get("phase") in ENDED:
+        leaves = pod["metadata"]["namespace"] in passing
+        if node is None or leaves or pod["status"].get("phase") in ENDED:
             continue
         for key, value in requested(pod["spec"]).items():
             node.free[key] = node.free.get(key, 0) - value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -14,14 +15,15 @@ from trialwatt import __version__
 from trialwatt.credentials import redacted
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.kubernetes.options import IMAGE, section
-from trialwatt.platforms.kubernetes.shared import open_namespace, pod_of
-from trialwatt.platforms.kubernetes.waiting import has_ended, wait_for, wait_until_gone
+from trialwatt.platforms.kubernetes.owners import own_facts
+from trialwatt.platforms.kubernetes.shared import open_namespace
+from trialwatt.platforms.kubernetes.waiting import has_ended, wait_for
 
 TAG = f"trialwatt-worker:{__version__}"
 FILE = "envs/Containerfile"
 BUILDERS = ("docker", "podman")
 
-POD = "probe"
+PROBE = "probe"
 DISK_MB = 64
 DEADLINE_S = 600
 COMMAND = ["python", "-m", "trialwatt.lifecycle.installed"]
@@ -114,17 +116,16 @@ def ask_image(api, testbed) -> dict:
     Raises TrialwattError: the image cannot be pulled or started, or is no worker image.
     """
     kubernetes = section(testbed)
-    space, _ = open_namespace(api, kubernetes)
-    pods = f"/api/v1/namespaces/{space}/pods"
-    path = f"{pods}/{POD}"
-    api.delete(path, gracePeriodSeconds=0)  # of a call that was cut off
-    wait_until_gone(api, path, kubernetes.undeploy_s)
+    name = f"{PROBE}-{secrets.token_hex(4)}"  # other coordinators may have one
+    shared = open_namespace(api, kubernetes, name, own_facts())
+    path = f"{shared.pods}/{name}"
     try:
-        api.post(pods, pod_of(kubernetes, POD, COMMAND, DISK_MB, DEADLINE_S))
-        pod = wait_for(api, kubernetes, space, POD, has_ended)
+        api.post(shared.pods, shared.pod_of(name, PROBE, COMMAND, DISK_MB, DEADLINE_S))
+        pod = wait_for(api, kubernetes, shared.space, name, has_ended)
         _, _, said = api.raw("GET", f"{path}/log")
     finally:
         api.delete(path, gracePeriodSeconds=0)
+        shared.ledger.drop(name)
     (status,) = pod["status"]["containerStatuses"]
     try:
         facts = json.loads(said.decode().strip().splitlines()[-1])

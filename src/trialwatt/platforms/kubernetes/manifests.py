@@ -22,6 +22,7 @@ from trialwatt.platforms.processes import COMPONENT_VARIABLE, RUN_VARIABLE
 MANAGED = "app.kubernetes.io/managed-by"
 RUN_ID = "trialwatt/run-id"
 OWNER = "trialwatt/owner"
+"""Label: which coordinator, as a hash of what it is (see owners)."""
 COMPONENT = "trialwatt/component"
 PART = "trialwatt/part"
 OWNER_FACTS = "trialwatt/owner-facts"
@@ -60,9 +61,11 @@ NODE_LOST_S = 10
 
 @dataclass(frozen=True)
 class Place:
-    """What all pods of a run have in common. deadline_s: after it each pod is ended."""
+    """What all pods of a run have in common. owner: label of its coordinator. deadline_s: after it
+    each pod is ended."""
 
     run_id: str
+    owner: str
     namespace: str
     kubernetes: Kubernetes
     sample_hz: float
@@ -73,16 +76,16 @@ class Place:
         return {MANAGED: "trialwatt", RUN_ID: self.run_id}
 
 
-def namespace(place: Place, owner: str, owner_facts: str, heartbeat: str) -> dict:
-    """The run's namespace; `owner` is a label by which a dead coordinator's are found."""
-    made = restricted_namespace(place.namespace, place.labels | {OWNER: owner})
+def namespace(place: Place, owner_facts: str, heartbeat: str) -> dict:
+    """The run's namespace, marked with whose it is, and that this one lives."""
+    made = restricted_namespace(place.namespace, place.labels | {OWNER: place.owner})
     made["metadata"]["annotations"] = {OWNER_FACTS: owner_facts, HEARTBEAT: heartbeat}
     return made
 
 
-def claim(place: Place, name: str, owner: str, owner_facts: str, heartbeat: str) -> dict:
+def claim(place: Place, name: str, owner_facts: str, heartbeat: str) -> dict:
     """What a run holds a namespace by that it is given; marked as a namespace of its own is."""
-    made = made_of("v1", "ConfigMap", name, place.labels | {OWNER: owner})
+    made = made_of("v1", "ConfigMap", name, place.labels | {OWNER: place.owner})
     made["metadata"]["annotations"] = {OWNER_FACTS: owner_facts, HEARTBEAT: heartbeat}
     return made
 
@@ -149,10 +152,10 @@ def secret(labels: dict[str, str], name: str, values: dict[str, str], kind: str 
     return made_of("v1", "Secret", name, labels, type=kind, stringData=values)
 
 
-def pull_secret(labels: dict[str, str], content: str) -> dict:
+def pull_secret(labels: dict[str, str], content: str, name: str = PULL_SECRET) -> dict:
     """A private registry's credentials, the content of a docker config.json."""
     values = {".dockerconfigjson": content}
-    return secret(labels, PULL_SECRET, values, "kubernetes.io/dockerconfigjson")
+    return secret(labels, name, values, "kubernetes.io/dockerconfigjson")
 
 
 def made_of(version: str, kind: str, name: str, labels: dict[str, str], **rest) -> dict:
@@ -252,7 +255,7 @@ def _limits(cpu: float, memory_mb: int, disk_mb: int) -> dict[str, str]:
 def _pod(
     place: Place, name: str, component: str, container: dict, limits: dict[str, str], kind: str
 ) -> dict:
-    labels = place.labels | {COMPONENT: component}
+    labels = place.labels | {COMPONENT: component, OWNER: place.owner}
     pod = powerless_pod(place.kubernetes, name, labels, {"name": "main"} | container, limits, kind)
     pod["metadata"]["namespace"] = place.namespace
     spec = pod["spec"]

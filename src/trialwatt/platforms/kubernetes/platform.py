@@ -35,17 +35,26 @@ from trialwatt.platforms.hub.client import TOKEN
 from trialwatt.platforms.hub.journal import Entry
 from trialwatt.platforms.hub.server import HUB, PORT
 from trialwatt.platforms.hub.tokens import COORDINATOR, KEY, token_of
-from trialwatt.platforms.kubernetes import agent, faults, kubeconfig, manifests, reaping
-from trialwatt.platforms.kubernetes.access import Api, ApiFault, connect, suppress_status
+from trialwatt.platforms.kubernetes import (
+    agent,
+    faults,
+    kubeconfig,
+    manifests,
+    neighbours,
+    owners,
+    reaping,
+)
+from trialwatt.platforms.kubernetes.access import Api, ApiFault, connect
+from trialwatt.platforms.kubernetes.claims import Ledger
 from trialwatt.platforms.kubernetes.clocks import SAME_CLOCK_NS, Ahead, Clocks, hub_ahead
 from trialwatt.platforms.kubernetes.facts import hashed
 from trialwatt.platforms.kubernetes.handle import MAX_GRACE_S, WORD_S, Links, PodHandle
 from trialwatt.platforms.kubernetes.hub_proxy import HubProxy, Sender
 from trialwatt.platforms.kubernetes.journal_copy import JournalReader, samples
 from trialwatt.platforms.kubernetes.machine import ReservedMachine
+from trialwatt.platforms.kubernetes.neighbours import Neighbours
 from trialwatt.platforms.kubernetes.options import Kubernetes, section, testbed_problems
 from trialwatt.platforms.kubernetes.space import space_of
-from trialwatt.platforms.kubernetes.waiting import CONFLICT
 from trialwatt.platforms.kubernetes.watch import Watch
 
 DATA_SECRET = "dataset"
@@ -80,6 +89,7 @@ class KubernetesPlatform(Platform, PlatformKind):
         self._expected: dict[str, Role] = {}
         self._reserved: list[str] = []
         self._data: dict | None = None
+        self._shared: Ledger | None = None  # with our claim on the pod that serves the data
         self._events: dict[str, str] = {}  # pod → what was last said of it
         self._hub_usage = Usage(0, 0, 0)
         self._server = self._hub_end = self._deaf = ""
@@ -102,6 +112,19 @@ class KubernetesPlatform(Platform, PlatformKind):
             Watch(api, f"{self._path}/pods", self._pod_changed, self._pod_deleted, self._lost),
             Watch(api, f"{self._path}/events", self._said, lambda event: None, self._lost),
         ]
+        self._beside = Neighbours(place.run_id)
+        self._sees_others = self._space.sees_others
+        if self._sees_others:
+            self._watches.append(
+                Watch(
+                    api,
+                    "/api/v1/pods",
+                    self._beside.changed,
+                    self._beside.deleted,
+                    self._see_no_others,
+                    selector=neighbours.SELECTOR,
+                )
+            )
 
     # --- what can be asked before a run exists ------------------------------------------------
 
@@ -135,6 +158,8 @@ class KubernetesPlatform(Platform, PlatformKind):
     def examine(cls, testbed) -> list[Finding]:
         """See PlatformKind.examine. What coordinators of other machines have left is not told from
         what they do."""
+        from trialwatt.platforms.kubernetes import shared
+
         kubernetes = section(testbed)
         if problems := kubeconfig.problems(kubernetes.context):
             return [problem("kubeconfig", said, "mend the kubeconfig") for said in problems]
@@ -142,12 +167,16 @@ class KubernetesPlatform(Platform, PlatformKind):
         try:
             with closing(connect(kubernetes.context)) as api:
                 left = reaping.dead(api, False, kubernetes.namespace)
+                used, probes = shared.examined(api, testbed)
         except TrialwattError as error:
             return [*found, problem("cluster", str(error), "see docs/kubernetes.md")]
         for run_id, namespace in left:
             said = f"run {run_id}, which is dead, has left the namespace {namespace}"
             found.append(problem("left over", said, "`trialwatt reap`"))
-        return found
+        for name in probes:
+            said = f"a coordinator that is dead has left the pod {name}"
+            found.append(problem("left over", said, "the next run here removes it, or `undeploy`"))
+        return [*found, ok("shared data", used)] if used else found
 
     @classmethod
     def site(cls, testbed) -> Site:
@@ -164,7 +193,7 @@ class KubernetesPlatform(Platform, PlatformKind):
 
         with closing(connect(section(testbed).context)) as api:
             source = shared.data_source(api, testbed, data)
-        return {"name": source.name, "sha256": source.sha256, "namespace": source.namespace}
+        return {"name": data.name, "sha256": source.sha256, "namespace": source.namespace}
 
     @classmethod
     def unshare(cls, testbed) -> list[str]:
@@ -190,6 +219,7 @@ class KubernetesPlatform(Platform, PlatformKind):
             raise TrialwattError("kubernetes.image: there is none; the preflight says how to build")
         place = manifests.Place(
             run_id=run_id,
+            owner=owners.owner_label(owners.coordinator()),
             namespace=kubernetes.namespace or f"{kubernetes.namespace_prefix}-{run_id}",
             kubernetes=kubernetes,
             sample_hz=testbed.sample_hz,
@@ -215,6 +245,7 @@ class KubernetesPlatform(Platform, PlatformKind):
             from trialwatt.platforms.kubernetes import shared
 
             source = shared.data_source(self._api, self._testbed, path, self._place.run_id)
+            self._shared = source.ledger
             self._create("secrets", manifests.secret, DATA_SECRET, {agent.DATA_TOKEN: source.token})
             self._data = {
                 "url": source.url,
@@ -272,7 +303,7 @@ class KubernetesPlatform(Platform, PlatformKind):
         return kubernetes.schedule_s + kubernetes.start_s + super().deploy_s
 
     def disturbances(self) -> list[Disturbance]:
-        return self._api.outages.taken()
+        return self._api.outages.taken() + self._beside.taken()
 
     def clock_offsets_ns(self) -> dict[str, int]:
         return self._clocks.offsets_ns()
@@ -306,7 +337,8 @@ class KubernetesPlatform(Platform, PlatformKind):
     @property
     def facts(self) -> dict:
         """For the manifest: server, namespace, and of each component the limits as its container
-        sees them, its node (as in the testbed's record) and its image with the digest."""
+        sees them, its node (as in the testbed's record) and its image with the digest; other
+        coordinators' pods on these nodes (null: nobody can know)."""
         return {
             "kind": "kubernetes",
             "server": redacted(self._server),
@@ -319,6 +351,7 @@ class KubernetesPlatform(Platform, PlatformKind):
                 }
                 for component, handle in {HUB: self._hub, **self._current}.items()
             },
+            "beside": self._beside.facts() if self._sees_others else None,
         }
 
     @staticmethod
@@ -363,17 +396,15 @@ class KubernetesPlatform(Platform, PlatformKind):
 
     def _deploy(self) -> None:
         """Namespace, policies, secrets and the hub; returns when that can be read."""
-        place, who = self._place, reaping.own_facts()
+        place = self._place
         self._server = self._api.get("/version").get("gitVersion", "")
-        self._space.take(reaping.owner_label(who), who)
+        self._space.take(owners.own_facts())
         for policy in manifests.policies(place):
             path = f"/apis/networking.k8s.io/v1/namespaces/{place.namespace}/networkpolicies"
             self._api.post(path, policy)
         self._create("secrets", manifests.secret, manifests.HUB_SECRET, {KEY: self._key})
         if variable := place.kubernetes.image_pull_secret_env:
-            shared = [CONFLICT] if place.kubernetes.namespace else []  # with the pods of the data
-            with suppress_status(*shared):
-                self._create("secrets", manifests.pull_secret, os.environ.get(variable, ""))
+            self._create("secrets", manifests.pull_secret, os.environ.get(variable, ""))
         for watch in self._watches:
             watch.start()
         threading.Thread(target=self._tick, name="deadlines", daemon=True).start()
@@ -439,10 +470,23 @@ class KubernetesPlatform(Platform, PlatformKind):
     def _pod_changed(self, pod: dict) -> None:
         if handle := self._handle(pod):
             handle.pod_changed(pod)
+            self._is_on_nodes()
 
     def _pod_deleted(self, pod: dict) -> None:
         if handle := self._handle(pod):
             handle.pod_deleted(pod)
+            self._is_on_nodes()
+
+    def _is_on_nodes(self) -> None:
+        """Where the components are that are measured; the hub is none."""
+        living = [handle for handle in list(self._lives.values()) if handle.alive]
+        self._beside.run_is_on({faults.node_of(handle.pod) for handle in living} - {""})
+
+    def _see_no_others(self, fault: ApiFault) -> None:
+        if not self._removing:
+            said = f"whether other coordinators are on these nodes is not known: {fault}"
+            print(redacted(said), file=sys.stderr, flush=True)
+            self._sees_others = False
 
     def _handle(self, pod: dict) -> PodHandle | None:
         name = pod["metadata"]["name"]
@@ -507,6 +551,7 @@ class KubernetesPlatform(Platform, PlatformKind):
             self._reader.shifts_ns[handle.life] = own - first
 
     def _ended(self, handle: PodHandle, ending: Ending) -> None:
+        self._is_on_nodes()
         self.inbox.put(Message(handle.role.component, ending=ending))
 
     def _hub_ended(self, hub: PodHandle, ending: Ending) -> None:
@@ -539,6 +584,8 @@ class KubernetesPlatform(Platform, PlatformKind):
         while not self._stopped.wait(HEARTBEAT_S):
             with suppress(ApiFault):  # it is missed once; watches tell of longer outages
                 self._space.beat()
+                if self._shared is not None:
+                    self._shared.beat()
 
     # --- undeploy -----------------------------------------------------------------------------
 

@@ -117,18 +117,19 @@ def _look(context: str | None, prefix: str, given: str | None) -> Cluster:
         cluster.problems.append(rights.sentence(lacking, given))
     try:
         cluster.nodes = _list(api, "/api/v1/nodes")
+        passing: set[str] = set()
         if given:
             pods = None  # what others have requested is for no guest of one namespace to see
         else:
             if not any((right.verb, right.resource) == ("get", "namespaces") for right in lacking):
                 cluster.problems += _strangers(api, f"{prefix}-shared")
-            pods = _pods(api)
+            pods, passing = _pods(api), _passing(api)
     except access.ApiFault as error:
         if error.status != FORBIDDEN:  # what is forbidden has been named
             cluster.problems.append(_unreachable(error, context))
         pods = None
     cluster.sees_pods = pods is not None
-    cluster.places = capacity.nodes_of(cluster.nodes, pods or (), prefix)
+    cluster.places = capacity.nodes_of(cluster.nodes, pods or (), passing)
     return cluster
 
 
@@ -159,6 +160,20 @@ def _pods(api) -> list[dict] | None:
         if error.status == FORBIDDEN:
             return None
         raise
+
+
+def _passing(api) -> set[str]:
+    """Namespaces of runs that are gone before one of ours begins: those of this machine, where
+    runs wait for each other, and of dead coordinators."""
+    from trialwatt.platforms.kubernetes.manifests import RUN_ID
+    from trialwatt.platforms.kubernetes.owners import lives_elsewhere
+
+    found = _list(api, "/api/v1/namespaces", labelSelector=f"{LABEL}={OURS},{RUN_ID}")
+    return {
+        each["metadata"]["name"]
+        for each in found
+        if not lives_elsewhere(each["metadata"].get("annotations") or {}, api.utc())
+    }
 
 
 def _strangers(api, namespace: str) -> list[str]:

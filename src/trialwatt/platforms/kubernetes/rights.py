@@ -31,6 +31,8 @@ def _all(verbs: str, resource: str, why: str, **more: str) -> list[Right]:
 
 SHARED_SECRET = "trialwatt-shared"
 """Name of the Secret that lets a later coordinator use the data pod of an earlier one."""
+SHARED_CLAIMS = "trialwatt-shared"
+"""Name of the ConfigMap with the claims on what is shared in a namespace that is given."""
 
 NEEDED: tuple[Right, ...] = (
     *_all("get list create patch delete", "namespaces", "each run has one of its own"),
@@ -58,6 +60,7 @@ IN_A_NAMESPACE: tuple[Right, ...] = (
     *_all("get", "secrets", "the data pod is used again", name=SHARED_SECRET),
     *_all("create", "configmaps", "one run at a time holds the namespace"),
     *_all("get patch delete", "configmaps", "whose run that is, and if it lives", name=CLAIM),
+    *_all("get patch delete", "configmaps", "who uses what is shared", name=SHARED_CLAIMS),
     *_all(
         "create deletecollection",
         "networkpolicies",

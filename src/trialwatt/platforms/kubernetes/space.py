@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.kubernetes import manifests
 from trialwatt.platforms.kubernetes.access import NOT_FOUND, Api, ApiFault, suppress_status
+from trialwatt.platforms.kubernetes.owners import is_dead
 from trialwatt.platforms.kubernetes.rights import CLAIM
 from trialwatt.platforms.kubernetes.waiting import CONFLICT, PERIOD_S, delete_namespace
 
@@ -26,15 +27,17 @@ class Space(ABC):
 
     has_quota: bool
     """Whether the run has a ResourceQuota there; in a namespace of others they say what it may."""
+    sees_others: bool
+    """Whether it may see pods elsewhere on its nodes."""
 
     def __init__(self, api: Api, place: manifests.Place):
         self._api, self._place, self.is_taken = api, place, False
         self.path = f"/api/v1/namespaces/{place.namespace}"
 
-    def take(self, owner: str, who: Mapping) -> None:
-        """Take it for the run. owner, who: label and facts of the coordinator (see reaping)."""
+    def take(self, who: Mapping) -> None:
+        """Take it for the run. who: the process that does it (see owners)."""
         try:
-            self._take(owner, json.dumps(who), _now())
+            self._take(json.dumps(who), self._now())
             self.is_taken = True
         except ApiFault as fault:
             self.is_taken = fault.status == 0 or fault.status >= 500  # nobody knows
@@ -42,10 +45,15 @@ class Space(ABC):
 
     def beat(self) -> None:
         """The coordinator lives."""
-        self._api.patch(self._marked, {"metadata": {"annotations": {manifests.HEARTBEAT: _now()}}})
+        self._api.patch(
+            self._marked, {"metadata": {"annotations": {manifests.HEARTBEAT: self._now()}}}
+        )
+
+    def _now(self) -> str:
+        return str(round(self._api.utc()))
 
     @abstractmethod
-    def _take(self, owner: str, who: str, now: str) -> None:
+    def _take(self, who: str, now: str) -> None:
         """Make the object that is marked."""
 
     @property
@@ -61,10 +69,10 @@ class Space(ABC):
 class OwnNamespace(Space):
     """Made for the run, and deleted after it."""
 
-    has_quota = True
+    has_quota = sees_others = True
 
-    def _take(self, owner: str, who: str, now: str) -> None:
-        made = manifests.namespace(self._place, owner, who, now)
+    def _take(self, who: str, now: str) -> None:
+        made = manifests.namespace(self._place, who, now)
         self._api.post("/api/v1/namespaces", made)
 
     @property
@@ -78,20 +86,30 @@ class OwnNamespace(Space):
 class GivenNamespace(Space):
     """An administrator's: what the run makes in it is removed object by object."""
 
-    has_quota = False
+    has_quota = sees_others = False
 
-    def _take(self, owner: str, who: str, now: str) -> None:
+    def _take(self, who: str, now: str) -> None:
+        claim = manifests.claim(self._place, CLAIM, who, now)
         try:
-            self._api.post(
-                f"{self.path}/configmaps", manifests.claim(self._place, CLAIM, owner, who, now)
-            )
+            self._api.post(f"{self.path}/configmaps", claim)
         except ApiFault as fault:
             if fault.status != CONFLICT:
                 raise
+            self._free(fault)
+            self._api.post(f"{self.path}/configmaps", claim)
+
+    def _free(self, refused: ApiFault) -> None:
+        """Remove a run whose coordinator is dead. Raises TrialwattError where it is not."""
+        if (found := self._api.find(self._marked)) is None:
+            return
+        metadata = found["metadata"]
+        if not is_dead(metadata.get("annotations") or {}, True, self._api.utc()):
             raise TrialwattError(
                 f"the namespace {self._place.namespace} holds another run, and one that is given "
-                "holds one at a time. Where its coordinator is dead, `trialwatt reap` removes it"
-            ) from fault
+                "holds one at a time: run it when that is over, or in a namespace of its own"
+            ) from refused
+        run_id = metadata["labels"][manifests.RUN_ID]
+        release_given(self._api, self._place.namespace, run_id, self._place.kubernetes.undeploy_s)
 
     @property
     def _marked(self) -> str:
@@ -141,7 +159,3 @@ def remove_labelled(api: Api, namespace: str, labels: Mapping[str, str], patienc
                 f"Look at them with `kubectl get pods -n {namespace} -l {selector}`"
             )
         time.sleep(PERIOD_S)
-
-
-def _now() -> str:
-    return str(round(time.time()))

@@ -143,8 +143,11 @@ def delete_namespace(api: Api, name: str, patience_s: float) -> None:
     wait_until_gone(api, path, patience_s)
 
 
-def wait_until_gone(api: Api, path: str, patience_s: float) -> None:
-    """Return when there is no such object any more. Raises TrialwattError after patience_s."""
+def wait_until_gone(api: Api, path: str, patience_s: float, uid: str = "") -> None:
+    """Return when there is no such object any more, or (uid: its own) another one of its name.
+
+    Raises TrialwattError after patience_s.
+    """
     deadline = time.monotonic() + patience_s
     while True:
         try:
@@ -153,6 +156,8 @@ def wait_until_gone(api: Api, path: str, patience_s: float) -> None:
             if error.status == NOT_FOUND:
                 return
             raise
+        if uid and there["metadata"]["uid"] != uid:
+            return
         if time.monotonic() > deadline:
             name, why = path.rsplit("/", 1)[1], what_holds(there)
             raise TrialwattError(

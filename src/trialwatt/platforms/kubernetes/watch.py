@@ -24,7 +24,7 @@ GONE = 410
 
 
 class Watch:
-    """A thread that tells of every object below a path.
+    """A thread that tells of every object below a path, or of those that a label selector takes.
 
     changed(object): it is there, or has changed. deleted(object): it is gone; the object as it was
     last seen. lost(fault): nobody has answered for OUTAGE_S, or the server refuses. These are
@@ -39,8 +39,10 @@ class Watch:
         deleted: Callable[[dict], None],
         lost: Callable[[ApiFault], None],
         outage_s: float = OUTAGE_S,
+        selector: str | None = None,
     ):
         self._api, self._path, self._patience = api, path, Patience(outage_s)
+        self._chosen = {"labelSelector": selector}
         self._changed, self._deleted, self._lost = changed, deleted, lost
         self._known: dict[str, dict] = {}  # uid → as last seen
         self._version = ""
@@ -81,7 +83,7 @@ class Watch:
             self._stopped.wait(pause)
 
     def _list(self) -> None:
-        found = self._api.call("GET", self._path, outage_s=0)
+        found = self._api.call("GET", self._path, query=self._chosen, outage_s=0)
         there = {}
         for item in found.get("items") or []:
             there[item["metadata"]["uid"]] = item
@@ -99,6 +101,7 @@ class Watch:
             "resourceVersion": self._version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": SESSION_S,
+            **self._chosen,
         }
         self._lines = self._api.lines(self._path, query, SILENCE_S)
         self._patience.renew()
