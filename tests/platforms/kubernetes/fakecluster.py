@@ -108,6 +108,7 @@ class FakeCluster:
         self.files: dict[str, bytes] = {}  # pod/name → content
         self.logs: dict[str, str] = {}  # of pods, by component
         self.ahead_s = 0.0  # its clock
+        self.room: int | None = None  # for one more file, in bytes
         self._versions = itertools.count(100)
         self._lock = threading.Lock()
         self.on_pod = running
@@ -230,13 +231,16 @@ class FakeCluster:
         elif wanted and self.objects[path]["metadata"].get("uid") != wanted:
             return self._status(409, "Conflict", "the UID in the precondition is another one")
         else:
-            gone = [p for p in self.objects if p == path or p.startswith(f"{path}/")]
+            inside = f"/namespaces/{path.rsplit('/', 1)[1]}/" if "namespaces" in path else ""
+            gone = [p for p in self.objects if p == path or (inside and inside in p)]
         for one in gone:
             del self.objects[one]
         return 200, {}
 
     def _file(self, method, name, body):
         if method == "PUT":
+            if self.room is not None and len(body) > self.room:
+                return 507, "no room"
             self.files[name] = body
             return 204, ""
         if name not in self.files:
