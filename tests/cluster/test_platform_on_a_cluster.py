@@ -2,17 +2,21 @@
 
 import json
 import os
+import secrets
 import shlex
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 from tests.cluster.conftest import ECHO, PATIENCE, body, ending, python, start
 
 from trialwatt.errors import TrialwattError
-from trialwatt.platforms.kubernetes import manifests
+from trialwatt.platforms.kubernetes import manifests, owners, shared
+from trialwatt.platforms.kubernetes.access import connect
+from trialwatt.platforms.kubernetes.claims import Ledger
 from trialwatt.platforms.kubernetes.faults import is_running, node_of
 from trialwatt.platforms.kubernetes.platform import KubernetesPlatform
 
@@ -375,3 +379,23 @@ def test_a_role_may_use_shared_memory_and_scratch_and_nothing_else(opened):
             "/etc/x": False,
         }
     }
+
+
+def test_what_is_shared_stays_while_another_coordinator_lives(testbed, tmp_path):
+    data = tmp_path / "digits"
+    data.write_bytes(b"images")
+    bed = testbed(namespace_prefix=f"trialwatt-test-{secrets.token_hex(4)}")
+    with closing(connect()) as api:
+        source = shared.data_source(api, bed, data)
+        before = source.ledger.find()
+        who = owners.own_facts() | {"host": "elsewhere"}
+        other = Ledger(api, source.ledger.path, who)
+        other.take("data-theirs", lambda: None, 10 * PATIENCE)
+        with source.ledger.removing(before) as granted:
+            assert not granted
+        assert any("keeps what living" in said for said in shared.remove(api, bed))
+        assert shared.data_source(api, bed, data).token == source.token
+        other.drop("data-theirs")
+        [said] = shared.remove(api, bed)
+        assert said == f"removed the namespace {source.namespace} with the shared data"
+        assert api.find(f"/api/v1/namespaces/{source.namespace}") is None

@@ -2,10 +2,12 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
 from tests.platforms.kubernetes import fakecluster
+from tests.platforms.kubernetes.asked import without_right
 from tests.platforms.kubernetes.cluster import FakeCluster
 
 from trialwatt.config.models import Testbed
@@ -92,36 +94,16 @@ def test_a_run_is_in_it_and_leaves_what_is_anothers(cluster, begin):
     assert set(cluster.objects) == set(OTHERS)
 
 
-def needed(asked: str) -> tuple[str, str]:
-    """The verb and the resource of a request."""
-    method, target = asked.split()
-    path, _, query = target.partition("?")
-    inside = path.partition("/namespaces/mine/")[2].split("/")
-    resource, name = inside[0], inside[1] if len(inside) > 1 else ""
-    if len(inside) > 2:
-        resource = f"{resource}/{inside[2]}"
-    verb = {"POST": "create", "PATCH": "patch", "PUT": "update"}.get(method, "get")
-    if method == "DELETE":
-        verb = "delete" if name else "deletecollection"
-    elif method == "GET" and not name:
-        verb = "watch" if "watch=1" in query else "list"
-    return verb, resource
-
-
 def test_it_asks_for_nothing_that_the_rights_do_not_give(cluster, begin):
     platform = begin()
     start(platform)
     platform._space.beat()
     platform.remove()
     reaping.reap(cluster.api(), 5, given="mine")
-    given = {
-        (right.verb, f"{right.resource}/{right.subresource}".rstrip("/"))
-        for right in rights.IN_A_NAMESPACE
-    }
     asked = [each for each in cluster.asked if each != "GET /version"]
     assert len(asked) > 10
     assert all("/namespaces/mine/" in each for each in asked)
-    assert {needed(each) for each in asked} <= given
+    assert without_right(asked, rights.IN_A_NAMESPACE) == []
 
 
 def test_one_run_at_a_time_is_in_it(cluster, begin):
@@ -144,6 +126,30 @@ def test_a_dead_coordinators_run_is_removed_and_a_living_ones_not(cluster, begin
     platform._stopped.set()
     assert reaping.reap(api, 60, given="mine") == ["run-1"]
     assert set(cluster.objects) == set(OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "takes"), [(owners.SILENCE_S + 30, True), (owners.SILENCE_S - 60, False)]
+)
+def test_a_claim_of_another_machine_times_out(cluster, begin, silent_s, takes):
+    first = begin()
+    start(first)
+    claim = f"{SPACE}/configmaps/{rights.CLAIM}"
+    who = owners.own_facts() | {"host": "elsewhere"}
+    marks = {"owner-facts": json.dumps(who), "heartbeat": str(time.time() - silent_s)}
+    marks = {f"trialwatt/{name}": text for name, text in marks.items()}
+    cluster.update(claim, {"metadata": {"annotations": marks}})
+    if not takes:
+        with pytest.raises(TrialwattError, match="holds another run"):
+            begin("run-2")
+        return
+    start(begin("run-2"))
+    runs = {each["metadata"].get("labels", {}).get("trialwatt/run-id") for each in pods(cluster)}
+    assert runs == {None, "run-2"}  # None: of somebody else
+
+
+def pods(cluster) -> list[dict]:
+    return [each for path, each in cluster.objects.items() if f"{SPACE}/pods/" in path]
 
 
 def test_no_run_removes_the_claim_of_another(cluster, begin):

@@ -7,13 +7,14 @@ import re
 
 import pytest
 from tests.contexts import PLAIN
+from tests.platforms.kubernetes.asked import without_right
 from tests.platforms.kubernetes.cluster import FakeCluster
 from tests.platforms.kubernetes.coordinators import Coordinator
 
 from trialwatt.clock import Stamp
 from trialwatt.config.models import Testbed
 from trialwatt.metrics.extract import extract_run
-from trialwatt.platforms.kubernetes import neighbours
+from trialwatt.platforms.kubernetes import neighbours, rights
 from trialwatt.platforms.kubernetes.facts import hashed
 from trialwatt.platforms.kubernetes.neighbours import Neighbours
 
@@ -156,6 +157,7 @@ def test_a_run_beside_another_coordinators_has_it_on_record_and_a_flag(
     assert len(said) == 1 and "run theirs of the coordinator" in said[0]
     flags = extract_run(ours, PLAIN).run["flags"]
     assert "disturbed within the job" in flags and "run theirs" in flags
+    assert without_right(cluster.asked, rights.NEEDED) == []
 
 
 def test_in_a_namespace_that_is_given_nobody_knows(cluster, run_job, tmp_path):
@@ -163,4 +165,5 @@ def test_in_a_namespace_that_is_given_nobody_knows(cluster, run_job, tmp_path):
     bed["kubernetes"] = SECTION | {"namespace": "mine"}
     manifest = json.loads((run_job(tmp_path / "results", testbed=bed) / "run.json").read_text())
     assert manifest["enforcement"]["beside"] is None
-    assert not [each for each in cluster.asked if re.match(r"GET /api/v1/pods\b", each)]
+    assert without_right(cluster.asked, [*rights.IN_A_NAMESPACE, *rights.OF_THE_CLUSTER]) == []
+    assert not [each for each in cluster.asked if each.startswith("GET /api/v1/pods")]

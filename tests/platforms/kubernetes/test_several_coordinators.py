@@ -9,13 +9,22 @@ import time
 
 import pytest
 from tests.platforms.kubernetes import fakecluster
+from tests.platforms.kubernetes.asked import without_right
 from tests.platforms.kubernetes.coordinators import Coordinator
 from tests.platforms.kubernetes.fakecluster import FakeCluster
 
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.installed import image_facts
-from trialwatt.platforms.kubernetes import access, owners, preflight, shared, waiting
+from trialwatt.platforms.kubernetes import (
+    access,
+    image,
+    owners,
+    preflight,
+    rights,
+    shared,
+    waiting,
+)
 from trialwatt.platforms.kubernetes.claims import DOMAIN, REMOVAL, Claim, Ledger, claims_of
 from trialwatt.platforms.kubernetes.options import Kubernetes
 from trialwatt.platforms.kubernetes.platform import KubernetesPlatform
@@ -380,6 +389,22 @@ def test_the_examination_tells_who_uses_it_and_what_the_dead_have_left(cluster, 
     assert "is used by 2 living coordinators" in found["shared data"].said
     assert found["left over"].state == "problem"
     assert "probe-12345678" in found["left over"].said
+
+
+@MODES
+def test_it_asks_for_nothing_that_the_rights_do_not_give(cluster, api, data, space):
+    for picture in ("x:1", "x:2"):
+        shared.data_source(api, bed(space, image=picture), data).ledger.beat()
+    cluster.on_pod = fakecluster.ended
+    cluster.logs["probe"] = "{}"
+    image.ask_image(api, bed(space))
+    shared.examined(api, bed(space))
+    shared.remove(api, bed(space))
+    assert not cluster.names(f"{space}/")
+    granted = rights.IN_A_NAMESPACE if space == GIVEN else rights.NEEDED
+    asked = [f"{method} {path}" for method, path in cluster.asked]
+    assert len(asked) > 20
+    assert without_right(asked, granted) == []
 
 
 def until(test, timeout_s: float = 120) -> None:

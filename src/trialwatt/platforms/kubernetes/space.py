@@ -90,13 +90,14 @@ class GivenNamespace(Space):
 
     def _take(self, who: str, now: str) -> None:
         claim = manifests.claim(self._place, CLAIM, who, now)
-        try:
-            self._api.post(f"{self.path}/configmaps", claim)
-        except ApiFault as fault:
-            if fault.status != CONFLICT:
-                raise
-            self._free(fault)
-            self._api.post(f"{self.path}/configmaps", claim)
+        while True:
+            try:
+                self._api.post(f"{self.path}/configmaps", claim)
+                return
+            except ApiFault as fault:
+                if fault.status != CONFLICT:
+                    raise
+                self._free(fault)
 
     def _free(self, refused: ApiFault) -> None:
         """Remove a run whose coordinator is dead. Raises TrialwattError where it is not."""
@@ -106,7 +107,7 @@ class GivenNamespace(Space):
         if not is_dead(metadata.get("annotations") or {}, True, self._api.utc()):
             raise TrialwattError(
                 f"the namespace {self._place.namespace} holds another run, and one that is given "
-                "holds one at a time: run it when that is over, or in a namespace of its own"
+                "holds one at a time: try again when that is over, or name another namespace"
             ) from refused
         run_id = metadata["labels"][manifests.RUN_ID]
         release_given(self._api, self._place.namespace, run_id, self._place.kubernetes.undeploy_s)
