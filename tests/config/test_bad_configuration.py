@@ -28,7 +28,7 @@ CASES = [
         ["zzz"],
         3,
         "zzz: unknown key; known are: testbed, experiments, base, set, only,"
-        " suts, optional_suts, repetitions, warm_up, seed, data, results",
+        " suts, optional_suts, repetitions, warm_up, seed, data, results, replay",
     ),
     (WORKLOAD, ["workers", "cout"], 3, 'workers.cout: unknown key; did you mean "count"?'),
     (WORKLOAD, ["serach"], {}, 'serach: unknown key; did you mean "search"?'),

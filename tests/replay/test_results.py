@@ -9,7 +9,7 @@ from benchmarks.synthetic_table import made
 
 from trialwatt.config.models import Search
 from trialwatt.errors import TrialwattError
-from trialwatt.replay.check import coverages
+from trialwatt.replay.check import coverages, same_search, told
 from trialwatt.replay.results import NAME, read_results, write_coverage, write_results
 from trialwatt.replay.run import Replay, Wanted
 
@@ -79,22 +79,22 @@ def live_runs(found, rows, **keys):
 def test_live_searches_of_the_same_law_are_covered(tmp_path):
     found = read_results(write(tmp_path / "a", searches=400))
     other = read_results(write(tmp_path / "b", searches=200, seed=9))
-    told = coverages(found, live_runs(found, other.searches))
-    assert [one.quantity for one in told] == [
+    compared = coverages(found, live_runs(found, other.searches))
+    assert [one.quantity for one in compared] == [
         "jct_ms",
         "job_energy_kwh",
         "energy_to_goal_kwh",
         "wte_share",
     ]
-    assert {one.verdict for one in told} == {"holds"}
-    assert all(one.bias == pytest.approx(1, abs=0.2) for one in told)
+    assert {one.verdict for one in compared} == {"holds"}
+    assert all(one.bias == pytest.approx(1, abs=0.2) for one in compared)
 
 
 def test_live_searches_that_take_more_are_not(tmp_path):
     found = read_results(write(tmp_path / "a", searches=400))
     rows = found.searches.assign(jct_ms=found.searches["jct_ms"] * 1.5)[:30]
-    told = {one.quantity: one for one in coverages(found, live_runs(found, rows))}
-    assert told["jct_ms"].verdict == "fails" and told["jct_ms"].bias == pytest.approx(1.5, abs=0.1)
+    compared = {one.quantity: one for one in coverages(found, live_runs(found, rows))}
+    assert compared["jct_ms"].verdict == "fails" and compared["jct_ms"].bias == pytest.approx(1.5, abs=0.1)
     few = {one.quantity: one for one in coverages(found, live_runs(found, found.searches[:3]))}
     assert few["job_energy_kwh"].verdict == "undecided"
 
@@ -103,24 +103,25 @@ def test_only_the_same_search_is_compared(tmp_path):
     found = read_results(write(tmp_path / "a"))
     for keys in ({"sampler": "grid"}, {"wn": 4}, {"budget": 24}, {"status": "deadline"}):
         with pytest.raises(TrialwattError, match="no live run of the same search"):
-            coverages(found, live_runs(found, found.searches, **keys))
+            same_search(found.said, live_runs(found, found.searches, **keys))
 
 
 def test_a_goal_that_is_never_reached_is_infinitely_far(tmp_path):
     found = read_results(write(tmp_path / "a", target=1.0))
     assert not found.searches["goal_reached"].any()
-    told = {one.quantity: one for one in coverages(found, live_runs(found, found.searches))}
-    assert told["energy_to_goal_kwh"].inside == 40
+    compared = {one.quantity: one for one in coverages(found, live_runs(found, found.searches))}
+    assert compared["energy_to_goal_kwh"].inside == 40
     reached = found.searches.assign(energy_to_goal_kwh=0.1)
-    told = {one.quantity: one for one in coverages(found, live_runs(found, reached))}
-    assert told["energy_to_goal_kwh"].inside == 0
+    compared = {one.quantity: one for one in coverages(found, live_runs(found, reached))}
+    assert compared["energy_to_goal_kwh"].inside == 0
 
 
 def test_what_a_check_found_stands_with_the_searches(tmp_path):
     folder, runs = write(tmp_path / "a"), tmp_path / "runs.parquet"
     found = read_results(folder)
     runs.write_bytes(b"a table")
-    write_coverage(folder, coverages(found, live_runs(found, found.searches)), runs)
+    live = live_runs(found, found.searches)
+    write_coverage(folder, told(coverages(found, live), live), runs)
     said = json.loads((folder / NAME).read_text())["coverage"]
     assert [one["verdict"] for one in said["quantities"]] == ["holds"] * 4
     assert read_results(folder).said["coverage"] == said

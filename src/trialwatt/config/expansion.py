@@ -134,10 +134,10 @@ class Treatment:
 
 
 class Variations:
-    """The treatments of experiments, narrowed by the settings' `only`."""
+    """The treatments of experiments, narrowed by the `only` at `path` of the settings."""
 
-    def __init__(self, only: Mapping[str, list[Value]], origins: Origins):
-        self._only, self._origins = only, origins
+    def __init__(self, only: Mapping[str, list[Value]], origins: Origins, path: Path = ("only",)):
+        self._only, self._origins, self._path = only, origins, path
         self._tried: dict[str, list[Value]] = {}
 
     def treatments(
@@ -178,18 +178,18 @@ class Variations:
         What the default configuration says of its own experiments is no fault of others.
         """
         for key, values in self._only.items():
-            if self._origins.is_of_others("only", key):
+            if self._origins.is_of_others(*self._path, key):
                 continue
             if key not in self._tried:
                 message = "no experiment of this configuration varies it; take it out, or set it "
                 message += "to null in a file of your own"
-                problems.add(self._origins.problem(("only", key), message))
+                problems.add(self._origins.problem((*self._path, key), message))
                 continue
             for index, value in enumerate(values):
                 if value not in self._tried[key]:
                     there = ", ".join(map(str, dict.fromkeys(self._tried[key])))
                     message = f"no experiment tries {value}; there are: {there}"
-                    problems.add(self._origins.problem(("only", key, index), message))
+                    problems.add(self._origins.problem((*self._path, key, index), message))
 
     def _axis(
         self,

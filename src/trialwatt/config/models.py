@@ -620,6 +620,27 @@ class Experiment(Model):
         return [(("vary",), self.vary)] if self.vary else []
 
 
+class ReplaySettings(Model):
+    """What is searched on a table of measured trials, beside what is measured (docs/replay.md).
+
+    table: the experiment whose runs make the trial table. cost: that which tells what frameworks
+    cost, or the runs.parquet of one that was measured elsewhere; null: it is not counted. searches:
+    of each strategy. experiments: need not be among those that are measured. `suts`, `set` and
+    `only`: as those of the settings, for what is replayed; `set` goes over theirs.
+    begins_alike: that a trial of the user's function with fewer epochs is the beginning of one with
+    more, so that it can be replayed: it has no schedule that depends on their number.
+    """
+
+    table: Name
+    cost: Annotated[str, Field(min_length=1)] | None = None
+    searches: Annotated[int, Field(ge=1)] = 2000
+    experiments: Annotated[list[Name], Field(min_length=1)]
+    suts: Annotated[list[Name], Field(min_length=1)] | None = None
+    set: dict[str, Value] = {}
+    only: dict[str, Annotated[list[Value], Field(min_length=1)] | None] | None = None
+    begins_alike: bool = False
+
+
 class Settings(Model):
     """config/config.yaml: which experiments run, where, how often and on which data.
 
@@ -629,7 +650,8 @@ class Settings(Model):
     values that it lists (null: to none, where another file did). Where another file names the
     experiments, the `suts` of config/config.yaml are not for them.
 
-    `repetitions` is a number of blocks: one repetition of every configuration, all mixed.
+    `repetitions` is a number of blocks: one repetition of every configuration, all mixed. `replay`:
+    what is searched on the trials of one of the experiments.
     """
 
     testbed: Name = "local"
@@ -644,6 +666,7 @@ class Settings(Model):
     seed: Annotated[int, Field(ge=0)] = 1
     data: str | None = None
     results: str = "results"
+    replay: ReplaySettings | None = None
 
 
 # --- one run ----------------------------------------------------------------------------------

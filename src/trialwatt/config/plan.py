@@ -32,8 +32,11 @@ from trialwatt.config.plan_parts import (
     Data,
     Part,
     PlannedExperiment,
+    PlannedReplay,
     Sweep,
     SweepStep,
+    check_runs,
+    with_names,
 )
 from trialwatt.config.tables import PowerModel
 from trialwatt.errors import TrialwattError
@@ -49,11 +52,13 @@ _MOST_REPETITIONS = 1_000_000
 
 class Here(Part):
     """What is a matter of this machine, and in no file: where data and results lie, and where
-    configuration files are that lie outside the root, by the names that the plan has for them."""
+    configuration files are that lie outside the root, by the names that the plan has for them.
+    cost: a runs table that was measured elsewhere (PlannedReplay.cost_elsewhere)."""
 
     results: str = "results"
     data: str | None = None
     elsewhere: dict[str, str] = {}
+    cost: str | None = None
 
 
 class Plan(BaseModel):
@@ -64,6 +69,7 @@ class Plan(BaseModel):
     the keys of it that all runs have in common.
     repetitions: how many blocks. base, set: how the settings change each base workload.
     power: every power model that there is. files: every configuration file that was read, sorted.
+    replay: what is searched on the trials of one experiment, if anything is.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
@@ -83,19 +89,14 @@ class Plan(BaseModel):
     files: list[RelativePath]
     experiments: dict[PlainName, PlannedExperiment]
     configurations: dict[RunFolder, Configuration] = Field(alias="runs")
+    replay: Annotated[PlannedReplay | None, Field(exclude_if=lambda replay: replay is None)] = None
     here: Here = Field(default=Here(), exclude=True)
 
     @field_validator("experiments", mode="before")
     @classmethod
     def _named(cls, value: Any, known: ValidationInfo) -> Any:
-        if not isinstance(value, dict):
-            return value
         context = known.data.get("context")
-        of_plan = {"intensity_varies": context is not None and context.intensity is None}
-        return {
-            k: {**each, "id": k, **of_plan} if isinstance(each, dict) else each
-            for k, each in value.items()
-        }
+        return with_names(value, intensity_varies=context is not None and context.intensity is None)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -103,10 +104,9 @@ class Plan(BaseModel):
         runs = sum(len(experiment.runs) for experiment in self.experiments.values())
         if runs * self.repetitions > _MOST_REPETITIONS:
             raise ValueError(f"repetitions: over {_MOST_REPETITIONS} of all runs")
-        for experiment in self.experiments.values():
-            for run in experiment.runs:
-                if run.folder not in self.configurations:
-                    raise ValueError(f"experiments.{experiment.id}: {run.folder}: no such run")
+        check_runs(self.experiments, self.configurations)
+        if self.replay and self.replay.folder not in self.configurations:
+            raise ValueError(f"replay: {self.replay.folder}: no such run")
         return self
 
     # --- what is run --------------------------------------------------------------------------
@@ -137,11 +137,36 @@ class Plan(BaseModel):
         """A run's configuration as its record has it; None where no such run is planned."""
         return self._config(folder) if folder in self.configurations else None
 
+    def replayed(self, experiment: str) -> dict[str, Any]:
+        """What of an experiment is replayed: plain values for replay.workflow.Asked."""
+        assert self.replay is not None, "asked only of a plan that replays"
+        planned, known = self.replay.experiments[experiment], self.replay.configurations
+        return {
+            "rows": [row.model_dump() for row in planned.rows],
+            "configs": [self._config_of(known[run.folder]) for run in planned.runs],
+            "searches": self.replay.searches,
+            "seed": self.seed,
+            "cost": self.replay.cost_file,
+            "cost_elsewhere": self.replay.cost_elsewhere,
+            "unavailable": planned.lacking,
+        }
+
+    @property
+    def table_folders(self) -> list[str]:
+        """runs/<testbed>/<run>/rep<n> of the repetitions that make the trial table."""
+        if self.replay is None:
+            return []
+        numbers = range(1, self.repetitions + 1)
+        return [_repetition(self.replay.folder, number) for number in numbers]
+
     def _config(self, folder: str) -> dict[str, Any]:
+        return self._config_of(self.configurations[folder])
+
+    def _config_of(self, planned: Configuration) -> dict[str, Any]:
         return {
             "format": 1,
-            "sut": self.configurations[folder].sut,
-            "workload": self.workload_of(folder),
+            "sut": planned.sut,
+            "workload": self.workload | planned.workload,
             "testbed_name": self.testbed_name,
             "testbed": self.testbed_config,
             "seed": self.seed,
@@ -252,19 +277,33 @@ class Plan(BaseModel):
 
     def files_of(self, experiment: str) -> list[str]:
         """The configuration files that an experiment is made of, its goals last."""
-        others = {other.file for name, other in self.experiments.items() if name != experiment}
+        replayed = self.replay.experiments if self.replay else {}
+        named = {**replayed, **self.experiments}
+        others = {other.file for name, other in named.items() if name != experiment}
         own = [file for file in self.files if file not in others]
         return sorted(own, key=lambda file: file.startswith(f"{goals.FOLDER}/"))
 
     def source(self, experiment: str) -> dict[str, Any]:
         """Where an experiment comes from: plain values for figures.make.source_of."""
-        planned = self.experiments[experiment]
+        return self._source(self.experiments[experiment])
+
+    def replayed_source(self, experiment: str) -> dict[str, Any]:
+        """The same of one that is replayed, with the files of those that it is made of; of the
+        table, where none is named."""
+        assert self.replay is not None, "asked only of a plan that replays"
+        if not experiment:
+            return self.source(self.replay.table)
+        of = (self.replay.table, self.replay.cost)
+        files = [self.experiments[name].file for name in of if name is not None]
+        return self._source(self.replay.experiments[experiment], files)
+
+    def _source(self, planned: PlannedExperiment, files: Iterable[str] = ()) -> dict[str, Any]:
         return {
-            "experiment": experiment,
+            "experiment": planned.id,
             "title": planned.title,
             "results": self.here.results,
             "file": self.path(planned.file),
-            "config_files": self.paths(self.files_of(experiment)),
+            "config_files": self.paths([*self.files_of(planned.id), *files]),
         }
 
     def path(self, file: str) -> str:

@@ -11,7 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from trialwatt.config.carbon_series import read_series
 from trialwatt.config.expansion import label_of
@@ -270,3 +277,62 @@ class PlannedExperiment(Part):
     def lacking(self) -> list[dict[str, str | None]]:
         """What cannot be run here, as plain data."""
         return [each.model_dump() for each in self.unavailable]
+
+
+COPIED_COST = "replay/cost/runs.parquet"
+"""Where a runs table that was measured elsewhere is copied to, below the results folder."""
+
+
+class PlannedReplay(Part):
+    """What is searched on the trials of one experiment.
+
+    table: that experiment; folder: of its run. cost: the experiment that tells what frameworks
+    cost; cost_elsewhere: that it was measured elsewhere, and its runs table was copied here.
+    searches: of each strategy. configurations (`runs`): of each run that would be live, what its
+    workload has beside, or instead of, what the plan's runs have in common.
+    """
+
+    table: PlainName
+    folder: RunFolder
+    cost: PlainName | None = None
+    cost_elsewhere: bool = False
+    searches: Annotated[int, Field(ge=1)]
+    experiments: dict[PlainName, PlannedExperiment]
+    configurations: dict[RunFolder, Configuration] = Field(alias="runs")
+
+    @property
+    def cost_file(self) -> str | None:
+        """The runs table that tells what frameworks cost, below the results folder."""
+        if self.cost_elsewhere:
+            return COPIED_COST
+        return None if self.cost is None else f"metrics/{self.cost}/runs.parquet"
+
+    @field_validator("experiments", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return with_names(value)
+
+    @model_validator(mode="after")
+    def _have_their_runs(self) -> Self:
+        check_runs(self.experiments, self.configurations)
+        return self
+
+
+def with_names(experiments: Any, **more: Any) -> Any:
+    """Experiments of a plan's file, each with the name that it has there."""
+    if not isinstance(experiments, dict):
+        return experiments
+    return {
+        name: {**each, "id": name, **more} if isinstance(each, dict) else each
+        for name, each in experiments.items()
+    }
+
+
+def check_runs(
+    experiments: Mapping[str, PlannedExperiment], configurations: Mapping[str, Configuration]
+) -> None:
+    """Raises ValueError where an experiment names a run that there is not."""
+    for experiment in experiments.values():
+        for run in experiment.runs:
+            if run.folder not in configurations:
+                raise ValueError(f"experiments.{experiment.id}: {run.folder}: no such run")

@@ -9,24 +9,27 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from trialwatt.config import checks, goals
+from trialwatt.config import checks, goals, replays
 from trialwatt.config.expansion import (
     Draft,
     Resolved,
     Variations,
     check_sweeps,
     known_key,
+    label_of,
     repeated,
     resolve,
     sweep_of,
     value_at,
 )
 from trialwatt.config.factors import compared
-from trialwatt.config.identity import in_common, run_folder
+from trialwatt.config.identity import canonical_json, in_common, run_folder
+from trialwatt.config.keys import Path as Key
 from trialwatt.config.loading import ConfigFiles, Problems, validated
 from trialwatt.config.models import (
     Experiment,
     Rates,
+    ReplaySettings,
     RunConfig,
     Settings,
     Testbed,
@@ -37,7 +40,13 @@ from trialwatt.config.origins import Origins
 from trialwatt.config.paths import placed
 from trialwatt.config.patterns import check_places
 from trialwatt.config.plan import Here, Plan
-from trialwatt.config.plan_parts import Configuration, Context, PlannedExperiment, Unavailable
+from trialwatt.config.plan_parts import (
+    Configuration,
+    Context,
+    PlannedExperiment,
+    PlannedReplay,
+    Unavailable,
+)
 from trialwatt.config.planned_runs import PlannedRuns
 from trialwatt.config.settings import relative, settle
 from trialwatt.config.tables import (
@@ -52,6 +61,7 @@ from trialwatt.config.variants import STRATEGIES, Usable, Variants, everything
 from trialwatt.errors import ConfigError, TrialwattError
 
 PRICES, CARBON, POWER = "config/prices.yaml", "config/carbon.yaml", "config/power.yaml"
+_OPTIONAL = ("optional_suts",)
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -96,6 +106,39 @@ class _Tables(NamedTuple):
     power: Mapping[str, PowerModel]
 
 
+def _configurations(
+    runs: Mapping[str, RunConfig], common: Mapping[str, Any]
+) -> dict[str, Configuration]:
+    """Folder → what a plan holds of its run, whose workloads have these keys in common."""
+    known = {key: canonical_json(value) for key, value in common.items()}
+    found = {}
+    for folder, run in runs.items():
+        own = run.workload.model_dump(mode="json")
+        found[folder] = Configuration(
+            sut=run.sut,
+            workload={k: v for k, v in own.items() if known.get(k) != canonical_json(v)},
+        )
+    return found
+
+
+class _Asked(NamedTuple):
+    """How experiments are expanded: those that are measured, or those that are replayed.
+
+    path: of the settings, where `experiments` and the rest stand. set: dotted key → value, file,
+    place in it. suts: in place of the experiments' own, and where they stand. platform: what is
+    asked whether it has room; None where nothing is. lacks: why a workload cannot be had, empty if
+    it can; None where all are run. runs: folder → run.
+    """
+
+    path: tuple[str, ...]
+    set: Mapping[str, tuple[Value, str, Key]]
+    variations: Variations
+    suts: tuple[list[str], tuple[str, ...]] | None
+    platform: checks.PlatformChecks | None
+    lacks: Callable[[Resolved], str] | None
+    runs: dict[str, RunConfig]
+
+
 class _Planner:
     """Goes through all that the settings name; stops for nothing that can be checked on its own."""
 
@@ -116,40 +159,110 @@ class _Planner:
         self._suts = checks.SutChecks()
         self._datasets: set[str] = set()
         self._runs: dict[str, RunConfig] = {}
+        self._replayed: dict[str, RunConfig] = {}
+        self._cost: str | None = None
 
     def plan(self, more: Iterable[str] = ()) -> Plan | None:
         settings, origins, problems = self._settings, self._origins, self._problems
         for key in ("experiments", "suts"):
             repeated(getattr(settings, key) or [], origins, (key,), problems)
-        self._set = {
-            key: value
-            for key, value in settings.set.items()
-            if known_key(key, origins, ("set", key), problems)
-        }
-        only = {
-            key: values
-            for key, values in (settings.only or {}).items()
-            if known_key(key, origins, ("only", key), problems) and values is not None
-        }
-        self._variations = Variations(only, origins)
         tables = self._tables()
         testbed, platform = self._testbed(tables)
         self._rates = self._rates_of(testbed, tables)
-        planned = {
-            name: self._experiment(name, index, testbed, platform)
-            for index, name in enumerate(dict.fromkeys([*settings.experiments, *more]))
-        }
-        if None not in planned.values():
-            self._variations.unused(problems)
+        asked = self._asked(settings, (), platform, self._runs)
+        planned = self._experiments([*settings.experiments, *more], asked, testbed)
+        replay = None
+        if settings.replay is not None and testbed is not None and None not in planned.values():
+            replay = self._replay(settings.replay, planned, testbed)
         checks.check_data(sorted(self._datasets), settings.data, self._root, origins, problems)
         checks.check_results(settings.results, self._root, origins, problems)
         experiments = {name: each for name, each in planned.items() if each is not None}
         if len(problems) or testbed is None or len(experiments) < len(planned):
             return None
-        return self._resolved(testbed, tables, experiments)
+        return self._resolved(testbed, tables, experiments, replay)
+
+    def _asked(
+        self,
+        settings: Settings | ReplaySettings,
+        path: tuple[str, ...],
+        platform: checks.PlatformChecks | None,
+        runs: dict[str, RunConfig],
+        lacks: Callable[[Resolved], str] | None = None,
+    ) -> _Asked:
+        """What the settings, or their section at `path`, say of experiments."""
+        origins, problems = self._origins, self._problems
+        set_ = {
+            key: (value, *origins.of((*path, "set", key)))
+            for key, value in settings.set.items()
+            if known_key(key, origins, (*path, "set", key), problems)
+        }
+        only = {
+            key: values
+            for key, values in (settings.only or {}).items()
+            if known_key(key, origins, (*path, "only", key), problems) and values is not None
+        }
+        variations = Variations(only, origins, (*path, "only"))
+        suts = (settings.suts, (*path, "suts")) if settings.suts else None
+        if suts and origins.is_of_others(*path, "suts"):
+            suts = None
+        return _Asked(path, set_, variations, suts, platform, lacks, runs)
+
+    def _experiments(
+        self, names: Iterable[str], asked: _Asked, testbed: Testbed | None
+    ) -> dict[str, PlannedExperiment | None]:
+        """None for each that cannot be planned, which is then a problem."""
+        planned = {
+            name: self._experiment(name, index, testbed, asked)
+            for index, name in enumerate(dict.fromkeys(names))
+        }
+        if None not in planned.values():
+            asked.variations.unused(self._problems)
+        return planned
+
+    def _replay(
+        self,
+        settings: ReplaySettings,
+        planned: Mapping[str, PlannedExperiment | None],
+        testbed: Testbed,
+    ) -> PlannedReplay | None:
+        """What is replayed; None where that is a problem."""
+        origins, problems = self._origins, self._problems
+        for key in ("experiments", "suts"):
+            repeated(getattr(settings, key) or [], origins, (replays.KEY, key), problems)
+        measured = {name: each for name, each in planned.items() if each is not None}
+        elsewhere = replays.check_cost(settings, measured, self._root, origins, problems)
+        found = replays.table_run(settings, measured, self._runs, self._suts, origins, problems)
+        if found is None:
+            return None
+        folder, table = found
+        asked = self._asked(
+            settings,
+            (replays.KEY,),
+            None,
+            self._replayed,
+            lambda resolved: replays.why_not(resolved, table, settings.begins_alike),
+        )
+        whole = self._asked(self._settings, (), None, {})
+        asked = asked._replace(set={**whole.set, **asked.set}, suts=asked.suts or whole.suts)
+        experiments = self._experiments(settings.experiments, asked, testbed)
+        if elsewhere and settings.cost:
+            self._cost = str(self._root / settings.cost)
+        return PlannedReplay(
+            table=settings.table,
+            folder=folder,
+            cost=None if elsewhere else settings.cost,
+            cost_elsewhere=elsewhere,
+            searches=settings.searches,
+            experiments={name: each for name, each in experiments.items() if each is not None},
+            runs=_configurations(self._replayed, {}),
+        )
 
     def _resolved(
-        self, testbed: Testbed, tables: _Tables, experiments: dict[str, PlannedExperiment]
+        self,
+        testbed: Testbed,
+        tables: _Tables,
+        experiments: dict[str, PlannedExperiment],
+        replay: PlannedReplay | None,
     ) -> Plan:
         """Everything in its place, once nothing is wrong with it."""
         settings, root = self._settings, self._root
@@ -158,8 +271,10 @@ class _Planner:
         of_goals = [goals.reference_file(name) for name in self._datasets if name in targets]
         named = {*self._settings_files, *self._files.names, *series, *of_goals}
         places = {placed(root / file, root): file for file in named}
-        workloads = {name: run.workload.model_dump(mode="json") for name, run in self._runs.items()}
-        common = in_common(list(workloads.values()))
+        common = in_common([run.workload.model_dump(mode="json") for run in self._runs.values()])
+        if replay is not None:
+            own = _configurations(self._replayed, common)
+            replay = replay.model_copy(update={"configurations": own})
         portable = testbed
         if series:
             series_name = placed(root / series[0], root)
@@ -184,17 +299,13 @@ class _Planner:
                 files=sorted(places),
                 experiments=experiments,
                 workload=common,
-                runs={
-                    folder: Configuration(
-                        sut=self._runs[folder].sut,
-                        workload={key: own[key] for key in own if key not in common},
-                    )
-                    for folder, own in workloads.items()
-                },
+                runs=_configurations(self._runs, common),
+                replay=replay,
                 here=Here(
                     results=settings.results,
                     data=settings.data,
                     elsewhere={name: file for name, file in places.items() if name != file},
+                    cost=self._cost,
                 ),
             )
         except ValidationError as error:  # a file's name that no archive could have
@@ -244,21 +355,23 @@ class _Planner:
         name: str,
         index: int,
         testbed: Testbed | None,
-        platform: checks.PlatformChecks | None,
+        asked: _Asked,
     ) -> PlannedExperiment | None:
-        problems = self._problems
-        file, data = self._files.named("experiments", name, self._origins, ("experiments", index))
+        problems, place = self._problems, (*asked.path, "experiments", index)
+        file, data = self._files.named("experiments", name, self._origins, place)
         experiment, _ = self._model(Experiment, file, data, {"title": "?"})
         if experiment is None:
             return None
         origins = Origins(file)
         check_sweeps(experiment, origins, problems)
-        usable, unavailable = self._usable_suts(experiment, origins)
-        base = self._base(experiment, origins)
+        if asked.lacks and not replays.check_family(experiment, self._origins, place, problems):
+            return None
+        usable, unavailable = self._usable_suts(experiment, origins, asked)
+        base = self._base(experiment, origins, asked)
         baseline = None if base is None else resolve(base, self._files, problems)
         if base is None or baseline is None:
             return None
-        runs = PlannedRuns(self._run_of(testbed), platform, self._suts, problems)
+        runs = PlannedRuns(self._run_of(testbed), asked.platform, self._suts, problems)
         for each in [one for one in usable if one.is_optional]:
             if reason := runs.no_room(each.sut, baseline):
                 usable.remove(each)
@@ -269,8 +382,9 @@ class _Planner:
         for each in usable:
             baselines[each.sut] = found = variants.of_baseline(each, baseline, problems)
             runs.baselines |= {run_folder(runs.make(each.sut, one)) for one in found if testbed}
-        self._check_workload(baseline, testbed)
-        for treatment in self._variations.treatments(
+        if asked.lacks is None:
+            self._check_workload(baseline, testbed)
+        for treatment in asked.variations.treatments(
             experiment, file, origins, base, everything(self._suts, usable), problems
         ):
             resolved = resolve(treatment.draft, self._files, problems)
@@ -279,6 +393,9 @@ class _Planner:
             if STRATEGIES["sampler"] in treatment.found and (
                 reason := checks.no_grid(resolved.workload)
             ):
+                unavailable.append(Unavailable(sut=None, treatment=treatment.label, reason=reason))
+                continue
+            if asked.lacks and (reason := asked.lacks(resolved)):
                 unavailable.append(Unavailable(sut=None, treatment=treatment.label, reason=reason))
                 continue
             self._check_workload(resolved, testbed)
@@ -294,13 +411,21 @@ class _Planner:
                     )
                     continue
                 runs.add(treatment.way, treatment.values, sut, variant, treatment.is_between)
+        values = self._baseline_values(experiment, base, baseline)
+        if asked.lacks and (reason := asked.lacks(baseline)):
+            unavailable.append(Unavailable(sut=None, treatment=label_of(values), reason=reason))
+            baselines = {}
         for sut, found in reversed(baselines.items()):  # each goes before what is there
             for one in reversed(found):
                 runs.add_baseline(sut, one, self._baseline_values(experiment, base, one))
         if testbed is None:
             return None
+        if asked.lacks and not runs.all():
+            reasons = "; ".join(dict.fromkeys(each.reason for each in unavailable))
+            problems.add(self._origins.problem(place, f"nothing of it can be replayed: {reasons}"))
+            return None
         for run in runs.all():
-            self._runs.setdefault(run.folder, runs.configs[run.folder])
+            asked.runs.setdefault(run.folder, runs.configs[run.folder])
         return PlannedExperiment(
             id=name,
             intensity_varies=testbed is not None and testbed.carbon_series is not None,
@@ -312,7 +437,7 @@ class _Planner:
             sweeps=[
                 sweep
                 for way in range(len(experiment.ways))
-                if (swept := sweep_of(experiment, way))
+                if asked.lacks is None and (swept := sweep_of(experiment, way))
                 for sweep in runs.sweeps(way, *swept)
             ],
             unavailable=list(dict.fromkeys(unavailable)),
@@ -373,39 +498,41 @@ class _Planner:
         return workload.model_copy(update={"search": search})
 
     def _usable_suts(
-        self, experiment: Experiment, origins: Origins
+        self, experiment: Experiment, origins: Origins, asked: _Asked
     ) -> tuple[list[Usable], list[Unavailable]]:
         """The SUTs that can run here, each with its place; optional ones that cannot, and why."""
-        settings = self._settings
-        lists = [("suts", experiment.suts, origins)]
-        if settings.suts and not self._origins.is_of_others("suts"):
-            lists = [("suts", settings.suts, self._origins)]
+        if asked.suts:
+            names, path = asked.suts
+            lists = [(path, names, self._origins)]
         else:
-            lists.append(("optional_suts", experiment.optional_suts, origins))
+            lists = [(("suts",), experiment.suts, origins)]
+            lists.append((_OPTIONAL, experiment.optional_suts, origins))
         there = {name for _, names, _ in lists for name in names}
-        more = [name for name in settings.optional_suts if name not in there]
-        lists.append(("optional_suts", more, self._origins))
+        more = [name for name in self._settings.optional_suts if name not in there]
+        lists.append((_OPTIONAL, more, self._origins))
         repeated(experiment.suts, origins, ("suts",), self._problems)
         repeated(
             experiment.optional_suts, origins, ("optional_suts",), self._problems, experiment.suts
         )
         usable, unavailable = [], []
-        for key, names, from_ in lists:
+        # What the SUT needs is in the image of a remote platform, not on this machine; of what is
+        # replayed it is known when it is.
+        elsewhere = self._is_remote or asked.lacks is not None
+        for path, names, from_ in lists:
             for place, name in enumerate(names):
-                if not self._suts.check_name(name, from_, (key, place), self._problems):
+                if not self._suts.check_name(name, from_, (*path, place), self._problems):
                     continue
-                # What the SUT needs is in the image of a remote platform, not on this machine.
-                reason = "" if self._is_remote else self._suts.why_unavailable(name)
+                reason = "" if elsewhere else self._suts.why_unavailable(name)
                 if not reason:
-                    at = from_.problem((key, place), "")
-                    usable.append(Usable(name, at, is_optional=key == "optional_suts"))
-                elif key == "optional_suts":
+                    at = from_.problem((*path, place), "")
+                    usable.append(Usable(name, at, is_optional=path == _OPTIONAL))
+                elif path == _OPTIONAL:
                     unavailable.append(Unavailable(sut=name, treatment=None, reason=reason))
                 else:
-                    self._problems.add(from_.problem((key, place), reason))
+                    self._problems.add(from_.problem((*path, place), reason))
         return usable, unavailable
 
-    def _base(self, experiment: Experiment, origins: Origins) -> Draft | None:
+    def _base(self, experiment: Experiment, origins: Origins, asked: _Asked) -> Draft | None:
         """The base workload with the settings' `base` and `set`, and the experiment's `set`."""
         name, from_, path = experiment.base, origins, ("base",)
         if self._settings.base:
@@ -415,8 +542,7 @@ class _Planner:
         if data is None:
             return None
         draft = Draft(data, Origins(file))
-        for key, value in self._set.items():
-            place, written = self._origins.of(("set", key))
+        for key, (value, place, written) in asked.set.items():
             draft = draft.with_value(key, value, place, written)
         for key, value in experiment.set.items():
             if known_key(key, origins, ("set", key), self._problems):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -45,31 +46,52 @@ class Coverage:
         return "holds" if self.share_low >= LEAST else "undecided"
 
 
-def coverages(results: Results, runs: pd.DataFrame) -> list[Coverage]:
-    """Of each quantity, over the completed live runs of the same search.
-
-    runs: a runs table. Raises TrialwattError where it has none of the same SUT, strategy, budget,
-    workers and testbed.
-    """
-    live = same_search(results.said, runs)
-    if live.empty:
-        raise TrialwattError(
-            f"{results.strategy}: no live run of the same search (SUT, testbed and all that an "
-            "experiment may vary) is in this table"
-        )
+def coverages(results: Results, live: pd.DataFrame) -> list[Coverage]:
+    """Of each quantity, over live runs of the same search: rows of a runs table, at least one."""
     return [_coverage(name, results.searches[name], live[name]) for name in QUANTITIES]
 
 
+def told(found: Iterable[Coverage], live: pd.DataFrame) -> dict[str, Any]:
+    """A comparison with these live runs as JSON has it; infinite is null."""
+    quantities = [asdict(one) | {"verdict": one.verdict} for one in found]
+    for each in quantities:
+        each |= {k: None for k, v in each.items() if isinstance(v, float) and not isfinite(v)}
+    return {
+        "quantities": quantities,
+        "live": len(live),
+        "flagged": int((live["flags"].fillna("") != "").sum()) if "flags" in live else None,
+        "runs": sorted(live["folder"]),
+    }
+
+
+def live_runs(said: Mapping[str, Any], runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of completed runs of a replayed strategy's very configuration, each once."""
+    return _not_of_the_table(said, runs[(runs["hash"] == said["hash"])])
+
+
 def same_search(said: Mapping[str, Any], runs: pd.DataFrame) -> pd.DataFrame:
-    """The rows of completed runs of the search that a replay.json tells of, each once."""
-    table = said["table"]
-    wanted = said["factors"] | {"sut": said["sut"], "testbed": table["testbed"]}
-    keep = runs["status"] == COMPLETED
+    """The rows of completed runs of the search that a replay.json tells of, each once: of the same
+    SUT, on the same testbed, and equal in all that an experiment may vary. Raises TrialwattError
+    where there are none."""
+    wanted = said["factors"] | {"sut": said["sut"], "testbed": said["table"]["testbed"]}
+    keep = pd.Series(True, runs.index)
     for column, value in wanted.items():
         if column in runs:
             keep = keep & (runs[column].isna() if value is None else runs[column] == value)
-    measured = {run["folder"] for run in table["runs"]}  # what a table was made of is no check
-    return runs[keep & ~runs["folder"].isin(measured)].drop_duplicates("folder")
+    found = _not_of_the_table(said, runs[keep])
+    if found.empty:
+        raise TrialwattError(
+            f"{said['sut']} {said['search']['sampler']}: no live run of the same search (SUT, "
+            "testbed and all that an experiment may vary) is in this table"
+        )
+    return found
+
+
+def _not_of_the_table(said: Mapping[str, Any], runs: pd.DataFrame) -> pd.DataFrame:
+    """Completed ones: what a table was made of is no check of it."""
+    measured = {run["folder"] for run in said["table"]["runs"]}
+    keep = (runs["status"] == COMPLETED) & ~runs["folder"].isin(measured)
+    return runs[keep].drop_duplicates("folder")
 
 
 def _coverage(name: str, replayed: pd.Series, live: pd.Series) -> Coverage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from trialwatt.config.factors import FACTORS
 from trialwatt.config.models import Space
 from trialwatt.config.space import levels
 from trialwatt.metrics.columns import Column, Kind
@@ -106,6 +107,14 @@ _OF_RUNS = {
 _REPLAYED = "replayed from measured trials (docs/replay.md)"
 SEARCHES = [
     Column("search", "whole", "", "number of the replayed search, from 1", _REPLAYED, low=1),
+    Column(
+        "repetition",
+        "whole",
+        "",
+        "the measured seed that all of the search is of; null where each φ has its own",
+        _REPLAYED,
+        low=1,
+    ),
     *(column for column in RUNS if column.name in _OF_RUNS),
     Column(
         "framework_energy_kwh",
@@ -124,6 +133,17 @@ SEARCHES = [
     ),
 ]
 """Of the table of replayed searches: the columns of the runs table that can be known of them."""
+_OF_STRATEGIES = {
+    *("experiment", "varied", "treatment", "treatment_value", "is_baseline"),
+    *("sut", "testbed", "hash", "is_control", "energy_method", "currency"),
+    *(factor.column for factor in FACTORS.values()),
+}
+OF_STRATEGY = [column for column in RUNS if column.name in _OF_STRATEGIES]
+"""Columns of the runs table that all searches of a strategy have in common. hash: of the run that
+would be live."""
+_STRATEGY = Column(
+    "strategy", "whole", "", "place in replay.json's list of strategies, from 0", _REPLAYED, low=0
+)
 ATTAINED = [
     SEARCHES[0],
     Column("target", "real", "", "a score that a share of the grid reaches", _REPLAYED),
@@ -131,3 +151,8 @@ ATTAINED = [
     Column("time_ms", "real", "ms", "start of setup until it was reached; else null", _REPLAYED),
     Column("cost", "real", "currency", "reserved × price until it was reached", _REPLAYED),
 ]
+EXPERIMENT = {
+    "searches": [_STRATEGY, *SEARCHES, *OF_STRATEGY],
+    "attained": [_STRATEGY, *ATTAINED],
+}
+"""The tables of an experiment that was replayed: those of all its strategies, one below another."""

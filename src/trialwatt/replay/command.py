@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
-import typer
 from pydantic import TypeAdapter, ValidationError
 
-from trialwatt.analysis.framework_cost import Law, laws
 from trialwatt.config.models import Search, Space
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics.formulas import J_PER_KWH
 from trialwatt.metrics.tables import read_runs
 from trialwatt.provenance.plans import read_plan
-from trialwatt.replay.check import coverages
+from trialwatt.replay.check import coverages, same_search, told
+from trialwatt.replay.costs import laws_of
 from trialwatt.replay.measured import table_of
+from trialwatt.replay.progress import Progress
 from trialwatt.replay.results import read_results, write_coverage, write_results
 from trialwatt.replay.run import Draw, Replay, Replayed, Wanted
 from trialwatt.replay.table import TrialTable, load
@@ -35,8 +35,6 @@ SHOWN = {
 """Columns of the printed table: what they are called there, in which unit."""
 ESTIMATED = 200
 """Searches of an estimate: its ends are known to a few per cent."""
-SAY_S = 10.0
-"""Between two words on how far it is."""
 
 
 def replay_command(
@@ -51,9 +49,9 @@ def replay_command(
     """Replay searches, write them where `output` says, and return a short table of them."""
     found = load(table_file)
     found.check(flagged=flagged)
-    laws = None if costs is None else _laws(costs, found.config.testbed_name)
+    laws = None if costs is None else laws_of(costs, found.config.testbed_name)
     replay = Replay(found, wanted, laws)
-    replayed = replay.searches(searches, processes, _Progress())
+    replayed = replay.searches(searches, processes, Progress(searches))
     if output is not None:
         write_results(replayed, replay, found, wanted.seed, output)
     return "\n".join(_told(replayed, replay, found))
@@ -69,7 +67,8 @@ def coverage_command(folders: Sequence[Path], runs_file: Path) -> str:
     runs, lines = read_runs(runs_file), list[str]()
     for folder in folders:
         results = read_results(folder)
-        found = coverages(results, runs)
+        live = same_search(results.said, runs)
+        found = coverages(results, live)
         lines.append(f"{results.strategy}: replayed against {found[0].live} live searches")
         lines += [
             f"  {one.quantity:22}{one.inside:4} of {one.live} in the 90 % interval "
@@ -77,7 +76,7 @@ def coverage_command(folders: Sequence[Path], runs_file: Path) -> str:
             f"{one.bias:.3f}: {one.verdict}"
             for one in found
         ]
-        write_coverage(folder, found, runs_file)
+        write_coverage(folder, told(found, live), runs_file)
     return "\n".join(lines)
 
 
@@ -151,32 +150,6 @@ def _told(replayed: Replayed, replay: Replay, table: TrialTable) -> list[str]:
     if any(one.flags for one in table.facts.sources):
         lines.append("the table is made of flagged runs")
     return lines
-
-
-def _laws(file: Path, testbed: str) -> list[Law]:
-    """Of a runs table, those of a testbed, the sampler that comes first of each SUT."""
-    runs = read_runs(file)
-    found = [law for law in laws(runs[runs["testbed"] == testbed]) if law.testbed == testbed]
-    if not found:
-        raise TrialwattError(
-            f"{file}: tells no framework's cost on the testbed {testbed}: it needs the experiment "
-            "framework-cost, measured there"
-        )
-    return found
-
-
-class _Progress:
-    """Says now and then how far it is, and how long it will take."""
-
-    def __init__(self) -> None:
-        self._said = 0.0
-
-    def __call__(self, done: int, count: int, seconds: float) -> None:
-        if seconds - self._said < SAY_S or done == count:
-            return
-        self._said = seconds
-        left = seconds / done * (count - done)
-        typer.echo(f"{done} of {count} searches, about {left:.0f} s left", err=True)
 
 
 def table_command(results: Path, output: Path, experiment: str, csv: Path | None) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from trialwatt.analysis.framework_cost import QUANTITIES, TERMS, Law
+from trialwatt.analysis.framework_cost import QUANTITIES, TERMS, Law, laws
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics import formulas
 from trialwatt.metrics.formulas import MB_PER_GB
+from trialwatt.metrics.tables import read_runs
 from trialwatt.replay.simulate import Setting
 from trialwatt.replay.table import TrialTable
 from trialwatt.suts import get
@@ -76,13 +78,14 @@ def costs_of(
     """Of jobs of this configuration on the table's testbed.
 
     worker_w: static power of a worker. laws: of this SUT (analysis.framework_cost); None where they
-    are not known: then its services are counted by what they reserve, and nothing else of it.
-    Raises TrialwattError where the laws are of another SUT, or lack time, energy or cost.
+    are not known: then its services are counted by what they reserve, and nothing else of it. The
+    control has none: the others' are what they add to its jobs. Raises TrialwattError where the
+    laws are of another SUT, or lack time, energy or cost.
     """
     count, wanted = config.workload.workers.count, config.workload.workers
     measured = table.workload.workers.count
     context = table.facts.context
-    added = () if laws is None else _added(laws, config.sut)
+    added = () if laws is None or get(config.sut).is_control else _added(laws, config.sut)
 
     def price(cores: float, memory_mb: float, accelerators: float = 0.0) -> float:
         prices = context.price_per_cpu_h, context.price_per_gb_h
@@ -122,6 +125,19 @@ def costs_of(
         frames=frames,
         added=added,
     )
+
+
+def laws_of(file: Path, testbed: str) -> list[Law]:
+    """Of a runs table, those of a testbed, the sampler that comes first of each SUT. Raises
+    TrialwattError where it tells none."""
+    runs = read_runs(file)
+    found = [law for law in laws(runs[runs["testbed"] == testbed]) if law.testbed == testbed]
+    if not found:
+        raise TrialwattError(
+            f"{file}: tells no framework's cost on the testbed {testbed}: it needs the experiment "
+            "framework-cost, measured there"
+        )
+    return found
 
 
 def _added(laws: Sequence[Law], sut: str) -> tuple[Added, ...]:

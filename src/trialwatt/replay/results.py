@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from math import isfinite
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ def write_results(
             written.append(write_csv(rows, folder / f"{name}.csv"))
     said["outputs"] = {path.name: sha256(path) for path in written}
     said["dictionary"] = {name: entries(columns) for name, columns in _TABLES.items()}
-    _write(folder / NAME, said)
+    write_said(folder / NAME, said)
     return [*written, folder / NAME]
 
 
@@ -69,7 +68,9 @@ def read_results(folder: Path) -> Results:
     try:
         said = json.loads((folder / NAME).read_text(encoding="utf-8"))
         outputs = said["outputs"]
-        frames = {name: _read(folder / f"{name}.parquet", own) for name, own in _TABLES.items()}
+        frames = {
+            name: read_table(folder / f"{name}.parquet", own) for name, own in _TABLES.items()
+        }
         strange = [name for name, known in outputs.items() if sha256(folder / name) != known]
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise TrialwattError(
@@ -81,46 +82,37 @@ def read_results(folder: Path) -> Results:
     return Results(**frames, said=said)
 
 
-def write_coverage(folder: Path, found: Iterable[Any], runs: Path) -> None:
-    """Put what a comparison with live searches found (check.Coverage) into the replay.json."""
-    said = read_results(folder).said
-    told = [asdict(one) | {"verdict": one.verdict} for one in found]
-    for each in told:
-        each |= {k: None for k, v in each.items() if isinstance(v, float) and not isfinite(v)}
-    said["coverage"] = {"runs": sha256(runs), "quantities": told}
-    _write(folder / NAME, said)
+def write_coverage(folder: Path, told: Mapping[str, Any], runs: Path) -> None:
+    """Put what a comparison with live searches found (check.told) into the replay.json."""
+    coverage = {**told, "table": sha256(runs)}
+    write_said(folder / NAME, {**read_results(folder).said, "coverage": coverage})
 
 
-def _write(file: Path, said: Mapping[str, Any]) -> None:
+def write_said(file: Path, said: Mapping[str, Any]) -> None:
+    """The same bytes for the same content."""
     text = json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_whole(file, text + "\n")
 
 
-def _read(file: Path, columns: list[Column]) -> pd.DataFrame:
+def read_table(file: Path, columns: list[Column]) -> pd.DataFrame:
+    """A table of replayed searches, validated."""
     rows = pq.read_table(file)
     validate(rows, columns, str(file))
     return rows.to_pandas()
 
 
 def _provenance(replay: Replay, table: TrialTable, seed: int, count: int) -> dict[str, Any]:
-    config, facts = replay.config, table.facts
+    return of_all(table, seed, count) | of_strategy(replay)
+
+
+def of_all(table: TrialTable, seed: int, count: int) -> dict[str, Any]:
+    """What all searches on a table have in common."""
+    config, facts = table.config, table.facts
     workload = config.workload
-    flagged = sorted({one.flags for one in facts.sources if one.flags})
     return {
         "made": "replayed: measured trials, virtual workers and clock (docs/replay.md)",
-        "sut": config.sut,
-        "search": workload.search.model_dump(mode="json") | {"budget": replay.budget},
-        "workers": workload.workers.model_dump(mode="json"),
-        "space": {k: axis.model_dump(mode="json") for k, axis in workload.space.items()},
-        "goal": workload.goal.model_dump(mode="json"),
-        "targets": replay.scoring.targets,
-        "factors": {factor.column: factor.of(workload) for factor in FACTORS.values()},
-        "draw": replay.draw,
         "searches": count,
         "seed": seed,
-        "framework": f"{len(replay.costs.added)} blocks of its measured cost"
-        if replay.costs.added
-        else "its own cost is not counted, only what its services reserve",
         "table": {
             "sha256": table.sha256,
             "testbed": config.testbed_name,
@@ -132,7 +124,27 @@ def _provenance(replay: Replay, table: TrialTable, seed: int, count: int) -> dic
             "currency": facts.context.currency,
             "packages": facts.packages,
             "runs": [one.model_dump(mode="json") for one in facts.sources],
-            "flags": flagged,
+            "flags": sorted({one.flags for one in facts.sources if one.flags}),
         },
+    }
+
+
+def of_strategy(replay: Replay) -> dict[str, Any]:
+    """What is searched, by whom, and how."""
+    config = replay.config
+    workload = config.workload
+    return {
+        "sut": config.sut,
+        "search": workload.search.model_dump(mode="json") | {"budget": replay.budget},
+        "workers": workload.workers.model_dump(mode="json"),
+        "space": {k: axis.model_dump(mode="json") for k, axis in workload.space.items()},
+        "epochs": workload.epochs,
+        "goal": workload.goal.model_dump(mode="json"),
+        "targets": replay.scoring.targets,
+        "factors": {factor.column: factor.of(workload) for factor in FACTORS.values()},
+        "draw": replay.draw,
+        "framework": f"{len(replay.costs.added)} blocks of its measured cost"
+        if replay.costs.added
+        else "its own cost is not counted, only what its services reserve",
         "packages": versions(["trialwatt", "numpy", *get(config.sut).packages(config)]),
     }

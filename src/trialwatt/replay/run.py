@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,13 +35,15 @@ _CHUNK = 25
 """Searches that a process does at once."""
 
 Draw = Literal["search", "trial"]
-Progress = Callable[[int, int, float], None]
-"""(searches done, of how many, seconds so far)."""
+Told = Callable[[int], None]
+"""Is told how many more searches are done (replay.progress)."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be replayed. space: None for the table's whole; target: None for its goal.
+    """What is to be replayed. space, epochs, goal: None for those of the table; target: None for
+    that of the goal. targets: scores that are told beside it; None for those that SHARES of its
+    grid reach.
 
     draw: "search", all of a search is of one measured seed, as a live job has one data split, one
     machine and one hour; "trial": each φ has a seed of its own, so that more differ.
@@ -55,6 +56,9 @@ class Wanted:
     space: Space | None = None
     target: float | None = None
     draw: Draw = "search"
+    epochs: int | None = None
+    goal: Goal | None = None
+    targets: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,15 @@ class Replay:
             raise TrialwattError(
                 f"{workload.workers.count} workers for {self.budget} trials: set a greater budget"
             )
-        self.trials: Trials = trials_of(table, workload.space, workload.goal, self.reported)
+        self.trials: Trials = trials_of(
+            table, workload.space, workload.goal, self.reported, workload.epochs
+        )
+        self._repetitions = sorted(table.seeds)
         self.costs: Costs = costs_of(table, self.config, self.trials.worker_w, laws)
         target = target_of(workload, table.facts.context.targets)
-        own = targets_of(self.trials, workload.goal.sign, SHARES)
+        own = wanted.targets
+        if own is None:
+            own = targets_of(self.trials, workload.goal.sign, SHARES)
         self.scoring = Scoring(math.nan if target is None else target, workload.goal.sign, own)
 
     @property
@@ -141,26 +150,27 @@ class Replay:
         """Of these searches: a row each, and a row each per target."""
         searches, attained = [], []
         for number in numbers:
-            _, job = self.one(number)
+            log, job = self.one(number)
             row, reached = outcomes(job, self.costs, self.scoring)
-            searches.append({"search": number} | row)
+            repetition = self._repetitions[log.seed[0]] if self.draw == "search" else None
+            searches.append({"search": number, "repetition": repetition} | row)
             for place, target in enumerate(self.scoring.targets):
                 told = {name: values[place] for name, values in vars(reached).items()}
                 attained.append({"search": number, "target": target} | told)
         return searches, attained
 
     def searches(
-        self, count: int, processes: int = PROCESSES, progress: Progress | None = None
+        self, count: int, processes: int = PROCESSES, progress: Told | None = None
     ) -> Replayed:
         """So many searches, numbered from 1; the same for any number of processes."""
         numbers = range(1, count + 1)
         parts = [numbers[first : first + _CHUNK] for first in range(0, count, _CHUNK)]
-        rows, attained, begun = list[dict[str, Any]](), list[dict[str, Any]](), time.monotonic()
+        rows, attained = list[dict[str, Any]](), list[dict[str, Any]]()
         for own, reached in mapped(partial(Replay.rows, self), parts, processes, 1):
             rows += own
             attained += reached
             if progress is not None:
-                progress(len(rows), count, time.monotonic() - begun)
+                progress(len(own))
         return Replayed(
             pd.DataFrame(rows)[schema(SEARCHES).names],
             pd.DataFrame(attained)[schema(ATTAINED).names],
@@ -170,13 +180,14 @@ class Replay:
 def _config(table: TrialTable, wanted: Wanted) -> RunConfig:
     """The run that would be live: the table's, with this search, on its grid."""
     workload = table.workload
-    goal = workload.goal
+    goal = wanted.goal or workload.goal
     if wanted.target is not None:
         goal = Goal.model_validate(goal.model_dump() | {"target": wanted.target})
     changed = {
         "space": discrete(wanted.space or workload.space),
         "search": wanted.strategy,
         "workers": workload.workers.model_copy(update={"count": wanted.workers}),
+        "epochs": wanted.epochs or workload.epochs,
         "validate_each_epoch": False,
         "goal": goal,
     }

@@ -46,11 +46,17 @@ class Trials:
         return self.until_s.shape[1]
 
 
-def trials_of(table: TrialTable, space: Space, goal: Goal, reported: bool) -> Trials:
-    """Those of a space whose points are in the table.
+def trials_of(
+    table: TrialTable, space: Space, goal: Goal, reported: bool, epochs: int | None = None
+) -> Trials:
+    """Those of a space whose points are in the table. epochs: only so many first ones of each.
 
-    Raises TrialwattError where a point is not, or where the table has no such score.
+    Raises TrialwattError where a point is not, or where the table has no such score, or fewer
+    epochs.
     """
+    epochs = epochs or table.workload.epochs
+    if epochs > table.workload.epochs:
+        raise TrialwattError(f"{epochs} epochs: the table has {table.workload.epochs}")
     if goal.score not in table.scores:
         raise TrialwattError(
             f"the table has no score {goal.score}; it has: {', '.join(table.scores)}"
@@ -60,10 +66,11 @@ def trials_of(table: TrialTable, space: Space, goal: Goal, reported: bool) -> Tr
         raise TrialwattError(
             f"the space is not a part of the table's: {missing[0]} was not measured"
         )
-    frame = table.frame[table.frame["phi"].isin(places.keys())]
+    there = table.frame["phi"].isin(places.keys()) & (table.frame["epoch"] <= epochs)
+    frame = table.frame[there]
     seeds = np.unique(frame["repetition"], return_inverse=True)[1]
     at = (frame["phi"].map(places).to_numpy(), seeds, frame["epoch"].to_numpy())
-    shape = (len(places), len(table.seeds), table.workload.epochs + 1)
+    shape = (len(places), len(table.seeds), epochs + 1)
 
     def dense(column: str, missing: float = 0.0) -> np.ndarray:
         found = np.full(shape, missing)
@@ -72,7 +79,8 @@ def trials_of(table: TrialTable, space: Space, goal: Goal, reported: bool) -> Tr
 
     lasts = dense("epoch").max(axis=2).astype(np.int64)
     failed = np.zeros(shape[:2], bool)
-    failed[at[:2]] = frame["outcome"].eq("failed").to_numpy()
+    whole = table.frame.groupby(["phi", "repetition"])["epoch"].transform("max")[frame.index]
+    failed[at[:2]] = (frame["outcome"].eq("failed") & (whole <= epochs)).to_numpy()
     taken = {}
     for name in ("seconds", "dynamic_j"):
         own, validation = dense(name), dense(f"validate_{name}")
