@@ -52,6 +52,7 @@ include: "rules/data.smk"  # datasets → one memory-mapped file
 include: "rules/cluster.smk" if IS_REMOTE else "rules/testbed.smk"
 include: "rules/runs.smk"  # one HPO job per folder
 include: "rules/metrics.smk"  # records → tidy tables
+include: "rules/replay.smk"  # trials → searches that were not run, checked by those that were
 include: "rules/figures.smk"  # tables → pictures, tables for people, the report
 include: "rules/page.smk"  # all of it → a page to look around in
 include: "rules/paper.smk"  # figures, tables and answers → the paper
@@ -62,6 +63,7 @@ rule all:
     default_target: True
     input:
         pages(),
+        replays(),
         f"{RESULTS}/plan.json",
         expand(
             f"{RESULTS}/metrics/{{experiment}}/complete.json",

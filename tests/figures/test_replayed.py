@@ -46,7 +46,9 @@ def test_curves_end_at_the_share_that_reached_the_goal(folders):
     assert max(drawn) / energy.max() == pytest.approx(1e6, rel=0.5) or max(drawn) >= energy.max()
     said = figure.get_supxlabel()
     assert said.startswith("Replayed, not run")
-    assert "plain grid: not checked against live searches." in said.replace("\n", " ")
+    assert "Not checked against live searches: plain grid; plain random + asha." in said.replace(
+        "\n", " "
+    )
     assert "replayed" in figure.axes[0].get_ylabel()
 
 

@@ -94,7 +94,9 @@ def test_live_searches_that_take_more_are_not(tmp_path):
     found = read_results(write(tmp_path / "a", searches=400))
     rows = found.searches.assign(jct_ms=found.searches["jct_ms"] * 1.5)[:30]
     compared = {one.quantity: one for one in coverages(found, live_runs(found, rows))}
-    assert compared["jct_ms"].verdict == "fails" and compared["jct_ms"].bias == pytest.approx(1.5, abs=0.1)
+    assert compared["jct_ms"].verdict == "fails" and compared["jct_ms"].bias == pytest.approx(
+        1.5, abs=0.1
+    )
     few = {one.quantity: one for one in coverages(found, live_runs(found, found.searches[:3]))}
     assert few["job_energy_kwh"].verdict == "undecided"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from trialwatt.config.plan import Plan
-from trialwatt.config.plan_parts import ExperimentRow, PlannedExperiment
+from trialwatt.config.plan_parts import COPIED_COST, Context, ExperimentRow, PlannedExperiment
 from trialwatt.config.tables import PowerModel
 from trialwatt.figures import planned, second_table
 from trialwatt.provenance.embed import FIGURES
@@ -44,6 +44,10 @@ PARTS: dict[str, Callable[[Plan, str], Any]] = {
     "experiments": lambda plan, _: sections(plan),
     "context": lambda plan, _: plan.context.model_dump(),
     "sets": lambda plan, _: {name: one.model_dump() for name, one in plan.power.items()},
+    "stated": lambda plan, _: plan.context.model_dump(),
+    "described": lambda plan, name: plan.replayed_source(name),
+    "replay": lambda plan, name: plan.replayed(name),
+    "measured": lambda plan, _: list(plan.experiments),
 }
 """What of a plan a product may be made of, as plain data, by the names of functions' arguments."""
 
@@ -56,7 +60,9 @@ class Product:
     products of whose files it is made. files: below the results folder; {experiment} and {figure}
     stand for each of them, {second} for the experiment's second_table. function: as module:name,
     where it is made of records alone. of_plan: the PARTS that it depends on. in_archive: whether
-    its files belong into the archive.
+    its files belong into the archive. replayed: it is of the plan's replay, and of no plan that has
+    none; each of the experiments that are replayed has one, if each has. kept: made again, it is
+    taken as it is: frameworks make it, in a long time, or it comes from elsewhere.
     """
 
     said: str
@@ -65,6 +71,8 @@ class Product:
     function: str = ""
     of_plan: tuple[str, ...] = ()
     in_archive: bool = True
+    replayed: bool = False
+    kept: bool = False
 
     @property
     def of_each(self) -> bool:
@@ -74,6 +82,22 @@ class Product:
     def parts(self, plan: Plan, experiment: str = "") -> dict[str, Any]:
         """What of the plan its files depend on: a rule's parameter."""
         return {name: PARTS[name](plan, experiment) for name in self.of_plan}
+
+    def experiments(self, plan: Plan) -> Mapping[str, PlannedExperiment]:
+        """Those of which each has one, if each has."""
+        if not self.replayed:
+            return plan.experiments
+        return plan.replay.experiments if plan.replay else {}
+
+    def files_in(self, plan: Plan, experiment: str | None = None) -> list[str]:
+        """Its files below the results folder, of one experiment (none where it is not among them)
+        or of all that the plan has."""
+        if self.files == (COPIED_COST,) and not (plan.replay and plan.replay.cost_elsewhere):
+            return []
+        there = self.experiments(plan)
+        if self.replayed and not there:
+            return []
+        return self.files_of(one for name, one in there.items() if experiment in (None, name))
 
     def files_of(self, experiments: Iterable[PlannedExperiment]) -> list[str]:
         """Its files below the results folder, of these experiments where each has one."""
@@ -129,6 +153,49 @@ PRODUCTS: dict[str, Product] = {
         "trialwatt.figures.make:make_figures",
         ("names", "source"),
     ),
+    "replay_table": Product(
+        "",
+        ("run",),
+        ("replay/table.parquet", "replay/table.json"),
+        "trialwatt.replay.workflow:make_table",
+        ("stated", "described"),
+        replayed=True,
+    ),
+    "replay_cost": Product(
+        "",
+        files=(COPIED_COST,),
+        function="trialwatt.replay.workflow:copy_cost",
+        replayed=True,
+        kept=True,
+    ),
+    "replay_searches": Product(
+        "",
+        ("metrics", "replay_table", "replay_cost"),
+        ("replay/{experiment}/searches.parquet", "replay/{experiment}/attained.parquet"),
+        "trialwatt.replay.workflow:make_searches",
+        ("replay", "described"),
+        replayed=True,
+        kept=True,
+    ),
+    "replay_check": Product(
+        "",
+        ("metrics", "replay_searches"),
+        ("replay/{experiment}/replay.json",),
+        "trialwatt.replay.workflow:make_check",
+        ("measured", "described"),
+        replayed=True,
+    ),
+    "replay_figures": Product(
+        "",
+        ("replay_check",),
+        (
+            *(f"figures/replay/{{experiment}}/attainment{end}" for end in FIGURE_SUFFIXES),
+            *(f"tables/replay/{{experiment}}{end}" for end in TABLE_SUFFIXES),
+        ),
+        "trialwatt.figures.replayed:make_replayed",
+        ("described",),
+        replayed=True,
+    ),
     "answers": Product(
         "hypotheses, tests",
         ("metrics",),
@@ -167,7 +234,8 @@ PRODUCTS: dict[str, Product] = {
     ),
     "archive": Product("one file to check", ("resolved_plan", "run", "report", "page", "paper")),
 }
-"""Rule → what it makes, each after all that it takes."""
+"""Rule → what it makes, each after all that it takes. The drawn graph, which is one of every plan,
+has no replay."""
 PAPER = "paper"
 
 
@@ -213,11 +281,15 @@ def _typed(
     from trialwatt.figures.make import source_of
     from trialwatt.meters.coefficients import PowerParameters
     from trialwatt.metrics.context import MetricsContext
+    from trialwatt.replay.workflow import Asked
 
     read: dict[str, Callable[[Any], Any]] = {
         "rows": lambda rows: [ExperimentRow(**row) for row in rows],
         "source": lambda source: source_of(source, results, root, code),
         "sources": lambda all_: [source_of(source, results, root, code) for source in all_],
+        "described": lambda source: source_of(source, results, root, code),
+        "replay": Asked.of,
+        "stated": lambda stated: Context(**stated),
         "context": lambda context: MetricsContext.of(context, series),
         "sets": lambda sets: {
             name: PowerParameters.of(PowerModel(**model)) for name, model in sets.items()

@@ -6,7 +6,7 @@ Every title and note says that they are replayed (docs/replay.md).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from trialwatt.config.factors import heading as heading_of
 from trialwatt.config.plan import NAME as PLAN
 from trialwatt.errors import TrialwattError
 from trialwatt.figures import quantity
+from trialwatt.figures.absent import ABSENT, not_here
+from trialwatt.figures.make import Source
 from trialwatt.figures.style import (
     LINES,
     PAGE_IN,
     STEPWISE,
+    Absent,
     blank,
     footnote,
     heading,
@@ -33,7 +37,10 @@ from trialwatt.figures.tablefiles import Table, write_table
 from trialwatt.metrics.dictionary import metric
 from trialwatt.provenance.chain import chain, code_version
 from trialwatt.records.outcome import COMPLETED
+from trialwatt.replay.columns import EXPERIMENT
+from trialwatt.replay.experiment import FOLDER, read_replayed
 from trialwatt.replay.results import NAME, Results, read_results
+from trialwatt.replay.workflow import chain_of
 
 _TO_GOAL = ("energy_to_goal_kwh", "time_to_goal_ms", "cost_to_goal")
 _COMPARED = (
@@ -45,6 +52,11 @@ _COMPARED = (
     "best_score",
 )
 INTERVAL = (0.05, 0.5, 0.95)
+_CROWD = 9
+"""More lines than that are shown SUT by SUT."""
+_IN_NAME = ("search.sampler=", "search.pruner=")
+"""Parts of a treatment that the name of a strategy says already."""
+_NONE: Mapping[str, Any] = {"runs": ()}
 
 
 def compare_command(folders: Sequence[Path], output: Path) -> str:
@@ -62,6 +74,35 @@ def compare_command(folders: Sequence[Path], output: Path) -> str:
     drawn = attainment(results)
     written += save(drawn, output / "attainment", _chain("figure/attainment", results, files))
     return "\n".join(str(file) for file in written)
+
+
+def make_replayed(described: Source, results: Path) -> list[Path]:
+    """The figure and the table of an experiment that was replayed, each with its chain: to the runs
+    of the trial table, of the frameworks' cost, and to the live ones of the check."""
+    found = read_replayed(results, described.experiment)
+    live = {run for one in found.said["strategies"] for run in (one["coverage"] or _NONE)["runs"]}
+    folder = results / FOLDER / found.id
+    tables = [folder / NAME, *(folder / f"{name}.parquet" for name in EXPERIMENT)]
+    title = heading_of(described.title or found.id, found.varied)
+    absent = not_here(found.unavailable)
+    figure = chain_of(found, "figure/attainment", described, tables, live)
+    drawn = attainment(found.strategies, title, absent)
+    if isinstance(drawn, Absent):
+        figure |= {ABSENT: drawn.reason}
+    written = save(drawn, results / "figures" / FOLDER / found.id / "attainment", figure)
+    table = chain_of(found, "table/replayed", described, tables, live)
+    shown = comparison(found.strategies, title, absent)
+    return [*written, *write_table(results / "tables" / FOLDER / found.id, shown, table)]
+
+
+def names(results: Sequence[Results]) -> list[str]:
+    """What each strategy is called: with what its treatment has beside sampler and pruner."""
+    found = []
+    for one in results:
+        parts = one.said.get("treatment", "").split(", ")
+        beside = [part for part in parts if "=" in part and not part.startswith(_IN_NAME)]
+        found.append(", ".join([one.strategy, *(part.rpartition(".")[2] for part in beside)]))
+    return found
 
 
 def _chain(kind: str, results: Sequence[Results], files: Sequence[Path]) -> dict:
@@ -104,44 +145,69 @@ def _same(results: Sequence[Results]) -> None:
 
 
 @styled
-def attainment(results: Sequence[Results]) -> Figure:
+def attainment(results: Sequence[Results], of: str = "", absent: str = "") -> Figure:
     """Share of searches that have reached the goal by an energy, a time and a cost; a line for each
-    strategy."""
-    title = "Replayed searches: how many have reached the goal"
+    strategy, and where they are many a row of panels for each SUT. of: whose they are; absent: what
+    is not there to be shown."""
+    title = f"{of}, replayed searches: how many have reached the goal".removeprefix(", ")
+    title = title[0].upper() + title[1:]
     reached = [one.searches["goal_reached"].astype(bool) for one in results]
     if not any(own.any() for own in reached):
-        return nothing(title, "no replayed search has reached the goal, or there is none.")
-    figure = blank(PAGE_IN, 3.0)
-    names = [one.strategy for one in results]
+        return nothing(title, "no replayed search has reached the goal, or there is none.", absent)
+    suts = [one.said["sut"] for one in results]
+    rows = [range(len(results))]
+    if len(results) > _CROWD:
+        rows = [[i for i, own in enumerate(suts) if own == sut] for sut in dict.fromkeys(suts)]
+    figure = blank(PAGE_IN, 1.6 + 1.6 * len(rows) + 0.15 * (len(results) // 3))
+    for number, row in enumerate(rows):
+        _panels(figure, results, row, number, len(rows))
+    handles = [
+        legend_entry(name, linewidth=1.4, **_look(place))
+        for place, name in enumerate(names(results))
+    ]
+    heading(figure, title, handles, columns=4)
+    footnote(figure, "\n".join(part for part in (note(results), absent) if part))
+    return figure
+
+
+def _look(place: int) -> dict[str, Any]:
+    colour, dashes = LINES[place % len(LINES)]
+    return {"color": colour, "linestyle": dashes}
+
+
+def _panels(
+    figure: Figure, results: Sequence[Results], row: Iterable[int], number: int, count: int
+) -> None:
+    """One row of so many, of the strategies at these places: a panel for each of what was spent.
+    All rows have one scale."""
     runs = _as_runs(results)
-    for place, column in enumerate(_TO_GOAL):
-        axes = figure.add_subplot(1, len(_TO_GOAL), place + 1)
+    for panel, column in enumerate(_TO_GOAL):
+        axes = figure.add_subplot(count, len(_TO_GOAL), number * len(_TO_GOAL) + panel + 1)
         values = [one.searches[column].dropna().sort_values().to_numpy() for one in results]
         scale = quantity.of_column(column, np.concatenate(values), runs)
         furthest = max(own[-1] for own in values if len(own)) * scale.factor
-        for one, own, (colour, dashes) in zip(results, values, LINES, strict=False):
+        for place in row:
+            own = values[place]
             spent = np.concatenate([[0.0], own * scale.factor, [furthest]])
-            share = np.arange(len(own) + 1) / len(one.searches) * 100
+            share = np.arange(len(own) + 1) / len(results[place].searches) * 100
             share = np.append(share, share[-1])
-            axes.plot(spent, share, color=colour, linestyle=dashes, linewidth=1.3, **STEPWISE)
+            axes.plot(spent, share, linewidth=1.3, **_look(place), **STEPWISE)
         head = quantity.head(column, scale, runs)
         words = column.rpartition("_goal")[0].replace("_", " ") + " goal"
         axes.set_xlabel(f"{words} ({head})" if head else words)
         axes.set_xlim(left=0)
         axes.set_ylim(0, 101)
-        if not place:
-            axes.set_ylabel("% of replayed searches")
-    looks = zip(names, LINES, strict=False)
-    handles = [legend_entry(n, color=c, linestyle=d, linewidth=1.4) for n, (c, d) in looks]
-    heading(figure, title, handles, columns=4)
-    footnote(figure, note(results))
-    return figure
+        if not panel:
+            of = f" ({results[place].said['sut']})" if count > 1 else ""
+            axes.set_ylabel(f"% of replayed searches{of}")
 
 
-def comparison(results: Sequence[Results]) -> Table:
+def comparison(results: Sequence[Results], of: str = "", absent: str = "") -> Table:
     """A row per strategy: median and 90 % interval of its searches, and in how many of them it
-    needs less energy to the goal than the first strategy in the search of the same number."""
-    tidy = pd.DataFrame([_row(one, results[0]) for one in results])
+    needs less energy to the goal than the first strategy in the search of the same number. of,
+    absent: as for `attainment`."""
+    called = zip(names(results), results, strict=True)
+    tidy = pd.DataFrame([_row(name, one, results[0]) for name, one in called])
     runs, shown = _as_runs(results), pd.DataFrame({"strategy": tidy["strategy"]})
     for column in _COMPARED:
         scale = quantity.of_column(column, tidy[f"{column}_median"], runs)
@@ -155,12 +221,14 @@ def comparison(results: Sequence[Results]) -> Table:
     shown["n"] = tidy["searches"]
     said = "Median, in brackets the interval of 90 % of the searches; of energy to goal, a search "
     said += "that did not reach it counts as the greatest. "
-    return Table("Replayed searches: strategies compared", tidy, shown, said + note(results))
+    title = f"{of}, replayed searches: strategies compared".removeprefix(", ")
+    title = title[0].upper() + title[1:]
+    return Table(title, tidy, shown, f"{said}{note(results)} {absent}".rstrip())
 
 
-def _row(one: Results, first: Results) -> dict[str, Any]:
+def _row(name: str, one: Results, first: Results) -> dict[str, Any]:
     rows = one.searches
-    row: dict[str, Any] = {"strategy": one.strategy, "searches": len(rows)}
+    row: dict[str, Any] = {"strategy": name, "searches": len(rows)}
     for column in _COMPARED:
         values = rows[column].to_numpy(float, na_value=np.nan)
         if column in _TO_GOAL:
@@ -214,16 +282,26 @@ def note(results: Sequence[Results]) -> str:
     ]
     if table["flags"]:
         parts.insert(0, f"Made of flagged runs: {'; '.join(table['flags'])}.\n")
-    return " ".join([*parts, *map(_checked, results)])
+    return " ".join([*parts, *_checks(results)])
 
 
-def _checked(one: Results) -> str:
-    """What live searches said of these."""
-    found = one.said.get("coverage", {}).get("quantities", [])
-    if not found:
-        return f"{one.strategy}: not checked against live searches."
-    told = [
-        f"{metric(each['quantity']).short} {each['inside']}, {each['verdict']}" for each in found
-    ]
-    live = found[0]["live"]
-    return f"{one.strategy}: of {live} live searches in the interval of 90 %: {'; '.join(told)}."
+def _checks(results: Sequence[Results]) -> Iterator[str]:
+    """What live searches said of these; last, of which there were none."""
+    unchecked = []
+    for name, one in zip(names(results), results, strict=True):
+        known = one.said.get("coverage") or {}
+        found = known.get("quantities", [])
+        if not found:
+            unchecked.append(name)
+            continue
+        told = [
+            f"{metric(each['quantity']).short} {each['inside']}, {each['verdict']}"
+            for each in found
+        ]
+        flagged = f" ({known['flagged']} flagged)" if known.get("flagged") else ""
+        yield (
+            f"{name}: of {found[0]['live']} live searches{flagged} in the interval of 90 %: "
+            f"{'; '.join(told)}."
+        )
+    if unchecked:
+        yield f"Not checked against live searches: {'; '.join(unchecked)}."

@@ -62,10 +62,10 @@ def embedded(path: Path) -> dict:
 
 
 def sidecar_of(path: Path) -> Path:
-    """The sidecar of a figure or table; of a sidecar itself; of another JSON file the one beside
-    it that names it."""
+    """The sidecar of a figure or table; of a sidecar itself; of another JSON file, and of a table
+    that has none of its own, the one beside it that names it."""
     own = path.with_name(f"{path.stem}.json")
-    if path == own and not _is_sidecar(own):
+    if not _is_sidecar(own) and (path == own or not own.exists()):
         beside = islice(sorted(path.parent.glob("*.json")), _BESIDE)
         return next((one for one in beside if _names(one, path)), own)
     return own

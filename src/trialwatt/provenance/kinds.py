@@ -17,7 +17,8 @@ from trialwatt.printable import shown
 from trialwatt.provenance.place import Place
 
 TRACEABLE = (
-    "what can be traced: figures, tables and the paper (results/figures, tables, paper), a run's "
+    "what can be traced: figures, tables, replayed searches and their trial table, and the paper "
+    "(results/figures, tables, replay, paper), a run's "
     "or a configuration's folder and any file in it (results/runs, scouts, warm-ups), metrics, "
     "sweeps, testbeds, plan.json, report.html, page.html, an archive's map, and configuration files"
 )
@@ -135,6 +136,11 @@ def _config(place: Place, found: re.Match) -> Made:
         for name, one in place.plan.experiments.items()
         if place.name in place.plan.files_of(name)
     ]
+    replay = place.plan.replay
+    if not using and replay and place.name in {one.file for one in replay.experiments.values()}:
+        said = ["of an experiment that was replayed; the runs are those of the trial table"]
+        made = _experiments(place, [place.plan.experiments[replay.table]])
+        return Made(made.experiments, made.folders, faults=made.faults, said=said)
     if not using:
         raise TrialwattError(f"{shown(place.name)}: no experiment of the plan.json there uses it")
     return _experiments(place, using)
@@ -174,6 +180,8 @@ _UNTRACED = (
     (r"results/archive/.*", "an archive; `trialwatt verify` checks it as a whole"),
     (r"results/contrib/[^/]+\.json", "a note of `trialwatt import`; what it names is traced below "
      "the folder of the same name"),
+    (r"results/replay/cost/runs\.parquet", "a table of runs that were measured elsewhere, where "
+     "their records are; each replay.json names its checksum"),
     (r"results/comparison\.html", "shows our runs and those of others; each lab's own results are "
      "traced in its own folder"),
     (r"results/workflow\.html", "a report of Snakemake, not of trialwatt"),

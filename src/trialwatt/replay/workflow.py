@@ -210,9 +210,7 @@ def _cost(replay: Asked, results: Path) -> dict[str, Any] | None:
     }
 
 
-def make_check(
-    replay: Asked, measured: Sequence[str], described: Described, results: Path, output: Path
-) -> None:
+def make_check(measured: Sequence[str], described: Described, results: Path, output: Path) -> None:
     """replay.json: what the searches beside it say of themselves, what live runs say of them, and
     the chain to all that they are made of.
 

@@ -25,8 +25,8 @@ _WAITING = 5 * 60
 def in_a_fresh_process(do: str, tree: Tree, work: Path, limits: Limits | None = None) -> dict:
     """What review.examiner answers: isolated from this process, its folder and the user's modules.
 
-    do: "verify" or "remake". work: a new folder. limits: of time, memory and file sizes (default:
-    by the size of the tree). Raises TrialwattError where the process comes to no answer.
+    do: "verify", "replay" or "remake". work: a new folder. limits: of time, memory and file sizes
+    (default: by the size of the tree). Raises TrialwattError where the process comes to no answer.
     """
     work.mkdir(parents=True)
     limits = limits or limits_of(tree)

@@ -16,7 +16,8 @@ from trialwatt.review import artifact
 from trialwatt.review.code import check_code
 from trialwatt.review.compare import Outcome, compared
 from trialwatt.review.plausible import check_plausible
-from trialwatt.review.remake import Made, remake
+from trialwatt.review.remake import REPLAY, Made, remake
+from trialwatt.review.replays import check_replays
 from trialwatt.review.structure import (
     Problem,
     Sums,
@@ -32,6 +33,7 @@ from trialwatt.review.tree import (
     Tree,
     made_of,
     made_of_all,
+    made_of_replays,
     made_of_the_paper,
     names_of,
     run_folders,
@@ -53,6 +55,7 @@ def examine(tree: Tree, work: Path) -> dict:
       the `greatest` relative difference
     - `code`: as problems, where the workflow's own files are not those of the installed version
     - `claims`: id, contribution, expected, number of problems
+    - `is_sound`: whether anything may be made of its parts
 
     Raises TrialwattError where there is nothing that could be checked.
     """
@@ -61,6 +64,7 @@ def examine(tree: Tree, work: Path) -> dict:
     if tree.is_archive:
         steps = {"listing": lambda: check_listing(tree, sums)} | steps
     steps |= {"runs": lambda: check_runs(tree, sums), "chains": lambda: check_chains(tree, sums)}
+    steps |= {"replays": lambda: check_replays(tree, sums)}
     steps |= {"paper": lambda: check_paper(tree), "plausible": lambda: check_plausible(tree)}
     plan = tree.plan  # of another workflow, or newer: nothing else can be said
     for check in steps.values():
@@ -91,7 +95,7 @@ def examine(tree: Tree, work: Path) -> dict:
             problems += [Problem(name, "nothing makes this file") for name in _more(tree, outcomes)]
         for part in _parts():
             own = [name for name in outcomes if _part(name) == part]
-            if own or part != PAPER:
+            if own or part not in (PAPER, REPLAY):
                 counts[part] = {
                     "identical": sum(outcomes[name].identical for name in own),
                     "rounded": sum(outcomes[name].rounded for name in own),
@@ -103,6 +107,7 @@ def examine(tree: Tree, work: Path) -> dict:
         "code": [{"path": one.path, "said": one.said} for one in code],
         "rounding": _rounding(outcomes.values()),
         "claims": [_judged(claim, tree, problems) for claim in described["claims"]],
+        "is_sound": not any(problem.unsafe for problem in problems),
     }
 
 
@@ -148,6 +153,7 @@ def _compare(tree: Tree, made: Made) -> dict[str, Outcome]:
             folder = made.work.results / "sweeps" / part.id / sweep.id
             names += [f"{RESULTS}/sweeps/{part.id}/{sweep.id}/{f.name}" for f in folder.iterdir()]
     if not made.failed:
+        names += made_of_replays(tree.plan, kept=False)
         names += made_of_all()
         names += [] if made.no_paper else made_of_the_paper(tree)
         names += [artifact.JSON_NAME, artifact.TEXT_NAME] if tree.is_archive else []
@@ -166,7 +172,8 @@ def _compare(tree: Tree, made: Made) -> dict[str, Outcome]:
 def _parts() -> list[str]:
     """What is made of records, in the order in which it is made."""
     places = dict.fromkeys(_part(file) for one in archived().values() for file in one.files)
-    return ["metrics", "sweeps", *(place for place in places if place != "metrics"), "map"]
+    first = ("metrics", "sweeps", REPLAY)
+    return [*first, *(place for place in places if place not in first), "map"]
 
 
 def _pages() -> set[str]:
@@ -177,7 +184,7 @@ def _pages() -> set[str]:
 def _when_made(name: str) -> tuple[int, bool, str]:
     """Sidecars, which hold checksums of what they describe, come after it."""
     part = _part(name)
-    is_sidecar = name.endswith(".json") and part in ("figures", "tables", PAPER)
+    is_sidecar = name.endswith(".json") and part in (REPLAY, "figures", "tables", PAPER)
     return _parts().index(part), is_sidecar and not name.endswith(NUMBERS), name
 
 
@@ -226,7 +233,7 @@ def _judged(claim: Mapping, tree: Tree, problems: Iterable[Problem]) -> dict:
             return claim["id"] == PAPER
         if path.startswith(f"{RESULTS}/runs/"):
             return path.startswith(tuple(runs))
-        if path.startswith(_NO_CLAIM):
+        if path.startswith((*_NO_CLAIM, f"{RESULTS}/{REPLAY}/")):
             return False
         return not path.startswith(tuple(others)) and path not in (
             *(f"{RESULTS}/{page}" for page in _pages()),
@@ -243,9 +250,9 @@ def _judged(claim: Mapping, tree: Tree, problems: Iterable[Problem]) -> dict:
 
 
 def _failed(made: Made) -> Iterable[tuple[str, str]]:
+    places = {"all": "tables/answers.csv", REPLAY: REPLAY}
     for name, why in made.failed.items():
-        whole = name == "all"
-        yield (f"{RESULTS}/tables/answers.csv" if whole else f"{RESULTS}/metrics/{name}"), why
+        yield f"{RESULTS}/{places.get(name, f'metrics/{name}')}", why
     if made.no_paper:
         yield f"{RESULTS}/{PRODUCTS[PAPER].files[1]}", made.no_paper
 

@@ -1,7 +1,7 @@
 """The process that looks at a stranger's results: `python -I -m trialwatt.review.examiner TASK`.
 
-TASK is a JSON file: `do` (verify or remake), `root`, `results`, `is_archive`, `work` (an empty
-folder), `answer` (the JSON file to write) and `limits` (of review.sandbox.Limits).
+TASK is a JSON file: `do` (verify, replay or remake), `root`, `results`, `is_archive`, `work` (an
+empty folder), `answer` (the JSON file to write) and `limits` (of review.sandbox.Limits).
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from trialwatt.review.sandbox import Limits, confine
+from trialwatt.review.sandbox import BLOCKED, CLIENTS, Limits, confine
 
 
 def main() -> None:
     """Do the task in here, confined; what is meant for the user ends up in the answer."""
     task = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    confine(Limits(**task["limits"]))
+    does_replay = task["do"] == "replay"
+    confine(Limits(**task["limits"]), CLIENTS if does_replay else BLOCKED)
     os.chdir(task["work"])  # configuration files are named relative to here
 
     from trialwatt.errors import TrialwattError
@@ -28,7 +29,12 @@ def main() -> None:
     tree = Tree(Path(task["root"]), Path(task["results"]), task["is_archive"])
     work = Path(task["work"])
     try:
-        answer = (examine if task["do"] == "verify" else made_again)(tree, work)
+        if does_replay:
+            from trialwatt.review.replays import replayed_again
+
+            answer = replayed_again(tree)
+        else:
+            answer = (examine if task["do"] == "verify" else made_again)(tree, work)
     except TrialwattError as error:
         answer = {"error": str(error)}
     except (MemoryError, BrokenProcessPool):  # a process that takes too much is ended

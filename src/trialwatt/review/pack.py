@@ -25,6 +25,7 @@ from trialwatt.review.tree import (
     contents,
     made_of,
     made_of_all,
+    made_of_replays,
     run_folders,
     tree_of,
 )
@@ -126,7 +127,8 @@ def _check(tree: Tree) -> None:
 def _described(tree: Tree, found: Mapping[str, Path | bytes], code: Mapping | None):
     plan = tree.plan
     folders = sorted({one for own in run_folders(tree).values() for one in own})
-    made = {name for part in plan.experiments.values() for name in made_of(part)} | {*made_of_all()}
+    made = {name for part in plan.experiments.values() for name in made_of(part)}
+    made |= {*made_of_replays(plan), *made_of_all()}
     experiments = ", ".join(plan.experiments)
     of_run: dict[str, list[str]] = {}
     for name in sorted(found):

@@ -29,12 +29,14 @@ from trialwatt.review.typeset import check_source, typeset
 
 _RECORDS = ("runs", "scouts", "testbeds", "warm-ups")
 _MOST_MOVES = 100_000
+REPLAY = "replay"
 UNKNOWN = {"version": "unknown", "commit": None, "dirty": None}
 
 
 @dataclass
 class Made:
-    """What could not be made: the experiment ("all" for what is made of all) → why; no_paper: why
+    """What could not be made: the experiment ("all" for what is made of all, REPLAY for what is
+    replayed) → why; no_paper: why
     there is no paper, if there should be one."""
 
     work: Tree
@@ -72,6 +74,8 @@ def remake(tree: Tree, folder: Path, paper: bool, processes: int = PROCESSES) ->
     made.failed |= {
         name: why for name, why in zip(names, mapped(one, names, processes, 1), strict=True) if why
     }
+    if not made.failed and tree.plan.replay and (why := _said(_replays, tree, work, processes)):
+        made.failed[REPLAY] = why
     if not made.failed:
         why = _said(_all, tree, work, processes)
         if why:
@@ -110,16 +114,34 @@ def _make_experiment(tree: Tree, work: Tree, part: PlannedExperiment, processes:
         ends.append(str(folder / "end.json"))
     folders = [work.results / folder for folder in sorted(asked)]
     for name, product in archived().items():
-        if product.of_each:
+        if product.of_each and not product.replayed:
             parts = product.parts(work.plan, part.id)
             for code, some in _by_maker(tree, product, part, parts):
                 own = {"experiment": part.id, "folders": folders, "ends": ends}
                 _make(work, name, some, code, **own, processes=processes)
 
 
+def _replays(tree: Tree, work: Tree, processes: int) -> None:
+    """What is made of the plan's replay; the searches themselves are taken as they are."""
+    folders = [work.results / folder for folder in work.plan.table_folders]
+    for name, product in archived().items():
+        if not product.replayed:
+            continue
+        for experiment in product.experiments(work.plan) if product.of_each else [""]:
+            files = product.files_in(work.plan, experiment or None)
+            if product.kept:
+                for file in files:
+                    (work.results / file).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(tree.results / file, work.results / file)
+                continue
+            code = maker(tree.results / next(file for file in files if file.endswith(".json")))
+            own = {"experiment": experiment, "folders": folders, "processes": processes}
+            _make(work, name, product.parts(work.plan, experiment), code, **own)
+
+
 def _all(tree: Tree, work: Tree, processes: int) -> None:
     for name, product in archived().items():
-        if not product.of_each and name != PAPER:
+        if not product.of_each and not product.replayed and name != PAPER:
             code = maker(tree.results / product.files[-1])
             _make(work, name, product.parts(work.plan), code, processes=processes)
 

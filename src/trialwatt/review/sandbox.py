@@ -9,6 +9,7 @@ import platform
 import resource
 import struct
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 
 BLOCKED = (
@@ -26,6 +27,8 @@ BLOCKED = (
     "snakemake",
 )
 """Frameworks and cluster clients: results must be made again without them."""
+CLIENTS = ("kubernetes", "snakemake")
+"""What is blocked where searches are replayed again, which is the frameworks' own work."""
 _FORBIDDEN = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn")
 
 _CALLS = {
@@ -59,17 +62,20 @@ class Limits:
 class _Missing:
     """Finds none of the blocked modules, as if they were not installed."""
 
+    def __init__(self, blocked: Collection[str]):
+        self._blocked = blocked
+
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in BLOCKED:
+        if name.partition(".")[0] in self._blocked:
             raise ModuleNotFoundError(f"{name} is not to be had in a verification", name=name)
 
 
-def confine(limits: Limits) -> None:
-    """From now on nothing of BLOCKED can be imported, no program or connection be started, and no
-    more be taken than the limits allow."""
-    loaded = [name for name in BLOCKED if name in sys.modules]
+def confine(limits: Limits, blocked: Collection[str] = BLOCKED) -> None:
+    """From now on nothing that is blocked can be imported, no program or connection be started, and
+    no more be taken than the limits allow."""
+    loaded = [name for name in blocked if name in sys.modules]
     assert not loaded, f"imported before the verification began: {', '.join(loaded)}"
-    sys.meta_path.insert(0, _Missing())
+    sys.meta_path.insert(0, _Missing(blocked))
     sys.addaudithook(_refuse)
     for kind, most in (
         (resource.RLIMIT_CPU, limits.seconds),

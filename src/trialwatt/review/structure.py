@@ -33,6 +33,7 @@ from trialwatt.review.tree import (
     Tree,
     made_of,
     made_of_all,
+    made_of_replays,
     made_of_the_paper,
     not_counted,
     run_folders,
@@ -109,7 +110,7 @@ def check_chains(tree: Tree, sums: Sums) -> Iterator[Problem]:
     own = [name for part in tree.plan.experiments.values() for name in made_of(part)]
     folders = {folder for runs in run_folders(tree).values() for folder in runs}
     paper = [f"{RESULTS}/{PAPER}/paper.json"] if (tree.results / PAPER).is_dir() else []
-    for name in [*own, *made_of_all(), *paper]:
+    for name in [*own, *made_of_replays(tree.plan), *made_of_all(), *paper]:
         if not name.endswith(".json") or name.startswith(f"{RESULTS}/metrics/"):
             continue
         if not tree.file(name).is_file():

@@ -224,15 +224,26 @@ def _asked(tree: Tree, experiment: str) -> Iterator[str]:
 
 def made_of(experiment: PlannedExperiment) -> list[str]:
     """The files that the workflow makes of an experiment's records, in the archive."""
-    each = [product for product in archived().values() if product.of_each]
+    each = [one for one in archived().values() if one.of_each and not one.replayed]
     return [f"{RESULTS}/{file}" for product in each for file in product.files_of([experiment])]
 
 
 def made_of_all() -> list[str]:
     """The files that the workflow makes of all experiments together, in the archive, but the paper
     that there need not be."""
-    whole = [one for name, one in archived().items() if not one.of_each and name != PAPER]
+    whole = [
+        one
+        for name, one in archived().items()
+        if not one.of_each and not one.replayed and name != PAPER
+    ]
     return [f"{RESULTS}/{file}" for product in whole for file in product.files]
+
+
+def made_of_replays(plan: Plan, kept: bool = True) -> list[str]:
+    """The files that the workflow makes of a plan's replay, in the archive. kept: those too that
+    are taken as they are when all else is made again."""
+    each = [one for one in archived().values() if one.replayed and (kept or not one.kept)]
+    return [f"{RESULTS}/{file}" for product in each for file in product.files_in(plan)]
 
 
 def made_of_the_paper(tree: Tree) -> list[str]:
@@ -298,6 +309,7 @@ def _all_names(tree: Tree) -> Iterator[str]:
         yield from made_of(experiment)
     for folder in sorted({f for own in run_folders(tree).values() for f in own}):
         yield from _run(tree, folder)
+    yield from made_of_replays(plan)
     yield from made_of_all()
 
 

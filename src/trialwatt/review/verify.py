@@ -50,7 +50,10 @@ def verify_tree(tree: Tree, place: str, code_read: bool = False) -> Verdict:
     """Check a tree; `place` is how the verdict calls it."""
     with tempfile.TemporaryDirectory(prefix="trialwatt-") as folder:
         answer = in_a_fresh_process("verify", tree, Path(folder, "work"))
-    problems, notes, code = answer["problems"], notes_of(tree), answer["code"]
+        problems, notes, code = answer["problems"], notes_of(tree), answer["code"]
+        if tree.plan.replay and answer["is_sound"]:
+            again = in_a_fresh_process("replay", tree, Path(folder, "replay"))
+            problems, notes = [*problems, *again["problems"]], [*again["notes"], *notes]
     if code_read:
         notes = [*notes, *(f"{one['path']}: {one['said']}" for one in code)]
     else:
