@@ -16,6 +16,8 @@ from tests.blocks import chance_of_order, check_blocks
 from tests.lifecycle import faulty
 from tests.workflows import copied, snakemake, start
 
+from trialwatt.provenance.trace import trace
+from trialwatt.replay.experiment import read_replayed
 from trialwatt.review.verify import verify
 
 SMALL = """
@@ -73,6 +75,50 @@ def until(condition, seconds: float) -> None:
 
 def run_folders(project: Path) -> list[Path]:
     return sorted((project / "results" / "runs").glob("*/*/rep*"))
+
+
+REPLAYED = """
+experiments: [trial-table, s-sam]
+base: digits-ff
+set: {workers.count: 2, workers.cpu: 2, epochs: 2, space: tiny}
+only: {search.sampler: [random]}
+suts: [plain]
+repetitions: 3
+warm_up: false
+replay:
+  table: trial-table
+  searches: 20
+  experiments: [s-sam, s-dur]
+  suts: [plain, optuna]
+  only: {search.sampler: [grid, random, cmaes]}
+"""
+
+
+@pytest.mark.slow
+def test_replayed_searches_are_made_checked_and_verified_with_all_else(project):
+    settings = project / "config" / "config.yaml"
+    settings.write_text(f"testbed: local\n{REPLAYED}")
+    code, said = snakemake(project, "archive", "light_archive")
+    assert code == 0, said
+    found = read_replayed(project / "results", "s-sam")
+    checked = {one["search"]["sampler"] for one in found.said["strategies"] if one["coverage"]}
+    assert checked == {"grid", "random"}
+    assert any("cmaes searches ranges only" in one["reason"] for one in found.unavailable)
+    short = read_replayed(project / "results", "s-dur")
+    assert {one["epochs"] for one in short.said["strategies"]} == {1, 2}
+    assert {one["treatment"] for one in short.unavailable} == {"epochs=5", "epochs=10"}
+
+    figure = project / "results/figures/replay/s-sam/attainment.svg"
+    traced = trace(figure)
+    assert not traced.problems
+    assert len({run.folder for run in traced.chain.runs}) == 3 + 2 * 3
+    for name in ("trialwatt-local.zip", "trialwatt-local-light.zip"):
+        verdict = verify(project / "results/archive" / name)
+        assert verdict.ok, verdict.problems
+        assert any("drawn by chance, were replayed again" in note for note in verdict.notes)
+        assert {"replay-s-sam", "replay-s-dur"} < {claim["id"] for claim in verdict.claims}
+    code, said = snakemake(project)
+    assert code == 0 and "Nothing to be done" in said, said
 
 
 def test_from_nothing_to_a_report_that_can_be_traced(project):

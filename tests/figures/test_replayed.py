@@ -4,11 +4,21 @@ import json
 
 import pytest
 from benchmarks.synthetic_table import made
+from tests.replay.replaying import Replaying, asked_of
 
 from trialwatt.config.models import Search
 from trialwatt.errors import TrialwattError
-from trialwatt.figures.replayed import attainment, compare_command, comparison, note
+from trialwatt.figures.products import FIGURE_SUFFIXES, TABLE_SUFFIXES
+from trialwatt.figures.replayed import (
+    attainment,
+    compare_command,
+    comparison,
+    make_replayed,
+    names,
+    note,
+)
 from trialwatt.figures.style import Absent
+from trialwatt.provenance.trace import trace
 from trialwatt.replay.results import Results, read_results, write_results
 from trialwatt.replay.run import Replay, Wanted
 
@@ -88,14 +98,57 @@ def test_what_live_searches_said_stands_beside(folders):
 
 def test_files_name_the_searches_and_runs_that_they_come_from(folders, tmp_path):
     written = compare_command(folders, tmp_path / "out").split("\n")
-    names = {file.rpartition("/")[2] for file in written}
-    assert {"attainment.pdf", "replayed.md", "replayed.json"} <= names
+    there = {file.rpartition("/")[2] for file in written}
+    assert {"attainment.pdf", "replayed.md", "replayed.json"} <= there
     known = json.loads((tmp_path / "out" / "attainment.json").read_text())["provenance"]
     assert sorted(known["tables"]) == ["asha/replay.json", "grid/replay.json"]
     assert [run["folder"] for run in known["runs"]] == [f"runs/test/x/rep{n}" for n in (1, 2, 3)]
     before = (tmp_path / "out" / "attainment.svg").read_bytes()
     compare_command(folders, tmp_path / "out")
     assert (tmp_path / "out" / "attainment.svg").read_bytes() == before
+
+
+@pytest.fixture
+def replaying(tmp_path):
+    """An experiment that was replayed: three strategies, of which live runs check one."""
+    project = Replaying(tmp_path / "project")
+    project.search(asked_of(project.table))
+    project.live(place=1, count=30)
+    project.check()
+    return project
+
+
+def test_an_experiment_has_its_figure_and_table(replaying):
+    written = make_replayed(replaying.described, replaying.results)
+    there = {file.relative_to(replaying.results).as_posix() for file in written}
+    assert {f"figures/replay/s-sam/attainment{end}" for end in FIGURE_SUFFIXES} <= there
+    assert {f"tables/replay/s-sam{end}" for end in TABLE_SUFFIXES} <= there
+    for file in written:
+        traced = trace(file, replaying.results)
+        assert not traced.problems, traced.problems
+        assert len(traced.chain.runs) == 3 + 30
+        assert "replay/s-sam/replay.json" in traced.chain.tables
+    said = (replaying.results / "tables/replay/s-sam.md").read_text()
+    assert "S-Sam by sampling strategy, replayed searches: strategies compared" in said
+    assert "plain random: of 30 live searches in the interval of 90 %: JCT" in said
+    assert "Not checked against live searches: plain grid; optuna tpe." in said
+    assert "cmaes searches ranges only" in said and "offers" not in said
+    before = [file.read_bytes() for file in written]
+    assert before == [
+        file.read_bytes() for file in make_replayed(replaying.described, replaying.results)
+    ]
+
+
+def test_many_strategies_are_all_drawn_sut_by_sut(folders):
+    one = read_results(folders[0])
+    many = [
+        Results(one.searches, one.attained, one.said | {"sut": sut, "treatment": f"epochs={n}"})
+        for sut in ("plain", "optuna")
+        for n in range(20)
+    ]
+    figure = attainment(many)
+    assert [len(axes.lines) for axes in figure.axes] == [20] * 6
+    assert names(many)[21] == "optuna grid, epochs=1"
 
 
 def test_only_searches_on_one_table_are_compared(folders, tmp_path):

@@ -105,6 +105,8 @@ class Project:
         self.measure(self.results / "warm-ups/lab/plain", plan.run(plan.warm_ups["plain"]))
         measured = {name: self.run_experiment(name) for name in plan.experiments}
         for name, product in archived().items():
+            if product.replayed:
+                continue  # the plan replays nothing
             for experiment in plan.experiments if product.of_each else [""]:
                 folders, ends = measured.get(experiment, ([], []))
                 parts = product.parts(plan, experiment)

@@ -7,9 +7,9 @@ from pathlib import Path
 from trialwatt.figures.products import PARTS, PRODUCTS, Product
 from trialwatt.figures.workflow import graph_svg
 from trialwatt.review.remake import remake
-from trialwatt.review.tree import made_of, made_of_all, tree_of
+from trialwatt.review.tree import made_of, made_of_all, made_of_replays, tree_of
 
-GIVEN = {"results", "output", "paper", "processes", "folders", "ends", "compiled"}
+GIVEN = {"results", "output", "paper", "processes", "folders", "ends", "compiled", "elsewhere"}
 """What a function is given beside parts of the plan."""
 
 
@@ -31,8 +31,11 @@ def test_each_function_is_given_what_it_needs_and_needs_what_it_is_given():
 
 def test_each_file_is_of_one_product(project):
     experiments = project.plan.experiments.values()
-    files = [file for one in PRODUCTS.values() for file in one.files_of(experiments)]
+    files = [file for one in PRODUCTS.values() for file in one.files_in(project.plan)]
     assert len(files) == len(set(files)) > 40
+    assert not made_of_replays(project.plan)
+    replayed = [file for one in PRODUCTS.values() for file in one.files_of(experiments)]
+    assert len(replayed) == len(set(replayed)) > len(files)
     made = [*made_of_all(), *(file for one in experiments for file in made_of(one))]
     paper = set(PRODUCTS["paper"].files_of(experiments))
     others = {"comparison.html", *paper}

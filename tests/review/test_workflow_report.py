@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from trialwatt.figures import FIGURES
+from trialwatt.figures.replayed import CAPTION
 from trialwatt.figures.workflow import drawn, layers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +60,7 @@ def test_it_shows_figures_tables_and_the_graph_without_a_network(copy):
 
 
 def test_the_captions_are_those_of_the_figures():
+    assert (ROOT / "captions/replayed.rst").read_text("utf-8") == f"{CAPTION}\n"
     for name, entry in FIGURES.items():
         assert (ROOT / f"captions/{name}.rst").read_text("utf-8") == f"{entry.caption}\n", name
 

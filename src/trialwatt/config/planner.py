@@ -231,7 +231,15 @@ class _Planner:
             repeated(getattr(settings, key) or [], origins, (replays.KEY, key), problems)
         measured = {name: each for name, each in planned.items() if each is not None}
         elsewhere = replays.check_cost(settings, measured, self._root, origins, problems)
-        found = replays.table_run(settings, measured, self._runs, self._suts, origins, problems)
+        found = replays.table_run(
+            settings,
+            self._settings.repetitions,
+            measured,
+            self._runs,
+            self._suts,
+            origins,
+            problems,
+        )
         if found is None:
             return None
         folder, table = found
@@ -420,7 +428,7 @@ class _Planner:
                 runs.add_baseline(sut, one, self._baseline_values(experiment, base, one))
         if testbed is None:
             return None
-        if asked.lacks and not runs.all():
+        if asked.lacks and usable and not runs.all():
             reasons = "; ".join(dict.fromkeys(each.reason for each in unavailable))
             problems.add(self._origins.problem(place, f"nothing of it can be replayed: {reasons}"))
             return None

@@ -23,8 +23,13 @@ _FREE = {"search", "space", "epochs", "workers", "goal", "validate_each_epoch", 
 """Keys of a workload that may be others than the table's: each is looked at by itself."""
 
 
+FEWEST_SEEDS = 3
+"""With fewer a strategy cannot be told from the luck of one training."""
+
+
 def table_run(
     settings: ReplaySettings,
+    repetitions: int,
     experiments: dict[str, PlannedExperiment],
     runs: dict[str, RunConfig],
     suts: SutChecks,
@@ -40,6 +45,9 @@ def table_run(
         there = ", ".join(experiments)
         problem(f"is none of the experiments that are measured ({there}); add it to `experiments`")
         return None
+    if repetitions < FEWEST_SEEDS:
+        message = f"a trial table needs at least {FEWEST_SEEDS}, its seeds (got {repetitions})"
+        problems.add(origins.problem(("repetitions",), message))
     own = [run.folder for run in experiments[settings.table].runs]
     own = list(dict.fromkeys(folder for folder in own if suts.is_control(runs[folder].sut)))
     if len(own) != 1:

@@ -42,6 +42,10 @@ from trialwatt.replay.experiment import FOLDER, read_replayed
 from trialwatt.replay.results import NAME, Results, read_results
 from trialwatt.replay.workflow import chain_of
 
+CAPTION = (
+    "Replayed searches, not run ones: how many have reached the goal by an energy, a time and a "
+    "cost, and how the strategies compare; below it what live searches said of them."
+)
 _TO_GOAL = ("energy_to_goal_kwh", "time_to_goal_ms", "cost_to_goal")
 _COMPARED = (
     "jct_ms",

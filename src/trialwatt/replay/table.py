@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trialwatt.config.models import AS_RECORDED, RunConfig, Space, Workload
 from trialwatt.config.plan_parts import Context
+from trialwatt.config.replays import FEWEST_SEEDS
 from trialwatt.config.space import grid
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256, whole
@@ -27,7 +28,6 @@ from trialwatt.replay.columns import SCORE, table_columns
 
 KEY = b"trialwatt"
 """Of the Parquet schema's metadata: Facts and the dictionary of columns, as JSON."""
-FEWEST_SEEDS = 3
 _FEW = 3
 """Things of a kind that a message names."""
 

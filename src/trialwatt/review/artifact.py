@@ -15,8 +15,12 @@ from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.config.yaml_files import read_yaml
 from trialwatt.figures import FIGURES, planned, second_table
 from trialwatt.figures.answers import STEM, TESTS
-from trialwatt.figures.products import TABLE_SUFFIXES, section
+from trialwatt.figures.products import PRODUCTS, TABLE_SUFFIXES, section
+from trialwatt.figures.replayed import CAPTION as REPLAYED_CAPTION
+from trialwatt.provenance.foreign import read_json
 from trialwatt.records.manifest import MANIFEST, headline_domains
+from trialwatt.replay.experiment import FOLDER, SAID
+from trialwatt.replay.results import NAME as REPLAYED
 from trialwatt.review.tree import (
     PAPER,
     RESULTS,
@@ -64,6 +68,7 @@ def describe(tree: Tree) -> dict:
                 _experiment(tree, part, folders[part.id], manifests, set_up)
                 for part in tree.plan.experiments.values()
             ),
+            *_replays(tree),
             *_hypotheses(tree),
             *_paper(tree),
         ],
@@ -236,6 +241,40 @@ def _experiment(
         ],
         "files": made_of(part),
     }
+
+
+def _replays(tree: Tree) -> Iterable[dict]:
+    """What was replayed, and how many of its strategies live searches bear out."""
+    for part in tree.plan.replay.experiments.values() if tree.plan.replay else ():
+        place = tree.results / FOLDER / part.id
+        strategies = read_json(place / REPLAYED)[SAID]["strategies"]
+        found = [
+            each["verdict"]
+            for one in strategies
+            if one["coverage"]
+            for each in one["coverage"]["quantities"]
+        ]
+        checked = sum(1 for one in strategies if one["coverage"])
+        verdicts = ", ".join(f"{found.count(one)} {one}" for one in dict.fromkeys(found))
+        figure = f"{RESULTS}/figures/{FOLDER}/{part.id}/attainment.svg"
+        yield {
+            "id": f"{FOLDER}-{part.id}",
+            "contribution": f"{part.title}, replayed on measured trials",
+            "experiments": list(tree.plan.experiments),
+            "expected": [
+                f"{len(strategies)} strategies, {tree.plan.replay.searches} searches each, "
+                f"replayed, not run; {checked} of them checked by live searches"
+                + (f": {verdicts}" if verdicts else "")
+            ],
+            "figures": [{"file": figure, "caption": REPLAYED_CAPTION}],
+            "tables": [f"{RESULTS}/tables/{FOLDER}/{part.id}.csv"],
+            "files": [
+                f"{RESULTS}/{file}"
+                for product in PRODUCTS.values()
+                if product.replayed
+                for file in product.files_in(tree.plan, part.id if product.of_each else None)
+            ],
+        }
 
 
 def _hypotheses(tree: Tree) -> Iterable[dict]:
