@@ -14,7 +14,7 @@ import pytest
 from tests.cluster.conftest import ECHO, PATIENCE, body, ending, python, start
 
 from trialwatt.errors import TrialwattError
-from trialwatt.platforms.kubernetes import manifests, owners, shared
+from trialwatt.platforms.kubernetes import data_pod, manifests, owners, shared
 from trialwatt.platforms.kubernetes.access import connect
 from trialwatt.platforms.kubernetes.claims import Ledger
 from trialwatt.platforms.kubernetes.faults import is_running, node_of
@@ -386,7 +386,7 @@ def test_what_is_shared_stays_while_another_coordinator_lives(testbed, tmp_path)
     data.write_bytes(b"images")
     bed = testbed(namespace_prefix=f"trialwatt-test-{secrets.token_hex(4)}")
     with closing(connect()) as api:
-        source = shared.data_source(api, bed, data)
+        source = data_pod.data_source(api, bed, data)
         before = source.ledger.find()
         who = owners.own_facts() | {"host": "elsewhere"}
         other = Ledger(api, source.ledger.path, who)
@@ -394,7 +394,7 @@ def test_what_is_shared_stays_while_another_coordinator_lives(testbed, tmp_path)
         with source.ledger.removing(before) as granted:
             assert not granted
         assert any("keeps what living" in said for said in shared.remove(api, bed))
-        assert shared.data_source(api, bed, data).token == source.token
+        assert data_pod.data_source(api, bed, data).token == source.token
         other.drop("data-theirs")
         [said] = shared.remove(api, bed)
         assert said == f"removed the namespace {source.namespace} with the shared data"

@@ -15,6 +15,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import Role
 from trialwatt.platforms.kubernetes import (
     access,
+    data_pod,
     owners,
     preflight,
     reaping,
@@ -194,7 +195,7 @@ def looked_at(tmp_path, monkeypatch):
 def test_the_data_are_served_from_it(looked_at, tmp_path):
     (tmp_path / "digits").write_bytes(b"images")
     api = access.connect()
-    source = shared.data_source(api, bed(), tmp_path / "digits", "run-1")
+    source = data_pod.data_source(api, bed(), tmp_path / "digits", "run-1")
     assert source.namespace == "mine"
     assert not [
         path for path in looked_at.objects if re.fullmatch("/api/v1/namespaces/[^/]*", path)

@@ -1,5 +1,6 @@
 """The platform against an API server of the tests, whose pods are processes of this machine."""
 
+import gc
 import json
 import time
 from pathlib import Path
@@ -200,11 +201,22 @@ for line in sys.stdin:
         handle.fetch("weights/another.txt")
 
 
+@pytest.fixture
+def nothing_collected():
+    """What is left of other tests is not finalised where the stack ends."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.mark.parametrize(
     ("stream", "words"),
     [("message", "{"), ("agent", "[" * 5000), ("usage", "[[1]]"), ("agent", '{"clock": {}}')],
 )
-def test_a_component_that_says_what_nobody_can_read_ends_alone(platform, stream, words):
+def test_a_component_that_says_what_nobody_can_read_ends_alone(
+    platform, nothing_collected, stream, words
+):
     source = f"""
 from trialwatt.platforms.hub.client import HubClient
 print(json.dumps({{"done": "deploy"}}), flush=True)

@@ -167,3 +167,16 @@ def test_in_a_namespace_that_is_given_nobody_knows(cluster, run_job, tmp_path):
     assert manifest["enforcement"]["beside"] is None
     assert without_right(cluster.asked, [*rights.IN_A_NAMESPACE, *rights.OF_THE_CLUSTER]) == []
     assert not [each for each in cluster.asked if each.startswith("GET /api/v1/pods")]
+
+
+def test_without_the_right_to_see_others_the_run_goes_on_and_nobody_knows(
+    cluster, run_job, tmp_path, capfd
+):
+    refused = {"reason": "Forbidden", "message": "you must not list pods"}
+    cluster.fail(r"GET /api/v1/pods\b", 403, refused, times=10**6)
+    bed = {"platform": "kubernetes", "meters": ["model"], "kubernetes": SECTION}
+    manifest = json.loads((run_job(tmp_path / "results", testbed=bed) / "run.json").read_text())
+    assert manifest["status"] == "completed"
+    assert manifest["enforcement"]["beside"] is None
+    said = "whether other coordinators are on these nodes is not known: .*you must not list pods"
+    assert len(re.findall(said, capfd.readouterr().err)) == 1

@@ -18,6 +18,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.installed import image_facts
 from trialwatt.platforms.kubernetes import (
     access,
+    data_pod,
     image,
     owners,
     preflight,
@@ -198,7 +199,7 @@ def test_the_last_one_takes_everything(cluster, begin, space):
 
 @MODES
 def test_who_comes_while_it_is_removed_waits_and_makes_all_anew(cluster, api, begin, space, data):
-    shared.data_source(api, bed(space), data)
+    data_pod.data_source(api, bed(space), data)
     before = set(cluster.objects)
     claim(cluster, space, elsewhere(0, REMOVAL))
     cluster.asked.clear()
@@ -216,9 +217,9 @@ def test_who_comes_while_it_is_removed_waits_and_makes_all_anew(cluster, api, be
 
 @MODES
 def test_a_claim_of_another_machine_holds_for_ten_minutes(cluster, api, data, space):
-    source = shared.data_source(api, bed(space), data)
+    source = data_pod.data_source(api, bed(space), data)
     own = source.ledger.find()
-    source.ledger.drop(shared.data_pod_name(Kubernetes(image="x:1")))
+    source.ledger.drop(data_pod.name_of(Kubernetes(image="x:1")))
     assert len(claims_of(own)) == 1
     claim(cluster, space, elsewhere(owners.SILENCE_S - 30, "data-theirs"))
     [kept] = [said for said in shared.remove(api, bed(space)) if "keeps" in said]
@@ -230,7 +231,7 @@ def test_a_claim_of_another_machine_holds_for_ten_minutes(cluster, api, data, sp
 
 @MODES
 def test_what_the_dead_have_left_goes_with_the_next_one(cluster, api, data, space):
-    shared.data_source(api, bed(space, image="x:2"), data)
+    data_pod.data_source(api, bed(space, image="x:2"), data)
     [path] = cluster.names("/pods/")
     pod = cluster.objects[path]
     names = {"silent": "data-silent", "lives": "data-lives", "probe": "probe-12345678"}
@@ -238,16 +239,16 @@ def test_what_the_dead_have_left_goes_with_the_next_one(cluster, api, data, spac
         metadata = pod["metadata"] | {"name": name}
         cluster.objects[f"{space}/pods/{name}"] = pod | {"metadata": metadata}
     claim(cluster, space, elsewhere(owners.SILENCE_S + 30, names["silent"]))
-    shared.data_source(api, bed(space), data)  # a moment ago a claim of it lived
+    data_pod.data_source(api, bed(space), data)  # a moment ago a claim of it lived
     claim(cluster, space, elsewhere(0, names["lives"]))
-    own = {shared.data_pod_name(Kubernetes(image=image)) for image in ("x:1", "x:2")}
+    own = {data_pod.name_of(Kubernetes(image=image)) for image in ("x:1", "x:2")}
     left = {each.rsplit("/", 1)[1] for each in cluster.names("/pods/")}
     assert left == own
     assert users(cluster, space) == own | {names["lives"]}
 
 
 def test_removing_is_granted_only_where_nobody_has_come_since(cluster, api, data):
-    ledger = shared.data_source(api, bed(), data).ledger
+    ledger = data_pod.data_source(api, bed(), data).ledger
     found = ledger.find()
     other = Ledger(api, OWN, owners.own_facts() | {"host": "elsewhere"})
     other.take("data-theirs", lambda: None, 1)
@@ -267,7 +268,7 @@ def test_removing_is_granted_only_where_nobody_has_come_since(cluster, api, data
 
 def test_all_machines_go_by_the_servers_clock(cluster, api, data):
     cluster.ahead_s = 7200
-    ledger = shared.data_source(api, bed(), data).ledger
+    ledger = data_pod.data_source(api, bed(), data).ledger
     ledger.beat()
     [own] = claims_of(ledger.find())
     assert own.beat_s == pytest.approx(time.time() + 7200, abs=60)
@@ -292,7 +293,7 @@ def test_a_claim_is_read_as_it_was_written():
 def test_a_namespace_of_others_gets_no_claim(cluster, api, data):
     cluster.objects[OWN] = {"metadata": {"name": "trialwatt-shared", "labels": {}}}
     with pytest.raises(TrialwattError, match="is not ours"):
-        shared.data_source(api, bed(), data)
+        data_pod.data_source(api, bed(), data)
     assert "annotations" not in cluster.objects[OWN]["metadata"]
 
 
@@ -300,13 +301,13 @@ def test_a_namespace_of_others_gets_no_claim(cluster, api, data):
 
 
 def test_a_full_pod_is_replaced_where_nobody_else_uses_it(cluster, api, data):
-    first = shared.data_source(api, bed(), data)
-    pod = shared.data_pod_name(Kubernetes(image="x:1"))
+    first = data_pod.data_source(api, bed(), data)
+    pod = data_pod.name_of(Kubernetes(image="x:1"))
     cluster.room = len(b"images")
     data.write_bytes(b"images of another kind")
     claim(cluster, OWN, elsewhere(0, pod))
     with pytest.raises(TrialwattError, match="507"):
-        shared.data_source(api, bed(), data)
+        data_pod.data_source(api, bed(), data)
     claim(cluster, OWN, elsewhere(owners.SILENCE_S + 30, pod))
 
     def empty(made: dict) -> None:
@@ -315,15 +316,15 @@ def test_a_full_pod_is_replaced_where_nobody_else_uses_it(cluster, api, data):
         fakecluster.running(made)
 
     cluster.on_pod = empty
-    second = shared.data_source(api, bed(), data)
+    second = data_pod.data_source(api, bed(), data)
     assert list(cluster.files) == [f"{pod}/{second.name}", f"{pod}/{second.name}.sha256"]
     assert first.name != second.name
 
 
 @pytest.mark.parametrize("why", ["ended", "waits in vain", "never ready", "going"])
 def test_a_pod_of_no_use_is_replaced_and_no_other(cluster, api, data, why):
-    pod = f"{OWN}/pods/{shared.data_pod_name(Kubernetes(image='x:1'))}"
-    shared.data_source(api, bed(), data)
+    pod = f"{OWN}/pods/{data_pod.name_of(Kubernetes(image='x:1'))}"
+    data_pod.data_source(api, bed(), data)
     first = cluster.objects[pod]
     uid = first["metadata"]["uid"]
     if why == "ended":
@@ -336,15 +337,15 @@ def test_a_pod_of_no_use_is_replaced_and_no_other(cluster, api, data, why):
     else:
         first["status"]["conditions"] = []
         first["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
-    shared.data_source(api, bed(), data)
+    data_pod.data_source(api, bed(), data)
     assert cluster.objects[pod]["metadata"]["uid"] != uid
 
 
 def test_one_that_another_has_made_meanwhile_is_not_removed(cluster, api, data):
-    shared.data_source(api, bed(), data)
+    data_pod.data_source(api, bed(), data)
     [path] = cluster.names("/pods/")
     before = {"metadata": {"uid": "the-one-before"}}
-    shared._replaceable(api, path, before, 5)
+    data_pod._replaceable(api, path, before, 5)
     assert cluster.names("/pods/") == [path]
 
 
@@ -378,7 +379,7 @@ def test_room_is_what_a_run_of_another_machine_leaves(cluster):
 @MODES
 def test_the_examination_tells_who_uses_it_and_what_the_dead_have_left(cluster, api, data, space):
     assert [each.subject for each in KubernetesPlatform.examine(bed(space))] == ["kubeconfig"]
-    shared.data_source(api, bed(space), data)
+    data_pod.data_source(api, bed(space), data)
     claim(cluster, space, elsewhere(0, "data-theirs"))
     [path] = cluster.names("/pods/")
     pod = cluster.objects[path]
@@ -394,7 +395,7 @@ def test_the_examination_tells_who_uses_it_and_what_the_dead_have_left(cluster, 
 @MODES
 def test_it_asks_for_nothing_that_the_rights_do_not_give(cluster, api, data, space):
     for picture in ("x:1", "x:2"):
-        shared.data_source(api, bed(space, image=picture), data).ledger.beat()
+        data_pod.data_source(api, bed(space, image=picture), data).ledger.beat()
     cluster.on_pod = fakecluster.ended
     cluster.logs["probe"] = "{}"
     image.ask_image(api, bed(space))

@@ -10,11 +10,11 @@ from tests.platforms.kubernetes.fakecluster import FakeCluster
 
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
-from trialwatt.platforms.kubernetes import access, image, shared, waiting
+from trialwatt.platforms.kubernetes import access, data_pod, image, shared, waiting
 from trialwatt.platforms.kubernetes.options import Kubernetes
 
 SPACE = "/api/v1/namespaces/trialwatt-shared"
-POD = shared.data_pod_name(Kubernetes(image="x:1"))
+POD = data_pod.name_of(Kubernetes(image="x:1"))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def bed(**keys) -> Testbed:
 
 
 def test_it_is_brought_up_and_filled(cluster, api, data):
-    source = shared.data_source(api, bed(), data)
+    source = data_pod.data_source(api, bed(), data)
     assert source.url == "http://10.0.0.7:8080"
     assert source.name.endswith("/digits.safetensors")
     assert cluster.files[f"{POD}/{source.name}"] == b"images"
@@ -59,7 +59,7 @@ def test_it_is_brought_up_and_filled(cluster, api, data):
 
 
 def test_its_pod_has_no_rights_and_equal_requests_and_limits(cluster, api, data):
-    shared.data_source(api, bed(hub={"cpu": 0.1, "memory_mb": 128}), data)
+    data_pod.data_source(api, bed(hub={"cpu": 0.1, "memory_mb": 128}), data)
     spec = cluster.objects[f"{SPACE}/pods/{POD}"]["spec"]
     (container,) = spec["containers"]
     assert container["resources"]["requests"] == container["resources"]["limits"]
@@ -73,21 +73,21 @@ def test_its_pod_has_no_rights_and_equal_requests_and_limits(cluster, api, data)
 
 
 def test_it_is_used_again_and_not_filled_twice(cluster, api, data):
-    first = shared.data_source(api, bed(), data)
+    first = data_pod.data_source(api, bed(), data)
     cluster.asked.clear()
-    again = shared.data_source(api, bed(), data)
+    again = data_pod.data_source(api, bed(), data)
     assert again == first
     assert not [path for method, path in cluster.asked if method == "PUT"]
     data.write_bytes(b"other images")
-    other = shared.data_source(api, bed(), data)
+    other = data_pod.data_source(api, bed(), data)
     assert other.sha256 != first.sha256
     assert cluster.files[f"{POD}/{other.name}"] == b"other images"
     assert cluster.files[f"{POD}/{first.name}"] == b"images"  # somebody may be at it
 
 
 def test_each_image_has_a_pod_of_its_own(cluster, api, data):
-    shared.data_source(api, bed(), data)
-    shared.data_source(api, bed(image="x:2"), data)
+    data_pod.data_source(api, bed(), data)
+    data_pod.data_source(api, bed(image="x:2"), data)
     images = {
         cluster.objects[path]["spec"]["containers"][0]["image"] for path in cluster.names("/pods/")
     }
@@ -95,7 +95,7 @@ def test_each_image_has_a_pod_of_its_own(cluster, api, data):
 
 
 def test_undeploying_removes_it_and_says_so(cluster, api, data):
-    shared.data_source(api, bed(), data)
+    data_pod.data_source(api, bed(), data)
     assert shared.remove(api, bed()) == [
         "removed the namespace trialwatt-shared with the shared data"
     ]
@@ -111,7 +111,7 @@ def test_a_namespace_of_others_is_left_alone(cluster, api):
 
 
 def test_what_holds_a_namespace_is_said(cluster, api, data, monkeypatch):
-    shared.data_source(api, bed(), data)
+    data_pod.data_source(api, bed(), data)
     cluster.objects[SPACE] |= {
         "spec": {"finalizers": ["kubernetes"]},
         "status": {
@@ -145,7 +145,7 @@ def test_what_holds_a_namespace_is_said(cluster, api, data, monkeypatch):
 def test_a_pod_that_cannot_start_says_why(cluster, api, data, on_pod, said):
     cluster.on_pod = on_pod
     with pytest.raises(TrialwattError, match=said):
-        shared.data_source(api, bed(), data)
+        data_pod.data_source(api, bed(), data)
 
 
 def test_what_the_cluster_warns_of_a_pod_that_waits_is_said_at_once_and_at_the_end(
@@ -171,22 +171,22 @@ def test_what_the_cluster_warns_of_a_pod_that_waits_is_said_at_once_and_at_the_e
         f"pod {POD} does not start within 1 s .*; the cluster's last warning: FailedMount: secret "
     )
     with pytest.raises(TrialwattError, match=said):
-        shared.data_source(api, bed(), data)
+        data_pod.data_source(api, bed(), data)
     assert capfd.readouterr().err == f"pod {POD} waits: FailedMount: secret not found\n"
 
 
 def test_credentials_of_a_registry_come_from_the_environment(cluster, api, data, monkeypatch):
     monkeypatch.delenv("REGISTRY", raising=False)
     with pytest.raises(TrialwattError, match="the environment variable REGISTRY is empty"):
-        shared.data_source(api, bed(image_pull_secret_env="REGISTRY"), data)
+        data_pod.data_source(api, bed(image_pull_secret_env="REGISTRY"), data)
     monkeypatch.setenv("REGISTRY", '{"auths": {}}')
-    shared.data_source(api, bed(image_pull_secret_env="REGISTRY"), data)
+    data_pod.data_source(api, bed(image_pull_secret_env="REGISTRY"), data)
     [path] = cluster.names("/secrets/registry-")
     assert cluster.objects[path]["type"] == "kubernetes.io/dockerconfigjson"
     spec = cluster.objects[f"{SPACE}/pods/{POD}"]["spec"]
     assert spec["imagePullSecrets"] == [{"name": path.rsplit("/", 1)[1]}]
     monkeypatch.setenv("REGISTRY", '{"auths": {"other": {}}}')
-    shared.data_source(api, bed(image="x:2", image_pull_secret_env="REGISTRY"), data)
+    data_pod.data_source(api, bed(image="x:2", image_pull_secret_env="REGISTRY"), data)
     assert len(cluster.names("/secrets/registry-")) == 2  # each has his own
 
 

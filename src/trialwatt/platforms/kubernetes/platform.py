@@ -189,10 +189,10 @@ class KubernetesPlatform(Platform, PlatformKind):
 
     @classmethod
     def share(cls, testbed, data: Path) -> dict[str, str]:
-        from trialwatt.platforms.kubernetes import shared
+        from trialwatt.platforms.kubernetes import data_pod
 
         with closing(connect(section(testbed).context)) as api:
-            source = shared.data_source(api, testbed, data)
+            source = data_pod.data_source(api, testbed, data)
         return {"name": data.name, "sha256": source.sha256, "namespace": source.namespace}
 
     @classmethod
@@ -242,9 +242,9 @@ class KubernetesPlatform(Platform, PlatformKind):
         """See Platform.seen. The dataset is brought to where the pods can fetch it."""
         path = Path(data)
         if data and self._data is None:
-            from trialwatt.platforms.kubernetes import shared
+            from trialwatt.platforms.kubernetes import data_pod
 
-            source = shared.data_source(self._api, self._testbed, path, self._place.run_id)
+            source = data_pod.data_source(self._api, self._testbed, path, self._place.run_id)
             self._shared = source.ledger
             self._create("secrets", manifests.secret, DATA_SECRET, {agent.DATA_TOKEN: source.token})
             self._data = {

@@ -1,4 +1,4 @@
-"""What the runs of a testbed share: a namespace with a pod that serves the prepared datasets.
+"""What the runs of a testbed share: a namespace, in which a pod serves the prepared datasets.
 
 It is brought up once and used again by every run, of other coordinators too, each of which claims
 what it uses (see claims). It goes with `snakemake --profile k8s undeploy` of the last of them.
@@ -7,43 +7,26 @@ what it uses (see claims). It goes with `snakemake --profile k8s undeploy` of th
 from __future__ import annotations
 
 import base64
-import calendar
-import hashlib
 import hmac
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from urllib.parse import quote
 
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
-from trialwatt.files import sha256
-from trialwatt.platforms.hub.server import PORT
-from trialwatt.platforms.hub.tokens import COORDINATOR, KEY, token_of
+from trialwatt.platforms.hub.tokens import KEY
 from trialwatt.platforms.kubernetes import manifests, owners
-from trialwatt.platforms.kubernetes.access import NOT_FOUND, Api, ApiFault, suppress_status
+from trialwatt.platforms.kubernetes.access import Api, ApiFault
 from trialwatt.platforms.kubernetes.claims import Claim, Ledger
-from trialwatt.platforms.kubernetes.faults import is_ready, will_not_start
-from trialwatt.platforms.kubernetes.hub_proxy import HubProxy
 from trialwatt.platforms.kubernetes.options import Kubernetes, section
 from trialwatt.platforms.kubernetes.rights import SHARED_CLAIMS, SHARED_SECRET
 from trialwatt.platforms.kubernetes.space import remove_labelled
-from trialwatt.platforms.kubernetes.waiting import (
-    CONFLICT,
-    delete_namespace,
-    wait_for,
-    wait_until_gone,
-)
+from trialwatt.platforms.kubernetes.waiting import CONFLICT, delete_namespace
 
 DATA = "data"
-DISK_MB = 1024
-UPLOAD_S = 600.0
-PATIENCE_S = 30.0
-"""For so long an API server may be away, or a pod that has just become ready unreachable."""
-FULL = 507
+"""Component of the pods that serve data."""
 LABELS = {manifests.MANAGED: "trialwatt", manifests.PART: "shared"}
 ISOLATION = {
     "podSelector": {"matchLabels": LABELS},
@@ -52,21 +35,6 @@ ISOLATION = {
 }
 """Only the port that opens to tokens is open, and no pod here reaches anything. From everywhere:
 the API server, which passes the data on, is no pod and has no address that is known."""
-
-
-@dataclass(frozen=True)
-class DataSource:
-    """Where the pods of a run fetch the dataset: GET <url>/files/<name>, with the token.
-
-    ledger: has this coordinator's claim on it, which is to be kept alive while it is used.
-    """
-
-    url: str
-    name: str
-    sha256: str
-    token: str = field(repr=False)
-    namespace: str
-    ledger: Ledger = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -103,34 +71,6 @@ class Shared:
         return pod
 
 
-def data_source(api: Api, testbed: Testbed, data: Path, reader: str = "") -> DataSource:
-    """The pod that serves this dataset; it is brought up, or filled, where it has to be.
-
-    What is there is used as it is where its sha256 is that of `data`. reader: the run whose pods
-    fetch it; their token reads and does not write. What is there and nobody uses any more is
-    removed. Raises TrialwattError.
-    """
-    kubernetes = section(testbed)
-    name = data_pod_name(kubernetes)
-    shared = open_namespace(api, kubernetes, name, owners.coordinator())
-    _tidy(api, shared.space, shared.ledger, shared.ledger.living)
-    digest = sha256(data)
-    stored = f"{digest[:16]}/{data.name}"  # another coordinator may have other data of that name
-    pod = _data_pod(shared, name)
-    try:
-        _fill(shared, name, stored, data, digest)
-    except _Full:
-        if any(each.what == name for each in _others(shared.ledger)):
-            raise
-        _replaceable(api, f"{shared.pods}/{name}", pod, kubernetes.undeploy_s)
-        pod = _data_pod(shared, name)
-        _fill(shared, name, stored, data, digest)
-    address = pod["status"]["podIP"]
-    host = f"[{address}]" if ":" in address else address
-    token = token_of(shared.key, f"run {reader}")
-    return DataSource(f"http://{host}:{PORT}", stored, digest, token, shared.space, shared.ledger)
-
-
 def open_namespace(api: Api, kubernetes: Kubernetes, what: str, who: Mapping) -> Shared:
     """The shared namespace, made where it is missing, with a claim on the pod `what` in it.
 
@@ -142,13 +82,13 @@ def open_namespace(api: Api, kubernetes: Kubernetes, what: str, who: Mapping) ->
     ledger.take(what, lambda: _have_claims(api, kubernetes), kubernetes.undeploy_s)
     below = f"/api/v1/namespaces/{space}"
     policies = f"/apis/networking.k8s.io/v1/namespaces/{space}/networkpolicies"
-    _made(api, policies, manifests.network_policy("trialwatt-shared", LABELS, ISOLATION))
-    key = secrets.token_urlsafe(32)
-    if not _made(api, f"{below}/secrets", manifests.secret(LABELS, SHARED_SECRET, {KEY: key})):
-        key = key_in(api.get(f"{below}/secrets/{SHARED_SECRET}"))
+    made(api, policies, manifests.network_policy("trialwatt-shared", LABELS, ISOLATION))
+    drawn = {KEY: secrets.token_urlsafe(32)}
+    made(api, f"{below}/secrets", manifests.secret(LABELS, SHARED_SECRET, drawn))
+    key = key_in(api.get(f"{below}/secrets/{SHARED_SECRET}"))  # the first one's
     if content:
         secret = manifests.pull_secret(LABELS, content, _pull_secret(key, content))
-        _made(api, f"{below}/secrets", secret)
+        made(api, f"{below}/secrets", secret)
     return Shared(api, kubernetes, space, key, ledger)
 
 
@@ -169,7 +109,7 @@ def remove(api: Api, testbed: Testbed) -> list[str]:
         if (found := ledger.find()) is None:
             continue
         if others := ledger.others(found):
-            return [*_tidy(api, space, ledger, ledger.others), _used(space, others, api.utc())]
+            return [*tidy(api, space, ledger, ledger.others), _used(space, others, api.utc())]
         if "deletionTimestamp" in found["metadata"]:
             break
         with ledger.removing(found) as granted:
@@ -208,9 +148,14 @@ def _remove_all(api: Api, kubernetes: Kubernetes) -> list[str]:
     return [f"removed the shared data from the namespace {space}"]
 
 
-def _tidy(api: Api, space: str, ledger: Ledger, users) -> list[str]:
-    """Remove the claims of the dead, and the shared pods on which no `users` of the object have
-    one; a sentence for each pod. Where somebody else is at it, that one does it."""
+def tidy(
+    api: Api, space: str, ledger: Ledger, users: Callable[[Mapping], list[Claim]]
+) -> list[str]:
+    """Remove the claims of the dead, and the shared pods that are in none of the claims that count
+    (users: of the object with all of them); a sentence for each pod.
+
+    Where somebody else is at it, that one does it.
+    """
     if (found := ledger.find()) is None:
         return []
     used = {each.what for each in users(found)}
@@ -256,8 +201,8 @@ def _have_claims(api: Api, kubernetes: Kubernetes) -> None:
     space = namespace_of(kubernetes)
     if kubernetes.namespace:
         path = f"/api/v1/namespaces/{space}/configmaps"
-        _made(api, path, manifests.made_of("v1", "ConfigMap", SHARED_CLAIMS, LABELS))
-    elif not _made(api, "/api/v1/namespaces", manifests.restricted_namespace(space, LABELS)):
+        made(api, path, manifests.made_of("v1", "ConfigMap", SHARED_CLAIMS, LABELS))
+    elif not made(api, "/api/v1/namespaces", manifests.restricted_namespace(space, LABELS)):
         _is_there(api, kubernetes)
 
 
@@ -282,62 +227,7 @@ def _pods(api: Api, space: str) -> list[dict]:
     return found.get("items") or []
 
 
-def _others(ledger: Ledger) -> list[Claim]:
-    found = ledger.find()
-    return [] if found is None else ledger.others(found)
-
-
-def data_pod_name(kubernetes: Kubernetes) -> str:
-    """One for each image: what serves the data is of the same state as what fetches them."""
-    return f"{DATA}-{hashlib.sha256(str(kubernetes.image).encode()).hexdigest()[:12]}"
-
-
-def _data_pod(shared: Shared, name: str) -> dict:
-    """The running data pod. One that has ended or cannot start is replaced; one that another
-    coordinator is bringing up is waited for."""
-    api, kubernetes, path = shared.api, shared.kubernetes, f"{shared.pods}/{name}"
-    command = ["python", "-m", "trialwatt.platforms.hub.server", "--files-only"]
-    command += ["--folder", f"{manifests.SCRATCH}/shared", "--port", str(PORT)]
-    wanted = served(shared.pod_of(name, DATA, command, DISK_MB))
-    there = api.find(path)
-    if there is not None and _is_of_no_use(there, kubernetes, api.utc()):
-        _replaceable(api, path, there, kubernetes.undeploy_s)
-    _made(api, shared.pods, wanted)
-    return wait_for(api, kubernetes, shared.space, name, is_ready)
-
-
-def _is_of_no_use(pod: dict, kubernetes: Kubernetes, now_s: float) -> bool:
-    """Whether a pod that is there is none that serves data, or soon will."""
-    metadata, status = pod["metadata"], pod.get("status") or {}
-    if "deletionTimestamp" in metadata or status.get("phase") in ("Succeeded", "Failed"):
-        return True
-    if is_ready(pod):
-        return False
-    waiting = [
-        each.get("state", {}).get("waiting") or {} for each in status.get("containerStatuses") or []
-    ]
-    made_s = calendar.timegm(time.strptime(metadata["creationTimestamp"], "%Y-%m-%dT%H:%M:%SZ"))
-    patience_s = kubernetes.schedule_s + kubernetes.start_s
-    return any(map(will_not_start, waiting)) or now_s - made_s > patience_s
-
-
-def _replaceable(api: Api, path: str, pod: dict, patience_s: float) -> None:
-    """Have this pod gone; another one of its name may be there already."""
-    uid = pod["metadata"]["uid"]
-    with suppress_status(CONFLICT):
-        api.delete(path, gracePeriodSeconds=0, preconditions={"uid": uid})
-    wait_until_gone(api, path, patience_s, uid)
-
-
-def _fill(shared: Shared, pod: str, stored: str, data: Path, digest: str) -> None:
-    """Have the data there, whole."""
-    serves = _Served(shared.api, shared.space, pod, token_of(shared.key, COORDINATOR))
-    if serves.text(f"{stored}.sha256") != digest:
-        serves.put(stored, data.read_bytes(), digest)
-        serves.put(f"{stored}.sha256", digest.encode(), "")  # the file is there, and whole
-
-
-def _made(api: Api, path: str, body: dict) -> bool:
+def made(api: Api, path: str, body: dict) -> bool:
     """Create an object; False where there is one of its name already."""
     try:
         api.post(path, body)
@@ -367,38 +257,6 @@ def _pull_secret(key: str, content: str) -> str:
     return f"{manifests.PULL_SECRET}-{digest[:12]}"
 
 
-class _Full(TrialwattError):
-    """The data pod has no room."""
-
-
-class _Served:
-    """The files of the data pod, through the API server."""
-
-    def __init__(self, api: Api, space: str, pod: str, token: str):
-        self._hub = HubProxy(api, space, token, PATIENCE_S, pod)
-
-    def text(self, name: str) -> str:
-        """What a small file holds; empty where there is none."""
-        content = self._answer("GET", name, None, {})
-        return content.decode(errors="replace").strip()
-
-    def put(self, name: str, content: bytes, digest: str) -> None:
-        self._answer("PUT", name, content, {"X-Sha256": digest} if digest else {})
-
-    def _answer(self, method: str, name: str, content: bytes | None, headers: dict) -> bytes:
-        """The body of an answer, empty where there is no such file. Repeated where that helps."""
-        try:
-            return self._hub.ask(method, f"/files/{quote(name)}", content, headers, UPLOAD_S)[1]
-        except ApiFault as error:
-            if method == "GET" and error.status == NOT_FOUND:
-                return b""
-            kind = _Full if error.status == FULL else TrialwattError
-            raise kind(
-                f"the data pod does not take or give {name}: {error}. `snakemake --profile "
-                "k8s undeploy` removes it; the next call brings it up anew"
-            ) from error
-
-
 def namespace_of(kubernetes: Kubernetes) -> str:
     return kubernetes.namespace or f"{kubernetes.namespace_prefix}-shared"
 
@@ -411,15 +269,3 @@ def key_in(secret: dict) -> str:
             "k8s undeploy` removes it with the shared data; the next call brings them up anew"
         )
     return base64.b64decode(found[KEY]).decode()
-
-
-def served(pod: dict) -> dict:
-    """The pod as one that is ready when it answers on the hub's port, is started again when it
-    fails, and has the shared key."""
-    pod["spec"]["restartPolicy"] = "Always"
-    pod["spec"]["containers"][0] |= {
-        "ports": [{"containerPort": PORT}],
-        "readinessProbe": {"httpGet": {"path": "/healthz", "port": PORT}, "periodSeconds": 1},
-        "env": [manifests.key_variable(SHARED_SECRET)],
-    }
-    return pod
