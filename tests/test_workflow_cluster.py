@@ -6,16 +6,19 @@ import json
 import os
 import re
 import shlex
+import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.platforms.kubernetes import fakecluster
 from tests.platforms.kubernetes.fakecluster import FakeCluster, node
-from tests.workflows import ONE_JOB, ROOT, copied
+from tests.workflows import ONE_JOB, ROOT, copied, start
 from tests.workflows import snakemake as snakemake_with
 
 from trialwatt.lifecycle.installed import image_facts
+from trialwatt.platforms.kubernetes import owners
+from trialwatt.platforms.kubernetes.claims import Claim, claims_of
 
 
 @pytest.fixture
@@ -117,6 +120,40 @@ def test_undeploying_needs_no_image_and_leaves_nothing(project, cluster, monkeyp
     assert "removed the namespace trialwatt-shared" in said
     assert not cluster.names("namespaces")
     assert note.exists()  # without it, what was measured would count as out of date
+
+
+def test_undeploying_leaves_what_another_coordinator_uses(project, cluster):
+    who = owners.own_facts() | {"host": "elsewhere"}
+    now_s = time.time()
+    theirs = Claim(owners.owner_label(who), "data-theirs", who, now_s, now_s)
+    labels = {"app.kubernetes.io/managed-by": "trialwatt", "trialwatt/part": "shared"}
+    metadata = {"name": "trialwatt-shared", "labels": labels}
+    metadata["annotations"] = {theirs.key: theirs.text}
+    space = "/api/v1/namespaces/trialwatt-shared"
+    cluster.objects[space] = {"metadata": metadata}
+    code, said = snakemake(project, "undeploy")
+    assert code == 0, said
+    assert f"keeps what living coordinators use: {theirs.owner} (on elsewhere, since" in said
+    assert cluster.objects[space]["metadata"]["annotations"] == {theirs.key: theirs.text}
+
+
+@pytest.mark.slow
+def test_a_coordinator_is_its_workflow_whatever_its_scripts(project, cluster):
+    def on_pod(made: dict) -> None:
+        is_probe = made["metadata"]["labels"]["trialwatt/component"] == "probe"
+        (fakecluster.ended if is_probe else fakecluster.running)(made)
+
+    cluster.on_pod = on_pod
+    cluster.logs["probe"] = json.dumps(image_facts() | {"suts_lacking": {}})
+    process = start(project, "results/shared/k8s-local/digits.safetensors.json", profile="k8s")
+    said, _ = process.communicate(timeout=1200)
+    assert process.returncode == 0, said
+    [claim] = claims_of(cluster.objects["/api/v1/namespaces/trialwatt-shared"])
+    assert claim.who["pid"] == process.pid
+    assert not claim.lives(time.time())
+    code, said = snakemake(project, "undeploy")
+    assert code == 0, said
+    assert "removed the namespace trialwatt-shared" in said
 
 
 def test_in_no_documented_command_a_target_follows_config():

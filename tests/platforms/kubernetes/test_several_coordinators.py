@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 import time
@@ -29,6 +30,7 @@ from trialwatt.platforms.kubernetes import (
 from trialwatt.platforms.kubernetes.claims import DOMAIN, REMOVAL, Claim, Ledger, claims_of
 from trialwatt.platforms.kubernetes.options import Kubernetes
 from trialwatt.platforms.kubernetes.platform import KubernetesPlatform
+from trialwatt.platforms.processes import WORKFLOW_PID
 
 OWN = "/api/v1/namespaces/trialwatt-shared"
 GIVEN = "/api/v1/namespaces/mine"
@@ -156,10 +158,9 @@ def test_two_that_bring_up_the_data_at_once_have_one_pod(cluster, begin, space):
     assert len(claims_of(cluster.objects[CLAIMS[space]])) == 2
 
 
-@MODES
-def test_two_images_on_one_prefix_leave_each_others_data_alone(cluster, begin, space):
+def test_two_images_on_one_prefix_leave_each_others_data_alone(cluster, begin):
     again = f"for _ in range(3):\n    kind.share(bed, data)\n{SHARE}"
-    both = [begin(again, bed(space, image=image)) for image in ("x:1", "x:2")]
+    both = [begin(again, bed(image=picture)) for picture in ("x:1", "x:2")]
     for each in both:
         each.heard()
     assert len(cluster.names("/pods/")) == 2
@@ -245,6 +246,16 @@ def test_what_the_dead_have_left_goes_with_the_next_one(cluster, api, data, spac
     left = {each.rsplit("/", 1)[1] for each in cluster.names("/pods/")}
     assert left == own
     assert users(cluster, space) == own | {names["lives"]}
+
+
+def test_the_scripts_of_a_workflow_are_one_coordinator(monkeypatch):
+    monkeypatch.delenv(WORKFLOW_PID, raising=False)
+    assert owners.coordinator() == owners.own_facts()
+    monkeypatch.setenv(WORKFLOW_PID, str(os.getppid()))
+    workflow = owners.coordinator()
+    assert workflow["pid"] == os.getppid() and owners.lives(workflow)
+    monkeypatch.setenv(WORKFLOW_PID, str(2**22 - 1))  # it is gone
+    assert not owners.lives(owners.coordinator())
 
 
 def test_removing_is_granted_only_where_nobody_has_come_since(cluster, api, data):
