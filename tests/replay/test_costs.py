@@ -104,6 +104,25 @@ def test_less_time_than_plain_is_noise():
     assert row["jct_ms"] == pytest.approx(without["jct_ms"])
 
 
+def test_no_more_is_spent_until_the_goal_than_by_the_job():
+    """Where trials of a block cost less than nothing, which is noise too."""
+    fits = FITS | {"energy": [(30.0, -2.0, -0.5)], "cost": [(1e-4, -1e-5, -1e-6)]}
+    rows = [job(laws(fits=fits), number)[2] for number in range(1, 30)]
+    reached = [row for row in rows if row["goal_reached"]]
+    assert reached
+    assert all(row["surplus_energy_kwh"] >= 0 for row in reached)
+    assert all(row["cost_to_goal"] <= row["oc"] for row in reached)
+    _, found, _ = job(laws(fits=fits))
+    moments = np.linspace(0, found.lasts_s, 50)
+    whole = sum(found.energies.values()) / J_PER_KWH
+    assert (found.until(moments).energy_kwh <= whole).all()
+
+
+def test_the_control_adds_nothing_to_itself():
+    wanted = Wanted("plain", Search(sampler="random", budget=12), 2)
+    assert Replay(TABLE, wanted, laws()).costs.added == ()
+
+
 def test_a_law_of_another_sut_or_without_energy_is_named():
     with pytest.raises(TrialwattError, match=r"energy, time, cost that optuna adds .*: ray"):
         job(laws("ray"))

@@ -21,6 +21,7 @@ from trialwatt.figures import quantity
 from trialwatt.figures.absent import ABSENT, not_here
 from trialwatt.figures.make import Source
 from trialwatt.figures.style import (
+    DASHES,
     LINES,
     PAGE_IN,
     STEPWISE,
@@ -176,7 +177,7 @@ def attainment(results: Sequence[Results], of: str = "", absent: str = "") -> Fi
 
 def _look(place: int) -> dict[str, Any]:
     colour, dashes = LINES[place % len(LINES)]
-    return {"color": colour, "linestyle": dashes}
+    return {"color": colour, "linestyle": DASHES[dashes]}
 
 
 def _panels(

@@ -123,17 +123,22 @@ class Job:
         return costs.workers * costs.worker_price + costs.services_price
 
     def until(self, moments: np.ndarray) -> Reached:
-        """Energy, time and cost of the job until moments (s since the first dispatch)."""
+        """Energy, time and cost of the job until moments (s since the first dispatch).
+
+        Never more than the whole job's: where a block's law has trials or reports that cost less
+        than nothing, which is noise, it would be.
+        """
         frame, costs = self._frame, self._costs
         begun = frame.deploy_s + self.setup_s + moments
         watts = costs.worker_w * costs.workers + frame.else_w
         taken = np.array([self._taken_until(moment) for moment in moments]).reshape(-1, 2)
         joules = frame.before_j + watts * (self._added.seconds[0] + moments)
         joules += costs.services_w * begun + taken[:, 0]
+        money = self._price_per_s * begun + taken[:, 1]
         return Reached(
-            joules / J_PER_KWH,
+            np.minimum(joules, sum(self.energies.values())) / J_PER_KWH,
             (self.setup_s + moments) * _MS_PER_S,
-            self._price_per_s * begun + taken[:, 1],
+            np.minimum(money, self.cost),
         )
 
     def _taken_until(self, moment: float) -> tuple[float, float]:

@@ -129,6 +129,14 @@ def of_all(table: TrialTable, seed: int, count: int) -> dict[str, Any]:
     }
 
 
+def _framework(replay: Replay) -> str:
+    if get(replay.config.sut).is_control:
+        return "the control, which adds none"
+    if replay.costs.added:
+        return f"{len(replay.costs.added)} blocks of its measured cost"
+    return "its own cost is not counted, only what its services reserve"
+
+
 def of_strategy(replay: Replay) -> dict[str, Any]:
     """What is searched, by whom, and how."""
     config = replay.config
@@ -143,8 +151,6 @@ def of_strategy(replay: Replay) -> dict[str, Any]:
         "targets": replay.scoring.targets,
         "factors": {factor.column: factor.of(workload) for factor in FACTORS.values()},
         "draw": replay.draw,
-        "framework": f"{len(replay.costs.added)} blocks of its measured cost"
-        if replay.costs.added
-        else "its own cost is not counted, only what its services reserve",
+        "framework": _framework(replay),
         "packages": versions(["trialwatt", "numpy", *get(config.sut).packages(config)]),
     }

@@ -132,8 +132,7 @@ def make_searches(
         try:
             one = replay_of(run, table, laws)
         except TrialwattError as error:
-            reason = str(error).removeprefix(f"{run.sut}: ")
-            unavailable.append({"sut": run.sut, "treatment": row.treatment, "reason": reason})
+            unavailable.append({"sut": run.sut, "treatment": row.treatment, "reason": str(error)})
             progress.skip(replay.searches)
             continue
         found = one.searches(replay.searches, processes, progress)
