@@ -211,6 +211,7 @@ def test_a_sweep_without_one_of_its_moves(copy):
         ("logs/plan.log", "a log of the workflow"),
         ("archive/trialwatt-lab.zip", "trialwatt verify"),
         ("comparison.html", "those of others"),
+        ("replay/cost/runs.parquet", "measured elsewhere, where their records are"),
         ("../Snakefile", "the workflow's own file"),
         ("notes.txt", "not a figure with provenance inside"),
         ("metrics/other/runs.csv", "has no experiment of this name"),

@@ -136,7 +136,12 @@ class Treatment:
 class Variations:
     """The treatments of experiments, narrowed by the `only` at `path` of the settings."""
 
-    def __init__(self, only: Mapping[str, list[Value]], origins: Origins, path: Path = ("only",)):
+    def __init__(
+        self,
+        only: Mapping[str, list[Value]],
+        origins: Origins,
+        path: tuple[str, ...] = ("only",),
+    ):
         self._only, self._origins, self._path = only, origins, path
         self._tried: dict[str, list[Value]] = {}
 

@@ -365,7 +365,8 @@ class _Planner:
         testbed: Testbed | None,
         asked: _Asked,
     ) -> PlannedExperiment | None:
-        problems, place = self._problems, (*asked.path, "experiments", index)
+        problems = self._problems
+        place: Key = (*asked.path, "experiments", index)
         file, data = self._files.named("experiments", name, self._origins, place)
         experiment, _ = self._model(Experiment, file, data, {"title": "?"})
         if experiment is None:
@@ -390,7 +391,12 @@ class _Planner:
         for each in usable:
             baselines[each.sut] = found = variants.of_baseline(each, baseline, problems)
             runs.baselines |= {run_folder(runs.make(each.sut, one)) for one in found if testbed}
-        if asked.lacks is None:
+        reason = asked.lacks(baseline) if asked.lacks else ""
+        values = self._baseline_values(experiment, base, baseline)
+        if reason:
+            unavailable.append(Unavailable(sut=None, treatment=label_of(values), reason=reason))
+            baselines = {}
+        else:
             self._check_workload(baseline, testbed)
         for treatment in asked.variations.treatments(
             experiment, file, origins, base, everything(self._suts, usable), problems
@@ -419,10 +425,6 @@ class _Planner:
                     )
                     continue
                 runs.add(treatment.way, treatment.values, sut, variant, treatment.is_between)
-        values = self._baseline_values(experiment, base, baseline)
-        if asked.lacks and (reason := asked.lacks(baseline)):
-            unavailable.append(Unavailable(sut=None, treatment=label_of(values), reason=reason))
-            baselines = {}
         for sut, found in reversed(baselines.items()):  # each goes before what is there
             for one in reversed(found):
                 runs.add_baseline(sut, one, self._baseline_values(experiment, base, one))
@@ -509,11 +511,12 @@ class _Planner:
         self, experiment: Experiment, origins: Origins, asked: _Asked
     ) -> tuple[list[Usable], list[Unavailable]]:
         """The SUTs that can run here, each with its place; optional ones that cannot, and why."""
+        lists: list[tuple[Key, list[str], Origins]] = []
         if asked.suts:
             names, path = asked.suts
-            lists = [(path, names, self._origins)]
+            lists.append((path, names, self._origins))
         else:
-            lists = [(("suts",), experiment.suts, origins)]
+            lists.append((("suts",), experiment.suts, origins))
             lists.append((_OPTIONAL, experiment.optional_suts, origins))
         there = {name for _, names, _ in lists for name in names}
         more = [name for name in self._settings.optional_suts if name not in there]
@@ -526,18 +529,18 @@ class _Planner:
         # What the SUT needs is in the image of a remote platform, not on this machine; of what is
         # replayed it is known when it is.
         elsewhere = self._is_remote or asked.lacks is not None
-        for path, names, from_ in lists:
+        for key, names, from_ in lists:
             for place, name in enumerate(names):
-                if not self._suts.check_name(name, from_, (*path, place), self._problems):
+                if not self._suts.check_name(name, from_, (*key, place), self._problems):
                     continue
                 reason = "" if elsewhere else self._suts.why_unavailable(name)
                 if not reason:
-                    at = from_.problem((*path, place), "")
-                    usable.append(Usable(name, at, is_optional=path == _OPTIONAL))
-                elif path == _OPTIONAL:
+                    at = from_.problem((*key, place), "")
+                    usable.append(Usable(name, at, is_optional=key == _OPTIONAL))
+                elif key == _OPTIONAL:
                     unavailable.append(Unavailable(sut=name, treatment=None, reason=reason))
                 else:
-                    self._problems.add(from_.problem((*path, place), reason))
+                    self._problems.add(from_.problem((*key, place), reason))
         return usable, unavailable
 
     def _base(self, experiment: Experiment, origins: Origins, asked: _Asked) -> Draft | None:

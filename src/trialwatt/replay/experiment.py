@@ -68,7 +68,7 @@ def read_replayed(results: Path, experiment: str) -> ReplayedExperiment:
     """Raises TrialwattError where it was not replayed, or where its files are damaged or changed
     since."""
     folder = results / FOLDER / experiment
-    content = read_json(folder / NAME, _MOST_BYTES)
+    content: Any = read_json(folder / NAME, _MOST_BYTES)
     try:
         said, outputs = content[SAID], content["outputs"]
         changed = [name for name, known in outputs.items() if sha256(folder / name) != known]
@@ -106,7 +106,7 @@ def write_searches(
     """Both tables of an experiment; the first has what is said of them in its metadata, all but
     the comparison with live searches."""
     text = json.dumps(said, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    written = []
+    written = list[Path]()
     for name, columns in EXPERIMENT.items():
         rows = pa.Table.from_pandas(frames[name], schema(columns), preserve_index=False)
         validate(rows, columns, name)
