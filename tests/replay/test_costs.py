@@ -106,7 +106,7 @@ def test_less_time_than_plain_is_noise():
 
 def test_no_more_is_spent_until_the_goal_than_by_the_job():
     """Where trials of a block cost less than nothing, which is noise too."""
-    fits = FITS | {"energy": [(30.0, -2.0, -0.5)], "cost": [(1e-4, -1e-5, -1e-6)]}
+    fits = FITS | {"energy": [(30.0, -30.0, -0.5)], "cost": [(1e-4, -2e-4, -1e-6)]}
     rows = [job(laws(fits=fits), number)[2] for number in range(1, 30)]
     reached = [row for row in rows if row["goal_reached"]]
     assert reached
