@@ -47,6 +47,10 @@ PARTS: dict[str, Callable[[Plan, str], Any]] = {
     "stated": lambda plan, _: plan.context.model_dump(),
     "described": lambda plan, name: plan.replayed_source(name),
     "replay": lambda plan, name: plan.replayed(name),
+    "replayed": lambda plan, _: [
+        {"id": one.id, "title": one.title}
+        for one in (plan.replay.experiments.values() if plan.replay else ())
+    ],
     "measured": lambda plan, _: list(plan.experiments),
 }
 """What of a plan a product may be made of, as plain data, by the names of functions' arguments."""
@@ -205,10 +209,10 @@ PRODUCTS: dict[str, Product] = {
     ),
     "report": Product(
         "all on one page",
-        ("figures", "table", "answers"),
+        ("figures", "table", "answers", "replay_figures"),
         ("report.html",),
         "trialwatt.page.report:write_report",
-        ("experiments",),
+        ("experiments", "replayed"),
     ),
     "page": Product(
         "a page to look around in",

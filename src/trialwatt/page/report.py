@@ -12,21 +12,29 @@ from markupsafe import Markup
 from trialwatt.figures import FIGURES, category_of
 from trialwatt.figures.notes import by_status, conditions, host_said
 from trialwatt.figures.products import ANSWERS
+from trialwatt.figures.replayed import CAPTION
 from trialwatt.figures.tablefiles import NO_DATA
 from trialwatt.figures.workflow import graph_svg
 from trialwatt.files import write_whole
 from trialwatt.page.links import figure_links, linked, metrics_links, table_links
 from trialwatt.provenance.chain import validated
 from trialwatt.provenance.embed import read_sidecar
+from trialwatt.replay.experiment import FOLDER as REPLAY
 from trialwatt.summary.answers import answers_of
 from trialwatt.summary.experiment import ExperimentSummary, read_summary
 
 
-def write_report(results: Path, experiments: Iterable[Mapping], output: Path) -> Path:
+def write_report(
+    results: Path,
+    experiments: Iterable[Mapping],
+    output: Path,
+    replayed: Iterable[Mapping] = (),
+) -> Path:
     """Write the report of these experiments; the same results give the same bytes.
 
     experiments: each with `id`, and where known `title` and `varied` (the workload keys that
-    vary). What was not made yet is said, not left out.
+    vary). replayed: `id` and `title` of those that were searched on measured trials. What was not
+    made yet is said, not left out.
     """
     summaries = [read_summary(results, experiment) for experiment in experiments]
     sections = [_section(results, summary, output) for summary in summaries]
@@ -35,7 +43,9 @@ def write_report(results: Path, experiments: Iterable[Mapping], output: Path) ->
         sections=sections,
         answers=answers_of(results),
         answer_links=[link for stem in ANSWERS for link in table_links(results, stem, output)],
+        replayed=[_replayed(results, one, output) for one in replayed],
         categories=_categories(summaries),
+        replayed_caption=CAPTION,
         graph=Markup(graph_svg()),
         example=made[0] if made else "figures/baseline/lifecycle.svg",
     )
@@ -71,6 +81,18 @@ def _section(results: Path, summary: ExperimentSummary, output: Path) -> dict:
         "second_links": table_links(results, f"{summary.second_kind}/{summary.id}", output),
         "links": table_links(results, summary.id, output)
         + metrics_links(results, summary.id, ("runs.parquet", "trials.parquet"), output),
+    }
+
+
+def _replayed(results: Path, experiment: Mapping, output: Path) -> dict:
+    folder, name = f"{REPLAY}/{experiment['id']}", "attainment"
+    svg = results / "figures" / folder / f"{name}.svg"
+    return {
+        "id": f"{REPLAY}-{experiment['id']}",
+        "title": f"{experiment['title']}, replayed",
+        "data": base64.b64encode(svg.read_bytes()).decode() if svg.is_file() else "",
+        "path": linked(svg, output),
+        "links": figure_links(results, folder, name, output) + table_links(results, folder, output),
     }
 
 
