@@ -71,12 +71,12 @@ def message_of(line: bytes) -> dict | None:
     return body if isinstance(body, dict) else None
 
 
-def tail_of(log: Path) -> list[str]:
+def tail_of(log: Path, most: int = TAIL_LINES) -> list[str]:
     """The last lines of a log."""
     with log.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - TAIL_BYTES))
-        return file.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
+        return file.read().decode(errors="replace").splitlines()[-most:]
 
 
 _TOKEN = re.compile(r"@(?:(?P<python>python)|host(?::(?P<name>[a-z0-9-]+))?)@")

@@ -14,6 +14,7 @@ when the port of the last one is open. What comes before and after that they do 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -34,6 +35,9 @@ SUT = "ray"
 POLL_S = 0.1
 WATCHED = ("raylet", "gcs_server")
 WATCH_S = 5.0
+LOG_LINES = 200
+MESSAGE = re.compile(r"\[\d{4}-\d\d-\d\d ")
+"""How a message of Ray's begins: what comes after a fatal one are its details, and the stack."""
 
 
 def main() -> None:
@@ -88,8 +92,8 @@ def _lives(process: psutil.Process) -> bool:
 def _last_words(session: Path, name: str) -> str:
     for log in (session / "session_latest" / "logs" / f"{name}.{kind}" for kind in ("err", "out")):
         with suppress(OSError):
-            if words := [line for line in tail_of(log) if line.strip()]:
-                return words[-1].strip()
+            if words := [line for line in tail_of(log, LOG_LINES) if line.strip()]:
+                return [*words, *filter(MESSAGE.match, words)][-1].strip()
     return "it has written nothing"
 
 
