@@ -154,10 +154,25 @@ def test_what_workers_note_reaches_the_one_that_collects_even_of_a_lost_worker(s
 
     platform.answers["trials"] = lose_once
     platform.answers["collect"] = lambda handle, message: handle.say(
-        {"done": "collect", "best": {"notes": message["notes"]}}
+        {"done": "collect", "best": {"notes": message["notes"]}, "unended": []}
     )
     supervisor.run_trials()
     assert supervisor.collect() == {"notes": [{"of": "worker-0"}]}
+
+
+def test_of_the_trials_that_the_framework_holds_for_lost_it_is_said_which_never_began(supervisor):
+    supervisor, platform, job = supervisor
+    supervisor.deploy(roles())
+    writer = EventWriter(job.path(), "r1", "worker-0")
+    writer.write("trial", trial="worker-0/0", status="start", number=0, phi={}, cpu_ns=0)
+    writer.close()
+    platform.answers["collect"] = lambda handle, message: handle.say(
+        {"done": "collect", "best": None, "unended": [0, 1]}
+    )
+    assert supervisor.collect() is None
+    harness = (job.path() / "records" / "harness.jsonl").read_text()
+    [note] = [line for line in harness.splitlines() if '"kind":"note"' in line]
+    assert "trial 1 never began: its worker was lost" in note
 
 
 def test_files_are_given_before_the_message_and_to_the_one_that_takes_over(supervisor):

@@ -116,6 +116,7 @@ def test_trials_of_a_worker_that_died_are_told_as_lost_once(tmp_path):
     asked.tell(1, 0.4)
     assert search.told == [(0, None), (1, 0.4)]
     assert asked.best() == (phis(2)[1], 0.4, 1)
+    assert asked.lost() == [0]
 
 
 def test_values_of_numpy_become_pythons_own(tmp_path):

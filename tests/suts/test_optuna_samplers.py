@@ -147,6 +147,18 @@ def test_a_trial_that_ended_before_it_had_all_of_its_values_harms_no_other(name,
     trials = ScriptedTrials(job, by_lr, started=[0, 1, 2])
     sut.work(job, 0, trials)
     assert [number for _, number, *_ in trials.ran] == [3, 4, 5, 6, 7]
+    assert sut.lost(job) == [0, 1]
+
+
+def test_a_trial_whose_worker_died_before_it_began_is_held_for_lost(tmp_path):
+    import optuna
+
+    job = job_of(tmp_path, "optuna", GRID, {"sampler": "random", "budget": 3}, epochs=1)
+    sut = Optuna()
+    sut.setup(job)
+    optuna.load_study(study_name=job.run_id, storage=open_storage(job)).ask()
+    sut.work(job, 0, ScriptedTrials(job, by_lr))
+    assert sut.lost(job) == [0]
 
 
 @pytest.mark.parametrize("name", [name for name in SAMPLERS if name not in ("grid", "bruteforce")])

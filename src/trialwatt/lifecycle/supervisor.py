@@ -111,7 +111,12 @@ class Supervisor:
 
     def collect(self) -> dict | None:
         """Have the leading role name the best trial; None where no trial completed."""
-        return self.ask_lead("collect", lost=self._lost_numbers, notes=self._notes)["best"]
+        answer = self.ask_lead("collect", lost=self._lost_numbers, notes=self._notes)
+        started = self._started_numbers()
+        for number in answer["unended"]:
+            if number not in started:
+                self._note(f"trial {number} never began: its worker was lost")
+        return answer["best"]
 
     def ask_lead(self, step: str, *, gives: tuple[str, ...] = (), **keys) -> dict:
         """Have the leading role do a step; another takes over if it dies. Returns its answer.
@@ -184,6 +189,11 @@ class Supervisor:
         raise RunFailed(
             f"{self._job.config.sut} names trial {number} as its best, which did not complete"
         )
+
+    def _started_numbers(self) -> set[int]:
+        """Framework numbers of the trials that began."""
+        states = map(self._progress, self.members)
+        return {event["number"] for state in states for event in state.started}
 
     @property
     def _lost_numbers(self) -> list[int]:

@@ -5,7 +5,8 @@ It takes messages from stdin and answers on stdout, one JSON object a line:
     {"do": "confirm", "component": "…", "host": "…"} → {"done": "confirm …"}
     {"do": "setup"}                            → {"done": "setup"}
     {"do": "trials", "started": […], "lost": […]} → {"done": "trials"}
-    {"do": "collect", "lost": […], "notes": […]} → {"done": "collect", "best": {…} or null}
+    {"do": "collect", "lost": […], "notes": […]} → {"done": "collect", "best": {…} or null,
+                                                    "unended": […]}
     {"do": "test", "phi": {…}, "weights": "…"} → {"done": "test", "scores": {…}}
     {"do": "end"}                              → the process ends
 
@@ -102,11 +103,12 @@ def _collect(process: _Process, message: dict) -> dict:
     if message["lost"]:
         process.sut.recover(process.job, message["lost"])
     process.sut.notes = message["notes"]
+    lost = process.sut.lost(process.job)
     best = process.sut.best(process.job)
     if best is None:
-        return {"best": None}
+        return {"best": None, "unended": lost}
     score = process.job.workload.goal.sign * best.score  # the goal's own again, as in the records
-    return {"best": asdict(best) | {"score": score}}
+    return {"best": asdict(best) | {"score": score}, "unended": lost}
 
 
 def _test(process: _Process, message: dict) -> dict:

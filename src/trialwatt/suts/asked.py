@@ -14,7 +14,7 @@ from trialwatt.errors import TrialwattError
 from trialwatt.suts.asktell import LATER, AskTell, Given, Search, Segment
 from trialwatt.suts.base import Job
 
-METHODS = ("open", "begin", "ask", "tell", "report", "best")
+METHODS = ("open", "begin", "ask", "tell", "report", "lost", "best")
 """Of Asked, that the workers call."""
 
 
@@ -29,6 +29,7 @@ class Asked:
         self._scores: dict[int, float] = {}  # of those that ran all epochs
         self._paused: dict[int, str] = {}  # number → id
         self._open: dict[int, int] = {}  # number → worker, of trials that were not told of
+        self._lost: list[int] = []
         self._has_no_more = False
 
     def open(self) -> None:
@@ -51,6 +52,7 @@ class Asked:
         """A worker begins; one that it replaces has lost the trials that it held."""
         with self._changed:
             for number in [number for number, whose in self._open.items() if whose == worker]:
+                self._lost.append(self._given[number].trial)
                 self._told(number, None)
 
     def ask(self, worker: int) -> Given | None:
@@ -86,6 +88,11 @@ class Asked:
     def report(self, number: int, epoch: int, score: float) -> bool:
         with self._changed:
             return bool(self._guarded(cast(Any, self._own).report, number, epoch, score))
+
+    def lost(self) -> list[int]:
+        """Of the trials that were lost with their workers: their numbers in the records."""
+        with self._changed:
+            return [*self._lost]
 
     def best(self) -> tuple[Phi, float, int] | None:
         """φ, score and number of the best trial, as Best has them."""

@@ -151,6 +151,9 @@ class AskTell(Sut):
             if result.outcome == SPENT:
                 return
 
+    def lost(self, job: Job) -> list[int]:
+        return self._call("lost")
+
     def best(self, job: Job) -> Best | None:
         found = self._call("best")
         return None if found is None else Best(*found)

@@ -264,6 +264,11 @@ class Sut(ABC):
     def recover(self, job: Job, lost: list[int]) -> None:
         """In the leading role: tell the framework of trials whose worker died (their numbers)."""
 
+    def lost(self, job: Job) -> list[int]:
+        """In the leading role, after the last trial: numbers of trials that the framework assigned
+        and that failed or never ended. Of those that never began nobody else knows."""
+        return []
+
     @abstractmethod
     def best(self, job: Job) -> Best | None:
         """In the leading role, after the last trial: the best that the framework knows."""

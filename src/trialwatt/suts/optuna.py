@@ -157,6 +157,12 @@ class Optuna(Sut):
                 # by now the database may have missed its heartbeats
                 study.tell(trial.number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
 
+    def lost(self, job: Job) -> list[int]:
+        states = _optuna().trial.TrialState
+        study = _optuna().load_study(study_name=job.run_id, storage=open_storage(job))
+        ended = study.get_trials(deepcopy=False, states=(states.RUNNING, states.FAIL))
+        return [trial.number for trial in ended if trial.number < job.budget]
+
     def best(self, job: Job) -> Best | None:
         optuna = _optuna()
         study = optuna.load_study(study_name=job.run_id, storage=open_storage(job))
