@@ -15,12 +15,15 @@ test: $(VENV)/ready
 test-slow: $(VENV)/ready
 	$(BIN)/pytest -m slow
 
-# Faults at random moments of whole jobs; adds to docs/faults.jsonl, and makes its page again.
+# Faults at random moments of whole jobs; makes docs/faults.jsonl and its page anew. FAULT_JOBS of
+# them go side by side, which needs root.
 FAULTS ?= 20
 FAULT_SEED ?= 1
+FAULT_JOBS ?= 0
 test-faults: $(VENV)/ready
 	TRIALWATT_FAULTS=$(FAULTS) TRIALWATT_FAULT_SEED=$(FAULT_SEED) \
-	  TRIALWATT_FAULT_OUTCOMES=docs/faults.jsonl $(BIN)/pytest -m faults tests/faults; \
+	  TRIALWATT_FAULT_OUTCOMES=docs/faults.jsonl $(BIN)/pytest -m faults \
+	  -n $(FAULT_JOBS) --dist worksteal tests/faults; \
 	  status=$$?; $(BIN)/python tests/faults/outcome.py; exit $$status
 
 bench: $(VENV)/ready

@@ -31,7 +31,10 @@ MEASURES = {"cluster", "contract", "faults", "lifecycle", "meters", "platforms",
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """What starts workers runs one after the other in one process, the rest beside it in another,
-    each folder's tests together, as they share what is slow to make (`make test`)."""
+    each folder's tests together, as they share what is slow to make (`make test`). Faults alone go
+    side by side (`make test-faults`)."""
+    if config.option.markexpr == "faults":
+        return None
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFolder(LoadScopeScheduling):

@@ -6,12 +6,18 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
-from tests.faults.kinds import FAULTS, Draw, Fault, wait_for
+from tests.contexts import PLAIN
+from tests.faults.draws import Draw, wait_for
+from tests.faults.kinds import FAULTS, START, Fault
 from tests.faults.outcome import Outcome
-from tests.faults.scene import Missed, Scene, completed_in, trial_events
+from tests.faults.scene import Missed, Scene, completed_in, never_began, trial_events
+
+from trialwatt.errors import TrialwattError
+from trialwatt.metrics.extract import extract_run
 
 LEFT_S = 10
 """By then a run that has ended by itself has nothing left (a killed group goes a bit later)."""
@@ -21,11 +27,11 @@ MISSED = "over before its moment"
 def inject(draw: Draw, scene: Scene) -> Outcome:
     fault, rng = FAULTS[draw.fault], random.Random(draw.seed)
     finished: dict[str, set[str]] = {}
-    if draw.moment == "start":
+    if draw.moment == START:
         fault.inject(scene, rng)
     scene.start()
     began, missed = time.monotonic(), False
-    if draw.moment != "start":
+    if draw.moment != START:
         try:
             wait_for(scene, draw.moment, rng)
             finished = scene.completed()
@@ -40,7 +46,7 @@ def inject(draw: Draw, scene: Scene) -> Outcome:
     fault.mend(scene)
     violations += _next(fault, scene)
     return Outcome(
-        draw.fault, draw.sut, draw.moment, draw.seed, outcome, round(seconds, 1), violations
+        **asdict(draw), outcome=outcome, seconds=round(seconds, 1), violations=violations
     )
 
 
@@ -62,14 +68,15 @@ def _violations(
     if "Traceback" in said:
         last = said.strip().splitlines()[-1]
         yield f"a traceback instead of a message: {last[:300]}"
-    if (fault.survives or missed) and not (scene.is_whole() and _all_completed(counted)):
+    if (fault.survives or (missed and fault.again)) and not (
+        scene.is_whole() and _all_completed(counted)
+    ):
         yield f"the run is not completed: exit code {code}, {_statuses(counted)}; {_last(said)}"
     for status in _statuses(counted):
         if status != "completed" and status not in said:
             yield f"status {status} is not said"
     yield from _records(scene, finished)
-    if not fault.kills:
-        yield from _left(scene)
+    yield from _left(scene, fault.later)
 
 
 def _records(scene: Scene, finished: dict[str, set[str]]) -> Iterator[str]:
@@ -85,13 +92,29 @@ def _records(scene: Scene, finished: dict[str, set[str]]) -> Iterator[str]:
         if starts != ends or set(starts.values()) - {1}:
             yield f"trials that have not one start and one end: {starts - ends or ends - starts}"
         tried = {e["number"] for e in events if e["status"] == "start"}
-        if manifest["status"] == "completed" and len(tried) < scene.points:
-            yield f"completed with {len(tried)} of {scene.points} trials"
+        if manifest["status"] == "completed":
+            if len(tried) + never_began(folder) < scene.points:
+                yield f"completed with {len(tried)} of {scene.points} trials"
+            yield from _times(folder, time.monotonic() - scene.began)
         if lost := finished.get(manifest["run_id"], set()) - completed_in(folder):
             yield f"finished trials are lost: {sorted(lost)}"
     for folder in (scene.results / "failed").glob("*"):
         if lost := finished.get(folder.name, set()) - completed_in(folder):
             yield f"finished trials of the failed run are lost: {sorted(lost)}"
+
+
+def _times(folder: Path, most_s: float) -> Iterator[str]:
+    """The metrics can be had of its records, and no time lasts longer than all of it did."""
+    try:
+        found = extract_run(folder, PLAIN)
+    except TrialwattError as error:
+        yield f"there are no metrics: {error}"
+        return
+    seconds = {"job": found.run["jct_ms"] / 1e3}
+    seconds |= dict(zip(found.trials["trial"], found.trials["duration_ms"] / 1e3, strict=True))
+    for what, took_s in seconds.items():
+        if not 0 < took_s < most_s:
+            yield f"{what} took {took_s:.3f} s, within {most_s:.3f} s"
 
 
 def _next(fault: Fault, scene: Scene) -> Iterator[str]:
@@ -107,12 +130,13 @@ def _next(fault: Fault, scene: Scene) -> Iterator[str]:
     yield from (f"after the next command: {text}" for text in _records(scene, {}))
 
 
-def _left(scene: Scene) -> Iterator[str]:
+def _left(scene: Scene, later: Collection[str] = ()) -> Iterator[str]:
     deadline = time.monotonic() + LEFT_S
-    while (left := scene.left()) and time.monotonic() < deadline:
+    while (left := scene.left().keys() - later) and time.monotonic() < deadline:
         time.sleep(0.1)
     if left:
-        yield "left: " + "; ".join(f"{kind}: {len(found)}" for kind, found in left.items())
+        found = scene.left()
+        yield "left: " + "; ".join(f"{kind}: {found.get(kind)}" for kind in sorted(left))
 
 
 def _outcome(scene: Scene, code: int | None) -> str:

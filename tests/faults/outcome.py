@@ -8,21 +8,37 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from trialwatt.provenance.chain import code_version
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE, TABLE = ROOT / "docs" / "faults.jsonl", ROOT / "docs" / "faults.md"
 HEAD = """# Faults
 
-Real jobs of a dozen short trials, with a fault at a random moment of each. After it nothing may be
+Real jobs of some short trials, with a fault at a random moment of each. After it nothing may be
 left: no process, port, control group, scratch folder or half-written run, at once, or after the
 next command where the coordinator itself was killed. No finished trial may be lost, no partial run
 counted; exit code and message must tell the truth; the next command completes the rest.
 
-`make test-faults FAULTS=40 FAULT_SEED=1` injects so many, and makes this page of
-`docs/faults.jsonl` again. Each row there: fault, SUT, moment, outcome, seconds, violations.
+`make test-faults FAULTS=200 FAULT_SEED=1` injects so many, each fault into each SUT before any
+comes again, and makes `docs/faults.jsonl` and this page of it anew.
+
+A cell: what became of the runs, how often, and how long after the fault the slowest ended. In the
+column Snakemake the coordinator is Snakemake itself, with two runs and all that is made of them.
+"Over before its moment": the run ended by itself before the fault came.
 """
+
+
+@dataclass(frozen=True)
+class Go:
+    """One go of injections: what it was drawn of, the columns, and the code's state."""
+
+    seed: int
+    count: int
+    subjects: list[str]
+    code: dict = field(default_factory=lambda: code_version(ROOT))
 
 
 @dataclass(frozen=True)
@@ -30,7 +46,7 @@ class Outcome:
     """outcome: what became of the run, in words; seconds: from the fault to its end."""
 
     fault: str
-    sut: str
+    subject: str
     moment: str
     seed: int
     outcome: str
@@ -38,41 +54,58 @@ class Outcome:
     violations: list[str]
 
 
+def begin(go: Go, file: Path) -> None:
+    file.write_text(json.dumps(asdict(go)) + "\n", encoding="utf-8")
+
+
 def append(outcome: Outcome, file: Path) -> None:
     with file.open("a", encoding="utf-8") as lines:
         lines.write(json.dumps(asdict(outcome)) + "\n")
 
 
-def read(file: Path) -> list[Outcome]:
-    return [Outcome(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+def read(file: Path) -> tuple[Go, list[Outcome]]:
+    first, *lines = file.read_text(encoding="utf-8").splitlines()
+    return Go(**json.loads(first)), [Outcome(**json.loads(line)) for line in lines]
 
 
-def page(outcomes: Iterable[Outcome]) -> str:
-    """The document: a row per fault and SUT, then the violations one by one."""
+def page(go: Go, outcomes: Iterable[Outcome]) -> str:
+    """The document: a row per fault, a column per SUT, then the violations one by one."""
     outcomes = list(outcomes)
-    groups: dict[tuple[str, str], list[Outcome]] = {}
-    for one in sorted(outcomes, key=lambda one: (one.fault, one.sut)):
-        groups.setdefault((one.fault, one.sut), []).append(one)
+    moments = _counts(one.moment for one in outcomes)
+    wrong = sum(bool(one.violations) for one in outcomes)
     lines = [
         HEAD,
-        f"{len(outcomes)} injections, {sum(bool(o.violations) for o in outcomes)} with violations.",
+        f"{len(outcomes)} of {go.count} injections in one go (seed {go.seed}, {_said(go.code)}), "
+        f"{wrong} with violations. Moments: {moments}.",
         "",
-        "| fault | SUT | injections | moments | outcomes | slowest end (s) | violations |",
-        "|---|---|---|---|---|---|---|",
+        f"| fault | {' | '.join(go.subjects)} |",
+        f"|---|{'---|' * len(go.subjects)}",
     ]
-    for (fault, sut), own in groups.items():
-        moments, ends = (_counts(getattr(o, key) for o in own) for key in ("moment", "outcome"))
-        slowest, wrong = max(o.seconds for o in own), sum(bool(o.violations) for o in own)
-        lines.append(
-            f"| {fault} | {sut} | {len(own)} | {moments} | {ends} | {slowest:.1f} | {wrong} |"
-        )
-    violated = [o for one in groups.values() for o in one if o.violations]
-    if violated:
+    for fault in sorted({one.fault for one in outcomes}):
+        own = [one for one in outcomes if one.fault == fault]
+        cells = (_cell([one for one in own if one.subject == subject]) for subject in go.subjects)
+        lines.append(f"| {fault} | {' | '.join(cells)} |")
+    total = (str(sum(one.subject == subject for one in outcomes)) for subject in go.subjects)
+    lines.append(f"| injections | {' | '.join(total)} |")
+    if wrong:
         lines += ["", "## Violations", ""]
-    for one in violated:
-        where = f"{one.fault}, {one.sut}, {one.moment}, seed {one.seed}"
+    for one in outcomes:
+        where = f"{one.fault}, {one.subject}, {one.moment}, seed {one.seed}"
         lines += [f"- {where}: {text}" for text in one.violations]
     return "\n".join(lines) + "\n"
+
+
+def _cell(own: list[Outcome]) -> str:
+    if not own:
+        return ""
+    wrong = sum(bool(one.violations) for one in own)
+    said = f"**{wrong} with violations**; " if wrong else ""
+    return f"{said}{_counts(o.outcome for o in own)}; {max(o.seconds for o in own):.0f} s"
+
+
+def _said(code: dict) -> str:
+    changed = ", with changes" if code["dirty"] else ""
+    return f"version {code['version']}, commit {(code['commit'] or 'unknown')[:10]}{changed}"
 
 
 def _counts(values: Iterable[str]) -> str:
@@ -81,5 +114,5 @@ def _counts(values: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    TABLE.write_text(page(read(FILE)), encoding="utf-8")
+    TABLE.write_text(page(*read(FILE)), encoding="utf-8")
     print(TABLE)

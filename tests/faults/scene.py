@@ -20,8 +20,12 @@ from trialwatt.lifecycle.reap import PARTIAL
 from trialwatt.platforms.processes import runs_of
 from trialwatt.suts.services import scratch
 
-POLL_S = 0.02
-MOST_S = 180
+POLL_S = 0.1
+LOOK_S = 2
+"""Between looks at the ports of all its processes, which are many."""
+KINDS = ("partial", "processes", "ports", "groups", "liveness", "scratch")
+"""Of traces that a run may leave beside results."""
+MOST_S = 1800
 """An injected run that has not ended by then hangs."""
 
 
@@ -32,17 +36,18 @@ class Missed(Exception):
 class Scene(ABC):
     """One command in folders of its own, watched from outside.
 
-    sut: whose scratch folders there may be. points: of the grid, each of which is to be tried once.
-    switch, data: see the faults that use them.
+    points: of the grid, each of which is to be tried once. began: when, on the monotonic clock.
+    switch, data, clock: see the faults that use them.
     """
 
     process: subprocess.Popen
 
-    def __init__(self, folder: Path, results: Path, sut: str, points: int):
-        self.folder, self.results, self._sut = folder, results, sut
-        self.points = points
-        self.switch, self.data = folder / "switch", folder / "digits.safetensors"
+    def __init__(self, folder: Path, results: Path, points: int):
+        self.folder, self.results, self.points = folder, results, points
+        self.switch, self.data = folder / "switch", folder / "data"
+        self.clock = folder / "clock"
         self._place, self._run_ids = Local(), set[str]()
+        self.began = time.monotonic()
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
@@ -137,8 +142,8 @@ class Scene(ABC):
         for run_id in sorted(self._run_ids):
             for kind, traces in self._place.left_behind(run_id).items():
                 found.setdefault(kind, []).extend(traces)
-            folder = scratch(self._sut, run_id)
-            found.setdefault("scratch", []).extend([folder] if folder.exists() else [])
+            folder = scratch("*", run_id)
+            found.setdefault("scratch", []).extend(folder.parent.glob(folder.name))
         return {kind: traces for kind, traces in found.items() if traces}
 
     def _partial(self) -> list[Path]:
@@ -148,7 +153,7 @@ class Scene(ABC):
         looked = 0.0
         while not self._over.wait(POLL_S):
             self._run_ids |= {folder.name for folder in self._partial()}
-            if time.monotonic() - looked > 1:
+            if time.monotonic() - looked > LOOK_S:
                 for folder in self._partial():
                     self._place.look(folder.name)
                 looked = time.monotonic()
@@ -156,6 +161,10 @@ class Scene(ABC):
 
 def trial_events(folder: Path) -> list[dict]:
     """Of a run, sealed or not."""
+    return [event for event in _events(folder) if event["kind"] == "trial"]
+
+
+def _events(folder: Path) -> list[dict]:
     holder = folder / "records.zst"
     if holder.exists():
         with pa.input_stream(str(holder), compression="zstd") as sealed:
@@ -166,7 +175,13 @@ def trial_events(folder: Path) -> list[dict]:
     for line in text.splitlines():
         with suppress(ValueError):  # one that is being written
             found.append(json.loads(line))
-    return [event for event in found if event["kind"] == "trial"]
+    return found
+
+
+def never_began(folder: Path) -> int:
+    """How many trials of a run were lost with their workers before they began, as it says itself"""
+    notes = [event["text"] for event in _events(folder) if event["kind"] == "note"]
+    return sum("never began" in text for text in notes)
 
 
 def completed_in(folder: Path) -> set[str]:

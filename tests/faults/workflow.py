@@ -36,7 +36,7 @@ class Workflow(Scene):
         bed = self._project / "config" / "testbeds" / "local.yaml"
         bed.write_text(bed.read_text().replace("quiet_wait_s: 5", "quiet_wait_s: 0"))
         (self._project / "config" / "spaces" / "tiny.yaml").write_text(SPACE)
-        super().__init__(folder, self._project / "results", "plain", POINTS)
+        super().__init__(folder, self._project / "results", POINTS)
 
     def start(self, repetition: int = 1) -> None:
         programs = Path(sys.executable).parent
