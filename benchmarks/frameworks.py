@@ -80,7 +80,7 @@ def cost(folder: Path, budget: int) -> Cost:
     completed = [t for t in trials.values() if t[-1].get("outcome") == "completed"]
     if not len(trials) == len(completed) == budget:
         raise RuntimeError(f"{folder}: {len(completed)} of {budget} trials completed")
-    seconds = _steps(folder)
+    seconds = steps(folder)
     computed = sum(sum(step_seconds(events, "train")) for events in completed)
     return Cost(
         trials=budget,
@@ -92,7 +92,7 @@ def cost(folder: Path, budget: int) -> Cost:
     )
 
 
-def _steps(folder: Path) -> dict[str, float]:
+def steps(folder: Path) -> dict[str, float]:
     """Lifecycle step → its seconds."""
     at: dict[tuple[str, str], int] = {}
     for line in record_file(folder, "records/harness.jsonl").read_bytes().splitlines():

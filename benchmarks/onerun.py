@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
+from trialwatt.config.functions import find, source_of
 from trialwatt.config.goals import base_workload
 from trialwatt.config.models import RunConfig, Testbed, Workload
 from trialwatt.config.rawfiles import raw_file_problems
@@ -15,6 +21,7 @@ from trialwatt.meters.choose import open_available
 from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.records.sealed import record_files
 from trialwatt.records.testbed_facts import describe, measure_idle, write_testbed
+from trialwatt.workload.inputs import take_in
 from trialwatt.workload.sources import prepare
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,16 +53,69 @@ def skipped(name: str, reason: str) -> None:
     print(f"{name:<52}  SKIPPED: {reason}", flush=True)
 
 
-class Bench:
-    """Runs of the base workload, on MNIST or another dataset, below one folder."""
+@dataclass(frozen=True)
+class Line:
+    """One figure of a benchmark that also puts them into a document; limit: None where it has none.
 
-    def __init__(self, folder: Path, dataset: str = "mnist"):
-        self._folder, self._dataset, self._runs = folder, dataset, 0
-        self.data = folder / f"{dataset}.safetensors"
-        prepare(dataset, self.data)
+    skipped, failed: why there is no figure.
+    """
+
+    name: str
+    measured: float = math.nan
+    unit: str = ""
+    limit: float | None = None
+    at_least: bool = False
+    skipped: str = ""
+    failed: str = ""
+
+    def print(self) -> bool:
+        """As report and skipped do; whether the limit is kept."""
+        if self.skipped:
+            skipped(self.name, self.skipped)
+        elif self.failed:
+            print(f"{self.name:<52}  SHORT: {self.failed}", flush=True)
+        else:
+            return report(self.name, self.measured, self.limit, self.unit, self.at_least)
+        return not self.failed
+
+    def row(self) -> str:
+        """The same in a table of three columns."""
+        if self.skipped or self.failed:
+            return f"| {self.name.strip()} | {self.skipped or self.failed} | |"
+        bound = "" if self.limit is None else f"{'≥' if self.at_least else '≤'} {self.limit:,g}"
+        shown = f"{_number(self.measured)} {self.unit}".rstrip()
+        return f"| {self.name.strip()} | {shown} | {bound} |"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:,.2f}"
+
+
+class Bench:
+    """Runs of one workload below one folder: the base workload on MNIST or another dataset, or that
+    of a function (a module of this folder, and its other keys)."""
+
+    def __init__(
+        self,
+        folder: Path,
+        dataset: str = "mnist",
+        function: str | None = None,
+        keys: Mapping[str, Any] = MappingProxyType({}),
+    ):
+        self._folder, self._runs = folder, 0
+        if function is None:
+            self._base = base_workload(ROOT, dataset).model_dump(mode="json") | dict(keys)
+            self.data = folder / f"{dataset}.safetensors"
+            prepare(dataset, self.data)
+        else:
+            own = Path(__file__).parent
+            found = find(function, own)
+            self._base = {"trial": found.function, **keys}
+            self.data = folder / "function.py"
+            take_in(found.function, source_of(found.function, own), self.data, imports=True)
 
     def run(self, sut: str, testbed: dict | None = None, **keys) -> Path:
-        """One repetition with the model meter on; keywords replace keys of the base workload."""
+        """One repetition with the model meter on; keywords replace keys of the workload."""
         self._runs += 1
         own = {"meters": ["model"], "idle_s": 0, "allow_oversubscription": True}
         own |= {"allow_busy_machine": True, "quiet_wait_s": 0}  # the benchmark measures all of it
@@ -64,10 +124,9 @@ class Bench:
         with open_available(bed, POWER) as chosen:
             idle = measure_idle(chosen.meters, 0, bed.sample_hz)
             write_testbed(facts, describe("bench", bed, POWER, chosen.facts(), idle))
-        workload = base_workload(ROOT, self._dataset).model_dump(mode="json") | keys
         config = RunConfig(
             sut=sut,
-            workload=Workload.model_validate(workload),
+            workload=Workload.model_validate(self._base | keys),
             testbed_name="bench",
             testbed=bed,
             seed=1,
