@@ -39,6 +39,28 @@ WhoseStrategies = Annotated[str, typer.Option(help="Whose strategies.")]
 Strategy = Annotated[str, typer.Option(help="As `trialwatt suts` has it.")]
 
 
+StrategyOptions = Annotated[
+    list[str] | None,
+    typer.Option(help="Of the sampler or pruner: pruner.n_startup_trials=2; repeatable."),
+]
+GoalScore = Annotated[float | None, typer.Option(help="The goal's score, instead of the table's.")]
+PartOfSpace = Annotated[
+    Path | None, typer.Option(help="A file of a space that is a part of the table's.")
+]
+FrameworkCost = Annotated[
+    Path | None,
+    typer.Option(help="runs.parquet of framework-cost: what the framework itself takes."),
+]
+AllowFlagged = Annotated[bool, typer.Option("--flagged", help="Allow flagged runs.")]
+Processes = Annotated[int, typer.Option(min=1, help="Side by side.")]
+
+
+NEEDS_TABLE = (
+    "a handful of runs tells what a job takes, not how a strategy searches: samplers, pruners, "
+    "targets and spaces need a trial table"
+)
+
+
 @app.callback(invoke_without_command=True)
 def _options(
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
@@ -262,31 +284,21 @@ def replay(
     sut: WhoseStrategies = "optuna",
     sampler: Strategy = "random",
     pruner: Strategy = "none",
-    option: Annotated[
-        list[str] | None,
-        typer.Option(help="Of the sampler or pruner: pruner.n_startup_trials=2; repeatable."),
-    ] = None,
+    option: StrategyOptions = None,
     budget: Annotated[
         int | None, typer.Option(min=1, help="Trials of a search; by default the grid's size.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Virtual workers.")] = 4,
     searches: Annotated[int, typer.Option(min=1, help="How many.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 1,
-    target: Annotated[
-        float | None, typer.Option(help="The goal's score, instead of the table's.")
-    ] = None,
-    space: Annotated[
-        Path | None, typer.Option(help="A file of a space that is a part of the table's.")
-    ] = None,
-    cost: Annotated[
-        Path | None,
-        typer.Option(help="runs.parquet of framework-cost: what the framework itself takes."),
-    ] = None,
+    target: GoalScore = None,
+    space: PartOfSpace = None,
+    cost: FrameworkCost = None,
     draw: Annotated[
         str, typer.Option(help="A measured seed for each `search`, or each `trial`.")
     ] = "search",
-    flagged: Annotated[bool, typer.Option("--flagged", help="Allow flagged runs.")] = False,
-    processes: Annotated[int, typer.Option(min=1, help="Side by side.")] = 2,
+    flagged: AllowFlagged = False,
+    processes: Processes = 2,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A folder for the searches.")
     ] = None,
@@ -302,23 +314,54 @@ def replay(
 
 @app.command()
 def estimate(
-    table: TrialTable,
-    sut: WhoseStrategies = "optuna",
-    sampler: Strategy = "random",
-    pruner: Strategy = "none",
-    budget: Annotated[int | None, typer.Option(min=1, help="Trials of the search.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Workers.")] = 4,
-    target: Annotated[float | None, typer.Option(help="The goal's score.")] = None,
-    cost: Annotated[
-        Path | None, typer.Option(help="runs.parquet of framework-cost, for the framework's own.")
+    source: Annotated[
+        Path,
+        typer.Argument(help="A trial table; or a folder of runs of the workload, a handful of."),
+    ],
+    sut: Annotated[
+        list[str] | None, typer.Option(help="Whose strategies; repeatable; by default all.")
     ] = None,
-    flagged: Annotated[bool, typer.Option("--flagged", help="Allow flagged runs.")] = False,
+    sampler: Annotated[str | None, typer.Option(help="This one alone.")] = None,
+    pruner: Annotated[str | None, typer.Option(help="This one alone.")] = None,
+    option: StrategyOptions = None,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Trials of the search; by default as were measured.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="By default as many as were measured with.")
+    ] = None,
+    target: GoalScore = None,
+    space: PartOfSpace = None,
+    cost: FrameworkCost = None,
+    flagged: AllowFlagged = False,
+    searches: Annotated[int, typer.Option(min=20, help="Of each strategy.")] = 400,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="Of each strategy; slow ones have fewer searches.")
+    ] = 15.0,
+    processes: Processes = 2,
 ) -> None:
-    """Say what one search will take before it is run: 200 replayed ones, in seconds."""
-    from trialwatt.replay.command import estimate_command, wanted_of
+    """Say what a search will take before it is run: energy, carbon, money, time.
 
-    wanted = wanted_of(sut, sampler, pruner, [], budget, workers, 1, target, None)
-    typer.echo(estimate_command(table, wanted, cost, flagged))
+    Of a trial table for every strategy that can be replayed, and which needs least to the goal; of
+    a handful of runs, what a job of so many trials takes.
+    """
+    if source.is_dir():
+        from trialwatt.replay.handful_command import handful_estimate
+
+        only_of_tables = (sampler, pruner, option, target, space)
+        if any(given is not None for given in only_of_tables):
+            raise typer.BadParameter(NEEDS_TABLE, param_hint="source")
+        typer.echo(handful_estimate(source, sut or [], budget, workers, cost, flagged))
+        return
+    from trialwatt.replay.command import wanted_of
+    from trialwatt.replay.estimate import Effort
+    from trialwatt.replay.estimate_command import table_estimate
+    from trialwatt.replay.strategies import choices
+
+    base = wanted_of("plain", "random", "none", option or [], budget, workers, 1, target, space)
+    chosen = choices(sut or [], sampler, pruner)
+    effort = Effort(searches, seconds, processes)
+    typer.echo(table_estimate(source, base, chosen, cost, flagged, effort))
 
 
 @app.command()

@@ -155,3 +155,14 @@ def test_only_searches_on_one_table_are_compared(folders, tmp_path):
     other = searches(tmp_path / "other", made(goal={"target": 0.9}, seed=2, seeds=4))
     with pytest.raises(TrialwattError, match="replayed with another table"):
         compare_command([folders[0], other], tmp_path / "out")
+
+
+def test_what_live_searches_or_the_cost_had_otherwise_is_in_the_note(folders):
+    one = read_results(folders[0])
+    said = one.said | {
+        "notes": ["the cost of optuna: optuna 4.1.0 (not 5.0.0)"],
+        "coverage": {"apart": ["the live searches: torch 2.5.0 (not 2.6.0)"], "quantities": []},
+    }
+    told = note([Results(one.searches, one.attained, said)] * 2)
+    assert told.count("Note: the cost of optuna: optuna 4.1.0 (not 5.0.0).") == 1
+    assert told.count("Note: the live searches: torch 2.5.0 (not 2.6.0).") == 1

@@ -1,18 +1,15 @@
 """The commands: of results a table, of a table searches, of searches what they say."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 from benchmarks.synthetic_table import made
 from tests.analysis.cost_law import simulated
 
 from trialwatt.config.files import plan_of_files
-from trialwatt.config.plan import NAME
 from trialwatt.errors import TrialwattError
 from trialwatt.replay.command import (
     coverage_command,
-    estimate_command,
     replay_command,
     table_command,
     wanted_of,
@@ -20,27 +17,11 @@ from trialwatt.replay.command import (
 from trialwatt.replay.results import read_results
 from trialwatt.replay.table import load
 
-ROOT = Path(__file__).resolve().parents[2]
-CONFIG = """
-testbed: local
-experiments: [trial-table]
-base: digits-ff
-repetitions: 3
-"""
-
 
 @pytest.fixture
-def results(tmp_path, table_runs):
+def results(results_of, table_runs):
     """A results folder with the plan of the shipped experiment, and two of its three runs."""
-    shutil.copytree(ROOT / "config", tmp_path / "config")
-    (tmp_path / "config/config.yaml").write_text(CONFIG)
-    plan = plan_of_files([], tmp_path)
-    folder = tmp_path / "results"
-    folder.mkdir()
-    (folder / NAME).write_text(plan.as_json())
-    for own, planned in zip(table_runs, plan.folders("trial-table"), strict=False):
-        shutil.copytree(own, folder / planned)
-    return folder
+    return results_of(table_runs)
 
 
 def test_the_shipped_experiment_measures_the_largest_space(results, tmp_path):
@@ -99,17 +80,12 @@ def test_a_flagged_table_is_only_searched_where_that_is_allowed(tmp_path):
     assert said.splitlines()[-1] == "the table is made of flagged runs"
 
 
-def test_an_estimate_is_what_is_printed_alone(table):
-    said = estimate_command(table, wanted(), None, False)
-    assert "200 searches" in said
-
-
 def test_a_measured_cost_is_added(table, tmp_path):
     runs = simulated().assign(testbed="test").replace({"sut": {"fw": "optuna"}})
     file = tmp_path / "runs.parquet"
     runs.to_parquet(file)
     said = replay_command(table, wanted(), 20, 1, file, False, tmp_path / "with")
-    assert "with its measured cost" in said
+    assert "5 blocks of its measured cost" in said
     replay_command(table, wanted(), 20, 1, None, False, tmp_path / "without")
     own, without = (read_results(tmp_path / name).searches for name in ("with", "without"))
     # These runs say 40 J a job and 3 J a trial, and as many ms: its services are then in it.
@@ -161,5 +137,6 @@ def test_coverage_is_said_and_kept(table, tmp_path):
     runs.to_parquet(tmp_path / "runs.parquet")
     said = coverage_command([folder], tmp_path / "runs.parquet").splitlines()
     assert said[0] == "plain random: replayed against 60 live searches"
-    assert len(said) == 5 and said[1].endswith(": holds")
+    assert said[1].endswith(": holds") and len(said) == 6
+    assert "the live searches: with which versions and on which machine is not known" in said[5]
     assert read_results(folder).said["coverage"]["quantities"][0]["verdict"] == "holds"

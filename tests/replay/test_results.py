@@ -29,7 +29,7 @@ def test_they_come_back_with_where_they_come_from(tmp_path):
     assert found.said["made"].startswith("replayed")
     assert found.said["seed"] == 1 and found.said["search"]["budget"] == 12
     assert [run["manifest"] for run in found.said["table"]["runs"]] == ["0" * 64] * 3
-    assert found.said["framework"] == "the control, which adds none"
+    assert found.said["framework"] == "none: it has no framework"
     assert found.strategy == "plain random"
 
 
@@ -122,8 +122,10 @@ def test_what_a_check_found_stands_with_the_searches(tmp_path):
     folder, runs = write(tmp_path / "a"), tmp_path / "runs.parquet"
     found = read_results(folder)
     runs.write_bytes(b"a table")
+    apart = ["the live searches: optuna 4.1.0 (not 5.0.0)"]
     live = live_runs(found, found.searches)
-    write_coverage(folder, told(coverages(found, live), live), runs)
+    write_coverage(folder, told(coverages(found, live), live, apart), runs)
     said = json.loads((folder / NAME).read_text())["coverage"]
+    assert said["apart"] == apart
     assert [one["verdict"] for one in said["quantities"]] == ["holds"] * 4
     assert read_results(folder).said["coverage"] == said

@@ -287,7 +287,14 @@ def note(results: Sequence[Results]) -> str:
     ]
     if table["flags"]:
         parts.insert(0, f"Made of flagged runs: {'; '.join(table['flags'])}.\n")
-    return " ".join([*parts, *_checks(results)])
+    return " ".join([*parts, *_checks(results), *_apart(results)])
+
+
+def _apart(results: Sequence[Results]) -> list[str]:
+    """What was measured otherwise than what it is taken for, each once."""
+    found = [said for one in results for said in one.said.get("notes", [])]
+    found += [said for one in results for said in (one.said.get("coverage") or {}).get("apart", [])]
+    return [f"Note: {said}." for said in dict.fromkeys(found)]
 
 
 def _checks(results: Sequence[Results]) -> Iterator[str]:

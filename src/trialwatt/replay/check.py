@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any, Literal
@@ -40,19 +40,17 @@ class Coverage:
 
     @property
     def verdict(self) -> Verdict:
-        """fails: 90 % can be excluded; holds: it cannot, and less than 75 % can; else undecided."""
-        if self.share_high < LEVEL:
-            return "fails"
-        return "holds" if self.share_low >= LEAST else "undecided"
+        return verdict_of(self.share_low, self.share_high)
 
 
 def coverages(results: Results, live: pd.DataFrame) -> list[Coverage]:
     """Of each quantity, over live runs of the same search: rows of a runs table, at least one."""
-    return [_coverage(name, results.searches[name], live[name]) for name in QUANTITIES]
+    return [coverage_of(name, results.searches[name], live[name]) for name in QUANTITIES]
 
 
-def told(found: Iterable[Coverage], live: pd.DataFrame) -> dict[str, Any]:
-    """A comparison with these live runs as JSON has it; infinite is null."""
+def told(found: Iterable[Coverage], live: pd.DataFrame, apart: Sequence[str]) -> dict[str, Any]:
+    """A comparison with these live runs as JSON has it; infinite is null. apart: what these ran
+    with otherwise (replay.conditions)."""
     quantities = [asdict(one) | {"verdict": one.verdict} for one in found]
     for each in quantities:
         each |= {k: None for k, v in each.items() if isinstance(v, float) and not isfinite(v)}
@@ -61,6 +59,7 @@ def told(found: Iterable[Coverage], live: pd.DataFrame) -> dict[str, Any]:
         "live": len(live),
         "flagged": int((live["flags"].fillna("") != "").sum()) if "flags" in live else None,
         "runs": sorted(live["folder"]),
+        "apart": list(apart),
     }
 
 
@@ -94,24 +93,37 @@ def _not_of_the_table(said: Mapping[str, Any], runs: pd.DataFrame) -> pd.DataFra
     return runs[keep].drop_duplicates("folder")
 
 
-def _coverage(name: str, replayed: pd.Series, live: pd.Series) -> Coverage:
-    from scipy.stats import binomtest
-
+def coverage_of(name: str, replayed: pd.Series, live: pd.Series) -> Coverage:
+    """Of one column of the runs table."""
     expected, seen = (_known(name, values) for values in (replayed, live))
     ends = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
     # of the searches themselves: between a number and infinity there is nothing
     low = float(np.quantile(expected, ends[0], method="inverted_cdf"))
     high = float(np.quantile(expected, ends[1], method="higher"))
-    inside = int(((seen >= low) & (seen <= high)).sum())
-    share = binomtest(inside, len(seen)).proportion_ci(_CONFIDENCE)
+    inside = (seen >= low) & (seen <= high)
     middle = np.median(expected)
     bias = float(np.median(seen) / middle) if middle and np.isfinite(middle) else np.nan
-    return Coverage(name, len(seen), inside, low, high, share.low, share.high, bias)
+    return Coverage(name, len(seen), int(inside.sum()), low, high, *share_of(inside), bias)
+
+
+def share_of(inside: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the share that is inside (Clopper and Pearson)."""
+    from scipy.stats import binomtest
+
+    share = binomtest(int(inside.sum()), len(inside)).proportion_ci(_CONFIDENCE)
+    return float(share.low), float(share.high)
+
+
+def verdict_of(low: float, high: float) -> Verdict:
+    """fails: 90 % can be excluded; holds: it cannot, and less than 75 % can; else undecided."""
+    if high < LEVEL:
+        return "fails"
+    return "holds" if low >= LEAST else "undecided"
 
 
 def _known(name: str, values: pd.Series) -> np.ndarray:
     """Without what is missing; a goal that was not reached is infinitely far."""
     found = values.to_numpy(float, na_value=np.nan)
-    if name == "energy_to_goal_kwh":
+    if "to_goal" in name:
         return np.where(np.isnan(found), np.inf, found)
     return found[~np.isnan(found)]

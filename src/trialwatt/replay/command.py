@@ -16,7 +16,8 @@ from trialwatt.metrics.formulas import J_PER_KWH
 from trialwatt.metrics.tables import read_runs
 from trialwatt.provenance.plans import read_plan
 from trialwatt.replay.check import coverages, same_search, told
-from trialwatt.replay.costs import laws_of
+from trialwatt.replay.conditions import told_apart
+from trialwatt.replay.laws import laws_of
 from trialwatt.replay.measured import table_of
 from trialwatt.replay.progress import Progress
 from trialwatt.replay.results import read_results, write_coverage, write_results
@@ -33,8 +34,6 @@ SHOWN = {
     "best_score": ("best score", 1.0),
 }
 """Columns of the printed table: what they are called there, in which unit."""
-ESTIMATED = 200
-"""Searches of an estimate: its ends are known to a few per cent."""
 
 
 def replay_command(
@@ -49,17 +48,14 @@ def replay_command(
     """Replay searches, write them where `output` says, and return a short table of them."""
     found = load(table_file)
     found.check(flagged=flagged)
-    laws = None if costs is None else laws_of(costs, found.config.testbed_name)
+    laws, notes = None, list[str]()
+    if costs is not None:
+        laws, notes = laws_of(costs, found.facts, found.workload, wanted.workers, wanted.sut)
     replay = Replay(found, wanted, laws)
     replayed = replay.searches(searches, processes, Progress(searches))
     if output is not None:
-        write_results(replayed, replay, found, wanted.seed, output)
-    return "\n".join(_told(replayed, replay, found))
-
-
-def estimate_command(table_file: Path, wanted: Wanted, costs: Path | None, flagged: bool) -> str:
-    """What the next live search by a strategy will take, nine times of ten, before it is run."""
-    return replay_command(table_file, wanted, ESTIMATED, 1, costs, flagged, None)
+        write_results(replayed, replay, found, wanted.seed, output, notes)
+    return "\n".join([*_told(replayed, replay, found), *(f"note: {note}" for note in notes)])
 
 
 def coverage_command(folders: Sequence[Path], runs_file: Path) -> str:
@@ -76,7 +72,9 @@ def coverage_command(folders: Sequence[Path], runs_file: Path) -> str:
             f"{one.bias:.3f}: {one.verdict}"
             for one in found
         ]
-        write_coverage(folder, told(found, live), runs_file)
+        apart = told_apart(results.conditions, runs_file, live, "the live searches")
+        lines += [f"  note: {said}" for said in apart]
+        write_coverage(folder, told(found, live, apart), runs_file)
     return "\n".join(lines)
 
 
@@ -86,7 +84,7 @@ def wanted_of(
     pruner: str,
     options: Sequence[str],
     budget: int | None,
-    workers: int,
+    workers: int | None,
     seed: int,
     target: float | None,
     space: Path | None,
@@ -132,7 +130,7 @@ def _yaml(file: Path) -> Any:
 
 def _told(replayed: Replayed, replay: Replay, table: TrialTable) -> list[str]:
     rows, search = replayed.searches, replay.config.workload.search
-    framework = "with its measured cost" if replay.costs.added else "its own cost is not counted"
+    framework = f"framework: {replay.costs.framework}"
     lines = [
         f"replayed: {replay.config.sut} {search.sampler} + {search.pruner}, {len(rows)} searches "
         f"of {replay.budget} trials on {replay.costs.workers} workers; {framework}; "

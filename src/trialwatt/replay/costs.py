@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from trialwatt.analysis.framework_cost import QUANTITIES, TERMS, Law, laws
+from trialwatt.analysis.framework_cost import QUANTITIES, TERMS, Law
 from trialwatt.config.models import RunConfig
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics import formulas
 from trialwatt.metrics.formulas import MB_PER_GB
-from trialwatt.metrics.tables import read_runs
 from trialwatt.replay.simulate import Setting
 from trialwatt.replay.table import TrialTable
 from trialwatt.suts import get
@@ -53,7 +51,8 @@ class Costs:
     worker_w, worker_price: static power and price per s of a worker; services_w, services_price: of
     all services, 0 where the framework's law has them. frames: beside the trials of each measured
     job, by its seed. added: of each block of the framework's law; none where it is not given.
-    g_per_kwh: carbon, PUE included; NaN where the testbed has a series of intensities.
+    g_per_kwh: carbon, PUE included; NaN where the testbed has a series of intensities. is_control:
+    whether it is the SUT that others' laws are compared with, which adds nothing.
     """
 
     workers: int
@@ -64,6 +63,20 @@ class Costs:
     services_price: float
     frames: tuple[Frame, ...]
     added: tuple[Added, ...]
+    is_control: bool = False
+
+    @property
+    def framework(self) -> str:
+        """What is known of the cost of the framework itself."""
+        if self.is_control:
+            return "none: it has no framework"
+        if self.added:
+            return f"{len(self.added)} blocks of its measured cost"
+        return "its own cost is not counted, only what its services reserve"
+
+    @property
+    def framework_known(self) -> bool:
+        return self.is_control or bool(self.added)
 
     def drawn(self, rng: np.random.Generator, whole: int | None) -> tuple[Frame, Added]:
         """What stands beside the trials of one search: that of one measured job, and one block's
@@ -79,13 +92,14 @@ def costs_of(
 
     worker_w: static power of a worker. laws: of this SUT (analysis.framework_cost); None where they
     are not known: then its services are counted by what they reserve, and nothing else of it. The
-    control has none: the others' are what they add to its jobs. Raises TrialwattError where the
-    laws are of another SUT, or lack time, energy or cost.
+    control adds nothing, whatever the laws are of.
+    Raises TrialwattError where the laws are of another SUT, or lack time, energy or cost.
     """
     count, wanted = config.workload.workers.count, config.workload.workers
     measured = table.workload.workers.count
     context = table.facts.context
-    added = () if laws is None or get(config.sut).is_control else _added(laws, config.sut)
+    control = get(config.sut).is_control
+    added = () if laws is None or control else _added(laws, config.sut)
 
     def price(cores: float, memory_mb: float, accelerators: float = 0.0) -> float:
         prices = context.price_per_cpu_h, context.price_per_gb_h
@@ -124,20 +138,8 @@ def costs_of(
         services_price=sum(price(*each) for each in held),
         frames=frames,
         added=added,
+        is_control=control,
     )
-
-
-def laws_of(file: Path, testbed: str) -> list[Law]:
-    """Of a runs table, those of a testbed, the sampler that comes first of each SUT. Raises
-    TrialwattError where it tells none."""
-    runs = read_runs(file)
-    found = [law for law in laws(runs[runs["testbed"] == testbed]) if law.testbed == testbed]
-    if not found:
-        raise TrialwattError(
-            f"{file}: tells no framework's cost on the testbed {testbed}: it needs the experiment "
-            "framework-cost, measured there"
-        )
-    return found
 
 
 def _added(laws: Sequence[Law], sut: str) -> tuple[Added, ...]:

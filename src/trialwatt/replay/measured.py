@@ -92,7 +92,7 @@ def _of_run(folder: Path, context: Context) -> _Measured:
         energy = account(records, np.empty(0, np.int64), np.ones(1), by_knot=True)
         if not energy.divided or np.isnan(energy.job_j):
             raise TrialwattError(f"its energy is not known: {'; '.join(energy.flags)}")
-        return _Measured(_rows(epochs, energy), _facts(records, energy, context))
+        return _Measured(_rows(epochs, energy), facts_of(records, energy, context))
     except TrialwattError as error:
         raise TrialwattError(f"{folder}: {str(error).removeprefix(f'{folder}: ')}") from error
 
@@ -206,7 +206,8 @@ def _memory(
 # --- facts --------------------------------------------------------------------------------------
 
 
-def _facts(records: RunRecords, energy: EnergyAccount, context: Context) -> Facts:
+def facts_of(records: RunRecords, energy: EnergyAccount, context: Context) -> Facts:
+    """What a table of this run alone would say of itself."""
     manifest, host = records.manifest, records.manifest["host"]
     flags = [*energy.flags, *foreign.flags(energy.foreign_share, records.config.testbed)]
     watts = _idle_watts(records, energy.domains)

@@ -45,6 +45,11 @@ class Job:
     def __init__(self, log: Log, trials: Trials, costs: Costs, frame: Frame, added: Added):
         self.log, self._trials, self._costs = log, trials, costs
         self._frame, self._added = frame, added
+        watts = costs.workers * costs.worker_w + frame.else_w
+        price = costs.workers * costs.worker_price
+        # (2, terms): J and money of the framework beyond those of its time
+        self._net = np.array([added.joules, added.money])
+        self._net -= np.outer((watts, price), added.seconds)
         self._lasted = log.end_s - log.start_s
         self.lasts_s = float(log.end_s.max(initial=0.0))
         own = (log.phi, log.seed[log.phi])
@@ -71,12 +76,7 @@ class Job:
     def _framework(self, trials: float, reports: float) -> tuple[float, float]:
         """J and money that the framework adds until so many trials and reports, beyond what is
         reserved in the time that it adds: that is counted with all the time of the job."""
-        costs, added = self._costs, self._added
-        amounts = np.array([1.0, trials, reports])
-        seconds = np.array(added.seconds) @ amounts
-        watts = costs.workers * costs.worker_w + self._frame.else_w
-        joules = np.array(added.joules) @ amounts - watts * seconds
-        money = np.array(added.money) @ amounts - costs.workers * costs.worker_price * seconds
+        joules, money = self._net @ (1.0, trials, reports)
         return float(joules), float(money)
 
     @property

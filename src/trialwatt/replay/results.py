@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,10 @@ from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256, write_whole
 from trialwatt.metrics.columns import Column, entries, schema, validate
 from trialwatt.printable import shown
-from trialwatt.records.installation import versions
 from trialwatt.replay.columns import ATTAINED, SEARCHES
+from trialwatt.replay.conditions import Conditions
 from trialwatt.replay.run import Replay, Replayed
 from trialwatt.replay.table import TrialTable, write_csv, write_parquet
-from trialwatt.suts import get
 
 NAME = "replay.json"
 _TABLES = {"searches": SEARCHES, "attained": ATTAINED}
@@ -36,6 +35,13 @@ class Results:
     said: dict[str, Any]
 
     @property
+    def conditions(self) -> Conditions:
+        """Under which it was measured and replayed. Raises TrialwattError where it does not say."""
+        if "conditions" not in self.said:
+            raise TrialwattError(f"{self.strategy}: replayed by an older version; replay it again")
+        return Conditions(**self.said["conditions"])
+
+    @property
     def strategy(self) -> str:
         """`optuna tpe + median`"""
         search = self.said["search"]
@@ -44,11 +50,16 @@ class Results:
 
 
 def write_results(
-    replayed: Replayed, replay: Replay, table: TrialTable, seed: int, folder: Path
+    replayed: Replayed,
+    replay: Replay,
+    table: TrialTable,
+    seed: int,
+    folder: Path,
+    notes: Sequence[str] = (),
 ) -> list[Path]:
     """searches and attained as Parquet, searches as CSV, and replay.json: the same bytes for the
-    same table, strategy, seed and versions."""
-    said = _provenance(replay, table, seed, len(replayed.searches))
+    same table, strategy, seed and versions. notes: what a reader must know of them besides."""
+    said = _provenance(replay, table, seed, len(replayed.searches), notes)
     written = []
     for name, columns in _TABLES.items():
         rows = pa.Table.from_pandas(getattr(replayed, name), schema(columns), preserve_index=False)
@@ -101,8 +112,10 @@ def read_table(file: Path, columns: list[Column]) -> pd.DataFrame:
     return rows.to_pandas()
 
 
-def _provenance(replay: Replay, table: TrialTable, seed: int, count: int) -> dict[str, Any]:
-    return of_all(table, seed, count) | of_strategy(replay)
+def _provenance(
+    replay: Replay, table: TrialTable, seed: int, count: int, notes: Sequence[str]
+) -> dict[str, Any]:
+    return of_all(table, seed, count) | of_strategy(replay, notes)
 
 
 def of_all(table: TrialTable, seed: int, count: int) -> dict[str, Any]:
@@ -129,16 +142,8 @@ def of_all(table: TrialTable, seed: int, count: int) -> dict[str, Any]:
     }
 
 
-def _framework(replay: Replay) -> str:
-    if get(replay.config.sut).is_control:
-        return "the control, which adds none"
-    if replay.costs.added:
-        return f"{len(replay.costs.added)} blocks of its measured cost"
-    return "its own cost is not counted, only what its services reserve"
-
-
-def of_strategy(replay: Replay) -> dict[str, Any]:
-    """What is searched, by whom, and how."""
+def of_strategy(replay: Replay, notes: Sequence[str]) -> dict[str, Any]:
+    """What is searched, by whom, and how; notes: what a reader must know of it besides."""
     config = replay.config
     workload = config.workload
     return {
@@ -151,6 +156,8 @@ def of_strategy(replay: Replay) -> dict[str, Any]:
         "targets": replay.scoring.targets,
         "factors": {factor.column: factor.of(workload) for factor in FACTORS.values()},
         "draw": replay.draw,
-        "framework": _framework(replay),
-        "packages": versions(["trialwatt", "numpy", *get(config.sut).packages(config)]),
+        "framework": replay.costs.framework,
+        "conditions": asdict(replay.conditions),
+        "notes": list(notes),
+        "packages": replay.packages,
     }

@@ -20,14 +20,16 @@ from trialwatt.errors import TrialwattError
 from trialwatt.metrics.columns import schema
 from trialwatt.metrics.extract import target_of
 from trialwatt.metrics.processes import PROCESSES, mapped
+from trialwatt.records.installation import versions
 from trialwatt.replay import drivers
 from trialwatt.replay.columns import ATTAINED, SEARCHES
+from trialwatt.replay.conditions import Conditions, of_table
 from trialwatt.replay.costs import Costs, costs_of, setting
 from trialwatt.replay.outcomes import Job, Scoring, outcomes, targets_of
 from trialwatt.replay.simulate import Log, draws, simulate
 from trialwatt.replay.table import TrialTable
 from trialwatt.replay.trials import Places, Trials, discrete, trials_of
-from trialwatt.suts import base
+from trialwatt.suts import base, get
 
 SHARES = (0.5, 0.25, 0.1, 0.05, 0.02)
 """Shares of the grid whose scores are the targets that are told beside the goal."""
@@ -41,9 +43,9 @@ Told = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be replayed. space, epochs, goal: None for those of the table; target: None for
-    that of the goal. targets: scores that are told beside it; None for those that SHARES of its
-    grid reach.
+    """What is to be replayed. workers: None for as many as the table was measured with. space,
+    epochs, goal: None for those of the table; target: None for that of the goal. targets: scores
+    that are told beside it; None for those that SHARES of its grid reach.
 
     draw: "search", all of a search is of one measured seed, as a live job has one data split, one
     machine and one hour; "trial": each φ has a seed of its own, so that more differ.
@@ -51,7 +53,7 @@ class Wanted:
 
     sut: str
     strategy: Strategy
-    workers: int
+    workers: int | None
     seed: int = 1
     space: Space | None = None
     target: float | None = None
@@ -75,7 +77,7 @@ class Replay:
 
     def __init__(self, table: TrialTable, wanted: Wanted, laws: Sequence[Law] | None = None):
         table.check(seeds=1, flagged=True)  # who reads it for a result asks for more
-        self._seed, self.draw = wanted.seed, wanted.draw
+        self._seed, self.draw, self._facts = wanted.seed, wanted.draw, table.facts
         self.config = _config(table, wanted)
         workload = self.config.workload
         if wanted.strategy.spends:
@@ -99,9 +101,18 @@ class Replay:
             own = targets_of(self.trials, workload.goal.sign, SHARES)
         self.scoring = Scoring(math.nan if target is None else target, workload.goal.sign, own)
 
-    @property
+    @cached_property
     def budget(self) -> int:
         return self._job(0).budget
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Versions of what decides in its searches."""
+        return versions(["trialwatt", "numpy", *get(self.config.sut).packages(self.config)])
+
+    @property
+    def conditions(self) -> Conditions:
+        return of_table(self._facts, self.packages)
 
     @property
     def reported(self) -> bool:
@@ -124,12 +135,20 @@ class Replay:
             service=self.config.testbed.service,
         )
 
+    def measured_seed(self, number: int) -> int | None:
+        """The place, from 0, of the measured seed that all of a search is of; the same under every
+        strategy. None where each trial has its own."""
+        return self._whole(np.random.default_rng([repetition_seed(self._seed, number), 0]))
+
+    def _whole(self, rng: np.random.Generator) -> int | None:
+        return int(rng.integers(self.trials.seeds)) if self.draw == "search" else None
+
     def one(self, number: int) -> tuple[Log, Job]:
         """One search by its number: the same, whatever ran before it."""
         job = self._job(repetition_seed(self._seed, number))
         # Apart, so that measured seeds are the same whether or not a cost is drawn beside them.
         rng, of_costs = (np.random.default_rng([job.seed, stream]) for stream in (0, 1))
-        whole = int(rng.integers(self.trials.seeds)) if self.draw == "search" else None
+        whole = self._whole(rng)
         drawn = draws(self.trials, self.costs.workers, rng, whole)
         frame, added = self.costs.drawn(of_costs, whole)
         wanted = setting(self.costs, added, self.budget)
@@ -186,7 +205,9 @@ def _config(table: TrialTable, wanted: Wanted) -> RunConfig:
     changed = {
         "space": discrete(wanted.space or workload.space),
         "search": wanted.strategy,
-        "workers": workload.workers.model_copy(update={"count": wanted.workers}),
+        "workers": workload.workers.model_copy(
+            update={"count": wanted.workers or workload.workers.count}
+        ),
         "epochs": wanted.epochs or workload.epochs,
         "validate_each_epoch": False,
         "goal": goal,

@@ -21,7 +21,7 @@ from trialwatt.provenance.chain import chain, code_version
 from trialwatt.provenance.embed import write_sidecar
 from trialwatt.replay.check import coverages, live_runs, told
 from trialwatt.replay.columns import EXPERIMENT, OF_STRATEGY
-from trialwatt.replay.costs import laws_of
+from trialwatt.replay.conditions import told_apart
 from trialwatt.replay.experiment import (
     SAID,
     ReplayedExperiment,
@@ -29,6 +29,7 @@ from trialwatt.replay.experiment import (
     replayed,
     write_searches,
 )
+from trialwatt.replay.laws import Laws
 from trialwatt.replay.measured import table_of
 from trialwatt.replay.outcomes import targets_of
 from trialwatt.replay.progress import Progress
@@ -123,14 +124,14 @@ def make_searches(
     """
     table = load(results / TABLE)
     testbed = table.config.testbed_name
-    laws = None if replay.cost is None else laws_of(results / replay.cost, testbed)
+    laws = None if replay.cost is None else Laws(results / replay.cost, testbed)
     progress = Progress(len(replay.rows) * replay.searches, described.experiment)
     unavailable = [dict(each) for each in replay.unavailable]
     strategies, searches, attained = list[dict[str, Any]](), [], []
     for row, config in zip(replay.rows, replay.configs, strict=True):
         run = RunConfig.model_validate(config, context=AS_RECORDED)
         try:
-            one = replay_of(run, table, laws)
+            one = replay_of(run, table, laws.of(run.workload) if laws else None)
         except TrialwattError as error:
             unavailable.append({"sut": run.sut, "treatment": row.treatment, "reason": str(error)})
             progress.skip(replay.searches)
@@ -139,7 +140,8 @@ def make_searches(
         own = _columns(row, run, table)
         searches.append(found.searches.assign(strategy=len(strategies), **own))
         attained.append(found.attained.assign(strategy=len(strategies)))
-        strategies.append(of_strategy(one) | {key: own[key] for key in _OF_ROW})
+        notes = laws.notes(run.workload, table.facts, run.sut) if laws else []
+        strategies.append(of_strategy(one, notes) | {key: own[key] for key in _OF_ROW})
     if not strategies:
         reasons = "; ".join(dict.fromkeys(str(each["reason"]) for each in unavailable))
         raise TrialwattError(f"{described.experiment}: nothing of it can be replayed: {reasons}")
@@ -219,8 +221,7 @@ def make_check(measured: Sequence[str], described: Described, results: Path, out
     found = replayed(folder, read_said(folder))
     tables = {name: results / "metrics" / name / "runs.parquet" for name in measured}
     frames = {name: read_runs(file) for name, file in tables.items()}
-    runs = pd.concat(frames.values(), ignore_index=True)
-    coverage = [_coverage(one, runs) for one in found.strategies]
+    coverage = [_coverage(one, frames, tables) for one in found.strategies]
     strategies = [
         own | {"coverage": each}
         for own, each in zip(found.said["strategies"], coverage, strict=True)
@@ -237,9 +238,15 @@ def make_check(measured: Sequence[str], described: Described, results: Path, out
     write_said(folder / NAME, content)
 
 
-def _coverage(one: Results, runs: pd.DataFrame) -> dict[str, Any] | None:
-    live = live_runs(one.said, runs)
-    return None if live.empty else told(coverages(one, live), live)
+def _coverage(
+    one: Results, frames: Mapping[str, pd.DataFrame], tables: Mapping[str, Path]
+) -> dict[str, Any] | None:
+    live = live_runs(one.said, pd.concat(frames.values(), ignore_index=True))
+    if live.empty:
+        return None
+    file = next(iter(tables.values()))  # of the results folder that all of them are in
+    apart = told_apart(one.conditions, file, live, "the live searches")
+    return told(coverages(one, live), live, apart)
 
 
 def chain_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,8 +14,8 @@ from trialwatt.config.plan_parts import PlannedExperiment
 from trialwatt.errors import TrialwattError
 from trialwatt.records.installation import versions
 from trialwatt.replay.columns import SEARCHES
-from trialwatt.replay.costs import laws_of
 from trialwatt.replay.experiment import FOLDER, ReplayedExperiment, read_said, replayed
+from trialwatt.replay.laws import Laws
 from trialwatt.replay.table import TrialTable, load
 from trialwatt.replay.workflow import TABLE, replay_of
 from trialwatt.review.structure import Problem, Sums
@@ -84,7 +84,7 @@ def replayed_again(tree: Tree) -> dict[str, list[Any]]:
         configs = dict(zip((run.hash for run in part.runs), asked["configs"], strict=True))
         folder = tree.results / FOLDER / part.id
         found = replayed(folder, read_said(folder))
-        laws = laws_of(tree.results / asked["cost"], plan.testbed_name) if asked["cost"] else None
+        laws = Laws(tree.results / asked["cost"], plan.testbed_name) if asked["cost"] else None
         for own in found.strategies:
             whole += len(own.searches)
             config = configs.get(own.said["hash"])
@@ -122,9 +122,10 @@ def _other_versions(recorded: Mapping[str, str]) -> str:
 
 
 def _differing(
-    rows: pd.DataFrame, config: Mapping[str, Any], table: TrialTable, laws: Sequence[Any] | None
+    rows: pd.DataFrame, config: Mapping[str, Any], table: TrialTable, laws: Laws | None
 ) -> list[str]:
-    one = replay_of(RunConfig.model_validate(config, context=AS_RECORDED), table, laws)
+    run = RunConfig.model_validate(config, context=AS_RECORDED)
+    one = replay_of(run, table, laws.of(run.workload) if laws else None)
     known = rows.set_index("search")
     numbers = sorted(random.sample(sorted(known.index), min(SAMPLE, len(known))))
     wrong = []
