@@ -98,6 +98,8 @@ replay:
 def test_replayed_searches_are_made_checked_and_verified_with_all_else(project):
     settings = project / "config" / "config.yaml"
     settings.write_text(f"testbed: local\n{REPLAYED}")
+    table = project / "config" / "experiments" / "trial-table.yaml"  # of the largest space there
+    table.write_text(table.read_text().replace("space: ff-96", "space: tiny"))
     code, said = snakemake(project, "archive", "light_archive")
     assert code == 0, said
     found = read_replayed(project / "results", "s-sam")
