@@ -11,6 +11,7 @@ from trialwatt.analysis.framework_cost import QUANTITIES, Estimate, Law
 from trialwatt.config.models import Search
 from trialwatt.errors import TrialwattError
 from trialwatt.metrics.formulas import J_PER_KWH
+from trialwatt.replay.costs import setting
 from trialwatt.replay.outcomes import outcomes
 from trialwatt.replay.run import Replay, Wanted
 
@@ -22,7 +23,7 @@ FITS = {
 }
 
 
-def laws(sut="optuna", fits=FITS):
+def laws(sut="optuna", fits=FITS, workers=1):
     empty = pd.DataFrame()
     return [
         Law(
@@ -40,7 +41,7 @@ def laws(sut="optuna", fits=FITS):
             residual=0.0,
             per_block=np.array(fits[quantity.name]),
             points=empty,
-            runs=empty,
+            runs=pd.DataFrame({"wn": [workers]}),
         )
         for quantity in QUANTITIES
     ]
@@ -95,6 +96,21 @@ def test_each_search_has_the_cost_of_one_block():
     fits = {name: [values[0], tuple(3 * v for v in values[0])] for name, values in FITS.items()}
     added = [job(laws(fits=fits), n)[1]._added.joules[0] for n in range(1, 20)]
     assert set(added) == {30.0, 90.0}
+
+
+def test_a_worker_loses_what_it_lost_where_the_law_was_measured():
+    """A law's seconds are of jobs of its own number of workers, and so are its joules."""
+    found = {}
+    for count in (1, 2, 4):
+        wanted = Wanted("optuna", Search(sampler="random", budget=12), count)
+        replay = Replay(TABLE, wanted, laws(workers=2))
+        (added,) = replay.costs.added
+        found[count] = setting(replay.costs, added, 12)
+        _, own = replay.one(1)
+        static = 2 * own._costs.worker_w + own._frame.else_w
+        joules, _ = own._framework(12, 0)
+        assert joules == pytest.approx(30.0 + 24.0 - static * (1.0 + 1.2))
+    assert [one.trial_s for one in found.values()] == pytest.approx([0.2] * 3)
 
 
 def test_less_time_than_plain_is_noise():

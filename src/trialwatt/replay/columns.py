@@ -98,21 +98,28 @@ def hyperparameter(value: Any, column: Column) -> Any:
 _OF_RUNS = {
     *("trials_started", "trials_completed", "trials_failed", "trials_pruned", "trials_duplicate"),
     *("reports", "trials_time_ms", "jct_ms", "job_energy_kwh", "ept_kwh", "carbon_g", "oc", "wr"),
-    *("wtt_ms", "wte_kwh", "wte_share", "wtc", "waste_failed_energy_share"),
-    *("waste_pruned_energy_share", "waste_duplicate_energy_share", "trials_energy_kwh"),
-    *("idle_energy_kwh", "services_energy_kwh", "harness_energy_kwh", "surplus_energy_kwh"),
+    *("wtt_ms", "wte_kwh", "wtc", "wtt_share", "wte_share", "wtc_share"),
+    *(
+        f"waste_{kind}_{what}_share"
+        for kind in ("failed", "pruned", "duplicate")
+        for what in ("time", "energy", "cost")
+    ),
+    *("trials_energy_kwh", "idle_energy_kwh", "services_energy_kwh", "harness_energy_kwh"),
+    "surplus_energy_kwh",
     *("goal_target", "goal_reached", "energy_to_goal_kwh", "cost_to_goal", "time_to_goal_ms"),
     "best_score",
 }
-_REPLAYED = "replayed from measured trials (docs/replay.md)"
+REPLAYED = "replayed from measured trials (docs/replay.md)"
+"""How the values of replayed columns come about."""
+_SEARCHED = "until its last trial ended: there a search that missed the goal is censored"
 SEARCHES = [
-    Column("search", "whole", "", "number of the replayed search, from 1", _REPLAYED, low=1),
+    Column("search", "whole", "", "number of the replayed search, from 1", REPLAYED, low=1),
     Column(
         "repetition",
         "whole",
         "",
         "the measured seed that all of the search is of; null where each φ has its own",
-        _REPLAYED,
+        REPLAYED,
         low=1,
     ),
     *(column for column in RUNS if column.name in _OF_RUNS),
@@ -121,16 +128,19 @@ SEARCHES = [
         "real",
         "kWh",
         "what the framework adds to plain's jobs, by its measured cost; 0 where none is given",
-        _REPLAYED,
+        REPLAYED,
     ),
     Column(
         "around_energy_kwh",
         "real",
         "kWh",
         "before and after the trials step, as in a measured job drawn for the search",
-        _REPLAYED,
+        REPLAYED,
         low=0,
     ),
+    Column("searched_energy_kwh", "real", "kWh", f"job energy {_SEARCHED}", REPLAYED),
+    Column("searched_time_ms", "real", "ms", f"start of setup {_SEARCHED}", REPLAYED),
+    Column("searched_cost", "real", "currency", f"reserved × price {_SEARCHED}", REPLAYED),
 ]
 """Of the table of replayed searches: the columns of the runs table that can be known of them."""
 _OF_STRATEGIES = {
@@ -142,14 +152,14 @@ OF_STRATEGY = [column for column in RUNS if column.name in _OF_STRATEGIES]
 """Columns of the runs table that all searches of a strategy have in common. hash: of the run that
 would be live."""
 _STRATEGY = Column(
-    "strategy", "whole", "", "place in replay.json's list of strategies, from 0", _REPLAYED, low=0
+    "strategy", "whole", "", "place in replay.json's list of strategies, from 0", REPLAYED, low=0
 )
 ATTAINED = [
     SEARCHES[0],
-    Column("target", "real", "", "a score that a share of the grid reaches", _REPLAYED),
-    Column("energy_kwh", "real", "kWh", "job energy until it was reached; else null", _REPLAYED),
-    Column("time_ms", "real", "ms", "start of setup until it was reached; else null", _REPLAYED),
-    Column("cost", "real", "currency", "reserved × price until it was reached", _REPLAYED),
+    Column("target", "real", "", "a score that a share of the grid reaches", REPLAYED),
+    Column("energy_kwh", "real", "kWh", "job energy until it was reached; else null", REPLAYED),
+    Column("time_ms", "real", "ms", "start of setup until it was reached; else null", REPLAYED),
+    Column("cost", "real", "currency", "reserved × price until it was reached", REPLAYED),
 ]
 EXPERIMENT = {
     "searches": [_STRATEGY, *SEARCHES, *OF_STRATEGY],

@@ -23,11 +23,13 @@ NS_PER_S = 1e9
 @dataclass(frozen=True)
 class Added:
     """What a framework adds in one search, beside what plain takes: s, J and money, each per job,
-    per trial and per report; its services are in it."""
+    per trial and per report; its services are in it. workers: of the jobs in which that was
+    measured, whose reserved power and price it holds."""
 
     seconds: tuple[float, ...] = (0.0, 0.0, 0.0)
     joules: tuple[float, ...] = (0.0, 0.0, 0.0)
     money: tuple[float, ...] = (0.0, 0.0, 0.0)
+    workers: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,9 +153,12 @@ def _added(laws: Sequence[Law], sut: str) -> tuple[Added, ...]:
             "experiment framework-cost with it, or leave its cost out"
         )
     time, joules, money = (_terms(own[name]).tolist() for name in ("time", "energy", "cost"))
+    workers = int(own["energy"].runs["wn"].iloc[0])
     # A worker cannot gain time by a framework: what is less than nothing is noise.
     return tuple(
-        Added((max(job, 0.0), max(trial, 0.0), max(report, 0.0)), tuple(drawn), tuple(paid))
+        Added(
+            (max(job, 0.0), max(trial, 0.0), max(report, 0.0)), tuple(drawn), tuple(paid), workers
+        )
         for (job, trial, report), drawn, paid in zip(time, joules, money, strict=True)
     )
 
@@ -169,4 +174,4 @@ def _terms(law: Law) -> np.ndarray:
 def setting(costs: Costs, added: Added, budget: int) -> Setting:
     """A law's seconds are of the job, which its workers share: each loses as many times more."""
     _, trial, report = added.seconds
-    return Setting(costs.workers, budget, trial * costs.workers, report * costs.workers)
+    return Setting(costs.workers, budget, trial * added.workers, report * added.workers)

@@ -45,11 +45,11 @@ class Job:
     def __init__(self, log: Log, trials: Trials, costs: Costs, frame: Frame, added: Added):
         self.log, self._trials, self._costs = log, trials, costs
         self._frame, self._added = frame, added
-        watts = costs.workers * costs.worker_w + frame.else_w
-        price = costs.workers * costs.worker_price
-        # (2, terms): J and money of the framework beyond those of its time
-        self._net = np.array([added.joules, added.money])
-        self._net -= np.outer((watts, price), added.seconds)
+        watts = added.workers * costs.worker_w + frame.else_w
+        price = added.workers * costs.worker_price
+        # (2, terms): J and money of the framework, and of what is reserved in its time
+        self._adds = np.array([added.joules, added.money])
+        self._reserved = np.outer((watts, price), added.seconds)
         self._lasted = log.end_s - log.start_s
         self.lasts_s = float(log.end_s.max(initial=0.0))
         own = (log.phi, log.seed[log.phi])
@@ -75,8 +75,10 @@ class Job:
 
     def _framework(self, trials: float, reports: float) -> tuple[float, float]:
         """J and money that the framework adds until so many trials and reports, beyond what is
-        reserved in the time that it adds: that is counted with all the time of the job."""
-        joules, money = self._net @ (1.0, trials, reports)
+        reserved in the time that it adds: that is counted with all the time of the job. In all it
+        is never less than nothing, which would be noise of the law's."""
+        amounts = (1.0, trials, reports)
+        joules, money = np.maximum(0.0, self._adds @ amounts) - self._reserved @ amounts
         return float(joules), float(money)
 
     @property
@@ -102,7 +104,7 @@ class Job:
         busy = costs.worker_w * float(self._lasted.sum())
         return {
             "trials": float(self.trial_j.sum()),
-            "idle": workers * self.lasts_s - busy,
+            "idle": max(0.0, workers * self.lasts_s - busy),  # of one worker it is rounding
             "services": costs.services_w * self.reserved_s,
             "harness": frame.else_w * self.lasts_s,
             "framework": joules
@@ -168,12 +170,12 @@ def outcomes(job: Job, costs: Costs, scoring: Scoring) -> tuple[dict[str, float 
     waste = formulas.waste_classes(log.start_s, same, failed, pruned)
     lasted = log.end_s - log.start_s
     whole = sum(parts.values())
-    wasted = waste != ""
+    wasted, reserved_s = waste != "", costs.workers * job.reserved_s
     signed = log.score * scoring.sign
     targets = (scoring.target, *scoring.targets)
-    moments = np.array([_moment(log, completed, target, scoring.sign) for target in targets])
-    reached = job.until(moments)
-    goal = Reached(*(values[1:] for values in vars(reached).values()))
+    moments = [_moment(log, completed, target, scoring.sign) for target in targets]
+    reached = job.until(np.array([*moments, job.lasts_s]))
+    goal = Reached(*(values[1:-1] for values in vars(reached).values()))
     energy = reached.energy_kwh[0]
     is_reached = bool(np.isfinite(moments[0]))
     row: dict[str, float | bool] = {
@@ -193,6 +195,8 @@ def outcomes(job: Job, costs: Costs, scoring: Scoring) -> tuple[dict[str, float 
         "wte_kwh": float(job.trial_j[wasted].sum()) / J_PER_KWH,
         "wte_share": formulas.ratio(float(job.trial_j[wasted].sum()), whole),
         "wtc": costs.worker_price * float(lasted[wasted].sum()),
+        "wtt_share": formulas.ratio(float(lasted[wasted].sum()), reserved_s),
+        "wtc_share": formulas.ratio(costs.worker_price * float(lasted[wasted].sum()), job.cost),
         "wr": formulas.ratio(parts["idle"], whole),
         "trials_energy_kwh": parts["trials"] / J_PER_KWH,
         "idle_energy_kwh": parts["idle"] / J_PER_KWH,
@@ -206,13 +210,19 @@ def outcomes(job: Job, costs: Costs, scoring: Scoring) -> tuple[dict[str, float 
         "time_to_goal_ms": reached.time_ms[0],
         "cost_to_goal": reached.cost[0],
         "surplus_energy_kwh": whole / J_PER_KWH - energy if is_reached else 0.0,
+        "searched_energy_kwh": reached.energy_kwh[-1],
+        "searched_time_ms": reached.time_ms[-1],
+        "searched_cost": reached.cost[-1],
         "best_score": scoring.sign * float(np.max(signed[completed], initial=-np.inf))
         if completed.any()
         else NAN,
     }
     for kind in (FAILED, PRUNED, DUPLICATE):
         mine = waste == kind
+        time_s = float(lasted[mine].sum())
+        row[f"waste_{kind}_time_share"] = formulas.ratio(time_s, reserved_s)
         row[f"waste_{kind}_energy_share"] = formulas.ratio(float(job.trial_j[mine].sum()), whole)
+        row[f"waste_{kind}_cost_share"] = formulas.ratio(costs.worker_price * time_s, job.cost)
     return row, goal
 
 

@@ -24,9 +24,9 @@ from trialwatt.records.installation import versions
 from trialwatt.replay import drivers
 from trialwatt.replay.columns import ATTAINED, SEARCHES
 from trialwatt.replay.conditions import Conditions, of_table
-from trialwatt.replay.costs import Costs, costs_of, setting
-from trialwatt.replay.outcomes import Job, Scoring, outcomes, targets_of
-from trialwatt.replay.simulate import Log, draws, simulate
+from trialwatt.replay.costs import Added, Costs, Frame, costs_of, setting
+from trialwatt.replay.outcomes import Job, Reached, Scoring, outcomes, targets_of
+from trialwatt.replay.simulate import Draws, Log, draws, simulate
 from trialwatt.replay.table import TrialTable
 from trialwatt.replay.trials import Places, Trials, discrete, trials_of
 from trialwatt.suts import base, get
@@ -145,16 +145,30 @@ class Replay:
 
     def one(self, number: int) -> tuple[Log, Job]:
         """One search by its number: the same, whatever ran before it."""
+        log = self.decided(number)
+        return log, self.job(number, log)
+
+    def job(self, number: int, log: Log) -> Job:
+        """What a search took whose trials are known, as those of a replay that differs from this
+        one in watts alone."""
+        _, _, frame, added = self._drawn(number)
+        return Job(log, self.trials, self.costs, frame, added)
+
+    def _drawn(self, number: int) -> tuple[base.Job, Draws, Frame, Added]:
         job = self._job(repetition_seed(self._seed, number))
         # Apart, so that measured seeds are the same whether or not a cost is drawn beside them.
         rng, of_costs = (np.random.default_rng([job.seed, stream]) for stream in (0, 1))
         whole = self._whole(rng)
         drawn = draws(self.trials, self.costs.workers, rng, whole)
-        frame, added = self.costs.drawn(of_costs, whole)
+        return job, drawn, *self.costs.drawn(of_costs, whole)
+
+    def decided(self, number: int) -> Log:
+        """The trials of a search by its number."""
+        job, drawn, _, added = self._drawn(number)
         wanted = setting(self.costs, added, self.budget)
         try:
             search = drivers.opened(job, self._places)
-            log = simulate(search, self.trials, wanted, self.scoring.sign, drawn)
+            return simulate(search, self.trials, wanted, self.scoring.sign, drawn)
         except TrialwattError:
             raise
         except Exception as error:  # of the framework's: the user learns whose it is, and where
@@ -163,20 +177,23 @@ class Replay:
                 f"{self.config.sut}'s {self.config.workload.search.sampler}, search {number}: "
                 f"{last.filename}:{last.lineno}: {type(error).__name__}: {error}"
             ) from error
-        return log, Job(log, self.trials, self.costs, frame, added)
 
     def rows(self, numbers: Sequence[int]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Of these searches: a row each, and a row each per target."""
         searches, attained = [], []
         for number in numbers:
-            log, job = self.one(number)
-            row, reached = outcomes(job, self.costs, self.scoring)
-            repetition = self._repetitions[log.seed[0]] if self.draw == "search" else None
-            searches.append({"search": number, "repetition": repetition} | row)
+            row, reached = self.row(number, self.decided(number))
+            searches.append(row)
             for place, target in enumerate(self.scoring.targets):
                 told = {name: values[place] for name, values in vars(reached).items()}
                 attained.append({"search": number, "target": target} | told)
         return searches, attained
+
+    def row(self, number: int, log: Log) -> tuple[dict[str, Any], Reached]:
+        """Of one search whose trials are known."""
+        row, reached = outcomes(self.job(number, log), self.costs, self.scoring)
+        repetition = self._repetitions[log.seed[0]] if self.draw == "search" else None
+        return {"search": number, "repetition": repetition} | row, reached
 
     def searches(
         self, count: int, processes: int = PROCESSES, progress: Told | None = None
