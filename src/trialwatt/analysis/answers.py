@@ -11,6 +11,8 @@ import pandas as pd
 SUPPORTED, EQUIVALENT, UNDECIDED = "supported", "equivalent", "undecided"
 DEMONSTRATION = "demonstration only"
 RECORDED = "as recorded"
+REPLAYED = "replayed"
+"""Of a verdict that comes from replayed searches: its first reason."""
 ALL = "all"
 """The scope of the answer over all scopes."""
 STATEMENTS = {

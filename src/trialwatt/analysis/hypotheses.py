@@ -10,7 +10,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from trialwatt.analysis import platform_effect, search_effect
-from trialwatt.analysis.answers import DEMONSTRATION, RECORDED, UNDECIDED, Answer
+from trialwatt.analysis.answers import DEMONSTRATION, RECORDED, REPLAYED, UNDECIDED, Answer
 from trialwatt.analysis.columns import by_experiment, is_modelled, varied
 from trialwatt.analysis.evidence import Evidence, judge, overall
 from trialwatt.config.factors import hypotheses
@@ -44,17 +44,32 @@ def h1(
     )
 
 
-def h2(tables: Tables, *, resamples: int = RESAMPLES, processes: int = 1) -> list[Answer]:
+def h2(
+    tables: Tables,
+    *,
+    replayed: Tables | None = None,
+    resamples: int = RESAMPLES,
+    processes: int = 1,
+) -> list[Answer]:
     """H2: space, sampling and pruning strongly influence waste and so energy efficiency.
 
-    An answer per SUT, search experiment and testbed, then the one over "all". See `h1`.
+    An answer per SUT, search experiment and testbed, then the one over "all". See `h1`. replayed:
+    what was replayed of search experiments (analysis.replayed.per_seed); where there is any, the
+    answer over "all" comes from it, and the live runs' are its check.
     """
-    return _answers(
-        "H2",
-        tables,
-        partial(search_effect.evidence, resamples=resamples),
-        processes,
-    )
+    evidence = partial(search_effect.evidence, resamples=resamples)
+    live = _answers("H2", tables, evidence, processes)
+    if replayed is None:
+        return live
+    *scopes, whole = _answers("H2", replayed, evidence, processes)
+    *checks, check = live
+    verdict = whole.verdict.removeprefix(f"{DEMONSTRATION}: ")
+    outcome, _, why = verdict.partition(": ")
+    mark = f"{DEMONSTRATION}: " if whole.demonstration else ""
+    said = whole.sentence.removeprefix("H2: ").removeprefix(mark)
+    sentence = f"H2, replayed: {mark}{said} Live searches, as its check: {check.words}."
+    verdict = ": ".join(filter(None, [outcome, REPLAYED, why]))
+    return [*scopes, *checks, replace(whole, verdict=f"{mark}{verdict}", sentence=sentence)]
 
 
 def concerned(runs: pd.DataFrame) -> pd.DataFrame:
@@ -65,13 +80,14 @@ def concerned(runs: pd.DataFrame) -> pd.DataFrame:
 def answers(
     tables: Tables,
     *,
+    replayed: Tables | None = None,
     platforms: Mapping[str, str] | None = None,
     resamples: int = RESAMPLES,
     processes: int = 1,
 ) -> list[Answer]:
     """The answers to both hypotheses."""
     found = h1(tables, platforms=platforms, resamples=resamples, processes=processes)
-    return found + h2(tables, resamples=resamples, processes=processes)
+    return found + h2(tables, replayed=replayed, resamples=resamples, processes=processes)
 
 
 def _concerns(hypothesis: str, runs: pd.DataFrame) -> pd.Series:

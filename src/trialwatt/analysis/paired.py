@@ -11,6 +11,9 @@ from trialwatt.analysis.blocks import block_of
 from trialwatt.analysis.columns import configuration
 from trialwatt.records.outcome import COMPLETED
 
+_FEWEST = 2
+"""Blocks of which anything can be told."""
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -25,6 +28,20 @@ class Paired:
     @property
     def blocks(self) -> int:
         return len(self.values)
+
+    @property
+    def telling(self) -> Paired:
+        """Without the blocks in which every value is censored: of which is less they say nothing.
+
+        Where not two blocks would be left they stay.
+        """
+        silent = np.asarray(self.censored.all(axis=1))
+        if not silent.any() or len(silent) - silent.sum() < _FEWEST:
+            return self
+        count, of = int(silent.sum()), self.blocks
+        said = f"In {count} of {of} blocks no level reached the goal: they tell of no difference."
+        kept = self.values[~silent], self.censored[~silent]
+        return Paired(self.levels, *kept, (*self.remarks, said))
 
 
 def fewest_blocks(runs: pd.DataFrame) -> int:

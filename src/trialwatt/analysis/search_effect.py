@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from trialwatt.analysis import dominance, intervals
+from trialwatt.analysis import dominance, intervals, replayed
 from trialwatt.analysis.answers import TestResult, text
 from trialwatt.analysis.blocks import BLOCK, complete_blocks
 from trialwatt.analysis.censoring import gehan_scores, median
@@ -32,6 +32,7 @@ from trialwatt.config.factors import FACTORS, SEARCH, Factor, factor, plural
 SEARCHED = ("step_deploy_energy_kwh", "step_setup_energy_kwh", "step_trials_energy_kwh")
 """What a job has spent when its last trial ends. Until then any of them may reach the goal: there,
 and not at the end of its test, a job that did not is censored."""
+_JOB, _TO_GOAL, _WASTE = "job_energy_kwh", "energy_to_goal_kwh", "wte_share"
 _COLUMNS = {
     *(
         "experiment",
@@ -45,8 +46,10 @@ _COLUMNS = {
         *BLOCK,
     ),
     *(factor.column for factor in FACTORS.values()),
-    *("job_energy_kwh", "energy_to_goal_kwh", "goal_censored", "wte_share"),
+    *(_JOB, _TO_GOAL, _WASTE, "goal_censored"),
+    *(f"{replayed.CHECKED}{name}" for name in (_JOB, _TO_GOAL, _WASTE)),
     *SEARCHED,
+    *replayed.OF_SEED,
     *dominance.COLUMNS,
 }
 _WAY = "way"
@@ -125,7 +128,7 @@ def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evide
     if runs.empty:
         return Evidence(scope, (Outcome("energy to tg", undecided=NO_RUNS),), 0, (), tuple(remarks))
     levels = _levels(runs, one)
-    energy = number(runs, "job_energy_kwh")
+    energy = number(runs, _JOB)
     energy = energy.where(np.isfinite(energy) & (energy > 0))
     if energy.isna().any():
         remarks.append(f"{int(energy.isna().sum())} of {len(runs)} runs have no energy.")
@@ -133,10 +136,13 @@ def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evide
     if infeasible:
         remarks.append(f"{infeasible} runs are infeasible: they end the search without a result.")
 
-    def outcome(name: str, values: pd.Series, censored: pd.Series, **kind: bool) -> Outcome:
-        here = paired(values, censored, levels, runs["block"])
+    def outcome(
+        name: str, quantity: str, values: pd.Series, censored: pd.Series, **kind: bool
+    ) -> Outcome:
+        here = paired(values, censored, levels, runs["block"]).telling
         remarks.extend(remark for remark in here.remarks if remark not in remarks)
-        return _outcome(scope, name, here, one.said, resamples, **kind)
+        found = _outcome(scope, name, here, one.said, resamples, **kind)
+        return replayed.believed(found, runs, levels, quantity)
 
     is_censored = flag(runs, "goal_censored")
     if is_censored.isna().all():
@@ -144,8 +150,9 @@ def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evide
     elif not (is_censored == 0).any():
         goal = Outcome("energy to tg", undecided="no run reached the goal")
     else:
-        to_goal = number(runs, "energy_to_goal_kwh").where(is_censored == 0, searched(runs, energy))
-        goal = outcome("energy to tg", to_goal.where(is_censored.notna()), is_censored == 1)
+        to_goal = number(runs, _TO_GOAL).where(is_censored == 0, searched(runs, energy))
+        to_goal = to_goal.where(is_censored.notna())
+        goal = outcome("energy to tg", _TO_GOAL, to_goal, is_censored == 1)
 
     counted = runs["status"] != "infeasible"
     primary = [goal]
@@ -154,15 +161,16 @@ def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evide
         remarks.append("Job energies are not compared, for the budgets differ.")
     else:
         cut_off = runs["status"] == "deadline"
-        job = outcome("job energy at equal budget", energy.where(counted), cut_off)
+        job = outcome("job energy at equal budget", _JOB, energy.where(counted), cut_off)
         if is_censored.isna().all():  # nor is that of a goal that nobody has set
             remarks.append(f"{goal.name.capitalize()} is not compared: {goal.undecided}.")
             primary = []
         primary.append(job)
         remarks.extend(dominance.remarks(runs, levels))
-    share = number(runs, "wte_share").where(runs["status"] == "completed")
+    share = number(runs, _WASTE).where(runs["status"] == "completed")
     never = pd.Series(False, runs.index)
-    waste = outcome("waste as a share of job energy", share, never, is_energy=False)
+    waste = outcome("waste as a share of job energy", _WASTE, share, never, is_energy=False)
+    remarks.extend(replayed.remarks(runs, levels, (_TO_GOAL, _JOB)))
     return Evidence(
         scope,
         tuple(primary),
@@ -173,9 +181,10 @@ def _scope(scope: str, runs: pd.DataFrame, one: Factor, resamples: int) -> Evide
 
 
 def searched(runs: pd.DataFrame, energy: pd.Series) -> pd.Series:
-    """Energy until the last trial ended; the job's where a table does not tell its steps'."""
+    """Energy until the last trial ended; the job's where a table does not tell it."""
     parts = pd.DataFrame({name: number(runs, name) for name in SEARCHED})
-    return parts.sum(axis=1, skipna=False).fillna(energy)
+    own = number(runs, replayed.CENSORED[_TO_GOAL])
+    return own.fillna(parts.sum(axis=1, skipna=False)).fillna(energy)
 
 
 def _outcome(
