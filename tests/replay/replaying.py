@@ -1,15 +1,18 @@
 """A results folder whose trial table and live runs are drawn: what is replayed on it is real."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
-from benchmarks.synthetic_table import made
+from benchmarks.synthetic_table import CONTEXT, made
 
 from trialwatt.config.identity import hash_of
 from trialwatt.files import sha256
+from trialwatt.metrics.context import MetricsContext
 from trialwatt.replay.experiment import read_said, replayed
+from trialwatt.replay.sensitivity import make_sensitivity
 from trialwatt.replay.workflow import TABLE, Asked, make_check, make_searches
 
 LIVE = "runs/test/live-{hash}/rep{number}"
@@ -53,15 +56,15 @@ def asked_of(table, strategies=STRATEGIES, searches=30, **changed) -> Asked:
 
 
 class Replaying:
-    """root/, root/results/ with a table of three seeds, and what is replayed on it."""
+    """root/, root/results/ with a table of so many seeds, and what is replayed on it."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, seeds: int = 3):
         self.root, self.results = root, root / "results"
         self.folder = self.results / "replay" / "s-sam"
         file = root / "config/experiments/s-sam.yaml"
         file.parent.mkdir(parents=True)
         file.write_text("title: S-Sam\n")
-        table = made(goal={"target": 0.8})
+        table = made(seeds, goal={"target": 0.8})
         config = table.facts.config
         sources = tuple(
             one.model_copy(update={"manifest": add_manifest(self.results, one.folder, "x", config)})
@@ -99,6 +102,18 @@ class Replaying:
         file = self.results / "metrics/s-sam/runs.parquet"
         file.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(runs).to_parquet(file, index=False)
+
+    def sensitivity(self, asked: Asked) -> None:
+        """Without other power models, whose energies are of records."""
+        make_sensitivity(
+            replace(asked, cost_elsewhere=True),
+            self.described,
+            self.results,
+            self.folder / "sensitivity.parquet",
+            {},
+            MetricsContext.of(CONTEXT.model_dump(), []),
+            processes=1,
+        )
 
     def check(self) -> None:
         make_check(["s-sam"], self.described, self.results, self.folder / "replay.json")

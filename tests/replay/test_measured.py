@@ -3,10 +3,12 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from benchmarks.synthetic_table import CONTEXT
 
 from trialwatt.errors import TrialwattError
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics.context import MetricsContext
 from trialwatt.metrics.extract import extract_run
 from trialwatt.replay.measured import table_of
@@ -80,6 +82,17 @@ def test_runs_that_cannot_make_a_table_are_named(tmp_path, run_job, table_runs):
         table_of([other], CONTEXT)
     with pytest.raises(TrialwattError, match="no runs"):
         table_of([], CONTEXT)
+
+
+def test_another_power_model_changes_joules_alone(measured, table_runs):
+    same = {"memory_w_per_gb": 0.0, "included_gb_per_vcpu": 0.0, "source": "of this test"}
+    half = table_of(table_runs, CONTEXT, 1, PowerParameters(min_w=0.0, max_w=1.0, **same)).frame
+    whole = table_of(table_runs, CONTEXT, 1, PowerParameters(min_w=0.0, max_w=2.0, **same)).frame
+    joules = [name for name in half if name.endswith("_j")]
+    rest = [name for name in half if name not in joules]
+    pd.testing.assert_frame_equal(half[rest], measured.frame[rest])
+    assert (half["static_j"] == 0).all() and (half["dynamic_j"] > 0).any()
+    np.testing.assert_allclose(whole["dynamic_j"], 2 * half["dynamic_j"], rtol=1e-4)
 
 
 def test_a_trial_that_was_lost_is_a_hole(table_runs, tmp_path):

@@ -15,11 +15,13 @@ from trialwatt.config.plan_parts import Context
 from trialwatt.config.space import size
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
+from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics import foreign
 from trialwatt.metrics.columns import schema
 from trialwatt.metrics.energy import KINDS, OF_WORKERS, EnergyAccount, account
 from trialwatt.metrics.formulas import MB_PER_GB
 from trialwatt.metrics.processes import PROCESSES, mapped
+from trialwatt.metrics.remodel import remodelled
 from trialwatt.records.events import OUTCOMES, STEPS
 from trialwatt.records.manifest import MANIFEST, is_control, repetition_folder
 from trialwatt.records.outcome import COMPLETED
@@ -52,16 +54,22 @@ class _Measured:
     facts: Facts
 
 
-def table_of(folders: Iterable[Path], context: Context, processes: int = PROCESSES) -> TrialTable:
+def table_of(
+    folders: Iterable[Path],
+    context: Context,
+    processes: int = PROCESSES,
+    power: PowerParameters | None = None,
+) -> TrialTable:
     """The trial table of the repetitions' folders of one configuration.
 
-    Raises TrialwattError where a run is of another configuration than the first, is not of the
-    control, covers less than its grid, stops trials early or does not validate each epoch.
+    power: the model under which modelled energy is taken, if not the recorded one. Raises
+    TrialwattError where a run is of another configuration than the first, is not of the control,
+    covers less than its grid, stops trials early or does not validate each epoch.
     """
     folders = sorted({Path(folder) for folder in folders})
     if not folders:
         raise TrialwattError("no runs to make a trial table of: measure the experiment first")
-    parts = list(mapped(partial(_of_run, context=context), folders, processes, 1))
+    parts = list(mapped(partial(_of_run, context=context, power=power), folders, processes, 1))
     first = parts[0].facts
     for folder, part in zip(folders, parts, strict=True):
         if part.facts.sources[0].hash != first.sources[0].hash:
@@ -83,9 +91,10 @@ def table_of(folders: Iterable[Path], context: Context, processes: int = PROCESS
     return TrialTable(frame.drop(columns="place").reset_index(drop=True), facts)
 
 
-def _of_run(folder: Path, context: Context) -> _Measured:
+def _of_run(folder: Path, context: Context, power: PowerParameters | None) -> _Measured:
     try:
         records = read_run(folder)
+        records = records if power is None else remodelled(records, power)
         _check(records)
         epochs = epochs_of(records)
         records = epochs.records

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -102,6 +102,16 @@ def trials_of(
         worker_w=float(sum(static) / sum(lasted)),
         reported=reported,
     )
+
+
+def lengthened(trials: Trials, factor: float) -> Trials:
+    """Trials whose epochs last so many times as long, and draw as much more; loads and imports, and
+    what stands around the trials, are as they were."""
+    until, drawn = (
+        each[..., :1] + factor * (each - each[..., :1])
+        for each in (trials.until_s, trials.dynamic_j)
+    )
+    return replace(trials, until_s=until, dynamic_j=drawn)
 
 
 def phis_of(space: Space) -> list[str]:

@@ -86,6 +86,10 @@ class Asked:
         """From the plain values of Plan.asked."""
         return cls(**{**plain, "rows": [ExperimentRow(**row) for row in plain["rows"]]})
 
+    def runs(self) -> list[RunConfig]:
+        """What would be live, row by row."""
+        return [RunConfig.model_validate(one, context=AS_RECORDED) for one in self.configs]
+
 
 def make_table(
     folders: Iterable[Path],
@@ -128,8 +132,7 @@ def make_searches(
     progress = Progress(len(replay.rows) * replay.searches, described.experiment)
     unavailable = [dict(each) for each in replay.unavailable]
     strategies, searches, attained = list[dict[str, Any]](), [], []
-    for row, config in zip(replay.rows, replay.configs, strict=True):
-        run = RunConfig.model_validate(config, context=AS_RECORDED)
+    for row, run in zip(replay.rows, replay.runs(), strict=True):
         try:
             one = replay_of(run, table, laws.of(run.workload) if laws else None)
         except TrialwattError as error:
@@ -137,7 +140,7 @@ def make_searches(
             progress.skip(replay.searches)
             continue
         found = one.searches(replay.searches, processes, progress)
-        own = _columns(row, run, table)
+        own = in_common(row, run, table)
         searches.append(found.searches.assign(strategy=len(strategies), **own))
         attained.append(found.attained.assign(strategy=len(strategies)))
         notes = laws.notes(run.workload, table.facts, run.sut) if laws else []
@@ -186,7 +189,7 @@ def _targets(table: TrialTable, goal: Goal) -> tuple[float, ...]:
     return targets_of(trials_of(table, table.space, goal, reported=True), goal.sign, SHARES)
 
 
-def _columns(row: ExperimentRow, run: RunConfig, table: TrialTable) -> dict[str, Any]:
+def in_common(row: ExperimentRow, run: RunConfig, table: TrialTable) -> dict[str, Any]:
     """What all searches of a strategy have in common, as a runs table has it."""
     known = row.model_dump() | {
         "sut": run.sut,
