@@ -73,6 +73,44 @@ if plan.replay:
         script:
             "../scripts/product.py"
 
+    rule replay_sensitivity:
+        # fewer searches, under other power models, numbers of workers, lengths of trials
+        input:
+            outputs("replay_searches"),
+            files_of("replay_table"),
+            [f"{RESULTS}/{file}" for file in [plan.replay.cost_file] if file],
+            carbon=plan.paths(plan.carbon_series),
+        output:
+            outputs("replay_sensitivity"),
+        log:
+            f"{RESULTS}/logs/replay/{{experiment}}-sensitivity.log",
+        conda:
+            "../envs/trialwatt.yaml"
+        threads: workflow.cores  # it spreads over processes itself
+        params:
+            plan=lambda wc: PRODUCTS["replay_sensitivity"].parts(plan, wc.experiment),
+            results=subpath(output[0], ancestor=3),
+        script:
+            "../scripts/product.py"
+
+    rule replay_answers:
+        # what they say of the strategies, a measured seed as a run
+        input:
+            outputs("replay_searches"),
+            outputs("replay_check"),
+            outputs("replay_sensitivity"),
+        output:
+            [replay_reported(file) for file in outputs("replay_answers")],
+        log:
+            f"{RESULTS}/logs/replay/{{experiment}}-answers.log",
+        conda:
+            "../envs/trialwatt.yaml"
+        params:
+            plan=lambda wc: PRODUCTS["replay_answers"].parts(plan, wc.experiment),
+            results=subpath(output[0], ancestor=4),
+        script:
+            "../scripts/product.py"
+
     rule replay:
         input:
             replays(),

@@ -4,12 +4,10 @@ import re
 import pandas as pd
 import pytest
 from tests.figures.conftest import synthetic, write_project
-from tests.replay.replaying import Replaying, asked_of
 
 from trialwatt.figures import figures_of
 from trialwatt.figures.make import make_figures, make_table
 from trialwatt.figures.notes import cores_said
-from trialwatt.figures.replayed import make_replayed
 from trialwatt.page.report import write_report
 
 EXPERIMENT = {
@@ -54,23 +52,6 @@ def source(tmp_path):
 def written(source, experiments=(EXPERIMENT,)) -> str:
     output = write_report(source.results, experiments, source.results / "report.html")
     return output.read_text(encoding="utf-8")
-
-
-def test_what_was_replayed_has_a_section_of_its_own(tmp_path):
-    project = Replaying(tmp_path / "project")
-    project.search(asked_of(project.table, [("plain", "random")]))
-    project.live(place=0, count=3)
-    project.check()
-    output = project.results / "report.html"
-    one = {"id": "s-sam", "title": "S-Sam"}
-    text = write_report(project.results, [], output, [one]).read_text(encoding="utf-8")
-    assert "S-Sam, replayed" in text and "Nothing has been replayed yet." in text
-    make_replayed(project.described, project.results)
-    text = write_report(project.results, [], output, [one]).read_text(encoding="utf-8")
-    assert "Nothing has been replayed yet." not in text
-    assert 'href="figures/replay/s-sam/attainment.svg"' in text
-    assert 'href="tables/replay/s-sam.csv"' in text
-    Page(text)  # well formed
 
 
 def test_the_whole_page(source):

@@ -123,6 +123,22 @@ FIGURES: dict[str, Entry] = {
 """Name → figure. A new figure is one file and one line here."""
 
 
+ATTAINMENT = "attainment"
+REPLAY_FIGURES: dict[str, str] = {
+    ATTAINMENT: "Replayed searches: how many of them have reached the goal by an energy, a time "
+    "and a cost.",
+    "search": "Replayed searches: job completion time (JCT), job cost (OC), job energy, and the "
+    "energy until the goal was reached, a small point for each measured seed.",
+    "waste": "Replayed searches: worker time, energy and cost of failed, pruned and duplicate "
+    "trials as a share of the job's, with their amount, a small point for each measured seed.",
+    "equal-score": "Replayed searches at equal score: the energy until scores were reached that a "
+    "half to a fiftieth of the grid has, with its interval over the measured seeds.",
+}
+"""Of an experiment that is replayed: name → caption."""
+REPLAY_TABLES = ("seeds", "equal-score", "sensitivity")
+"""Beside the comparison of its strategies."""
+
+
 def category_of(varied: Iterable[str]) -> str:
     """Where an experiment that varies these keys stands in a report."""
     varied = list(varied)

@@ -32,6 +32,7 @@ from trialwatt.figures.best import overall
 from trialwatt.figures.make import Source, chain_of_all
 from trialwatt.figures.notes import caveat
 from trialwatt.figures.products import ANSWERS
+from trialwatt.figures.replay_answers import files_of_replay, replay_tables
 from trialwatt.figures.tablefiles import Table, write_table
 from trialwatt.meters.coefficients import PowerParameters
 from trialwatt.metrics.context import MetricsContext
@@ -51,6 +52,7 @@ def write_answers(
     sources: Sequence[Source],
     context: MetricsContext,
     sets: Mapping[str, PowerParameters],
+    replays: Sequence[str] = (),
     processes: int = PROCESSES,
 ) -> list[Path]:
     """Write the answers of these experiments, their tests and the best treatments; returns files.
@@ -58,15 +60,20 @@ def write_answers(
     sources: of experiments that have their metrics tables, all below one results folder. context:
     the one that those were made with. sets: name → coefficients of a power model; modelled energies
     are taken anew under those that lie outside of our range of models, and under its corners.
+    replays: the experiments that are replayed, below the same folder.
     """
     runs = _runs(sources)
     results = sources[0].results
     tables = tables_under(concerned(runs), results, context, models(sets), processes)
-    found = answers(tables, platforms=platforms_of(runs, results), processes=processes)
+    replayed = replay_tables(results, replays) if replays else None
+    platforms = platforms_of(runs, results)
+    found = answers(tables, replayed=replayed, platforms=platforms, processes=processes)
     flagged = caveat(concerned(runs).drop_duplicates("folder"))
     found = [_with(flagged, answer) for answer in found]
     best = overall({one.experiment: runs[runs["experiment"] == one.experiment] for one in sources})
-    provenance = chain_of_all("", sources, runs, [one.tables[0] for one in sources])
+    made_of = [one.tables[0] for one in sources]
+    made_of += [file for name in replays for file in files_of_replay(results, name)]
+    provenance = chain_of_all("", sources, runs, made_of)
     tables = (
         Table(TITLE, answers_table(found), readable_answers(found), f"{flagged} {NOTE}".lstrip()),
         Table(

@@ -12,8 +12,17 @@ from trialwatt.metrics.readings import percent
 from trialwatt.records.outcome import STATUSES
 
 _SHARE = re.compile(r"\d+(?=% of the machine)")
+_LINE, _LINE_IN = 140, 0.12
+"""Letters and height of a line under a figure."""
+REPLAYED = "replayed"
+"""Column of rows that are no runs: what they are made of (figures.replayed)."""
 _UP_TO = "…"
 """What differs in one kind of flag, and what stands for it."""
+
+
+def room_in(runs: pd.DataFrame) -> float:
+    """Inches that a figure needs beneath for what is said of rows that are no runs; 0 of runs."""
+    return _LINE_IN * -(-len(not_run(runs)) // _LINE)
 
 
 def energy_statement(runs: pd.DataFrame) -> str:
@@ -78,8 +87,14 @@ def caveat(runs: pd.DataFrame) -> str:
 
 def note(runs: pd.DataFrame, text: str) -> str:
     """What stands under a figure or table of these runs: the caveat, if any, in a line before all
-    else; then the text, and under which circumstances they were made."""
-    return "\n".join(filter(None, [caveat(runs), f"{text}{circumstances(runs)}"]))
+    else; then the text, and under which circumstances they were made. Of replayed searches
+    (analysis.replayed) that comes first."""
+    return "\n".join(filter(None, [not_run(runs), caveat(runs), f"{text}{circumstances(runs)}"]))
+
+
+def not_run(runs: pd.DataFrame) -> str:
+    """What is to be known of runs that are none, but replayed searches; empty of runs."""
+    return " ".join(sorted(set(runs[REPLAYED]))) if REPLAYED in runs else ""
 
 
 def place(runs: pd.DataFrame) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from trialwatt.config.plan import Plan
 from trialwatt.config.plan_parts import COPIED_COST, Context, ExperimentRow, PlannedExperiment
 from trialwatt.config.tables import PowerModel
-from trialwatt.figures import planned, second_table
+from trialwatt.figures import ATTAINMENT, REPLAY_FIGURES, REPLAY_TABLES, planned, second_table
 from trialwatt.provenance.embed import FIGURES
 
 TABLE_SUFFIXES = (".csv", ".md", ".tex", ".json")
@@ -35,6 +35,11 @@ def section(one: PlannedExperiment) -> dict[str, Any]:
     return {"id": one.id, "title": one.title, "varied": one.varies, "figures": planned(one)}
 
 
+def replays(plan: Plan) -> list[str]:
+    """The experiments of a plan that are replayed."""
+    return list(plan.replay.experiments) if plan.replay else []
+
+
 PARTS: dict[str, Callable[[Plan, str], Any]] = {
     "rows": lambda plan, name: [row.model_dump() for row in plan.experiments[name].rows],
     "unavailable": lambda plan, name: plan.experiments[name].lacking,
@@ -42,15 +47,12 @@ PARTS: dict[str, Callable[[Plan, str], Any]] = {
     "source": lambda plan, name: plan.source(name),
     "sources": lambda plan, _: [plan.source(name) for name in plan.experiments],
     "experiments": lambda plan, _: sections(plan),
+    "replays": lambda plan, _: replays(plan),
     "context": lambda plan, _: plan.context.model_dump(),
     "sets": lambda plan, _: {name: one.model_dump() for name, one in plan.power.items()},
     "stated": lambda plan, _: plan.context.model_dump(),
     "described": lambda plan, name: plan.replayed_source(name),
     "replay": lambda plan, name: plan.replayed(name),
-    "replayed": lambda plan, _: [
-        {"id": one.id, "title": one.title}
-        for one in (plan.replay.experiments.values() if plan.replay else ())
-    ],
     "measured": lambda plan, _: list(plan.experiments),
 }
 """What of a plan a product may be made of, as plain data, by the names of functions' arguments."""
@@ -115,6 +117,8 @@ class Product:
         ]
 
 
+_SHOWN = ("replay_figures", "replay_answers")
+"""What there is to show of replayed searches."""
 PRODUCTS: dict[str, Product] = {
     "resolved_plan": Product("configuration, resolved"),
     "data": Product("dataset, prepared"),
@@ -200,41 +204,70 @@ PRODUCTS: dict[str, Product] = {
         ("described",),
         replayed=True,
     ),
+    "replay_sensitivity": Product(
+        "",
+        ("replay_table", "replay_searches"),
+        ("replay/{experiment}/sensitivity.parquet", "replay/{experiment}/sensitivity.json"),
+        "trialwatt.replay.sensitivity:make_sensitivity",
+        ("replay", "described", "sets", "context"),
+        replayed=True,
+        kept=True,
+    ),
+    "replay_answers": Product(
+        "",
+        ("replay_check", "replay_sensitivity"),
+        (
+            *(
+                f"figures/replay/{{experiment}}/{name}{end}"
+                for name in REPLAY_FIGURES
+                if name != ATTAINMENT
+                for end in FIGURE_SUFFIXES
+            ),
+            *(
+                f"tables/replay-{name}/{{experiment}}{end}"
+                for name in REPLAY_TABLES
+                for end in TABLE_SUFFIXES
+            ),
+        ),
+        "trialwatt.figures.replay_answers:make_replay_answers",
+        ("described",),
+        replayed=True,
+    ),
     "answers": Product(
         "hypotheses, tests",
-        ("metrics",),
+        ("metrics", "replay_check", "replay_sensitivity"),
         tuple(f"tables/{stem}{end}" for stem in ANSWERS for end in TABLE_SUFFIXES),
         "trialwatt.figures.answers:write_answers",
-        ("sources", "context", "sets"),
+        ("sources", "context", "sets", "replays"),
     ),
     "report": Product(
         "all on one page",
-        ("figures", "table", "answers", "replay_figures"),
+        ("figures", "table", *_SHOWN, "answers"),
         ("report.html",),
         "trialwatt.page.report:write_report",
-        ("experiments", "replayed"),
+        ("experiments", "replays"),
     ),
     "page": Product(
         "a page to look around in",
-        ("metrics", "figures", "table", "answers"),
+        ("metrics", "figures", "table", *_SHOWN, "answers"),
         ("page.html",),
         "trialwatt.page.make:write_page",
-        ("experiments",),
+        ("experiments", "replays"),
     ),
     "comparison": Product(
         "",
-        ("metrics", "figures", "table", "answers"),
+        ("metrics", "figures", "table", *_SHOWN, "answers"),
         ("comparison.html",),
         "trialwatt.page.make:write_comparison",
-        ("experiments",),
+        ("experiments", "replays"),
         in_archive=False,
     ),
     "paper": Product(
         "numbers, PDF",
-        ("metrics", "figures", "answers"),
+        ("metrics", "figures", *_SHOWN, "answers"),
         ("paper/numbers.json", "paper/paper.pdf", "paper/paper.json"),
         "trialwatt.paper.make:make_paper",
-        ("sources", "experiments"),
+        ("sources", "experiments", "replays"),
     ),
     "archive": Product("one file to check", ("resolved_plan", "run", "report", "page", "paper")),
 }

@@ -12,7 +12,7 @@ from trialwatt.analysis.intervals import Summary
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
 from trialwatt.figures.goal import goal_of
-from trialwatt.figures.notes import note
+from trialwatt.figures.notes import note, room_in
 from trialwatt.figures.panels import CENSORED, Panel, draw, legend_of, points, points_said, rows
 from trialwatt.figures.style import footnote, heading, legend_entry, nothing, styled
 from trialwatt.metrics.dictionary import shown_in
@@ -48,7 +48,7 @@ def search(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] =
     handles = legend_of(runs, found["sut"])
     if has_goal and missed.any():
         handles.append(legend_entry("goal not reached", color="#444444", **CENSORED))
-    figure = draw(found, panels)
+    figure = draw(found, panels, 1.75 + room_in(runs))
     heading(figure, title, handles, columns=7)
     footnote(figure, _note(runs, panels, has_goal) + absences(runs, unavailable))
     return figure

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from trialwatt.figures import quantity, treatments
 from trialwatt.figures.absent import absences, no_runs
-from trialwatt.figures.notes import note
+from trialwatt.figures.notes import note, room_in
 from trialwatt.figures.panels import DOT, Panel, bars, draw, rows
 from trialwatt.figures.style import WASTE, footnote, heading, legend_entry, nothing, styled
 from trialwatt.metrics.dictionary import metric
@@ -53,7 +53,7 @@ def waste(runs: pd.DataFrame, experiment: str, unavailable: Sequence[Mapping] = 
         label = f"{words}\nnumber: {name} in {scale.unit}"
         frame = _numbered(bars(found, shares, WASTE), found, amounts * scale.factor)
         panels.append(Panel(f"{name}: wasted {what}", label, frame))
-    figure = draw(found, panels, extra_in=2.1)
+    figure = draw(found, panels, extra_in=2.1 + room_in(runs))
     for axes, panel in zip(figure.axes, panels, strict=True):  # room for the numbers
         axes.set_xlim(0, 1.3 * top if (top := panel.frame["end"].max()) > 0 else 1)
     handles = [Patch(facecolor=colour, label=kind) for kind, colour in WASTE.items()]

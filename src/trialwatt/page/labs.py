@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trialwatt.errors import TrialwattError
-from trialwatt.figures.products import sections
+from trialwatt.figures.products import replays, sections
 from trialwatt.provenance.plans import read_plan
 from trialwatt.summary.experiment import ExperimentSummary, read_summary
 
@@ -18,13 +18,15 @@ CONTRIBUTED = "contrib"
 class Lab:
     """results: its folder. name: empty for our own. place: its path from our own results.
 
-    experiments: each with `id`, and where known `title` and `varied`.
+    experiments: each with `id`, and where known `title` and `varied`. replays: those that are
+    replayed.
     """
 
     results: Path
     experiments: tuple[Mapping, ...] = field(default=())
     name: str = ""
     place: str = ""
+    replays: tuple[str, ...] = ()
 
     def read(self) -> dict[str, ExperimentSummary]:
         """Its experiments by id. Runs have `own_folder`, their folder below `results`."""
@@ -54,9 +56,9 @@ class Lab:
         return f"{name}, contributed by {self.name}"
 
 
-def own(results: Path, experiments: Iterable[Mapping]) -> Lab:
+def own(results: Path, experiments: Iterable[Mapping], replays: Iterable[str] = ()) -> Lab:
     """The results of a results folder."""
-    return Lab(results, tuple(experiments))
+    return Lab(results, tuple(experiments), replays=tuple(replays))
 
 
 def contributed(results: Path) -> list[Lab]:
@@ -71,5 +73,6 @@ def contributed(results: Path) -> list[Lab]:
             raise TrialwattError(
                 f"{results / place}: {error}\nImport these results again, or remove {about}"
             ) from error
-        labs.append(Lab(results / place, tuple(sections(plan)), about.stem, place))
+        replayed = tuple(replays(plan))
+        labs.append(Lab(results / place, tuple(sections(plan)), about.stem, place, replayed))
     return labs

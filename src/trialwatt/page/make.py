@@ -26,32 +26,43 @@ from trialwatt.page.labs import Lab, contributed, own
 from trialwatt.page.lineage import SHARED, Pool, configuration
 from trialwatt.page.links import links
 from trialwatt.page.overview import overview
+from trialwatt.page.replayed import replayed
 from trialwatt.page.report import page_template
 from trialwatt.page.runs import described, values, words
 from trialwatt.page.sections import section
 from trialwatt.summary.experiment import ExperimentSummary, together
+from trialwatt.summary.replayed import read_replays
 
-SCRIPTS = ("dom", "marks", "plot", "lines", "rows", "curves", "tables", "run", "main")
+SCRIPTS = ("dom", "marks", "plot", "lines", "rows", "curves", "tables", "replayed", "run", "main")
 """Files of assets/, in the order in which they are put together."""
 _IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028"}
 
 
 def write_page(
-    results: Path, experiments: Iterable[Mapping], output: Path, processes: int = PROCESSES
+    results: Path,
+    experiments: Iterable[Mapping],
+    output: Path,
+    replays: Iterable[str] = (),
+    processes: int = PROCESSES,
 ) -> Path:
     """Write the page of our own results; the same results give the same bytes.
 
     experiments: each with `id`, and where known `title` and `varied`. What was not made yet is
-    said, not left out.
+    said, not left out. replays: those that are replayed.
     """
-    return _write([own(results, experiments)], output, processes)
+    return _write([own(results, experiments, replays)], output, processes)
 
 
 def write_comparison(
-    results: Path, experiments: Iterable[Mapping], output: Path, processes: int = PROCESSES
+    results: Path,
+    experiments: Iterable[Mapping],
+    output: Path,
+    replays: Iterable[str] = (),
+    processes: int = PROCESSES,
 ) -> Path:
     """Write the page of our own results and those that were imported, each under its name."""
-    return _write([own(results, experiments), *contributed(results)], output, processes)
+    ours = own(results, experiments, replays)
+    return _write([ours, *contributed(results)], output, processes)
 
 
 def _write(labs: Sequence[Lab], output: Path, processes: int) -> Path:
@@ -102,6 +113,11 @@ def _content(labs: Sequence[Lab], output: Path, processes: int) -> tuple[dict, l
             section(together([summary for _, summary in of_labs]), numbers, curves)
             | {"files": [_files(lab, summary, output) for lab, summary in of_labs]}
             for of_labs in parts.values()
+        ]
+        + [
+            replayed(summary, lab.name, output)
+            for lab in labs
+            for summary in read_replays(lab.results, lab.replays)
         ],
         "runs": [{"folder": folder} | shown[folder] for folder in folders],
     }

@@ -61,7 +61,8 @@ def _place(source: Path, numbers: Path, results: Path, folder: Path) -> Path:
     place = folder / "paper"
     shutil.copytree(source, place, ignore=shutil.ignore_patterns(".*", "*.pdf"))
     shutil.copyfile(numbers, place / NUMBERS)
-    for own in _content(numbers)["experiments"].values():
+    content = _content(numbers)
+    for own in (*content["experiments"].values(), *content.get("replays", {}).values()):
         for figure in own["figures"].values():
             target = place / figure["path"]
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +79,8 @@ def _place(source: Path, numbers: Path, results: Path, folder: Path) -> Path:
 def _content(numbers: Path) -> dict:
     try:
         content = read_json(numbers, _MOST_BYTES)
-        [one["figures"].values() for one in content["experiments"].values()]
+        for part in (content["experiments"], content.get("replays", {})):
+            [one["figures"].values() for one in part.values()]
     except (TrialwattError, KeyError, AttributeError, TypeError) as error:
         raise TrialwattError(f"{numbers}: damaged, not the paper's numbers ({error})") from error
     return content

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from trialwatt.analysis.answers import REPLAYED
 from trialwatt.analysis.columns import flag, varied
 from trialwatt.config.factors import hypotheses
 from trialwatt.errors import TrialwattError
@@ -22,6 +23,7 @@ from trialwatt.paper.names import Named
 from trialwatt.paper.numbers import most_compared
 from trialwatt.printable import shown
 from trialwatt.records.outcome import COMPLETED, FAILED, STATUSES
+from trialwatt.replay.experiment import FOLDER, read_said
 
 _UNLIKE = (KeyError, IndexError, ValueError, TypeError, AttributeError)
 
@@ -96,6 +98,7 @@ class _Tables:
             "answers": self._answer,
             "tests": self._test,
             "runs": self._of_all,
+            "replays": self._replay,
         }
         way = ways.get(first)
         if way is None:  # the format, and the order of the plan
@@ -144,6 +147,16 @@ class _Tables:
             return Origin(["no result: it is of the experiment's file"], pd.DataFrame())
         what = _OF_EXPERIMENT.get(part, _OF_ENERGY)
         return Origin([f"{what} of {_runs_of(name)}"], runs, whole)
+
+    def _replay(self, steps: list) -> Origin:
+        """Of replayed searches: to the runs that their trial table was measured in."""
+        name, part, *_ = (*steps, "")
+        of = f"{FOLDER}/{_plain(name)}"
+        table = {run["folder"] for run in read_said(self.results / of)["table"]["runs"]}
+        every = pd.concat(self.of.values(), ignore_index=True).drop_duplicates("folder")
+        said = f"replayed: {part or 'all'} of the searches in {of}/, tables/{of}.csv and "
+        said += f"tables/{FOLDER}-sensitivity/{name}.csv, each of which `trialwatt trace` traces"
+        return Origin([said], every[every["folder"].isin(table)], {f"{of}/searches.parquet"})
 
     def _cell(self, name: str, steps: list) -> Origin:
         heads = self.numbers["experiments"][name]["table"]["heads"]
@@ -223,6 +236,9 @@ class _Tables:
         """A scope is "SUT in experiment", with more in brackets."""
         sut, _, where = scope.partition(" in ")
         name = where.partition(" (")[0]
+        if name.startswith(f"{REPLAYED} "):
+            found = self._replay([name.removeprefix(f"{REPLAYED} ")])
+            return Origin([said, *found.said], found.runs, found.tables)
         if name not in self.of:
             there = [one for one in self.experiments if self._concerns(hypothesis, one)]
             return self._all([said], there)

@@ -38,9 +38,11 @@ from trialwatt.metrics.experiment_notes import CONVERGENCE, UNAVAILABLE
 from trialwatt.paper.constants import constants
 from trialwatt.paper.setup import setup
 from trialwatt.records.outcome import COMPLETED, STATUSES
+from trialwatt.replay.experiment import FOLDER
 from trialwatt.summary.answers import Asked, answers_of
 from trialwatt.summary.experiment import ExperimentSummary, read_summary
 from trialwatt.summary.findings import headline, listed, ratios
+from trialwatt.summary.replayed import captions, read_replays
 
 FORMAT = 1
 _ALWAYS = ("SUT", "testbed", "sampler", "treatment")
@@ -54,20 +56,25 @@ _OF_TESTS = {
 }
 
 
-def write_numbers(results: Path, experiments: Sequence[Mapping], output: Path) -> Path:
+def write_numbers(
+    results: Path, experiments: Sequence[Mapping], output: Path, replays: Sequence[str] = ()
+) -> Path:
     """Write the numbers of these experiments; equal results give equal bytes.
 
     experiments: each with `id`, `title` and `varied` (the workload keys that vary), all with
-    their metrics, tables and figures made. Raises TrialwattError naming what is missing.
+    their metrics, tables and figures made. replays: those that are replayed. Raises TrialwattError
+    naming what is missing.
     """
-    content = paper_numbers(results, experiments)
+    content = paper_numbers(results, experiments, replays)
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     write_whole(output, text + "\n")
     return output
 
 
-def paper_numbers(results: Path, experiments: Sequence[Mapping]) -> dict:
-    """The content of numbers.json; see write_numbers."""
+def paper_numbers(
+    results: Path, experiments: Sequence[Mapping], replays: Sequence[str] = ()
+) -> dict:
+    """The content of numbers.json; see write_numbers. `replays` is in it where anything is."""
     summaries = [read_summary(results, one) for one in experiments]
     _complain(results, summaries)
     tables = {one.id: one.runs for one in summaries}
@@ -90,6 +97,26 @@ def paper_numbers(results: Path, experiments: Sequence[Mapping]) -> dict:
         "headline": headline(tables[most_compared(tables)]),
         "answers": {asked.name: _answer(asked) for asked in answers_of(results)},
         "tests": _tests(results / "tables" / f"{TESTS}.csv"),
+    } | ({"replays": _replays(results, replays)} if replays else {})
+
+
+def _replays(results: Path, names: Sequence[str]) -> dict:
+    return {
+        one.found.id: {
+            "heading": one.heading,
+            "lead": one.lead,
+            "note": one.note,
+            "findings": one.findings,
+            "absent": [*one.absent, *one.not_shown],
+            "figures": {
+                name: {"path": f"figures/{FOLDER}/{one.found.id}/{name}.svg", "caption": caption}
+                for name, caption in captions(one).items()
+            },
+            "comparison": _table(one.comparison),
+            "equal_score": _table(one.equal_score),
+            "sensitivity": _table(one.sensitivity),
+        }
+        for one in read_replays(results, names)
     }
 
 

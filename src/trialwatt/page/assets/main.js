@@ -137,7 +137,9 @@ function showExperiment(section) {
     else anchor.removeAttribute("aria-current");
   }
   const parts = [h("h2", {}, section.heading), section.heading.startsWith(section.title) ? null : h("p", {}, section.title), h("p", { class: "lead" }, section.lead)];
-  if (!section.runs.length) {
+  if (section.replayed) {
+    parts.push(replayedOf(section), besides(section));
+  } else if (!section.runs.length) {
     parts.push(list("What is not there", section.absent), besides(section));
   } else if (!section.groups.some(isShown)) {
     parts.push(h("p", { class: "notice" }, "No run is shown by these filters."));
