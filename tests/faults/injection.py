@@ -45,6 +45,7 @@ def inject(draw: Draw, scene: Scene) -> Outcome:
     outcome = MISSED if missed else _outcome(scene, code)
     fault.mend(scene)
     violations += _next(fault, scene)
+    violations = [text.replace(str(scene.folder), "…") for text in violations]
     return Outcome(
         **asdict(draw), outcome=outcome, seconds=round(seconds, 1), violations=violations
     )
@@ -136,7 +137,7 @@ def _left(scene: Scene, later: Collection[str] = ()) -> Iterator[str]:
         time.sleep(0.1)
     if left:
         found = scene.left()
-        yield "left: " + "; ".join(f"{kind}: {found.get(kind)}" for kind in sorted(left))
+        yield "left: " + "; ".join(f"{kind}: {len(found.get(kind, ()))}" for kind in sorted(left))
 
 
 def _outcome(scene: Scene, code: int | None) -> str:
