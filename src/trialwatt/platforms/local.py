@@ -9,7 +9,8 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -37,6 +38,7 @@ from trialwatt.platforms.liveness import LiveRun, runtime_folder
 from trialwatt.platforms.local_handle import MAX_GRACE_S, LocalHandle
 from trialwatt.platforms.processes import COMPONENT_VARIABLE, RUN_VARIABLE
 from trialwatt.platforms.reaping import clear, kill_processes_of, reap_dead
+from trialwatt.platforms.reserve import Reserve
 from trialwatt.workload.devices import device_problem
 
 HOST = "127.0.0.1"
@@ -66,7 +68,7 @@ class LocalPlatform(Platform, PlatformKind):
         self._logs.mkdir(parents=True, exist_ok=True)
         self._handles: dict[str, LocalHandle] = {}
         self._limits: dict[str, dict] = {}
-        self._removed = False
+        self._removed, self._reserve = False, Reserve()
 
     # --- what can be asked before a run exists ------------------------------------------------
 
@@ -190,17 +192,20 @@ class LocalPlatform(Platform, PlatformKind):
         """See Platform.remove. All components end side by side; what is left is then killed."""
         if self._removed:
             return
+        self._reserve.release()
+        deadline, handles = time.monotonic() + MAX_GRACE_S, self._handles.values()
+
+        def stop(handle: LocalHandle) -> None:
+            handle.stop(max(0.0, deadline - time.monotonic()))
+
         problems = []
-        for handle in self._handles.values():
-            handle.terminate()
-        deadline = time.monotonic() + MAX_GRACE_S
-        for handle in self._handles.values():
+        steps: list[Callable[[], object]] = [handle.terminate for handle in handles]
+        steps += [partial(stop, handle) for handle in handles]
+        for step in (*steps, self._groups.remove, partial(kill_processes_of, self._run_id)):
             try:
-                handle.stop(max(0.0, deadline - time.monotonic()))
-            except TrialwattError as error:  # the others must still go
+                step()
+            except (TrialwattError, OSError) as error:  # the others must still go
                 problems.append(str(error))
-        self._groups.remove()
-        kill_processes_of(self._run_id)
         if problems:
             raise TrialwattError("\n".join(problems))
         self._removed = True
