@@ -15,7 +15,7 @@ from tests.cluster.conftest import ECHO, PATIENCE, body, ending, python, start
 
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.kubernetes import data_pod, manifests, owners, shared
-from trialwatt.platforms.kubernetes.access import connect
+from trialwatt.platforms.kubernetes.access import Api, connect
 from trialwatt.platforms.kubernetes.claims import Ledger
 from trialwatt.platforms.kubernetes.faults import is_running, node_of
 from trialwatt.platforms.kubernetes.platform import KubernetesPlatform
@@ -169,6 +169,55 @@ def test_a_quota_of_the_administrator_comes_with_its_text(opened, api):
         time.sleep(0.2)
     with pytest.raises(TrialwattError, match="exceeded quota: of-the-admin"):
         platform.start(python(ECHO, cpu=0.5))
+
+
+def test_a_limit_range_of_the_administrator_comes_with_its_text(opened, api):
+    platform = opened()
+    limits = {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "of-the-admin"},
+        "spec": {"limits": [{"type": "Container", "max": {"cpu": "300m"}}]},
+    }
+    api.post(f"/api/v1/namespaces/{platform.facts['namespace']}/limitranges", limits)
+    with pytest.raises(TrialwattError, match="maximum cpu usage per Container is 300m") as said:
+        platform.start(python(ECHO, cpu=0.5))
+    assert "a LimitRange of the namespace says so" in str(said.value)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_run_lives_and_ends_beside_a_container_that_was_put_there(
+    opened, testbed, left, monkeypatch, native
+):
+    """Put there as a policy would, between the platform and the server."""
+    size = {"cpu": "10m", "memory": "32Mi"}
+    beside = {
+        "name": "a-proxy",
+        "image": testbed().model_dump()["kubernetes"]["image"],
+        "command": ["python", "-c", "import time; time.sleep(3600)"],
+        "resources": {"requests": size, "limits": size},
+        "securityContext": manifests.CONTAINER_SECURITY,
+    }
+    key = "initContainers" if native else "containers"
+    post = Api.post
+
+    def inject(self, path, body):
+        if path.endswith("/pods"):
+            one = beside | ({"restartPolicy": "Always"} if native else {})
+            spec = body["spec"] | {key: [one, *body["spec"].get(key, [])]}
+            body = body | {"spec": spec}
+        return post(self, path, body)
+
+    monkeypatch.setattr(Api, "post", inject)
+    platform = opened()
+    platform.expect([python(ECHO)])
+    handle = start(platform, python(ECHO))
+    assert body(platform) == {"done": "deploy"}
+    assert platform.facts["added"]["containers"] == 1
+    handle.send({"do": "end"})
+    assert ending(platform).code == 0
+    platform.remove()
+    assert platform.facts["namespace"] not in left()
 
 
 def test_a_run_never_takes_more_than_it_has_said(opened, api):

@@ -158,3 +158,21 @@ def test_idle_power_of_a_machine_that_was_not_idle_flags_the_run(run_folder, sha
     (run_folder / "run.json").write_text(json.dumps(manifest))
     flags = extract_run(run_folder, CONTEXT).run["flags"]
     assert flags.count("idle power was measured while") == flagged
+
+
+@pytest.mark.parametrize(
+    ("added", "flagged"),
+    [
+        (None, ""),
+        ({"containers": 0}, ""),
+        ({"containers": 1, "cpu": 0.1, "memory_mb": 64}, "put 1 more container into each pod"),
+        ({"containers": 2, "cpu": 0, "memory_mb": 0}, "put 2 more containers into each pod"),
+    ],
+)
+def test_containers_that_a_cluster_puts_beside_ours_flag_the_run(run_folder, added, flagged):
+    path = run_folder / "run.json"
+    manifest = json.loads(path.read_text())
+    manifest["enforcement"] = {"kind": "kubernetes", "added": added}
+    path.write_text(json.dumps(manifest))
+    flags = read(run_folder)["flags"]
+    assert ("container" in flags) == bool(flagged) and flagged in flags

@@ -23,6 +23,9 @@ NEEDED = {Path(__file__).resolve().parents[2], Path(sys.prefix), Path(sys.base_p
 
 class Apart(LocalPlatform):
     remote = True
+    addresses = "127.0.0.{}"
+
+    """Of the components; a machine has but one of IPv6's own, ::1, and then they share it."""
 
     @classmethod
     def open(cls, run_id, testbed, folder, host=None):
@@ -46,7 +49,7 @@ class Apart(LocalPlatform):
         own = self._base / component
         if not own.exists():
             self._settle(own, component)
-        address = self._hosts.setdefault(component, f"127.0.0.{len(self._hosts) + 10}")
+        address = self._hosts.setdefault(component, self.addresses.format(len(self._hosts) + 10))
         role = resolved(role, address, self._hosts, sys.executable)
         program = ENTER.format(kept="".join(_keep(own / "tmp")))
         enter = ("unshare", "--mount", "--propagation", "private", "sh", "-c", program, "sh")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 from dataclasses import replace
 
@@ -19,6 +20,14 @@ def why_not() -> str:
     if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         return "needs root and mount namespaces"
     return ""
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -61,9 +70,20 @@ def secrets_of(role_lists) -> set[bytes]:
 @pytest.mark.skipif(bool(why_not()), reason=why_not())
 @pytest.mark.contract
 @pytest.mark.slow  # a whole job each
-@pytest.mark.parametrize("sut", ["plain", "optuna", "ray", "hyperopt"])
-def test_a_whole_job_of_components_that_share_nothing(sut, run_job, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("sut", "addresses"),
+    [
+        *((sut, Apart.addresses) for sut in ("plain", "optuna", "ray", "hyperopt")),
+        *((sut, "::1") for sut in ("plain", "optuna")),
+    ],
+)
+def test_a_whole_job_of_components_that_share_nothing(
+    sut, addresses, run_job, tmp_path, monkeypatch
+):
     kind = suts.get(sut)
+    if addresses == "::1" and not has_ipv6():
+        pytest.skip("needs IPv6")
+    monkeypatch.setattr(Apart, "addresses", addresses)
     if reason := kind.available() or (sut == "optuna" and postgres.problem()):
         pytest.skip(reason)
     made, roles = [], kind.roles

@@ -443,6 +443,7 @@ def _quality(
     flags += versions.flags(records.manifest)
     flags += [costs.unpriced] if costs.unpriced else []
     flags += foreign.idle_flags(records.manifest)
+    flags += foreign.added_flags(records.manifest)
     notes = [*records.notes, *energy.notes, *foreign.notes(records)]
     return {
         "energy_method": "+".join(energy.methods),

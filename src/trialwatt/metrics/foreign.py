@@ -53,6 +53,17 @@ def idle_flags(manifest: Mapping[str, Any]) -> list[str]:
     return [f"idle power was measured while {share:.0%} of the machine was busy"]
 
 
+def added_flags(manifest: Mapping[str, Any]) -> list[str]:
+    """Why a run must be read with care: its pods held containers that are not of it."""
+    found = (manifest.get("enforcement") or {}).get("added") or {}
+    if not (count := found.get("containers")):
+        return []
+    return [
+        f"the cluster had put {count} more container{'s' if count > 1 else ''} into each pod: what "
+        "was used there is not known; their reservation is in other"
+    ]
+
+
 def notes(records: RunRecords) -> list[str]:
     """What is to be said where nobody can know it."""
     return [] if _whole_machine(records) else [NOT_KNOWN]

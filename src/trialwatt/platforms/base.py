@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trialwatt.address import bracketed
 from trialwatt.clock import Stamp
 from trialwatt.credentials import remember
 from trialwatt.errors import TrialwattError
@@ -32,9 +33,10 @@ class Role:
 
     What differs between places stands in `command` and in the values of `environment` as a token,
     which the platform replaces when it starts the role: @host@, the component's own address;
-    @host:NAME@, that of a component that was started before it; @python@, the Python interpreter
-    that has this package. `secrets` are variables of its environment too, as they are (tokens in
-    them are not replaced): a platform never shows them, and they stand in no file of the run.
+    @host:NAME@, that of a component that was started before it (an address of IPv6 in brackets
+    where a port follows); @python@, the Python interpreter that has this package. `secrets` are
+    variables of its environment too, as they are (tokens in them are not replaced): a platform
+    never shows them, and they stand in no file of the run.
     """
 
     name: str  # "worker", "driver", "storage", "head", ...
@@ -104,7 +106,9 @@ def replaced(
                 f"{token[0]}: no component {token['name']} was started before; there are: "
                 f"{', '.join(sorted(hosts)) or 'none'}"
             )
-        return token[0] if found is None else found
+        if found is None:
+            return token[0]
+        return bracketed(found) if text.startswith(":", token.end()) else found
 
     return _TOKEN.sub(value, text)
 

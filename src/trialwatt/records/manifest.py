@@ -220,8 +220,15 @@ class _Best(_Part):
     trial: str | None = None
 
 
+class _Added(_Part):
+    containers: int = 0
+    cpu: float = 0.0
+    memory_mb: float = 0.0
+
+
 class _Kind(_Part):
     kind: str = ""
+    added: _Added | None = None
 
 
 class _Environment(_Part):

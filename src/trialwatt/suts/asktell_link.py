@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from multiprocessing.managers import BaseManager
 from typing import Any, NoReturn
 
+from trialwatt.address import parted
+
 POLL_S = 0.05
 
 
@@ -26,8 +28,7 @@ def reach(address: str, key: str) -> Any:
 
     Where it never is, its process has ended, and the coordinator ends the run.
     """
-    host, _, port = address.rpartition(":")
-    manager = _manager(host, int(port), key)
+    manager = _manager(*parted(address), key)
     while True:
         try:
             manager.connect()

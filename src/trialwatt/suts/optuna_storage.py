@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
+from trialwatt.address import parted
 from trialwatt.config.models import Testbed
 from trialwatt.credentials import malformed, remember
 from trialwatt.errors import TrialwattError
@@ -123,10 +124,9 @@ def _wait_for(engine: Any, address: str) -> None:
     """Until it listens: where it never does, it has ended, and the coordinator ends the run."""
     from sqlalchemy.exc import OperationalError
 
-    host, _, port = address.rpartition(":")
     while True:
         try:
-            socket.create_connection((host, int(port)), timeout=1).close()
+            socket.create_connection(parted(address), timeout=1).close()
             break
         except OSError:
             time.sleep(POLL_S)

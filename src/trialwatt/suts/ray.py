@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy
 
+from trialwatt.address import joined, parted
 from trialwatt.config.conditions import conditional
 from trialwatt.config.models import Range, Workload
 from trialwatt.config.space import is_whole
@@ -150,7 +151,7 @@ class Ray(Sut):
     def prepare(self, job: Job) -> None:
         head, host = os.environ[ADDRESS], os.environ[HOST]
         raylet = None
-        if head.rpartition(":")[0] != host:
+        if parted(head)[0] != host:
             raylet = self._raylet = _own_raylet(job, host, head)
         while not _connected(head, host):  # it listens before it has registered
             if raylet and raylet.poll() is not None:
@@ -263,7 +264,7 @@ def _node(job: Job, host: str, head: str, ports: int, memory_mb: int, *own: str)
     workers = (str(ports + len(PORT_OPTIONS)), str(ports + PORTS - 1))
     return (
         *("@python@", "-m", "trialwatt.suts.ray_node"),
-        *(job.run_id, f"{host}:{_node_manager_port(ports)}", head),
+        *(job.run_id, joined(host, _node_manager_port(ports)), head),
         *own,
         *("--block", "--node-ip-address", host),
         *("--min-worker-port", workers[0], "--max-worker-port", workers[1]),
@@ -287,7 +288,7 @@ def _own_raylet(job: Job, host: str, head: str) -> subprocess.Popen[bytes]:
         [replaced(part, host, None, sys.executable) for part in command],
         stdin=subprocess.PIPE,  # it ends when this closes
     )
-    while not is_open(f"{host}:{_node_manager_port(ports)}"):
+    while not is_open(joined(host, _node_manager_port(ports))):
         if raylet.poll() is not None:
             raise _ended(raylet)
         time.sleep(POLL_S)

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import psutil
 
+from trialwatt.address import parted
 from trialwatt.errors import TrialwattError
 from trialwatt.filelock import PLAIN, flocked
 from trialwatt.platforms.base import tail_of
@@ -122,9 +123,8 @@ def _take_turn(lock: Path, own: str) -> None:
 
 def is_open(address: str) -> bool:
     """Whether someone listens at this host:port."""
-    host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=1).close()
+        socket.create_connection(parted(address), timeout=1).close()
     except OSError:
         return False
     return True

@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from trialwatt.address import bracketed, joined
 from trialwatt.errors import TrialwattError
 from trialwatt.suts.base import Infeasible
 from trialwatt.suts.services import free_blocks
@@ -135,11 +136,11 @@ class Master:
 
     @property
     def url(self) -> str:
-        return f"spark://{self.host}:{self.ports.own}"
+        return f"spark://{joined(self.host, self.ports.own)}"
 
     @property
     def web(self) -> str:
-        return f"http://{self.host}:{self.ports.web}"
+        return f"http://{joined(self.host, self.ports.web)}"
 
     def answers(self) -> bool:
         try:
@@ -151,7 +152,7 @@ class Master:
 
 def master_command(ports: Ports, scratch: Path) -> tuple[str, ...]:
     numbered = ("--port", str(ports.own), "--webui-port", str(ports.web))
-    return _daemon(scratch, "master.Master", "--host", "@host@", *numbered)
+    return _daemon(scratch, "master.Master", *numbered)
 
 
 def worker_command(
@@ -162,7 +163,7 @@ def worker_command(
     master: name of the component.
     """
     offer = ("--cores", "1", "--memory", f"{heap_mb}m", "--webui-port", "0")
-    place = ("--host", "@host@", "--work-dir", str(logs))
+    place = ("--work-dir", str(logs))
     url = Master(f"@host:{master}@", ports).url
     return _daemon(scratch, "worker.Worker", *place, *offer, url)
 
@@ -186,7 +187,7 @@ def secret() -> dict[str, str]:
 
 
 def _daemon(scratch: Path, name: str, *arguments: str) -> tuple[str, ...]:
-    start = ("@python@", "-m", "trialwatt.suts.spark_daemon", str(scratch))
+    start = ("@python@", "-m", "trialwatt.suts.spark_daemon", str(scratch), "@host@")
     return (*start, f"org.apache.spark.deploy.{name}", *arguments)
 
 
@@ -204,7 +205,7 @@ class Cluster:
             "spark.app.name": name,
             "spark.master": master.url,
             "spark.authenticate": "true",
-            "spark.driver.host": os.environ[LOCAL_IP],
+            "spark.driver.host": bracketed(os.environ[LOCAL_IP]),
             "spark.driver.memory": f"{LEAST_HEAP_MB}m",
             "spark.executor.memory": f"{heap_mb}m",
             "spark.executor.cores": "1",

@@ -1,7 +1,8 @@
 """The process of a Spark master or worker: Spark's own daemon, as it is installed where this runs.
 
-Called as `python -m trialwatt.suts.spark_daemon SCRATCH CLASS ARGUMENTS…`. The settings that differ
-between machines are made here, and in a driver by `variables`: it reads them from its environment.
+Called as `python -m trialwatt.suts.spark_daemon SCRATCH HOST CLASS ARGUMENTS…`. The settings that
+differ between machines are made here, and in a driver by `variables`: it reads them from its
+environment.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import sys
 from pathlib import Path
 
+from trialwatt.address import bracketed
 from trialwatt.errors import TrialwattError
 from trialwatt.private import made_private
 
@@ -20,14 +22,14 @@ JVM_OPTIONS = "-XX:-UsePerfData -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 def main() -> None:
-    scratch, *arguments = sys.argv[1:]
+    scratch, host, name, *arguments = sys.argv[1:]
     try:
         made_private(Path(scratch))  # the daemons believe what is written there
     except TrialwattError as error:
         sys.exit(str(error))
     os.environ.update(variables(Path(scratch)))
     program = str(Path(os.environ["SPARK_HOME"], "bin", "spark-class"))
-    os.execv(program, [program, *arguments])
+    os.execv(program, [program, name, "--host", bracketed(host), *arguments])
 
 
 def variables(scratch: Path) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """An API server and a node as far as a run needs them, on this machine.
 
 Objects are kept in memory with versions and watches; a pod that is created becomes a process of
-this machine. Faults are injected: answers, cut connections, forgotten versions, refused pods.
+this machine. Faults are injected: answers, cut connections, forgotten versions, refused pods. So is
+what an administrator has set, and what a control plane does when a node is lost or removed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from tests.platforms.kubernetes.administrator import Administrator
 from tests.platforms.kubernetes.fakecluster import (
     has_labels,
     is_current,
@@ -58,6 +60,10 @@ class FakeCluster:
         self.processes: dict[str, subprocess.Popen] = {}
         self.watching: list[BaseHTTPRequestHandler] = []
         self.keeps_namespaces = False
+        self.administrator = Administrator()
+        self.unready: set[str] = set()  # names of containers beside ours that never are
+        self.nodes: dict[str, str] = {}  # pod → node, if not node-a
+        self.address = ""  # of all pods; empty: each has one of its own
         self.octets = f"127.{os.getpid() % 200 + 20}.{next(_hosts) % 250}"
         self._pods = itertools.count(2)
         self._server = _server(self, 0)
@@ -162,33 +168,120 @@ class FakeCluster:
             condition["message"] = "0/1 nodes are available: 1 Insufficient cpu."
             self.update(path, {"status": {"conditions": [condition]}})
             return
-        self.update(path, {"spec": {"nodeName": "node-a"}})
+        name = pod["metadata"]["name"]
+        self.update(path, {"spec": {"nodeName": self.nodes.get(name, "node-a")}})
         if self.pull_error:
             waiting = {"reason": self.pull_error, "message": "manifest unknown"}
             self._state(path, {"waiting": waiting})
             return
-        address = f"{self.octets}.{next(self._pods)}"
+        address = self.address or f"{self.octets}.{next(self._pods)}"
         process = self._process(pod, address)
-        self.processes[pod["metadata"]["name"]] = process
-        ready = [{"type": "Ready", "status": "True"}]
+        self.processes[name] = process
         if _serves(pod):
             process.stdout.readline()
-        status = {"phase": "Running", "podIP": address, "conditions": ready}
-        self._state(path, {"running": {}}, **status)
+        self._state(path, {"running": {}}, phase="Running", podIP=address)
         process.stdout.read()
         code = process.wait()
         code = code if code >= 0 else 128 - code
         ended = {"exitCode": code, "reason": "Completed" if code == 0 else "Error"}
-        phase = "Succeeded" if code == 0 else "Failed"
+        # A container beside it lives on, and its pod with it; one that began before it is ended.
+        lives_on = len(pod["spec"]["containers"]) > 1
+        phase = "Running" if lives_on else "Succeeded" if code == 0 else "Failed"
         self._state(path, {"terminated": ended}, phase=phase)
-        self.ended_mono[pod["metadata"]["name"]] = time.monotonic()
+        self.ended_mono[name] = time.monotonic()
 
     def _state(self, path: str, state: dict, **status) -> None:
-        containers = [{"name": "main", "state": state, "ready": "running" in state}]
-        self.update(path, {"status": {"containerStatuses": containers, **status}})
+        """Our container is in this state, the others run; a node lists them by name."""
+        if (pod := self.objects.get(path)) is None:
+            return
+        running, told = {"running": {}}, {}
+        for kind, key in (("", "containers"), ("init", "initContainers")):
+            names = sorted(each["name"] for each in pod["spec"].get(key, []))
+            states = {name: state if name == "main" else running for name in names}
+            told[f"{kind}ContainerStatuses" if kind else "containerStatuses"] = [
+                {
+                    "name": name,
+                    "state": each,
+                    "ready": "running" in each and name not in self.unready,
+                    "started": "running" in each,
+                }
+                for name, each in states.items()
+            ]
+        ready = all(each["ready"] for group in told.values() for each in group)
+        condition = {"type": "Ready", "status": str(ready)}
+        condition |= {} if ready else {"reason": "ContainersNotReady"}
+        self.update(path, {"status": {**told, **status}})
+        self._says(path, condition)
+
+    def _says(self, path: str, condition: dict) -> None:
+        """Set a condition of a pod, whatever its others are."""
+        if (pod := self.objects.get(path)) is None:
+            return
+        others = pod["status"].get("conditions") or []
+        kept = [each for each in others if each["type"] != condition["type"]]
+        self.update(path, {"status": {"conditions": [*kept, condition]}})
+
+    # --- the control plane --------------------------------------------------------------------
+
+    def lose_node(self, node: str) -> None:
+        """It has not reported for the grace period: its pods are not ready any more."""
+        for path, _ in self._pods_on(node):
+            self._says(path, {"type": "Ready", "status": "False"})
+
+    def find_node(self, node: str) -> None:
+        """It reports again: its pods are as they were."""
+        for path, _ in self._pods_on(node):
+            self._says(path, {"type": "Ready", "status": "True"})
+
+    def evict_by_taint(self, node: str, after_s: float) -> list[str]:
+        """The node has been away for so long: pods that tolerate that for less are deleted, which a
+        kubelet that is away does not carry out. Returns their names."""
+        gone = []
+        for path, pod in self._pods_on(node):
+            tolerated = [
+                each.get("tolerationSeconds", float("inf"))
+                for each in pod["spec"].get("tolerations", [])
+                if each.get("key") == "node.kubernetes.io/unreachable"
+            ]
+            if after_s >= max(tolerated, default=0):
+                self.disrupt(path, "DeletionByTaintManager")
+                gone.append(pod["metadata"]["name"])
+        return gone
+
+    def remove_node(self, node: str, drained: bool) -> None:
+        """As an autoscaler does: evict what is on it, and delete it. Where it was not drained, the
+        garbage collector finds pods without a node."""
+        for path, _ in self._pods_on(node):
+            self.disrupt(path, "EvictionByEvictionAPI" if drained else "DeletionByPodGC")
+            self.end(path)
+
+    def disrupt(self, path: str, reason: str) -> None:
+        """Mark a pod as one that is ended from outside; `end` does it."""
+        self._says(path, {"type": "DisruptionTarget", "status": "True", "reason": reason})
+        self.update(path, {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})
+
+    def _pods_on(self, node: str) -> list[tuple[str, dict]]:
+        return [
+            (path, each)
+            for path, each in list(self.objects.items())
+            if "/pods/" in path and each["spec"].get("nodeName") == node
+        ]
+
+    def end(self, path: str) -> None:
+        """End a pod's process, and drop the object."""
+        name = path.rsplit("/", 1)[1]
+        process = self.processes.get(name) if "/pods/" in path else None
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(3)
+            except subprocess.TimeoutExpired:
+                self.kill(name)
+        if path in self.objects:
+            self.drop(path)
 
     def _process(self, pod: dict, address: str) -> subprocess.Popen:
-        [container] = pod["spec"]["containers"]
+        [container] = [each for each in pod["spec"]["containers"] if each["name"] == "main"]
         here = self.folder / pod["metadata"]["name"]
         while here.exists():  # of a pod of that name before
             here = here.with_name(f"{here.name}~")
@@ -287,7 +380,7 @@ class _Request(BaseHTTPRequestHandler):
         if match := re.fullmatch(r"(.*/pods/)([\w-]+):(\d+)/proxy(/.*)", path):
             self._proxy(cluster, match[1] + match[2], int(match[3]), match[4], body)
         elif path.endswith("/log"):
-            answer(200, "a line of the cluster's log\n")
+            self._log(cluster.objects.get(path.removesuffix("/log")), answer)
         elif path == "/version":
             answer(200, {"gitVersion": "v0.0.0-test"})
         elif self.command == "POST":
@@ -300,7 +393,7 @@ class _Request(BaseHTTPRequestHandler):
             self._watch(cluster, path)
         elif path in cluster.objects:
             answer(200, cluster.objects[path])
-        elif re.search(r"/(pods|events|namespaces|nodes)$", path):
+        elif re.search(r"/(pods|events|namespaces|nodes|resourcequotas)$", path):
             with cluster.changed:
                 items = [cluster.objects[each] for each in self._chosen(cluster, path)]
                 answer(
@@ -321,7 +414,15 @@ class _Request(BaseHTTPRequestHandler):
         body["metadata"]["creationTimestamp"] = at
         if path.endswith("/pods"):
             body["metadata"]["namespace"] = path.split("/")[-2]
+            body, refusal = cluster.administrator.admit(path, body, cluster.objects)
+            if refusal:
+                said = f'pods "{body["metadata"]["name"]}" is forbidden: {refusal}'
+                answer(403, {"kind": "Status", "reason": "Forbidden", "message": said})
+                return
             body |= {"status": {"phase": "Pending"}}
+            if "dryRun" in self._query:
+                answer(201, body)
+                return
         stored = cluster.store(target, body, "ADDED")
         if path.endswith("/pods") and cluster.runs_pods:
             cluster.run_pod(target, json.loads(json.dumps(body)))
@@ -337,10 +438,18 @@ class _Request(BaseHTTPRequestHandler):
                 cluster.update(path, change)
                 answer(200, cluster.objects[path])
 
+    def _log(self, pod: dict | None, answer) -> None:
+        names = [each["name"] for each in pod["spec"]["containers"]] if pod else []
+        if len(names) > 1 and "container" not in self._query:
+            said = f"a container name must be specified, choose one of: [{' '.join(names)}]"
+            answer(400, {"kind": "Status", "reason": "BadRequest", "message": said})
+            return
+        answer(200, "a line of the cluster's log\n")
+
     def _delete(self, cluster: FakeCluster, path: str, options: dict, answer) -> None:
         if re.search(r"/(pods|secrets|networkpolicies)$", path):
             for each in self._chosen(cluster, path):
-                self._end(cluster, each)
+                cluster.end(each)
             answer(200, {})
             return
         if path not in cluster.objects:
@@ -354,7 +463,7 @@ class _Request(BaseHTTPRequestHandler):
         if body["kind"] == "Namespace":
             mark = f"/namespaces/{body['metadata']['name']}/"
             for inside in [p for p in cluster.objects if mark in p]:
-                self._end(cluster, inside)
+                cluster.end(inside)
             if cluster.keeps_namespaces:
                 condition = {
                     "type": "NamespaceFinalizersRemaining",
@@ -364,7 +473,7 @@ class _Request(BaseHTTPRequestHandler):
                 cluster.update(path, {"status": {"conditions": [condition]}})
                 answer(200, {})
                 return
-        self._end(cluster, path)
+        cluster.end(path)
         answer(200, {})
 
     def _chosen(self, cluster: FakeCluster, path: str) -> list[str]:
@@ -375,17 +484,6 @@ class _Request(BaseHTTPRequestHandler):
             for each, made in list(cluster.objects.items())
             if _is_in(each.rsplit("/", 1)[0], path) and has_labels(made, selector)
         ]
-
-    def _end(self, cluster: FakeCluster, path: str) -> None:
-        process = cluster.processes.get(path.rsplit("/", 1)[1]) if "/pods/" in path else None
-        if process is not None and process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(3)
-            except subprocess.TimeoutExpired:
-                cluster.kill(path.rsplit("/", 1)[1])
-        if path in cluster.objects:
-            cluster.drop(path)
 
     def _watch(self, cluster: FakeCluster, path: str) -> None:
         version = int(self._query["resourceVersion"])
@@ -459,7 +557,7 @@ class _Request(BaseHTTPRequestHandler):
 
 def _serves(pod: dict) -> bool:
     """Whether it is a hub, or serves data, and so is ready when it says that it listens."""
-    return "readinessProbe" in pod["spec"]["containers"][0]
+    return any("readinessProbe" in each for each in pod["spec"]["containers"])
 
 
 def _is_in(collection: str, wanted: str) -> bool:

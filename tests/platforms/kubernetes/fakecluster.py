@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
+from tests.platforms.kubernetes.administrator import Administrator
 
 READY = [{"type": "Ready", "status": "True"}]
 NODE_INFO = {
@@ -112,6 +113,7 @@ class FakeCluster:
         self._versions = itertools.count(100)
         self._lock = threading.Lock()
         self.on_pod = running
+        self.administrator = Administrator()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
 
@@ -156,6 +158,9 @@ class FakeCluster:
             pod, _, name = path.partition("/proxy/files/")
             return self._file(method, f"{pod.rsplit('/', 1)[1].rsplit(':', 1)[0]}/{name}", body)
         if path.endswith("/log"):
+            pod = self.objects.get(path.removesuffix("/log"), {"spec": {"containers": []}})
+            if len(pod["spec"]["containers"]) > 1 and "container" not in query:
+                return self._status(400, "BadRequest", "a container name must be specified")
             component = path.split("/")[-2].rsplit("-", 1)[0]
             return 200, self.logs.get(component, "")
         with self._lock:
@@ -173,7 +178,7 @@ class FakeCluster:
         if path in self.objects:
             return 200, self.objects[path]
         kind = path.rsplit("/", 1)[1]
-        if kind in ("nodes", "pods", "namespaces", "events"):
+        if kind in ("nodes", "pods", "namespaces", "events", "resourcequotas"):
             if ("list", kind) in self.denied:
                 return self._status(403, "Forbidden", f"you must not list {kind}")
             found = [self.objects[each] for each in self._chosen(path, query)]
@@ -205,6 +210,12 @@ class FakeCluster:
         made["metadata"] |= {"uid": f"uid-{next(self._versions)}", "creationTimestamp": at}
         made["metadata"]["resourceVersion"] = str(next(self._versions))
         if made["kind"] == "Pod":
+            made, refusal = self.administrator.admit(path, made, self.objects)
+            if refusal:
+                said = f'pods "{made["metadata"]["name"]}" is forbidden: {refusal}'
+                return self._status(403, "Forbidden", said)
+            if "dryRun" in query:
+                return 201, made
             made["status"] = {}
             made["metadata"].setdefault("namespace", path.split("/")[-2])
             self.on_pod(made)
@@ -279,18 +290,28 @@ class FakeCluster:
         return Handler
 
 
+def statuses(made: dict, ours: dict) -> list[dict]:
+    """Of all containers, by name, as a node has them: ours so, the others run."""
+    others = {"state": {"running": {}}, "ready": True}
+    names = sorted(each["name"] for each in made["spec"]["containers"])
+    return [{"name": name} | (ours if name == "main" else others) for name in names]
+
+
 def running(made: dict) -> None:
     """The pod runs, is ready, and has an address."""
     made["spec"]["nodeName"] = "a"
+    containers = statuses(made, {"state": {"running": {}}, "ready": True})
     made["status"] |= {"phase": "Running", "podIP": "10.0.0.7", "conditions": READY}
+    made["status"]["containerStatuses"] = containers
 
 
 def ended(made: dict) -> None:
-    """The pod has done what it had to do."""
+    """Our container has done what it had to do; one beside it lives on, and the pod with it."""
     made["spec"]["nodeName"] = "a"
     image = "docker.io/library/x@sha256:" + "ab" * 32
-    state = {"state": {"terminated": {"exitCode": 0}}, "name": "probe", "imageID": image}
-    made["status"] |= {"phase": "Succeeded", "containerStatuses": [state]}
+    ours = {"state": {"terminated": {"exitCode": 0}}, "ready": False, "imageID": image}
+    phase = "Succeeded" if len(made["spec"]["containers"]) == 1 else "Running"
+    made["status"] |= {"phase": phase, "containerStatuses": statuses(made, ours)}
 
 
 def waiting(reason: str, message: str):
@@ -298,7 +319,7 @@ def waiting(reason: str, message: str):
 
     def on_pod(made: dict) -> None:
         made["spec"]["nodeName"] = "a"
-        state = {"state": {"waiting": {"reason": reason, "message": message}}, "name": "c"}
+        state = {"state": {"waiting": {"reason": reason, "message": message}}, "name": "main"}
         made["status"] |= {"phase": "Pending", "containerStatuses": [state]}
 
     return on_pod

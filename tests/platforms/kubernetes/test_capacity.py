@@ -15,6 +15,7 @@ from trialwatt.platforms.kubernetes.capacity import (
     amount,
     demands,
     nodes_of,
+    quantity,
     requested,
     shortages,
 )
@@ -44,6 +45,23 @@ def test_quantities(quantity, number):
 def test_what_is_no_quantity_is_refused():
     with pytest.raises(ValueError, match="lots"):
         amount("lots")
+
+
+@pytest.mark.parametrize(
+    ("resource", "value", "text"),
+    [
+        ("cpu", 0.1, "100m"),
+        ("cpu", 0.1 + 0.2, "300m"),
+        ("cpu", 0.0001, "1m"),
+        ("memory", 64 * MB, "64Mi"),
+        ("memory", 64 * MB + 1, "65Mi"),
+        ("nvidia.com/gpu", 2.0, "2"),
+        ("example.com/vcpu", 1, "1"),
+    ],
+)
+def test_an_amount_is_written_as_a_quantity_that_is_not_less(resource, value, text):
+    assert quantity(resource, value) == text
+    assert amount(text) >= value - 1e-9
 
 
 def container(cpu: str, **more) -> dict:
@@ -126,6 +144,12 @@ def test_a_selector_that_no_node_has():
     assert said == ("no node may take w: none of 1 has the labels of the node_selector (pool=x)")
     (said,) = shortages([demand], [])
     assert "the cluster has no node that is ready and open for pods" in said
+
+
+def test_a_node_that_an_autoscaler_is_about_to_remove_gives_no_room():
+    taint = {"key": "ToBeDeletedByClusterAutoscaler", "value": "1", "effect": "NoSchedule"}
+    (said,) = shortages(wanted(1), nodes_of([node("a", taints=[taint])], [], set()))
+    assert "taints that the tolerations do not cover: ToBeDeletedByClusterAutoscaler=1" in said
 
 
 cores = st.lists(st.integers(1, 40).map(lambda n: n / 10), min_size=1, max_size=8)

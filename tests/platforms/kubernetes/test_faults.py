@@ -161,3 +161,102 @@ def test_a_node_with_another_boot_was_rebooted(boot, said):
     fault = faults.Fault(255, "node", "lost")
     found = faults.rebooted(fault, pod(), "b1", faults.boot_of(nodes))
     assert (found.code, found.reason, found.detail) == (255, "node", said)
+
+
+# --- what a cluster has put beside our container, or before it ------------------------------------
+
+
+def beside(phase: str, ours: dict | None, other: dict, ready: bool = True, **status) -> dict:
+    """A pod with a container of a mesh, which stands first."""
+    made = pod(phase, ours, ready=ready, **status)
+    theirs = {"name": "istio-proxy", "state": other, "ready": "running" in other}
+    made["status"]["containerStatuses"] = [theirs, *made["status"]["containerStatuses"]]
+    return made
+
+
+def before(state: dict, native: bool = False, **status) -> dict:
+    """A pod whose container waits for one that was put before it."""
+    made = pod("Pending", {"waiting": {"reason": "PodInitializing"}}, ready=False)
+    initial = {"name": "istio-init"} | ({"restartPolicy": "Always"} if native else {})
+    made["spec"] |= {"restartPolicy": "Never", "initContainers": [initial]}
+    made["status"]["initContainerStatuses"] = [{"name": "istio-init", "state": state} | status]
+    return made
+
+
+RUNNING = {"running": {}}
+
+
+def test_ours_has_ended_though_a_sidecar_lives_on():
+    good = beside("Running", terminated(0, "Completed"), RUNNING, ready=False)
+    assert faults.fault_of(good) == faults.Fault(0, "")
+    assert faults.has_ended(good)
+    bad = beside("Running", terminated(3), RUNNING, ready=False)
+    assert (faults.fault_of(bad).code, faults.fault_of(bad).reason) == (3, "error")
+    assert not faults.has_ended(bad)
+
+
+@pytest.mark.parametrize("code", [0, 1, 137])
+def test_the_end_of_a_sidecar_is_none_of_ours(code):
+    lives = beside("Running", RUNNING, terminated(code, "OOMKilled"))
+    assert faults.fault_of(lives) is None
+    assert faults.is_running(lives)
+    # It counts to the phase of the pod once all have ended.
+    over = beside("Failed", terminated(0, "Completed"), terminated(137, "OOMKilled"))
+    assert faults.fault_of(over) == faults.Fault(0, "")
+
+
+def test_a_sidecar_that_is_not_ready_is_no_lost_node_and_does_not_make_ours_unready():
+    unready = {"type": "Ready", "status": "False", "reason": "ContainersNotReady"}
+    made = beside("Running", RUNNING, {"waiting": {}}, conditions=[unready])
+    assert not faults.node_is_lost(made)
+    assert faults.is_ready(made)
+    gate = {"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady"}
+    assert faults.is_ready(beside("Running", RUNNING, RUNNING, conditions=[gate]))
+    lost = beside("Running", RUNNING, RUNNING, conditions=[{"type": "Ready", "status": "False"}])
+    assert faults.node_is_lost(lost)
+    assert not faults.is_ready(lost)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (before(terminated(1) | {}), "istio-init, which this cluster adds to the pod, has ended"),
+        (before({"waiting": {"reason": "ErrImagePull", "message": "no such"}}), "no such"),
+        (
+            before(
+                {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
+                native=True,
+                lastState={"terminated": {"exitCode": 9, "message": "no iptables\n"}},
+            ),
+            "CrashLoopBackOff; back-off 10s; exit code 9 (no iptables)",
+        ),
+    ],
+)
+def test_one_that_was_put_before_ours_and_fails_is_named(made, said):
+    fault = faults.fault_of(made)
+    assert (fault.reason, fault.code) == ("image", 137)
+    assert "the container istio-init" in fault.detail and said in fault.detail
+    assert "ours is not begun before" in faults.held_up(made)
+    made["status"]["phase"] = "Failed"
+    made["status"]["containerStatuses"] = []
+    assert faults.fault_of(made) == fault
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        before(RUNNING),
+        before(terminated(0, "Completed")),
+        before(terminated(1), native=True),  # it is started again
+        before({"waiting": {"reason": "PodInitializing"}}),
+    ],
+)
+def test_one_that_is_on_its_way_is_waited_for(made):
+    assert faults.fault_of(made) is None
+
+
+def test_one_that_fails_beside_ours_once_that_runs_holds_nothing_up():
+    made = before({"waiting": {"reason": "CrashLoopBackOff"}}, native=True)
+    made["status"] |= {"phase": "Running"}
+    made["status"]["containerStatuses"] = [{"name": "main", "state": RUNNING, "ready": True}]
+    assert faults.fault_of(made) is None

@@ -38,6 +38,13 @@ def pod(uid: str, node: str, run: str = "theirs", phase: str = "Running", **labe
     }
 
 
+ENDED_BESIDE_A_MESH = pod("a", "one")
+ENDED_BESIDE_A_MESH["status"]["containerStatuses"] = [
+    {"name": "istio-proxy", "state": {"running": {}}},
+    {"name": "main", "state": {"terminated": {"exitCode": 0}}},
+]
+
+
 def test_a_visit_lasts_while_both_are_on_a_node(clock):
     seen = Neighbours("ours")
     seen.changed(pod("a", "one"))
@@ -85,10 +92,19 @@ def test_it_is_over_when_the_runs_own_components_are_gone(clock):
         pod("a", "two"),
         pod("a", ""),
         pod("a", "one", phase="Failed"),
+        ENDED_BESIDE_A_MESH,
         pod("a", "one", "", part="shared", component="data"),
         {"metadata": {"uid": "a"}, "spec": {"nodeName": "one"}, "status": {"phase": "Running"}},
     ],
-    ids=["own", "another node", "no node", "has ended", "serves data", "of somebody"],
+    ids=[
+        "own",
+        "another node",
+        "no node",
+        "has ended",
+        "has ended, its mesh not",
+        "serves data",
+        "of somebody",
+    ],
 )
 def test_what_does_not_disturb_is_none(clock, other):
     seen = Neighbours("ours")

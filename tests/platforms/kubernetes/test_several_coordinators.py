@@ -148,8 +148,7 @@ def test_two_that_bring_up_the_data_at_once_have_one_pod(cluster, begin, space):
 
     cluster.on_pod = on_pod
     both = [begin(SHARE, bed(space)) for _ in range(2)]
-    pods = f"{space}/pods"
-    until(lambda: cluster.asked.count(("POST", pods)) == 2)
+    until(lambda: starting and len(claims_of(cluster.objects[CLAIMS[space]])) == 2)
     [pod] = starting
     fakecluster.running(pod)
     assert both[0].heard() == both[1].heard()
@@ -332,7 +331,7 @@ def test_a_full_pod_is_replaced_where_nobody_else_uses_it(cluster, api, data):
     assert first.name != second.name
 
 
-@pytest.mark.parametrize("why", ["ended", "waits in vain", "never ready", "going"])
+@pytest.mark.parametrize("why", ["ended", "waits in vain", "held up", "never ready", "going"])
 def test_a_pod_of_no_use_is_replaced_and_no_other(cluster, api, data, why):
     pod = f"{OWN}/pods/{data_pod.name_of(Kubernetes(image='x:1'))}"
     data_pod.data_source(api, bed(), data)
@@ -343,10 +342,16 @@ def test_a_pod_of_no_use_is_replaced_and_no_other(cluster, api, data, why):
     elif why == "waits in vain":
         first["status"] = {}
         fakecluster.waiting("ErrImagePull", "unknown")(first)
+    elif why == "held up":  # by a container that the cluster puts before ours
+        first["status"] = {}
+        fakecluster.waiting("PodInitializing", "")(first)
+        crashes = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
+        first["status"]["initContainerStatuses"] = [{"name": "istio-init", "state": crashes}]
     elif why == "going":
         first["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     else:
-        first["status"]["conditions"] = []
+        unready = {"state": {"running": {}}, "ready": False}
+        first["status"]["containerStatuses"] = fakecluster.statuses(first, unready)
         first["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
     data_pod.data_source(api, bed(), data)
     assert cluster.objects[pod]["metadata"]["uid"] != uid

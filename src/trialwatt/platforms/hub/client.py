@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, urlsplit
 
+from trialwatt.address import joined
 from trialwatt.backoff import repeated
 from trialwatt.files import sha256, whole
 
@@ -118,7 +119,7 @@ class HubClient:
             raise
         except FAULTS as error:
             raise OSError(
-                f"the run's hub at {self._host}:{self._port} does not answer ({error!r})"
+                f"the run's hub at {joined(self._host, self._port)} does not answer ({error!r})"
             ) from error
 
     def close(self) -> None:

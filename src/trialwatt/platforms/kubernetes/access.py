@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 from trialwatt.backoff import repeated
 from trialwatt.platforms.kubernetes import kubeconfig
+from trialwatt.platforms.kubernetes.admission import remedy_of
 from trialwatt.platforms.kubernetes.login import Login, load
 from trialwatt.platforms.kubernetes.outages import Outages, Unserved
 
@@ -42,7 +43,7 @@ its own roles yet."""
 class ApiFault(Unserved):
     """An answer that is no success. status: of HTTP, 0 where nobody answers; reason: the server's
     own word ("Forbidden", "AlreadyExists"); message: its sentence; allowed_before: the server
-    has done what was asked there before; remedy: a sentence, where the login is refused."""
+    has done what was asked there before; remedy: a sentence, where one is known."""
 
     def __init__(
         self,
@@ -296,7 +297,7 @@ def _fault(
     if not reason:
         with suppress(ValueError):
             reason = HTTPStatus(status).phrase
-    return ApiFault(status, reason, message, doing, allowed_before, remedy)
+    return ApiFault(status, reason, message, doing, allowed_before, remedy or remedy_of(message))
 
 
 def _why(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -72,26 +73,29 @@ def nodes_of(nodes: Iterable[dict], pods: Iterable[dict], passing: Collection[st
     return list(found.values())
 
 
-def requested(spec: dict) -> dict[str, float]:
-    """What a pod's scheduler counts: its containers together, or an initial one that needs more."""
+def requested(spec: dict, kind: str = "requests") -> dict[str, float]:
+    """What a pod's scheduler counts: its containers together, or an initial one that needs more.
+
+    kind: "requests" or "limits"; a quota counts both in this way.
+    """
     together: dict[str, float] = {PODS: 1}
     for container in spec.get("containers", []):
-        _add(together, container)
+        _add(together, container, kind)
     initial = spec.get("initContainers") or []
     for container in initial:
         if container.get("restartPolicy") == "Always":  # runs beside the others from then on
-            _add(together, container)
+            _add(together, container, kind)
     for container in initial:
         alone: dict[str, float] = {}
-        _add(alone, container)
+        _add(alone, container, kind)
         together |= {key: max(value, together.get(key, 0)) for key, value in alone.items()}
     for key, value in (spec.get("overhead") or {}).items():
         together[key] = together.get(key, 0) + amount(value)
     return together
 
 
-def _add(amounts: dict[str, float], container: dict) -> None:
-    for key, value in ((container.get("resources") or {}).get("requests") or {}).items():
+def _add(amounts: dict[str, float], container: dict, kind: str) -> None:
+    for key, value in ((container.get("resources") or {}).get(kind) or {}).items():
         amounts[key] = amounts.get(key, 0) + amount(value)
 
 
@@ -109,6 +113,15 @@ def amount(quantity: str | int | float) -> float:
         if text.endswith(suffix):
             return float(text.removesuffix(suffix)) * factor
     return float(text.removesuffix("E")) * 1e18 if text.endswith("E") else float(text)
+
+
+def quantity(resource: str, value: float) -> str:
+    """An amount of a resource as a quantity of Kubernetes, not less than it."""
+    if resource == CPU:
+        return f"{math.ceil(round(value * 1000, 6))}m"
+    if resource in (MEMORY, DISK):
+        return f"{math.ceil(value / MB)}Mi"
+    return str(math.ceil(value))
 
 
 def demands(kubernetes: Kubernetes, roles: Sequence[Role]) -> list[Demand]:

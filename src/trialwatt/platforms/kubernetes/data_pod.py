@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from trialwatt.address import joined
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.files import sha256
@@ -18,7 +19,8 @@ from trialwatt.platforms.hub.tokens import COORDINATOR, token_of
 from trialwatt.platforms.kubernetes import manifests, owners
 from trialwatt.platforms.kubernetes.access import NOT_FOUND, Api, ApiFault, suppress_status
 from trialwatt.platforms.kubernetes.claims import Ledger
-from trialwatt.platforms.kubernetes.faults import is_ready, will_not_start
+from trialwatt.platforms.kubernetes.containers import own_status
+from trialwatt.platforms.kubernetes.faults import address_of, held_up, is_ready, will_not_start
 from trialwatt.platforms.kubernetes.hub_proxy import HubProxy
 from trialwatt.platforms.kubernetes.options import Kubernetes, section
 from trialwatt.platforms.kubernetes.rights import SHARED_SECRET
@@ -74,10 +76,9 @@ def data_source(api: Api, testbed: Testbed, data: Path, reader: str = "") -> Dat
             _replaceable(api, f"{shared.pods}/{name}", pod, kubernetes.undeploy_s)
         pod = _data_pod(shared, name)
         _fill(shared, name, stored, data, digest)
-    address = pod["status"]["podIP"]
-    host = f"[{address}]" if ":" in address else address
+    place = joined(address_of(pod), PORT)
     token = token_of(shared.key, f"run {reader}")
-    return DataSource(f"http://{host}:{PORT}", stored, digest, token, shared.space, shared.ledger)
+    return DataSource(f"http://{place}", stored, digest, token, shared.space, shared.ledger)
 
 
 def name_of(kubernetes: Kubernetes) -> str:
@@ -89,13 +90,12 @@ def _data_pod(shared: Shared, name: str) -> dict:
     """The running data pod. One that has ended or cannot start is replaced; one that another
     coordinator is bringing up is waited for."""
     api, kubernetes, path = shared.api, shared.kubernetes, f"{shared.pods}/{name}"
-    command = ["python", "-m", "trialwatt.platforms.hub.server", "--files-only"]
-    command += ["--folder", f"{manifests.SCRATCH}/shared", "--port", str(PORT)]
-    wanted = served(shared.pod_of(name, DATA, command, DISK_MB))
     there = api.find(path)
     if there is not None and _is_of_no_use(there, kubernetes, api.utc()):
         _replaceable(api, path, there, kubernetes.undeploy_s)
-    made(api, shared.pods, wanted)
+        there = None
+    if there is None:  # a quota without room refuses what is there already, too
+        made(api, shared.pods, pod_for(shared, name))
     return wait_for(api, kubernetes, shared.space, name, is_ready)
 
 
@@ -106,12 +106,10 @@ def _is_of_no_use(pod: dict, kubernetes: Kubernetes, now_s: float) -> bool:
         return True
     if is_ready(pod):
         return False
-    waiting = [
-        each.get("state", {}).get("waiting") or {} for each in status.get("containerStatuses") or []
-    ]
+    waiting = own_status(pod).get("state", {}).get("waiting") or {}
     made_s = calendar.timegm(time.strptime(metadata["creationTimestamp"], "%Y-%m-%dT%H:%M:%SZ"))
     patience_s = kubernetes.schedule_s + kubernetes.start_s
-    return any(map(will_not_start, waiting)) or now_s - made_s > patience_s
+    return will_not_start(waiting) or bool(held_up(pod)) or now_s - made_s > patience_s
 
 
 def _replaceable(api: Api, path: str, pod: dict, patience_s: float) -> None:
@@ -162,9 +160,12 @@ class _Served:
             ) from error
 
 
-def served(pod: dict) -> dict:
-    """The pod as one that is ready when it answers on the hub's port, is started again when it
-    fails, and has the shared key."""
+def pod_for(shared: Shared, name: str) -> dict:
+    """The pod that serves data: ready when it answers on the hub's port, started again when it
+    fails, with the shared key."""
+    command = ["python", "-m", "trialwatt.platforms.hub.server", "--files-only"]
+    command += ["--folder", f"{manifests.SCRATCH}/shared", "--port", str(PORT)]
+    pod = shared.pod_of(name, DATA, command, DISK_MB)
     pod["spec"]["restartPolicy"] = "Always"
     pod["spec"]["containers"][0] |= {
         "ports": [{"containerPort": PORT}],

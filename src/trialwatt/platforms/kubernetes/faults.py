@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trialwatt.platforms.kubernetes.containers import (
+    initial_statuses,
+    is_restarted,
+    own_status,
+)
+
 IMAGE_FAULTS = {
     "ErrImagePull",
     "ImagePullBackOff",
@@ -22,6 +28,12 @@ NODE_GONE = {"NodeLost", "NodeShutdown", "Shutdown", "Terminated", "DeletionByTa
 NODE_GONE |= {"DeletionByPodGC"}
 EVICTED = {"Evicted", "Preempting", "PreemptionByScheduler", "EvictionByEvictionAPI"}
 EVICTED |= {"TerminationByKubelet"}
+OF_THE_POD = {"ContainersNotReady", "ReadinessGatesNotReady", "UnknownContainerStatuses"}
+OF_THE_POD |= {"ContainersNotInitialized", "PodCompleted"}
+"""Why a node says of a pod that it is not ready. Of one that has lost its node, the control plane
+says so, and gives no reason."""
+CRASHES = {"CrashLoopBackOff"}
+"""Of a container that has been started again and again."""
 UNKNOWN = {"Unknown", "ContainerStatusUnknown"}
 """Of a container whose runtime does not know how it ended: it was started anew, with its node."""
 KILLED = 137
@@ -44,7 +56,7 @@ def fault_of(pod: dict) -> Fault | None:
     status = pod.get("status") or {}
     phase, why = status.get("phase"), status.get("reason") or ""
     said = status.get("message") or ""
-    ended = _terminated(status)
+    ended = own_status(pod).get("state", {}).get("terminated")
     if phase == "Failed" and ended is None:  # never ran, or its container is not known any more
         if why == "DeadlineExceeded":
             return Fault(KILLED, "deadline", said or "the pod's activeDeadlineSeconds are over")
@@ -54,12 +66,16 @@ def fault_of(pod: dict) -> Fault | None:
             return Fault(KILLED, "evicted", f"{why or _disruption(status)}: {said}")
         if _disruption(status) in NODE_GONE:
             return Fault(KILLED, "node", f"{_disruption(status)}: {said}")
+        if held := held_up(pod):
+            return Fault(KILLED, "image", held)
         return Fault(KILLED, "unschedulable", f"{why or 'the node refused the pod'}: {said}")
     if phase in ("Failed", "Succeeded"):
         return _ended(ended or {}, why, said, _disruption(status))
-    waiting = _container(status).get("state", {}).get("waiting") or {}
+    waiting = own_status(pod).get("state", {}).get("waiting") or {}
     if will_not_start(waiting):
         return _never_started(KILLED, f"{waiting['reason']}: {waiting.get('message', '')}")
+    if held := held_up(pod):
+        return Fault(KILLED, "image", held)
     if ended is not None:  # the pod follows in a moment
         return _ended(ended, why, said, _disruption(status))
     return None
@@ -71,6 +87,35 @@ def will_not_start(waiting: dict) -> bool:
     return waiting.get("reason") in IMAGE_FAULTS | START_FAULTS and not any(
         text in said for text in PASSING
     )
+
+
+def held_up(pod: dict) -> str:
+    """Why our container waits in vain for one that the cluster has put before it; empty where it
+    does not."""
+    if is_running(pod) or "terminated" in own_status(pod).get("state", {}):
+        return ""
+    for status in initial_statuses(pod):
+        state, why = status.get("state") or {}, ""
+        waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
+        if will_not_start(waiting) or waiting.get("reason") in CRASHES:
+            last = (status.get("lastState") or {}).get("terminated") or {}
+            said = (waiting.get("message"), _coded(last))
+            why = f"does not start ({'; '.join(filter(None, (waiting['reason'], *said)))})"
+        elif ended.get("exitCode") and not is_restarted(pod, status["name"]):
+            why = f"has ended with {_coded(ended)}"
+        if why:
+            return (
+                f"the container {status['name']}, which this cluster adds to the pod, {why}, and "
+                "ours is not begun before: have pods of trialwatt left out of what adds it"
+            )
+    return ""
+
+
+def _coded(ended: dict) -> str:
+    if not ended:
+        return ""
+    said = ended.get("message") or ""
+    return f"exit code {ended.get('exitCode')}{f' ({said.strip()})' if said else ''}"
 
 
 def deleted(pod: dict) -> Fault:
@@ -92,7 +137,9 @@ def node_is_lost(pod: dict) -> bool:
     if status.get("phase") != "Running" or not is_running(pod):
         return False
     ready = _condition(status, "Ready")
-    return ready.get("status") == "False" and _container(status).get("ready") is True
+    if ready.get("status") != "False" or ready.get("reason") in OF_THE_POD:
+        return False
+    return own_status(pod).get("ready") is True
 
 
 def rebooted(fault: Fault, pod: dict, before: str, now: str) -> Fault:
@@ -128,16 +175,23 @@ def address_of(pod: dict) -> str:
 
 
 def is_running(pod: dict) -> bool:
-    return "running" in _container(pod.get("status") or {}).get("state", {})
+    return "running" in own_status(pod).get("state", {})
+
+
+def has_ended(pod: dict) -> bool:
+    """Whether our container has ended well; what the cluster has put beside it may live on."""
+    ended = own_status(pod).get("state", {}).get("terminated")
+    return ended is not None and ended.get("exitCode") == 0
 
 
 def is_ready(pod: dict) -> bool:
-    return _condition(pod.get("status") or {}, "Ready").get("status") == "True"
+    """Whether our container answers; one beside it that does not makes the pod unready, not it."""
+    return own_status(pod).get("ready") is True and not node_is_lost(pod)
 
 
 def image_of(pod: dict) -> str:
     """The image that runs, with its digest, as the node names it."""
-    return _container(pod.get("status") or {}).get("imageID") or ""
+    return own_status(pod).get("imageID") or ""
 
 
 def _ended(ended: dict, why: str, said: str, cause: str) -> Fault:
@@ -163,14 +217,6 @@ def _ended(ended: dict, why: str, said: str, cause: str) -> Fault:
 def _never_started(code: int, detail: str) -> Fault:
     too_little = any(text.lower() in detail.lower() for text in TOO_LITTLE)
     return Fault(code, "memory" if too_little else "image", detail)
-
-
-def _terminated(status: dict) -> dict | None:
-    return _container(status).get("state", {}).get("terminated")
-
-
-def _container(status: dict) -> dict:
-    return (status.get("containerStatuses") or [{}])[0]
 
 
 def _condition(status: dict, kind: str) -> dict:

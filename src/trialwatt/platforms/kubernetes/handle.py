@@ -22,6 +22,7 @@ from trialwatt.platforms.base import (
 )
 from trialwatt.platforms.kubernetes import faults
 from trialwatt.platforms.kubernetes.access import Api, ApiFault
+from trialwatt.platforms.kubernetes.containers import MAIN
 from trialwatt.platforms.kubernetes.faults import Fault
 
 if TYPE_CHECKING:
@@ -287,7 +288,7 @@ class PodHandle(Handle):
         return "\n".join([*lines, *filter(None, [fault.detail.strip()])])
 
     def _cluster_log(self) -> list[str]:
-        query = {"tailLines": TAIL_LINES, "limitBytes": TAIL_BYTES}
+        query = {"container": MAIN, "tailLines": TAIL_LINES, "limitBytes": TAIL_BYTES}
         try:
             path = f"{self._links.pod(self.life)}/log"
             _, _, data = self._links.api.raw("GET", path, query=query, answer_s=5)

@@ -14,10 +14,12 @@ from pathlib import Path
 from trialwatt import __version__
 from trialwatt.credentials import redacted
 from trialwatt.errors import TrialwattError
+from trialwatt.platforms.kubernetes.containers import MAIN
+from trialwatt.platforms.kubernetes.faults import has_ended, image_of
 from trialwatt.platforms.kubernetes.options import IMAGE, section
 from trialwatt.platforms.kubernetes.owners import own_facts
 from trialwatt.platforms.kubernetes.shared import open_namespace
-from trialwatt.platforms.kubernetes.waiting import has_ended, wait_for
+from trialwatt.platforms.kubernetes.waiting import wait_for
 
 TAG = f"trialwatt-worker:{__version__}"
 FILE = "envs/Containerfile"
@@ -122,11 +124,10 @@ def ask_image(api, testbed) -> dict:
     try:
         api.post(shared.pods, shared.pod_of(name, PROBE, COMMAND, DISK_MB, DEADLINE_S))
         pod = wait_for(api, kubernetes, shared.space, name, has_ended)
-        _, _, said = api.raw("GET", f"{path}/log")
+        _, _, said = api.raw("GET", f"{path}/log", query={"container": MAIN})
     finally:
         api.delete(path, gracePeriodSeconds=0)
         shared.ledger.drop(name)
-    (status,) = pod["status"]["containerStatuses"]
     try:
         facts = json.loads(said.decode().strip().splitlines()[-1])
     except (ValueError, IndexError) as error:
@@ -136,7 +137,7 @@ def ask_image(api, testbed) -> dict:
         ) from error
     return facts | {
         "image": kubernetes.image,
-        "digest": digest_of(status.get("imageID", "")),
+        "digest": digest_of(image_of(pod)),
         "node": pod["spec"]["nodeName"],
     }
 

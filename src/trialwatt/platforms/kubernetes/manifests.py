@@ -6,7 +6,7 @@ API server, and asks for exactly what it is limited to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from trialwatt.platforms.base import Role
@@ -15,7 +15,8 @@ from trialwatt.platforms.hub import server
 from trialwatt.platforms.hub.client import ADDRESS, LIFE, TOKEN
 from trialwatt.platforms.hub.tokens import KEY
 from trialwatt.platforms.kubernetes import agent
-from trialwatt.platforms.kubernetes.capacity import placement
+from trialwatt.platforms.kubernetes.capacity import CPU, DISK, MEMORY, amount, placement, quantity
+from trialwatt.platforms.kubernetes.containers import KINDS, MAIN, NOTHING, Added
 from trialwatt.platforms.kubernetes.options import Kubernetes
 from trialwatt.platforms.processes import COMPONENT_VARIABLE, RUN_VARIABLE
 
@@ -46,6 +47,15 @@ CONTAINER_SECURITY = {
     "capabilities": {"drop": ["ALL"]},
 }
 """The same of every container: it writes to its mounts alone."""
+
+NO_SIDECAR = {"sidecar.istio.io/inject": "false"}
+"""Labels by which a service mesh leaves a pod alone: what is measured has nothing beside it."""
+LEFT_ALONE = {
+    "linkerd.io/inject": "disabled",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+    "karpenter.sh/do-not-disrupt": "true",
+}
+"""Annotations to the same end, and for which an autoscaler keeps the node of a pod."""
 
 HUB_PORTS = [{"protocol": "TCP", "port": server.PORT}]
 QUOTA = POLICY = HUB_SECRET = "trialwatt"
@@ -97,23 +107,30 @@ def restricted_namespace(name: str, labels: dict[str, str]) -> dict:
     return made_of("v1", "Namespace", name, labels)
 
 
-def quota(place: Place, roles: Iterable[Role]) -> dict:
-    """Room for these roles and the hub, and not more. Pods that have ended need none."""
+def quota(place: Place, roles: Iterable[Role], added: Added = NOTHING) -> dict:
+    """Room for these roles and the hub, and not more. Pods that have ended need none.
+
+    added: what the cluster adds to each of the pods; of what that names no amount there is no
+    quota, for it would refuse the pod.
+    """
     limits = [hub_limits(place.kubernetes), *(role_limits(place.kubernetes, r) for r in roles)]
-    hard = {"pods": str(len(limits))}
-    for name, amount, unit in (
-        ("cpu", lambda each: int(each["cpu"][:-1]), "m"),
-        ("memory", lambda each: int(each["memory"][:-2]), "Mi"),
-        ("ephemeral-storage", lambda each: int(each["ephemeral-storage"][:-2]), "Mi"),
-    ):
-        total = f"{sum(map(amount, limits))}{unit}"
-        hard |= {f"requests.{name}": total, f"limits.{name}": total}
-    devices: dict[str, int] = {}
-    for each in limits:
-        for name in each.keys() - {"cpu", "memory", "ephemeral-storage"}:
-            devices[name] = devices.get(name, 0) + int(each[name])
-    hard |= {f"requests.{name}": str(count) for name, count in devices.items()}
+    hard = {"pods": str(len(limits))} | {
+        key: quantity(key.partition(".")[2], total)
+        for key, total in in_a_quota(limits, added).items()
+        if key not in added.unnamed
+    }
     return made_of("v1", "ResourceQuota", QUOTA, place.labels, spec={"hard": hard})
+
+
+def in_a_quota(limits: Sequence[dict[str, str]], added: Added) -> dict[str, float]:
+    """What pods of these limits take of a quota together: "requests.cpu" → cores, and so on."""
+    found: dict[str, float] = {}
+    for each in limits:
+        for name, text in each.items():
+            both = name in (CPU, MEMORY, DISK)  # of devices a quota knows requests alone
+            for kind in KINDS if both else KINDS[:1]:
+                found[f"{kind}.{name}"] = found.get(f"{kind}.{name}", 0) + amount(text)
+    return {key: total + added.amounts.get(key, 0) * len(limits) for key, total in found.items()}
 
 
 def policies(place: Place) -> list[dict]:
@@ -256,7 +273,7 @@ def _pod(
     place: Place, name: str, component: str, container: dict, limits: dict[str, str], kind: str
 ) -> dict:
     labels = place.labels | {COMPONENT: component, OWNER: place.owner}
-    pod = powerless_pod(place.kubernetes, name, labels, {"name": "main"} | container, limits, kind)
+    pod = powerless_pod(place.kubernetes, name, labels, container, limits, kind)
     pod["metadata"]["namespace"] = place.namespace
     spec = pod["spec"]
     spec["containers"][0]["volumeMounts"].append({"name": "shm", "mountPath": "/dev/shm"})
@@ -296,6 +313,7 @@ def powerless_pod(
     """A pod without any right, with a writable folder. kind: whose nodes it may be on."""
     selector, tolerations = placement(kubernetes, kind)
     container = container | {
+        "name": MAIN,
         "image": kubernetes.image,
         "imagePullPolicy": kubernetes.image_pull_policy,
         "resources": {"requests": limits, "limits": limits},
@@ -317,7 +335,11 @@ def powerless_pod(
     }
     if kubernetes.image_pull_secret_env:
         spec["imagePullSecrets"] = [{"name": PULL_SECRET}]
-    return made_of("v1", "Pod", name, labels, spec=spec)
+    if kubernetes.priority_class:
+        spec["priorityClassName"] = kubernetes.priority_class
+    pod = made_of("v1", "Pod", name, labels | NO_SIDECAR, spec=spec)
+    pod["metadata"]["annotations"] = dict(LEFT_ALONE)
+    return pod
 
 
 def _prefers(node: str) -> dict:

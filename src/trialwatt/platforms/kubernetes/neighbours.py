@@ -10,6 +10,7 @@ from trialwatt.clock import Stamp, now
 from trialwatt.platforms.base import Disturbance
 from trialwatt.platforms.kubernetes import faults
 from trialwatt.platforms.kubernetes.capacity import ENDED
+from trialwatt.platforms.kubernetes.containers import own_status
 from trialwatt.platforms.kubernetes.facts import hashed
 from trialwatt.platforms.kubernetes.manifests import COMPONENT, MANAGED, OWNER, PART, RUN_ID
 
@@ -59,6 +60,7 @@ class Neighbours:
         is_other = labels.get(MANAGED) == "trialwatt" and run != self._run_id
         idles = PART in labels and labels.get(COMPONENT) == IDLE
         lives = node and (pod.get("status") or {}).get("phase") not in ENDED
+        lives = lives and "terminated" not in own_status(pod).get("state", {})
         if is_other and not idles and lives:
             with self._lock:
                 self._pods[metadata["uid"]] = (labels.get(OWNER, "unknown"), run), node

@@ -35,6 +35,12 @@ def _namespace(value: str) -> str:
     return value
 
 
+def _priority(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", value):
+        raise ValueError(f"must be the name of a PriorityClass (got {value!r})")
+    return value
+
+
 def _is_none(value: object) -> bool:
     return value is None
 
@@ -103,6 +109,7 @@ class Kubernetes(Options):
     has made: all runs are in it, one after another, where else each has one of its own. `image` is
     the worker image, by tag or digest. A private registry's credentials, the content of a docker
     config.json, are read from the environment variable that `image_pull_secret_env` names.
+    `priority_class` is the PriorityClass of every pod, where the cluster's own default is none.
     `ephemeral_mb` is the disk of each pod.
     """
 
@@ -116,6 +123,7 @@ class Kubernetes(Options):
             "image",
             "image_pull_policy",
             "image_pull_secret_env",
+            "priority_class",
             "schedule_s",
             "start_s",
             "undeploy_s",
@@ -129,6 +137,9 @@ class Kubernetes(Options):
     image: Annotated[str, Field(pattern=r"^\S+$")] | None = None
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     image_pull_secret_env: Variable | None = None
+    priority_class: Annotated[str, AfterValidator(_priority)] | None = Field(
+        None, exclude_if=_is_none
+    )
     node_selector: dict[LabelKey, LabelValue] = {}
     tolerations: list[Toleration] = []
     accelerators: dict[Literal["gpu", "tpu"], NodeAccelerator] = {}

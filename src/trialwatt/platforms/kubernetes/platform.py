@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from trialwatt.address import joined
 from trialwatt.backoff import repeated
 from trialwatt.config.models import Testbed
 from trialwatt.credentials import redacted
@@ -36,7 +37,9 @@ from trialwatt.platforms.hub.journal import Entry
 from trialwatt.platforms.hub.server import HUB, PORT
 from trialwatt.platforms.hub.tokens import COORDINATOR, KEY, token_of
 from trialwatt.platforms.kubernetes import (
+    admission,
     agent,
+    containers,
     faults,
     kubeconfig,
     manifests,
@@ -90,6 +93,7 @@ class KubernetesPlatform(Platform, PlatformKind):
         self._reserved: list[str] = []
         self._data: dict | None = None
         self._shared: Ledger | None = None  # with our claim on the pod that serves the data
+        self._added = containers.NOTHING
         self._events: dict[str, str] = {}  # pod → what was last said of it
         self._hub_usage = Usage(0, 0, 0)
         self._server = self._hub_end = self._deaf = ""
@@ -313,17 +317,21 @@ class KubernetesPlatform(Platform, PlatformKind):
 
     @property
     def series_labels(self) -> dict[str, str]:
-        return {"namespace": self._place.namespace}
+        return {"namespace": self._place.namespace, "container": containers.MAIN}
 
     def machine(self) -> ReservedMachine:
         return ReservedMachine(self._capacity, self._usages, lambda: self._hub_usage)
 
     def _capacity(self) -> tuple[float, int]:
-        """Cores and memory (MB) of the hub and of all roles that the run is known to have."""
+        """Cores and memory (MB) of the hub and of all roles that the run is known to have, with
+        what the cluster has put beside them: nobody of the run has that, and it is drawn."""
         limits, roles = self._place.kubernetes.hub, list(self._expected.values())
+        pods, added = 1 + len(roles), self._added
         return (
-            limits.cpu + sum(role.cpu for role in roles),
-            limits.memory_mb + sum(role.memory_mb for role in roles),
+            limits.cpu + sum(role.cpu for role in roles) + pods * added.cores,
+            limits.memory_mb
+            + sum(role.memory_mb for role in roles)
+            + round(pods * added.memory_mb),
         )
 
     def _usages(self) -> list[Usage]:
@@ -337,8 +345,14 @@ class KubernetesPlatform(Platform, PlatformKind):
     @property
     def facts(self) -> dict:
         """For the manifest: server, namespace, and of each component the limits as its container
-        sees them, its node (as in the testbed's record) and its image with the digest; other
-        coordinators' pods on these nodes (null: nobody can know)."""
+        sees them, its node (as in the testbed's record) and its image with the digest. beside:
+        other coordinators' pods on these nodes (null: nobody can know). added: how many containers
+        the cluster has put into each pod, and what they reserve together."""
+        told = {
+            "containers": len(self._added.names),
+            "cpu": self._added.cores,
+            "memory_mb": self._added.memory_mb,
+        }
         return {
             "kind": "kubernetes",
             "server": redacted(self._server),
@@ -352,7 +366,7 @@ class KubernetesPlatform(Platform, PlatformKind):
                 for component, handle in {HUB: self._hub, **self._current}.items()
             },
             "beside": self._beside.facts() if self._sees_others else None,
-        }
+        } | ({"added": told} if self._added.names else {})
 
     @staticmethod
     def _named(place: manifests.Place) -> str:
@@ -409,7 +423,10 @@ class KubernetesPlatform(Platform, PlatformKind):
             watch.start()
         threading.Thread(target=self._tick, name="deadlines", daemon=True).start()
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
-        self._create_pod(manifests.hub_pod(place), HUB)
+        asked = manifests.hub_pod(place)
+        self._added = containers.added(asked, self._create_pod(asked, HUB))
+        if self._added.names:
+            print(_added_said(self._added.names), file=sys.stderr, flush=True)
         patience_s = place.kubernetes.schedule_s + place.kubernetes.start_s
         if not self._hub.wait_for(lambda: faults.is_ready(self._hub.pod), patience_s):
             raise TrialwattError(
@@ -431,14 +448,17 @@ class KubernetesPlatform(Platform, PlatformKind):
         batch_s = len(self._expected) / SAMPLES_PER_S
         if batch_s > 1 / self._place.sample_hz:
             variables[agent.BATCH_S] = f"{batch_s:g}"
-        hub = self._hub.address
-        url = f"http://{f'[{hub}]' if ':' in hub else hub}:{PORT}"
+        url = f"http://{joined(self._hub.address, PORT)}"
         return manifests.component_pod(
             self._place, role, life, url, variables, tuple(names), node or None
         )
 
-    def _create_pod(self, pod: dict, component: str) -> None:
-        """Raises TrialwattError with the cluster's sentence where it refuses the pod."""
+    def _create_pod(self, pod: dict, component: str) -> dict:
+        """The pod as the cluster has made it.
+
+        Raises TrialwattError with the cluster's sentence where it refuses the pod, and where it
+        gives it another size.
+        """
         deadline = time.monotonic() + QUOTA_S
 
         def is_over(fault: ApiFault, pause_s: float) -> bool:
@@ -447,17 +467,22 @@ class KubernetesPlatform(Platform, PlatformKind):
             return not own or time.monotonic() > deadline
 
         try:
-            repeated(
+            made = repeated(
                 lambda: self._api.post(f"{self._path}/pods", pod), ApiFault, is_over, 0.05, 0.5
             )
+            if "uid" not in made["metadata"]:  # it was made by a request whose answer was lost
+                made = self._api.get(f"{self._path}/pods/{pod['metadata']['name']}")
         except ApiFault as fault:
             raise TrialwattError(f"{component} cannot be started: {fault}") from fault
+        if other := containers.changed(pod, made):
+            raise TrialwattError(admission.resized(component, other))
+        return made
 
     def _reserve(self) -> None:
         """Make the quota as large as what is expected, where it is ours."""
         if not self._space.has_quota:
             return
-        quota = manifests.quota(self._place, self._expected.values())
+        quota = manifests.quota(self._place, self._expected.values(), self._added)
         if self._reserved:
             path = f"{self._path}/resourcequotas/{manifests.QUOTA}"
             self._api.patch(path, {"spec": quota["spec"]})
@@ -638,6 +663,13 @@ class _Hosts(Mapping):
 
     def __len__(self) -> int:
         return len(self._started)
+
+
+def _added_said(names: Sequence[str]) -> str:
+    return (
+        f"the cluster puts {', '.join(names)} into every pod of the run: what is used there is "
+        "nobody's of the run, and the run is flagged. Have pods of trialwatt left out of it"
+    )
 
 
 def _told(ending: Ending) -> str:

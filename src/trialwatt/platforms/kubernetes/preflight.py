@@ -57,6 +57,8 @@ def problems(testbed: Testbed, roles: Sequence[Role]) -> list[str]:
             )
     if roles and cluster.nodes:
         found += capacity.shortages(capacity.demands(kubernetes, roles), cluster.places)
+    if roles and kubernetes.namespace and kubernetes.image and not cluster.problems:
+        found += _let_in(kubernetes, roles)
     return found
 
 
@@ -92,6 +94,7 @@ def look(kubernetes: Kubernetes) -> Cluster:
 def forget() -> None:
     """Ask again next time."""
     _look.cache_clear()
+    _given.cache_clear()
     _asked_metrics.cache_clear()
 
 
@@ -131,6 +134,27 @@ def _look(context: str | None, prefix: str, given: str | None) -> Cluster:
     cluster.sees_pods = pods is not None
     cluster.places = capacity.nodes_of(cluster.nodes, pods or (), passing)
     return cluster
+
+
+def _let_in(kubernetes: Kubernetes, roles: Sequence[Role]) -> list[str]:
+    """Why the namespace that runs are given does not take these."""
+    from trialwatt.platforms.kubernetes.access import ApiFault
+
+    try:
+        return _given(kubernetes.model_dump_json()).problems(roles)
+    except ApiFault as error:
+        return [_unreachable(error, kubernetes.context)]
+    except TrialwattError as error:
+        return [str(error)]
+
+
+@functools.cache
+def _given(section: str):
+    from trialwatt.platforms.kubernetes import access
+    from trialwatt.platforms.kubernetes.given import Given
+
+    kubernetes = Kubernetes.model_validate_json(section)
+    return Given(access.connect(kubernetes.context), kubernetes, PATIENCE_S)
 
 
 def _ask(api, path: str, **query: str) -> dict:

@@ -56,6 +56,7 @@ IN_A_NAMESPACE: tuple[Right, ...] = (
     *_all("get", "pods", "what a failed component said", subresource="log"),
     *_all("get create update", "pods", "records and data", subresource="proxy"),
     *_all("list watch", "events", "why a pod cannot be placed or started"),
+    *_all("list", "resourcequotas", "whether an administrator's has room for a run"),
     *_all("create deletecollection", "secrets", "tokens and passwords of a run"),
     *_all("get", "secrets", "the data pod is used again", name=SHARED_SECRET),
     *_all("create", "configmaps", "one run at a time holds the namespace"),

@@ -60,7 +60,7 @@ class Shared:
         never.
         """
         labels = LABELS | {manifests.COMPONENT: component, manifests.OWNER: self.ledger.owner}
-        container = {"name": component, "command": command}
+        container = {"command": command}
         limits = manifests.hub_limits(self.kubernetes, disk_mb)
         pod = manifests.powerless_pod(self.kubernetes, name, labels, container, limits, "cpu")
         pod["spec"]["terminationGracePeriodSeconds"] = 1
@@ -184,6 +184,13 @@ def _used(space: str, others: list[Claim], now_s: float) -> str:
         for owner, each in latest.items()
     )
     return f"the namespace {space} keeps what living coordinators use: {named}"
+
+
+def foreseen(api: Api, kubernetes: Kubernetes) -> Shared:
+    """The shared namespace as it would be open to this coordinator, to see what its pods would be:
+    nothing is asked or claimed, and the key is that of nobody."""
+    ledger = _ledger(api, kubernetes, owners.coordinator())
+    return Shared(api, kubernetes, namespace_of(kubernetes), secrets.token_urlsafe(32), ledger)
 
 
 def _ledger(api: Api, kubernetes: Kubernetes, who: Mapping) -> Ledger:

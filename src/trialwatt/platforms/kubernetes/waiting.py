@@ -10,17 +10,13 @@ from trialwatt.credentials import redacted
 from trialwatt.errors import TrialwattError
 from trialwatt.platforms.base import TAIL_LINES
 from trialwatt.platforms.kubernetes.access import NOT_FOUND, Api, ApiFault
-from trialwatt.platforms.kubernetes.faults import IMAGE_FAULTS, will_not_start
+from trialwatt.platforms.kubernetes.containers import MAIN, initial_statuses, own_status
+from trialwatt.platforms.kubernetes.faults import IMAGE_FAULTS, held_up, will_not_start
 from trialwatt.platforms.kubernetes.options import Kubernetes
 
 PERIOD_S = 1.0
 
 CONFLICT = 409
-
-
-def has_ended(pod: dict) -> bool:
-    """Whether it has ended well; a bad end is an error for whoever waits."""
-    return pod["status"].get("phase") == "Succeeded"
 
 
 def wait_for(
@@ -91,26 +87,28 @@ class Warnings:
 
 
 def _refuse_faults(api, kubernetes: Kubernetes, path: str, pod: dict) -> None:
-    for status in pod["status"].get("containerStatuses") or []:
-        waiting = status["state"].get("waiting") or {}
-        reason, said = waiting.get("reason", ""), waiting.get("message", "")
-        if reason in IMAGE_FAULTS:
-            raise TrialwattError(
-                f"kubernetes.image: {kubernetes.image} cannot be used ({reason}: {said}). Is its "
-                "name right, is it on the nodes (image_pull_policy), and does the registry let "
-                "them pull it (image_pull_secret_env)?"
-            )
-        if will_not_start(waiting):
-            raise TrialwattError(f"pod {status['name']} cannot be started ({reason}: {said})")
-    if pod["status"].get("phase") == "Failed":
+    name, state = pod["metadata"]["name"], own_status(pod).get("state", {})
+    waiting = state.get("waiting") or {}
+    reason, said = waiting.get("reason", ""), waiting.get("message", "")
+    if reason in IMAGE_FAULTS:
         raise TrialwattError(
-            f"pod {pod['metadata']['name']} failed: {_state(pod)}\n{tail(api, path)}".rstrip()
+            f"kubernetes.image: {kubernetes.image} cannot be used ({reason}: {said}). Is its "
+            "name right, is it on the nodes (image_pull_policy), and does the registry let "
+            "them pull it (image_pull_secret_env)?"
         )
+    if will_not_start(waiting):
+        raise TrialwattError(f"pod {name} cannot be started ({reason}: {said})")
+    if held := held_up(pod):
+        raise TrialwattError(f"pod {name} cannot be started: {held}")
+    for_good = "terminated" in state and pod["spec"].get("restartPolicy") == "Never"
+    if for_good or pod["status"].get("phase") == "Failed":
+        raise TrialwattError(f"pod {name} failed: {_state(pod)}\n{tail(api, path)}".rstrip())
 
 
 def tail(api, path: str) -> str:
-    """The last lines of a pod's log."""
-    _, _, text = api.raw("GET", f"{path}/log", query={"tailLines": TAIL_LINES})
+    """The last lines of the log of our container in a pod."""
+    query = {"container": MAIN, "tailLines": TAIL_LINES}
+    _, _, text = api.raw("GET", f"{path}/log", query=query)
     return text.decode(errors="replace")
 
 
@@ -124,11 +122,13 @@ def _unplaced(pod: dict) -> str:
 def _state(pod: dict) -> str:
     """Why it is not where it should be, in the cluster's own words."""
     said = [pod["status"].get("reason", ""), pod["status"].get("message", "")]
-    for status in pod["status"].get("containerStatuses") or []:
-        for state in status["state"].values():
-            said += [state.get("reason", ""), state.get("message", "")]
-            if state.get("exitCode"):
-                said.append(f"exit code {state['exitCode']}")
+    for status in initial_statuses(pod):
+        if not (status.get("started") or status.get("ready")):
+            said.append(f"the container {status['name']}, which this cluster adds, is not started")
+    for state in (own_status(pod).get("state") or {}).values():
+        said += [state.get("reason", ""), state.get("message", "")]
+        if state.get("exitCode"):
+            said.append(f"exit code {state['exitCode']}")
     return ", ".join(part for part in said if part)
 
 
