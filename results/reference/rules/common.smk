@@ -92,8 +92,9 @@ def outputs(product):
 
 def files_of(product, experiment=None):
     """The files of a product, of one experiment or of all."""
-    some = [plan.experiments[experiment]] if experiment else plan.experiments.values()
-    return [f"{RESULTS}/{file}" for file in PRODUCTS[product].files_of(some)]
+    return [
+        f"{RESULTS}/{file}" for file in PRODUCTS[product].files_in(plan, experiment)
+    ]
 
 
 def taken_by(product, experiment=None):
@@ -151,6 +152,31 @@ def reported_tables(experiment):
     return [
         reported_table(file, experiment) if file.endswith(".csv") else file
         for file in files_of("table", experiment)
+    ]
+
+
+def replay_reported(file):
+    """A figure or table of replayed searches with its caption, in `snakemake --report`."""
+    place = {".svg": ("Figures", "figure"), ".csv": ("Tables", "table")}
+    if Path(file).suffix not in place:
+        return file
+    subcategory, kind = place[Path(file).suffix]
+    return report(
+        file,
+        caption="../captions/replayed.rst",
+        category="{experiment}",
+        subcategory=subcategory,
+        labels={kind: "replayed searches"},
+    )
+
+
+def replays():
+    """All that is made of the plan's replay, if it has one."""
+    return [
+        file
+        for name, product in PRODUCTS.items()
+        if product.replayed
+        for file in files_of(name)
     ]
 
 

@@ -12,4 +12,5 @@ with user_errors(snakemake.log[0]):
         experiment=snakemake.wildcards.get("experiment", ""),
         folders=[Path(folder) for folder in snakemake.input.get("folders", [])],
         ends=snakemake.input.get("sweeps", []),
+        elsewhere=Path(snakemake.input.get("elsewhere", "")),
     )
