@@ -95,11 +95,14 @@ def test_the_best_of_a_framework_is_recorded_as_the_goal_has_it(run_config, tmp_
         def best(self, job):
             return Best(PHI, -3.5, 2)
 
+        def lost(self, job):
+            return []
+
     job = Job("run-1", run_config(goal=goal), 1, 7, str(tmp_path), "", 1, 0.5)
     process = worker._Process(Told(), job, "worker-0", None, None)
     answer = worker.STEPS["collect"](process, {"lost": [], "notes": []})
     assert (
         answer
-        == {"best": {"phi": PHI, "score": score, "number": 2}}
+        == {"best": {"phi": PHI, "score": score, "number": 2}, "unended": []}
         == json.loads(json.dumps(answer))
     )

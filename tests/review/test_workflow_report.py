@@ -11,7 +11,7 @@ import pytest
 
 from trialwatt.figures import FIGURES
 from trialwatt.figures.replayed import CAPTION
-from trialwatt.figures.workflow import drawn, layers
+from trialwatt.figures.workflow import drawn, layers, taken
 
 ROOT = Path(__file__).resolve().parents[2]
 OFFLINE = dict.fromkeys(
@@ -72,7 +72,7 @@ def test_the_drawn_graph_is_the_one_of_the_rules(copy):
     labels = dict(re.findall(r'(\d+)\[label = "([^"\\]+)', dot))
     named = {at: re.sub(r"^(figures|table)_of_.*", r"\1", name) for at, name in labels.items()}
     edges = {(named[a], named[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)}
-    arrows = {(one, name) for name, product in drawn().items() for one in product.takes}
+    arrows = {(one, name) for name, product in drawn().items() for one in taken(product)}
     assert len(edges) > 15
     assert {edge for edge in edges if edge[1] in drawn()} - arrows - _beside() == set()
     assert set(named.values()) <= set(drawn())
@@ -89,4 +89,4 @@ def _beside() -> set[tuple[str, str]]:
 def test_a_rule_stands_below_all_that_it_takes_from():
     rows = {name: number for number, row in enumerate(layers()) for name in row}
     assert rows.keys() == drawn().keys()
-    assert all(rows[one] < rows[name] for name in drawn() for one in drawn()[name].takes)
+    assert all(rows[one] < rows[name] for name in drawn() for one in taken(drawn()[name]))

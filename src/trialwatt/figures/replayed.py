@@ -45,7 +45,8 @@ from trialwatt.replay.workflow import chain_of
 
 CAPTION = (
     "Replayed searches, not run ones: how many have reached the goal by an energy, a time and a "
-    "cost, and how the strategies compare; below it what live searches said of them."
+    "cost, what they take and waste, and how the strategies compare; below it what live searches "
+    "said of them."
 )
 _TO_GOAL = ("energy_to_goal_kwh", "time_to_goal_ms", "cost_to_goal")
 _COMPARED = (

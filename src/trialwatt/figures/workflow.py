@@ -18,7 +18,8 @@ def drawn() -> dict[str, Product]:
     return {name: product for name, product in PRODUCTS.items() if product.said}
 
 
-def _takes(product: Product) -> list[str]:
+def taken(product: Product) -> list[str]:
+    """What a product in the picture is made of, as far as that is in it."""
     return [one for one in product.takes if one in drawn()]
 
 
@@ -26,7 +27,7 @@ def layers() -> list[list[str]]:
     """The rules in rows: each below all that it takes from."""
     depth: dict[str, int] = {}
     for name, product in drawn().items():
-        depth[name] = 1 + max((depth[one] for one in _takes(product)), default=-1)
+        depth[name] = 1 + max((depth[one] for one in taken(product)), default=-1)
     return [[n for n in drawn() if depth[n] == row] for row in range(max(depth.values()) + 1)]
 
 
@@ -40,12 +41,12 @@ def graph_svg() -> str:
         for number, row in enumerate(rows)
         for column, name in enumerate(row)
     }
-    lines = [_arrow(place[one], place[name]) for name in drawn() for one in _takes(drawn()[name])]
+    lines = [_arrow(place[one], place[name]) for name in drawn() for one in taken(drawn()[name])]
     boxes = [_box(name, *place[name]) for name in drawn()]
     said = "; ".join(
-        f"{name} takes from {', '.join(_takes(product))}"
+        f"{name} takes from {', '.join(taken(product))}"
         for name, product in drawn().items()
-        if _takes(product)
+        if taken(product)
     )
     return (
         f'<svg viewBox="-4 -4 {width + 8} {height - _DOWN + _HEIGHT + 8}" role="img" '
