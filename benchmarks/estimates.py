@@ -1,10 +1,10 @@
 """Are estimates right? Those of `trialwatt estimate`, from a trial table and from a handful of
 runs, held against live searches of the same strategies (docs/replay.md).
 
-    python benchmarks/estimates.py results/check \
-        results/law/metrics/framework-cost/runs.parquet config/spaces/ff-24.yaml
+    python benchmarks/estimates.py results/replayed \
+        results/replayed/metrics/framework-cost/runs.parquet config/spaces/ff-24.yaml
 
-The first folder is of config/replay-check.yaml: its trial table, and live searches beside it.
+The first folder is of config/replay.yaml: its trial table, and live searches beside it.
 """
 
 from __future__ import annotations
