@@ -90,7 +90,7 @@ def from_table(results: Path, cost: Path, space: Path, live: dict[Choice, pd.Dat
 
 def _as_searches(rows: pd.DataFrame) -> pd.DataFrame:
     """Live runs, paired by their block as replayed ones are by their measured seed."""
-    return rows.assign(seed=rows["repetition"]).sort_values("repetition")
+    return rows.sort_values("repetition")
 
 
 def _ranked(one: Estimate, its: Estimate, first: Estimate, lived: Estimate) -> list[str]:

@@ -47,7 +47,8 @@ def test_the_least_comes_first_and_what_cannot_be_is_named():
     for one in found.found:
         assert one.replay.costs.workers == table.workload.workers.count
         seeds = [one.replay.one(n)[0].seed[0] for n in one.searches["search"]]
-        assert one.searches["seed"].tolist() == seeds
+        repetitions = sorted(table.seeds)
+        assert one.searches["repetition"].tolist() == [repetitions[seed] for seed in seeds]
     with pytest.raises(TrialwattError, match=r"no strategy can be replayed: .*ranges only"):
         estimates(table, each_wanted(BASE, chosen[2:3]), None, QUICK, silent)
 
@@ -66,7 +67,7 @@ def searched(kwh, reached, whole=9.0, name="random"):
     rows = pd.DataFrame(
         {
             "search": range(1, count + 1),
-            "seed": np.arange(count) % 8,
+            "repetition": np.arange(count) % 8,
             "job_energy_kwh": whole,
             "goal_target": 0.5,
             "goal_reached": reached,

@@ -37,7 +37,7 @@ class Effort:
 
 @dataclass(frozen=True)
 class Estimate:
-    """One strategy's searches (replay.columns.SEARCHES), with `seed`: place of the measured one."""
+    """One strategy's searches (replay.columns.SEARCHES)."""
 
     choice: Choice
     searches: pd.DataFrame
@@ -97,8 +97,7 @@ def estimates(
         except TrialwattError as error:
             left_out[choice] = str(error)
             continue
-        seeds = [replay.measured_seed(search) for search in rows["search"]]
-        found.append(Estimate(choice, rows.assign(seed=seeds), replay))
+        found.append(Estimate(choice, rows, replay))
     if not found:
         why = "; ".join(dict.fromkeys(left_out.values()))
         raise TrialwattError(f"no strategy can be replayed: {why}")
@@ -134,8 +133,8 @@ def _by_seed(rows: pd.DataFrame) -> np.ndarray:
         reached = rows["goal_reached"].to_numpy(bool)
         to_goal = rows["energy_to_goal_kwh"].to_numpy(float, na_value=math.nan)
         whole = np.where(reached, to_goal, whole)
-    means = pd.DataFrame({"seed": rows["seed"], "kwh": whole, "reached": reached.astype(float)})
-    return means.groupby("seed").mean().to_numpy()
+    own = {"seed": rows["repetition"], "kwh": whole, "reached": reached.astype(float)}
+    return pd.DataFrame(own).groupby("seed").mean().to_numpy()
 
 
 def _per_goal(parts: np.ndarray) -> np.ndarray:

@@ -135,14 +135,6 @@ class Replay:
             service=self.config.testbed.service,
         )
 
-    def measured_seed(self, number: int) -> int | None:
-        """The place, from 0, of the measured seed that all of a search is of; the same under every
-        strategy. None where each trial has its own."""
-        return self._whole(np.random.default_rng([repetition_seed(self._seed, number), 0]))
-
-    def _whole(self, rng: np.random.Generator) -> int | None:
-        return int(rng.integers(self.trials.seeds)) if self.draw == "search" else None
-
     def one(self, number: int) -> tuple[Log, Job]:
         """One search by its number: the same, whatever ran before it."""
         log = self.decided(number)
@@ -158,7 +150,7 @@ class Replay:
         job = self._job(repetition_seed(self._seed, number))
         # Apart, so that measured seeds are the same whether or not a cost is drawn beside them.
         rng, of_costs = (np.random.default_rng([job.seed, stream]) for stream in (0, 1))
-        whole = self._whole(rng)
+        whole = int(rng.integers(self.trials.seeds)) if self.draw == "search" else None
         drawn = draws(self.trials, self.costs.workers, rng, whole)
         return job, drawn, *self.costs.drawn(of_costs, whole)
 

@@ -224,7 +224,9 @@ def make_check(measured: Sequence[str], described: Described, results: Path, out
     found = replayed(folder, read_said(folder))
     tables = {name: results / "metrics" / name / "runs.parquet" for name in measured}
     frames = {name: read_runs(file) for name, file in tables.items()}
-    coverage = [_coverage(one, frames, tables) for one in found.strategies]
+    runs = pd.concat(frames.values(), ignore_index=True)
+    file = next(iter(tables.values()))  # of the results folder that all of them are in
+    coverage = [_coverage(one, runs, file) for one in found.strategies]
     strategies = [
         own | {"coverage": each}
         for own, each in zip(found.said["strategies"], coverage, strict=True)
@@ -241,13 +243,10 @@ def make_check(measured: Sequence[str], described: Described, results: Path, out
     write_said(folder / NAME, content)
 
 
-def _coverage(
-    one: Results, frames: Mapping[str, pd.DataFrame], tables: Mapping[str, Path]
-) -> dict[str, Any] | None:
-    live = live_runs(one.said, pd.concat(frames.values(), ignore_index=True))
+def _coverage(one: Results, runs: pd.DataFrame, file: Path) -> dict[str, Any] | None:
+    live = live_runs(one.said, runs)
     if live.empty:
         return None
-    file = next(iter(tables.values()))  # of the results folder that all of them are in
     apart = told_apart(one.conditions, file, live, "the live searches")
     return told(coverages(one, live), live, apart)
 
