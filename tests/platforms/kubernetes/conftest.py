@@ -1,10 +1,36 @@
-"""Agents that are gone when it ends."""
+"""Agents that are gone when it ends, an API server with a client of it, and data to share."""
 
 from __future__ import annotations
 
 import pytest
 from tests.config.conftest import project  # noqa: F401 # the section, as a plan reads it
+from tests.platforms.kubernetes.fakecluster import FakeCluster
 from tests.platforms.kubernetes.pods import AgentProcess
+
+from trialwatt.platforms.kubernetes import access, waiting
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """An API server that has objects and runs nothing; KUBECONFIG names it."""
+    monkeypatch.setattr(waiting, "PERIOD_S", 0.01)
+    with FakeCluster() as fake:
+        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path / "config")))
+        yield fake
+
+
+@pytest.fixture
+def api(cluster):
+    made = access.connect()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "digits.safetensors"
+    path.write_bytes(b"images")
+    return path
 
 
 @pytest.fixture

@@ -12,20 +12,17 @@ import pytest
 from tests.platforms.kubernetes import fakecluster
 from tests.platforms.kubernetes.asked import without_right
 from tests.platforms.kubernetes.coordinators import Coordinator
-from tests.platforms.kubernetes.fakecluster import FakeCluster
 
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
 from trialwatt.lifecycle.installed import image_facts
 from trialwatt.platforms.kubernetes import (
-    access,
     data_pod,
     image,
     owners,
     preflight,
     rights,
     shared,
-    waiting,
 )
 from trialwatt.platforms.kubernetes.claims import DOMAIN, REMOVAL, Claim, Ledger, claims_of
 from trialwatt.platforms.kubernetes.options import Kubernetes
@@ -47,28 +44,6 @@ PROBE = """
 api = access.connect()
 tell(image.ask_image(api, bed)["digest"])
 """
-
-
-@pytest.fixture
-def cluster(tmp_path, monkeypatch):
-    monkeypatch.setattr(waiting, "PERIOD_S", 0.01)
-    with FakeCluster() as fake:
-        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path / "config")))
-        yield fake
-
-
-@pytest.fixture
-def api(cluster):
-    made = access.connect()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def data(tmp_path):
-    path = tmp_path / "digits.safetensors"
-    path.write_bytes(b"images")
-    return path
 
 
 @pytest.fixture

@@ -6,37 +6,14 @@ import json
 
 import pytest
 from tests.platforms.kubernetes import fakecluster
-from tests.platforms.kubernetes.fakecluster import FakeCluster
 
 from trialwatt.config.models import Testbed
 from trialwatt.errors import TrialwattError
-from trialwatt.platforms.kubernetes import access, data_pod, image, shared, waiting
+from trialwatt.platforms.kubernetes import data_pod, image, shared
 from trialwatt.platforms.kubernetes.options import Kubernetes
 
 SPACE = "/api/v1/namespaces/trialwatt-shared"
 POD = data_pod.name_of(Kubernetes(image="x:1"))
-
-
-@pytest.fixture
-def cluster(tmp_path, monkeypatch):
-    monkeypatch.setattr(waiting, "PERIOD_S", 0.01)
-    with FakeCluster() as fake:
-        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path / "config")))
-        yield fake
-
-
-@pytest.fixture
-def api(cluster):
-    made = access.connect()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def data(tmp_path):
-    path = tmp_path / "digits.safetensors"
-    path.write_bytes(b"images")
-    return path
 
 
 def bed(**keys) -> Testbed:
