@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from trialwatt.analysis.framework_cost import Law, laws
 from trialwatt.config.factors import FACTORS, RESOURCE
 from trialwatt.config.models import Workload
@@ -18,11 +20,11 @@ _RESERVED = [factor for factor in FACTORS.values() if factor.family == RESOURCE]
 
 
 class Laws:
-    """The laws that a runs table tells of a testbed, fitted once. Raises TrialwattError where it
-    tells none."""
+    """The laws that a runs table tells of a testbed, fitted once. runs: its rows, where their
+    energies are not the file's. Raises TrialwattError where it tells none."""
 
-    def __init__(self, file: Path, testbed: str):
-        self._file, runs = file, read_runs(file)
+    def __init__(self, file: Path, testbed: str, runs: pd.DataFrame | None = None):
+        self._file, runs = file, read_runs(file) if runs is None else runs
         self._all = [
             law for law in laws(runs[runs["testbed"] == testbed]) if law.testbed == testbed
         ]

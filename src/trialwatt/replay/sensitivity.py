@@ -16,7 +16,6 @@ import pandas as pd
 import pyarrow as pa
 
 from trialwatt.analysis.answers import RECORDED
-from trialwatt.analysis.framework_cost import Law, laws
 from trialwatt.analysis.recompute import tables_under
 from trialwatt.analysis.sensitivity import AS_IT_IS, COST, KIND, LENGTH, POWER, VALUE, WORKERS
 from trialwatt.config.models import RunConfig
@@ -30,6 +29,7 @@ from trialwatt.metrics.tables import read_runs
 from trialwatt.provenance.embed import write_sidecar
 from trialwatt.replay.columns import EXPERIMENT, REPLAYED
 from trialwatt.replay.experiment import FOLDER, read_said, replayed
+from trialwatt.replay.laws import Laws
 from trialwatt.replay.measured import table_of
 from trialwatt.replay.progress import Progress
 from trialwatt.replay.results import read_table
@@ -59,7 +59,7 @@ class Assumption:
     kind: str
     value: str
     table: TrialTable
-    laws: Sequence[Law] | None
+    laws: Laws | None
     workers: int | None = None
     length: float = 1.0
 
@@ -81,7 +81,7 @@ class Assumption:
 
 
 def assumptions(
-    tables: Mapping[str, TrialTable], laws: Mapping[str, Sequence[Law]] | None
+    tables: Mapping[str, TrialTable], laws: Mapping[str, Laws] | None
 ) -> list[Assumption]:
     """As it is, and then all that change one thing.
 
@@ -89,7 +89,7 @@ def assumptions(
     model; laws None where that cost is not counted.
     """
 
-    def law(model: str) -> Sequence[Law] | None:
+    def law(model: str) -> Laws | None:
         return None if laws is None else laws[model]
 
     table, own = tables[RECORDED], law(RECORDED)
@@ -176,15 +176,17 @@ def _laws(
     corners: Mapping[str, PowerParameters],
     context: MetricsContext,
     processes: int,
-) -> dict[str, list[Law]] | None:
+) -> dict[str, Laws] | None:
     if replay.cost is None:
         return None
-    runs = read_runs(results / replay.cost)
-    runs = runs[runs["testbed"] == table.config.testbed_name]
-    under = {RECORDED: runs}
-    if corners:
-        under = tables_under(runs, results, context, corners, processes)
-    return {name: laws(under.get(name, runs)) for name in (RECORDED, *corners)}
+    file, testbed = results / replay.cost, table.config.testbed_name
+    runs = read_runs(file)
+    recorded = Laws(file, testbed, runs)
+    here = runs[runs["testbed"] == testbed]
+    under = tables_under(here, results, context, corners, processes) if corners else {}
+    return {RECORDED: recorded} | {
+        name: Laws(file, testbed, under[name]) if name in under else recorded for name in corners
+    }
 
 
 def searched_under(

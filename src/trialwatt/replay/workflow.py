@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from trialwatt.analysis.framework_cost import Law
 from trialwatt.config.factors import FACTORS
 from trialwatt.config.models import AS_RECORDED, Goal, RunConfig
 from trialwatt.config.plan_parts import Context, ExperimentRow
@@ -134,7 +133,7 @@ def make_searches(
     strategies, searches, attained = list[dict[str, Any]](), [], []
     for row, run in zip(replay.rows, replay.runs(), strict=True):
         try:
-            one = replay_of(run, table, laws.of(run.workload) if laws else None)
+            one = replay_of(run, table, laws)
         except TrialwattError as error:
             unavailable.append({"sut": run.sut, "treatment": row.treatment, "reason": str(error)})
             progress.skip(replay.searches)
@@ -168,7 +167,7 @@ def make_searches(
 _OF_ROW = ("treatment", "treatment_value", "is_baseline", "hash")
 
 
-def replay_of(run: RunConfig, table: TrialTable, laws: Sequence[Law] | None) -> Replay:
+def replay_of(run: RunConfig, table: TrialTable, laws: Laws | None) -> Replay:
     """The replay of what a live run would be; its targets are of the whole table, so that all
     strategies are told by the same. Raises TrialwattError where it cannot be replayed."""
     workload = run.workload
@@ -182,7 +181,7 @@ def replay_of(run: RunConfig, table: TrialTable, laws: Sequence[Law] | None) -> 
         goal=workload.goal,
         targets=_targets(table, workload.goal),
     )
-    return Replay(table, wanted, laws)
+    return Replay(table, wanted, laws.of(workload) if laws else None)
 
 
 def _targets(table: TrialTable, goal: Goal) -> tuple[float, ...]:

@@ -124,8 +124,7 @@ def _other_versions(recorded: Mapping[str, str]) -> str:
 def _differing(
     rows: pd.DataFrame, config: Mapping[str, Any], table: TrialTable, laws: Laws | None
 ) -> list[str]:
-    run = RunConfig.model_validate(config, context=AS_RECORDED)
-    one = replay_of(run, table, laws.of(run.workload) if laws else None)
+    one = replay_of(RunConfig.model_validate(config, context=AS_RECORDED), table, laws)
     known = rows.set_index("search")
     numbers = sorted(random.sample(sorted(known.index), min(SAMPLE, len(known))))
     wrong = []
