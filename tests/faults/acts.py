@@ -7,6 +7,7 @@ import random
 import resource
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -100,8 +101,15 @@ def empty(scene: Scene) -> None:
 def read_only(scene: Scene, rng: random.Random) -> None:
     """From now on no file can be made, renamed or removed there; what is open is still written."""
     scene.results.mkdir(exist_ok=True)
-    subprocess.run(["mount", "--bind", scene.results, scene.results], check=True)
-    subprocess.run(["mount", "-o", "remount,bind,ro", scene.results], check=True)
+    # Made read-only aside and put there in one step: between two, a file opened for writing there
+    # would keep the second from being done.
+    with tempfile.TemporaryDirectory() as aside:
+        subprocess.run(["mount", "--bind", scene.results, aside], check=True)
+        try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", aside], check=True)
+            subprocess.run(["mount", "--bind", aside, scene.results], check=True)
+        finally:
+            subprocess.run(["umount", aside], check=True)
 
 
 def writable(scene: Scene) -> None:

@@ -184,6 +184,14 @@ class Hyperopt(Sut):
     def clean(self, job: Job) -> None:
         remove_folder(_scratch(job))
 
+    def _suggest(self, job: Job, *asked: Any) -> Any:
+        """The sampler's trials, or none once the budget is spent: fmin ends with those that run.
+
+        Its early_stop_fn is asked only where one more trial has succeeded, as none does that is
+        refused, and throws away the results of those that run.
+        """
+        return [] if job.is_spent else self._algo(*asked)
+
     def _search(self, job: Job, trials: Trials, search: Future[Any]) -> None:
         """The whole search, in a thread: fmin would wait for ever for a worker that never comes."""
         import hyperopt
@@ -195,14 +203,13 @@ class Hyperopt(Sut):
                 hyperopt.fmin(
                     objective,
                     self._space,
-                    algo=self._algo,
+                    algo=partial(self._suggest, job),
                     max_evals=job.budget,
                     trials=self._trials,
                     rstate=numpy.random.default_rng(job.seed),
                     verbose=False,
                     show_progressbar=False,
                     return_argmin=False,
-                    early_stop_fn=lambda trials, *kept: (job.is_spent, kept),
                 )
         except BaseException as error:  # the main thread raises it
             search.set_exception(error)
