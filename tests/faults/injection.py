@@ -66,8 +66,7 @@ def _violations(
         yield f"exit code {code} with {len(counted)} results"
     if code > 0 and not said.strip():
         yield f"exit code {code} without a word"
-    if "Traceback" in said:
-        last = said.strip().splitlines()[-1]
+    for last in scene.tracebacks(said):
         yield f"a traceback instead of a message: {last[:300]}"
     if (fault.survives or (missed and fault.again)) and not (
         scene.is_whole() and _all_completed(counted)

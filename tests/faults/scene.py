@@ -93,6 +93,10 @@ class Scene(ABC):
     def said(self, repetition: int = 1) -> str:
         return (self.folder / f"said-{repetition}").read_text(errors="replace")
 
+    def tracebacks(self, said: str) -> list[str]:
+        """The last line of each that was said in place of a message."""
+        return [lines[-1] for lines in tracebacks(said)]
+
     def kill_all(self) -> None:
         """As when the machine goes down: the coordinator, then all that it has started."""
         children = psutil.Process(self.process.pid).children(recursive=True)
@@ -157,6 +161,16 @@ class Scene(ABC):
                 for folder in self._partial():
                     self._place.look(folder.name)
                 looked = time.monotonic()
+
+
+def tracebacks(said: str) -> list[list[str]]:
+    """The lines of each, its frames' and its error's, and of nothing after it."""
+    found = []
+    for part in said.split("Traceback (most recent call last):")[1:]:
+        lines = [line for line in part.splitlines() if line.strip()]
+        end = next((n for n, line in enumerate(lines) if not line.startswith(" ")), len(lines) - 1)
+        found.append(lines[: end + 1])
+    return found
 
 
 def trial_events(folder: Path) -> list[dict]:

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.faults.scene import Scene
+from tests.faults.scene import Scene, tracebacks
 from tests.workflows import copied
 
 BLOCKS, POINTS = 2, 2
@@ -44,6 +44,16 @@ class Workflow(Scene):
         command = [programs / "snakemake", "--profile", "local"]
         self.launch(command, repetition, environment, self._project)
 
+    def tracebacks(self, said: str) -> list[str]:
+        """But those of Snakemake itself that name the file which it can do nothing with: where a
+        second run is to begin on results that have become read-only, it says so in no other way."""
+        return [
+            lines[-1]
+            for lines in tracebacks(said)
+            if not (lines[-1].startswith("OSError: ") and "'results/" in lines[-1])
+            or any(_is_ours(line) for line in lines if line.lstrip().startswith("File "))
+        ]
+
     def is_whole(self, repetition: int = 1) -> bool:
         return len(self.counted()) == BLOCKS and (self.results / "report.html").is_file()
 
@@ -52,3 +62,8 @@ class Workflow(Scene):
 
     def interrupt(self) -> None:
         os.killpg(self.process.pid, signal.SIGINT)
+
+
+def _is_ours(frame: str) -> bool:
+    """Whether this line of a traceback names a file of the package, of a rule or of a script."""
+    return "/site-packages/" not in frame and "/lib/python" not in frame
