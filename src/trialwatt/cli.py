@@ -366,8 +366,14 @@ def estimate(
 
 @app.command()
 def coverage(
-    folders: Annotated[list[Path], typer.Argument(help="Of replayed searches.")],
-    runs: Annotated[Path, typer.Option(help="runs.parquet of live searches by these strategies.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(help="Of replayed searches, or of an experiment that a workflow replayed."),
+    ],
+    runs: Annotated[
+        Path | None,
+        typer.Option(help="runs.parquet of live searches by these strategies; a workflow has its."),
+    ] = None,
 ) -> None:
     """Check replayed searches against live ones: how many fall where the replay says."""
     from trialwatt.replay.command import coverage_command

@@ -88,12 +88,15 @@ def test_what_live_searches_said_stands_beside(folders):
     found = read_results(folders[0])
     told = [
         {"quantity": "jct_ms", "live": 20, "inside": 18, "verdict": "holds"},
+        {"quantity": "oc", "live": 20, "inside": 17, "verdict": "undecided"},
         {"quantity": "wte_share", "live": 20, "inside": 9, "verdict": "fails"},
     ]
     known = found.said | {"coverage": {"quantities": told}}
     said = note([Results(found.searches, found.attained, known)])
-    expected = "of 20 live searches in the interval of 90 %: JCT 18, holds; WTE share 9, fails."
-    assert said.endswith(f"plain grid: {expected}")
+    assert said.endswith(
+        "Of 20 live searches so many are in the interval of 90 % (JCT, OC, WTE share; undecided "
+        "where it does not say more): plain grid 18 (holds), 17, 9 (fails)."
+    )
 
 
 def test_files_name_the_searches_and_runs_that_they_come_from(folders, tmp_path):
@@ -130,7 +133,8 @@ def test_an_experiment_has_its_figure_and_table(replaying):
         assert "replay/s-sam/replay.json" in traced.chain.tables
     said = (replaying.results / "tables/replay/s-sam.md").read_text()
     assert "S-Sam by sampling strategy, replayed searches: strategies compared" in said
-    assert "plain random: of 30 live searches in the interval of 90 %: JCT" in said
+    assert "Of 30 live searches so many are in the interval of 90 % (JCT" in said
+    assert "): plain random " in said
     assert "Not checked against live searches: plain grid; optuna tpe." in said
     assert "cmaes searches ranges only" in said and "offers" not in said
     before = [file.read_bytes() for file in written]

@@ -11,6 +11,7 @@ from trialwatt.files import sha256
 from trialwatt.metrics.columns import schema
 from trialwatt.provenance.trace import trace
 from trialwatt.replay.columns import EXPERIMENT
+from trialwatt.replay.command import coverage_command
 from trialwatt.replay.experiment import read_replayed, read_said
 from trialwatt.replay.workflow import copy_cost
 
@@ -79,6 +80,15 @@ def test_live_runs_of_a_strategy_check_it_and_no_other(found):
     assert grid is None and tpe is None
     assert random["live"] == 30 and len(random["runs"]) == 30
     assert {one["verdict"] for one in random["quantities"]} == {"holds"}
+
+
+def test_the_command_says_what_the_workflow_found(project):
+    said = coverage_command([project.folder], None).splitlines()
+    assert said[0] == "plain grid: no live searches"
+    assert said[1] == "plain random: replayed against 30 live searches"
+    assert [line.rpartition(": ")[2] for line in said[2:6]] == ["holds"] * 4
+    with pytest.raises(TrialwattError, match="no experiment that a workflow has replayed"):
+        coverage_command([project.results], None)
 
 
 def test_what_is_wrong_in_life_is_said(tmp_path):

@@ -6,6 +6,7 @@ Every title and note says that they are replayed (docs/replay.md).
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -273,6 +274,9 @@ def _as_runs(results: Sequence[Results]) -> pd.DataFrame:
     )
 
 
+_IN_WORDS = {"holds": " (holds)", "fails": " (fails)", "undecided": ""}
+
+
 def note(results: Sequence[Results]) -> str:
     """What a reader must know of whatever shows these searches."""
     said = results[0].said
@@ -300,21 +304,23 @@ def _apart(results: Sequence[Results]) -> list[str]:
 
 def _checks(results: Sequence[Results]) -> Iterator[str]:
     """What live searches said of these; last, of which there were none."""
-    unchecked = []
+    checked, unchecked = defaultdict[tuple[str, str], list[str]](list), list[str]()
     for name, one in zip(names(results), results, strict=True):
         known = one.said.get("coverage") or {}
         found = known.get("quantities", [])
         if not found:
             unchecked.append(name)
             continue
-        told = [
-            f"{metric(each['quantity']).short} {each['inside']}, {each['verdict']}"
-            for each in found
-        ]
         flagged = f" ({known['flagged']} flagged)" if known.get("flagged") else ""
+        of = ", ".join(metric(each["quantity"]).short for each in found)
+        told = (f"{each['inside']}{_IN_WORDS[each['verdict']]}" for each in found)
+        checked[f"{found[0]['live']} live searches{flagged}", of].append(
+            f"{name} {', '.join(told)}"
+        )
+    for (live, of), each in checked.items():
         yield (
-            f"{name}: of {found[0]['live']} live searches{flagged} in the interval of 90 %: "
-            f"{'; '.join(told)}."
+            f"Of {live} so many are in the interval of 90 % ({of}; undecided where it does not "
+            f"say more): {'; '.join(each)}."
         )
     if unchecked:
         yield f"Not checked against live searches: {'; '.join(unchecked)}."

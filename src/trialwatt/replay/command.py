@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -17,6 +17,7 @@ from trialwatt.metrics.tables import read_runs
 from trialwatt.provenance.plans import read_plan
 from trialwatt.replay.check import coverages, same_search, told
 from trialwatt.replay.conditions import told_apart
+from trialwatt.replay.experiment import FOLDER, read_replayed
 from trialwatt.replay.laws import laws_of
 from trialwatt.replay.measured import table_of
 from trialwatt.replay.progress import Progress
@@ -58,24 +59,47 @@ def replay_command(
     return "\n".join([*_told(replayed, replay, found), *(f"note: {note}" for note in notes)])
 
 
-def coverage_command(folders: Sequence[Path], runs_file: Path) -> str:
-    """Compare folders of replayed searches with live runs; writes what comes out into each."""
+def coverage_command(folders: Sequence[Path], runs_file: Path | None) -> str:
+    """What live runs say of replayed searches: compared with these runs, which is written into each
+    folder; without runs what the workflow has found of an experiment (results/replay/<id>)."""
+    if runs_file is None:
+        return "\n".join(line for folder in folders for line in _found(folder))
     runs, lines = read_runs(runs_file), list[str]()
     for folder in folders:
         results = read_results(folder)
         live = same_search(results.said, runs)
-        found = coverages(results, live)
-        lines.append(f"{results.strategy}: replayed against {found[0].live} live searches")
-        lines += [
-            f"  {one.quantity:22}{one.inside:4} of {one.live} in the 90 % interval "
-            f"({one.share_low:.0%} to {one.share_high:.0%}), live ÷ replayed "
-            f"{one.bias:.3f}: {one.verdict}"
-            for one in found
-        ]
         apart = told_apart(results.conditions, runs_file, live, "the live searches")
-        lines += [f"  note: {said}" for said in apart]
-        write_coverage(folder, told(found, live, apart), runs_file)
+        found = told(coverages(results, live), live, apart)
+        lines += _covered(results.strategy, found)
+        write_coverage(folder, found, runs_file)
     return "\n".join(lines)
+
+
+def _found(folder: Path) -> Iterator[str]:
+    results, _, experiment = str(folder.absolute()).rpartition(f"/{FOLDER}/")
+    if not results:
+        raise TrialwattError(
+            f"{folder}: is no experiment that a workflow has replayed ({FOLDER}/<id> below its "
+            "results); searches of `trialwatt replay` are checked with --runs"
+        )
+    for one in read_replayed(Path(results), experiment).strategies:
+        if found := one.said["coverage"]:
+            yield from _covered(one.strategy, found)
+        else:
+            yield f"{one.strategy}: no live searches"
+
+
+def _covered(strategy: str, found: Mapping[str, Any]) -> Iterator[str]:
+    flagged = f", {found['flagged']} of them flagged" if found["flagged"] else ""
+    yield f"{strategy}: replayed against {found['live']} live searches{flagged}"
+    for one in found["quantities"]:
+        bias = "not known" if one["bias"] is None else f"{one['bias']:.3f}"
+        yield (
+            f"  {one['quantity']:22}{one['inside']:4} of {one['live']} in the 90 % interval "
+            f"({one['share_low']:.0%} to {one['share_high']:.0%}), live ÷ replayed {bias}: "
+            f"{one['verdict']}"
+        )
+    yield from (f"  note: {said}" for said in found["apart"])
 
 
 def wanted_of(
