@@ -85,6 +85,7 @@ def many_runs(root: Path, whole: bool) -> Iterator[Line]:
     before: dict[str, float] = {}
     for repetitions in (most // PARTS, most):
         plan = _plan(root, repetitions)
+        _forget(root)
         began, count = time.monotonic(), len(plan.fixed_repetitions())
         _measure(root, plan)
         yield Line(f"{count:,} runs are written", time.monotonic() - began, "s")
@@ -103,6 +104,15 @@ def many_runs(root: Path, whole: bool) -> Iterator[Line]:
                 growth = spent.cpu_s / count / before[name]
                 yield Line(f"  {name}, CPU per run ÷ before", growth, "×", LIMIT_GROWTH)
             before[name] = spent.cpu_s / count
+
+
+def _forget(root: Path) -> None:
+    """Remove what was made of fewer runs and is not made again: its chain would be broken."""
+    for name in ("tables", "figures"):
+        shutil.rmtree(root / "results" / name, ignore_errors=True)
+    for name in ("report", "page"):
+        for file in (root / "results").glob(f"{name}.*"):
+            file.unlink()
 
 
 METRICS, PLAN = "results/metrics/{}/runs.parquet", "results/plan.json"

@@ -98,45 +98,57 @@ def many_trials(place: Path, names: list[str]) -> Iterator[Line]:
     """A job of TRIALS trials with WORKERS workers under each of these SUTs."""
     bare = _bare_s(TRIALS)
     yield Line(f"{TRIALS:,} trials in {WORKERS} bare loops", bare, "s")
-    bench = Bench(place, function="millisecond:train", keys=WORKLOAD)
     for name in names:
-        head = f"{name}: "
-        if reason := suts.get(name).available():
-            yield Line(head + "a job", skipped=reason)
-            continue
-        apart, is_control = process_per_trial(name), suts.get(name).is_control
-        count = FEW_TRIALS if apart else TRIALS
-        part = count // 10
-        try:
-            folder = _job(bench, name, count, WORKERS, 1 / 4, memory_mb=1024)
-        except TrialwattError as error:
-            yield Line(head + "a job", failed=str(error).splitlines()[0])
-            continue
-        trials = trial_events(folder)
-        ends = [events[-1]["m"] for events in trials.values()]
-        whole = sum(events[-1].get("outcome") == "completed" for events in trials.values())
-        seen = Seen.of(folder, ends)
-        took = steps(folder)["trials"]
-        yield Line(head + "trials, all completed", whole, "", count, at_least=True)
-        yield Line(head + "step trials", took, "s")
-        if apart:
-            hours = took / count * TRIALS / 3600
-            yield Line(head + f"so {TRIALS:,} trials would take", hours, "h")
-        else:
-            limit = LIMIT_TIMES_BARE if is_control else None
-            yield Line(head + "  ÷ bare loops", took / bare, "×", limit)
-            later = seen.seconds(slice(-part, None)) / seen.seconds(slice(part, 2 * part))
-            limit = LIMIT_LATER if is_control else None
-            yield Line(head + f"last {part:,} trials ÷ second {part:,}", later, "×", limit)
-        grown = max(seen.growth_mb(worker, part) for worker in seen.workers)
-        limit = LIMIT_GROWTH_MB if is_control else None
-        yield Line(head + "memory of a worker, growth", grown, "MB", limit)
-        grown = seen.growth_mb("harness", part)
-        yield Line(head + "memory of the harness, growth", grown, "MB", LIMIT_GROWTH_MB)
-        yield Line(head + "  its most", seen.most_mb("harness"), "MB", LIMIT_HARNESS_MB)
-        sealed = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        yield Line(head + "its folder, per trial", sealed / count, "B")
-        yield from _extraction(head, folder, place / f"tables-{name}")
+        # In a fresh process, which is the job's harness: what this one has read would be in it.
+        with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+            yield from fresh.submit(_job_of, name, bare, place / name).result()
+
+
+def _job_of(name: str, bare: float, place: Path) -> list[Line]:
+    """bare: seconds of its trials in bare loops."""
+    place.mkdir()
+    return [*_lines_of(name, bare, place)]
+
+
+def _lines_of(name: str, bare: float, place: Path) -> Iterator[Line]:
+    head = f"{name}: "
+    if reason := suts.get(name).available():
+        yield Line(head + "a job", skipped=reason)
+        return
+    apart, is_control = process_per_trial(name), suts.get(name).is_control
+    count = FEW_TRIALS if apart else TRIALS
+    part = count // 10
+    bench = Bench(place, function="millisecond:train", keys=WORKLOAD)
+    try:
+        folder = _job(bench, name, count, WORKERS, 1 / 4, memory_mb=1024)
+    except TrialwattError as error:
+        yield Line(head + "a job", failed=str(error).splitlines()[0])
+        return
+    trials = trial_events(folder)
+    ends = [events[-1]["m"] for events in trials.values()]
+    whole = sum(events[-1].get("outcome") == "completed" for events in trials.values())
+    seen = Seen.of(folder, ends)
+    took = steps(folder)["trials"]
+    yield Line(head + "trials, all completed", whole, "", count, at_least=True)
+    yield Line(head + "step trials", took, "s")
+    if apart:
+        hours = took / count * TRIALS / 3600
+        yield Line(head + f"so {TRIALS:,} trials would take", hours, "h")
+    else:
+        limit = LIMIT_TIMES_BARE if is_control else None
+        yield Line(head + "  ÷ bare loops", took / bare, "×", limit)
+        later = seen.seconds(slice(-part, None)) / seen.seconds(slice(part, 2 * part))
+        limit = LIMIT_LATER if is_control else None
+        yield Line(head + f"last {part:,} trials ÷ second {part:,}", later, "×", limit)
+    grown = max(seen.growth_mb(worker, part) for worker in seen.workers)
+    limit = LIMIT_GROWTH_MB if is_control else None
+    yield Line(head + "memory of a worker, growth", grown, "MB", limit)
+    grown = seen.growth_mb("harness", part)
+    yield Line(head + "memory of the harness, growth", grown, "MB", LIMIT_GROWTH_MB)
+    yield Line(head + "  its most", seen.most_mb("harness"), "MB", LIMIT_HARNESS_MB)
+    sealed = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    yield Line(head + "its folder, per trial", sealed / count, "B")
+    yield from _extraction(head, folder, place / f"tables-{name}")
 
 
 def many_records(place: Path) -> Iterator[Line]:

@@ -24,7 +24,7 @@ FITS = {
 
 
 def laws(sut="optuna", fits=FITS, workers=1):
-    empty = pd.DataFrame()
+    points = pd.DataFrame({"trials": [6, 18], "reports": [0, 0]})
     return [
         Law(
             sut=sut,
@@ -40,7 +40,7 @@ def laws(sut="optuna", fits=FITS, workers=1):
             break_even={},
             residual=0.0,
             per_block=np.array(fits[quantity.name]),
-            points=empty,
+            points=points,
             runs=pd.DataFrame({"wn": [workers]}),
         )
         for quantity in QUANTITIES
@@ -93,9 +93,12 @@ def test_its_parts_sum_to_the_job_and_to_the_goal():
 
 
 def test_each_search_has_the_cost_of_one_block():
+    """A trial takes as much in each, its mean; the job has what is left of the block's own jobs."""
     fits = {name: [values[0], tuple(3 * v for v in values[0])] for name, values in FITS.items()}
-    added = [job(laws(fits=fits), n)[1]._added.joules[0] for n in range(1, 20)]
-    assert set(added) == {30.0, 90.0}
+    added = {tuple(job(laws(fits=fits), n)[1]._adds[0]) for n in range(1, 20)}
+    assert added == {(6.0, 4.0, 1.0), (114.0, 4.0, 1.0)}
+    of_twelve = {float(one @ (1.0, 12.0, 0.0)) for one in map(np.array, added)}
+    assert of_twelve == {30.0 + 12 * 2.0, 90.0 + 12 * 6.0}
 
 
 def test_a_worker_loses_what_it_lost_where_the_law_was_measured():
@@ -113,15 +116,32 @@ def test_a_worker_loses_what_it_lost_where_the_law_was_measured():
     assert [one.trial_s for one in found.values()] == pytest.approx([0.2] * 3)
 
 
-def test_less_time_than_plain_is_noise():
-    fits = FITS | {"time": [(-5.0, -0.1, -0.1)]}
-    _, _, without = job(None)
+def test_what_a_framework_saves_is_counted():
+    """Its workers may have imported before the job began, as a law says that takes less time."""
+    fits = FITS | {"time": [(-0.3, 0.0, 0.0)]}
+    _, found, without = job(None)
+    assert found._import_s.max() > 0.3
     _, _, row = job(laws(fits=fits))
-    assert row["jct_ms"] == pytest.approx(without["jct_ms"])
+    assert without["jct_ms"] - row["jct_ms"] == pytest.approx(300)
+    assert without["time_to_goal_ms"] - row["time_to_goal_ms"] == pytest.approx(300)
+
+
+def test_a_framework_saves_no_more_than_imports():
+    fits = {
+        "time": [(-50.0, -0.1, -0.1)],
+        "energy": [(-5e4, -30.0, -0.5)],
+        "cost": [(-1.0, -2e-4, -1e-6)],
+    }
+    log, found, without = job(None)
+    _, _, row = job(laws(fits=fits))
+    imports_s = found._import_s[log.imported >= 0].min()
+    assert without["jct_ms"] - row["jct_ms"] == pytest.approx(1e3 * imports_s)
+    assert 0 < row["job_energy_kwh"] < without["job_energy_kwh"]
+    assert 0 < row["oc"] < without["oc"]
 
 
 def test_no_more_is_spent_until_the_goal_than_by_the_job():
-    """Where trials of a block cost less than nothing, which is noise too."""
+    """Where trials of a block cost less than nothing too, which is noise."""
     fits = FITS | {"energy": [(30.0, -30.0, -0.5)], "cost": [(1e-4, -2e-4, -1e-6)]}
     rows = [job(laws(fits=fits), number)[2] for number in range(1, 30)]
     reached = [row for row in rows if row["goal_reached"]]

@@ -23,8 +23,8 @@ NS_PER_S = 1e9
 @dataclass(frozen=True)
 class Added:
     """What a framework adds in one search, beside what plain takes: s, J and money, each per job,
-    per trial and per report; its services are in it. workers: of the jobs in which that was
-    measured, whose reserved power and price it holds."""
+    per trial and per report; its services are in it. The job's may be less than nothing. workers:
+    of the jobs in which that was measured, whose reserved power and price it holds."""
 
     seconds: tuple[float, ...] = (0.0, 0.0, 0.0)
     joules: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -154,20 +154,27 @@ def _added(laws: Sequence[Law], sut: str) -> tuple[Added, ...]:
         )
     time, joules, money = (_terms(own[name]).tolist() for name in ("time", "energy", "cost"))
     workers = int(own["energy"].runs["wn"].iloc[0])
-    # A worker cannot gain time by a framework: what is less than nothing is noise.
     return tuple(
-        Added(
-            (max(job, 0.0), max(trial, 0.0), max(report, 0.0)), tuple(drawn), tuple(paid), workers
-        )
-        for (job, trial, report), drawn, paid in zip(time, joules, money, strict=True)
+        Added(tuple(lasts), tuple(drawn), tuple(paid), workers)
+        for lasts, drawn, paid in zip(time, joules, money, strict=True)
     )
 
 
 def _terms(law: Law) -> np.ndarray:
-    """(blocks, 3): each block's own fit; what is not identified is 0."""
+    """(blocks, 3): what a trial and a report take in the mean of the blocks, and what each block
+    leaves by that for the job, so that the jobs of the law took what they took.
+
+    A framework makes no trial cheaper: a mean of less than nothing is noise, and 0. A block's own
+    fit of them is noise of a few short jobs, which a search of many trials would multiply. The job
+    may be less than nothing: a worker that imports before the job begins has less to import in it.
+    What is not identified is 0.
+    """
     found = np.zeros((len(law.per_block), len(TERMS)))
-    for column, name in enumerate(law.terms):
-        found[:, TERMS.index(name)] = law.per_block[:, column]
+    amounts = {"trial": law.points["trials"].mean(), "report": law.points["reports"].mean()}
+    for name, fitted in zip(law.terms, law.per_block.T, strict=True):
+        own = fitted if name == "job" else max(0.0, fitted.mean())
+        found[:, TERMS.index(name)] += own
+        found[:, 0] += 0.0 if name == "job" else (fitted - own) * amounts[name]
     return found
 
 

@@ -44,12 +44,7 @@ class Job:
 
     def __init__(self, log: Log, trials: Trials, costs: Costs, frame: Frame, added: Added):
         self.log, self._trials, self._costs = log, trials, costs
-        self._frame, self._added = frame, added
-        watts = added.workers * costs.worker_w + frame.else_w
-        price = added.workers * costs.worker_price
-        # (2, terms): J and money of the framework, and of what is reserved in its time
-        self._adds = np.array([added.joules, added.money])
-        self._reserved = np.outer((watts, price), added.seconds)
+        self._frame = frame
         self._lasted = log.end_s - log.start_s
         self.lasts_s = float(log.end_s.max(initial=0.0))
         own = (log.phi, log.seed[log.phi])
@@ -59,6 +54,21 @@ class Job:
         if first.any():
             imports[first] = trials.imports[log.imported[first]]
         self._import_s, self._import_j = imports.T
+        # A framework saves no more than imports, which its workers had done before the job.
+        saved_s = float(self._import_s[first].min()) if first.any() else 0.0
+        saved_j = float((self._import_j + costs.worker_w * self._import_s).sum())
+        price = added.workers * costs.worker_price
+        least = (-saved_s, -saved_j, -price * saved_s)
+        seconds, joules, money = (
+            (max(job, floor), *others)
+            for (job, *others), floor in zip(
+                (added.seconds, added.joules, added.money), least, strict=True
+            )
+        )
+        self._job_s = seconds[0]
+        # (2, terms): J and money of the framework, and of what is reserved in its time
+        self._adds = np.array([joules, money])
+        self._reserved = np.outer((added.workers * costs.worker_w + frame.else_w, price), seconds)
         ended = np.where(log.outcome == simulate.FAILED, log.epochs + 1, log.epochs)
         self._dynamic = self._import_j + self._until_j[np.arange(len(log)), ended]
         self.reports = int(log.epochs.sum()) if trials.reported else 0
@@ -75,15 +85,13 @@ class Job:
 
     def _framework(self, trials: float, reports: float) -> tuple[float, float]:
         """J and money that the framework adds until so many trials and reports, beyond what is
-        reserved in the time that it adds: that is counted with all the time of the job. In all it
-        is never less than nothing, which would be noise of the law's."""
-        amounts = (1.0, trials, reports)
-        joules, money = np.maximum(0.0, self._adds @ amounts) - self._reserved @ amounts
+        reserved in the time that it adds: that is counted with all the time of the job."""
+        joules, money = (self._adds - self._reserved) @ (1.0, trials, reports)
         return float(joules), float(money)
 
     @property
     def setup_s(self) -> float:
-        return self._frame.setup_s + self._added.seconds[0]
+        return self._frame.setup_s + self._job_s
 
     @property
     def reserved_s(self) -> float:
@@ -109,7 +117,7 @@ class Job:
             "harness": frame.else_w * self.lasts_s,
             "framework": joules
             - float(self._told_j.sum())
-            + (workers + frame.else_w) * self._added.seconds[0],
+            + (workers + frame.else_w) * self._job_s,
             "around": frame.before_j + frame.after_j,
         }
 
@@ -125,22 +133,18 @@ class Job:
         return costs.workers * costs.worker_price + costs.services_price
 
     def until(self, moments: np.ndarray) -> Reached:
-        """Energy, time and cost of the job until moments (s since the first dispatch).
-
-        Never more than the whole job's: where a block's law has trials or reports that cost less
-        than nothing, which is noise, it would be.
-        """
+        """Energy, time and cost of the job until moments (s since the first dispatch)."""
         frame, costs = self._frame, self._costs
         begun = frame.deploy_s + self.setup_s + moments
         watts = costs.worker_w * costs.workers + frame.else_w
         taken = np.array([self._taken_until(moment) for moment in moments]).reshape(-1, 2)
-        joules = frame.before_j + watts * (self._added.seconds[0] + moments)
+        joules = frame.before_j + watts * (self._job_s + moments)
         joules += costs.services_w * begun + taken[:, 0]
         money = self._price_per_s * begun + taken[:, 1]
         return Reached(
-            np.minimum(joules, sum(self.energies.values())) / J_PER_KWH,
+            joules / J_PER_KWH,
             (self.setup_s + moments) * _MS_PER_S,
-            np.minimum(money, self.cost),
+            money,
         )
 
     def _taken_until(self, moment: float) -> tuple[float, float]:
