@@ -63,8 +63,12 @@ def test_records_that_are_gone_tell_nothing(own, tmp_path):
     assert "is not known" in found and "run.json" in found
 
 
-def costs(folder, **changed):
-    runs = simulated().assign(testbed="test", **changed).replace({"sut": {"fw": "optuna"}})
+def costs(folder, reporting=((6, 5),), **changed):
+    runs = (
+        simulated(reporting=reporting)
+        .assign(testbed="test", **changed)
+        .replace({"sut": {"fw": "optuna"}})
+    )
     file = measured(folder, {"optuna": "0.0.1"}, folders=runs["folder"].unique())
     file.parent.mkdir(parents=True)
     runs.to_parquet(file)
@@ -81,6 +85,15 @@ def test_a_law_of_another_version_or_of_other_workers_is_named(tmp_path):
     assert "the cost of optuna: measured with workers.count 2 (not 8)" in notes
     _, notes = laws_of(file, TABLE.facts, TABLE.workload, 8, "plain")
     assert notes == []
+
+
+@pytest.mark.parametrize("reporting", [(), ((6, 5),)])
+@pytest.mark.parametrize("prunes", [True, False])
+def test_a_law_without_reports_is_named_where_a_search_reports(tmp_path, reporting, prunes):
+    file = costs(tmp_path, reporting=reporting, wcpu=2.0)
+    _, notes = laws_of(file, TABLE.facts, TABLE.workload, 2, prunes=prunes)
+    said = "the cost of optuna: nothing for a report (no reports): too little"
+    assert (said in notes) == (prunes and not reporting)
 
 
 def test_of_two_laws_that_of_these_workers_is_taken(tmp_path):

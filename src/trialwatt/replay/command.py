@@ -51,7 +51,8 @@ def replay_command(
     found.check(flagged=flagged)
     laws, notes = None, list[str]()
     if costs is not None:
-        laws, notes = laws_of(costs, found.facts, found.workload, wanted.workers, wanted.sut)
+        known, search = (costs, found.facts, found.workload), wanted.strategy
+        laws, notes = laws_of(*known, wanted.workers, wanted.sut, search.prunes)
     replay = Replay(found, wanted, laws)
     replayed = replay.searches(searches, processes, Progress(searches))
     if output is not None:

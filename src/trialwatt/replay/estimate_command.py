@@ -52,9 +52,10 @@ def table_estimate(
     table = load(file)
     table.check(flagged=flagged)
     laws, notes = None, list[str]()
-    if costs is not None:
-        laws, notes = laws_of(costs, table.facts, table.workload, base.workers)
     wanted = each_wanted(base, chosen)
+    if costs is not None:
+        prunes = any(one.strategy.prunes for _, one in wanted)
+        laws, notes = laws_of(costs, table.facts, table.workload, base.workers, prunes=prunes)
     found = estimates(table, wanted, laws, effort, _Progress())
     return "\n".join([*told(found, table), *(f"note: {note}" for note in notes)])
 

@@ -38,9 +38,11 @@ class Laws:
         """Of several of a SUT those of these workers, else the first."""
         return [law for own in self._by_sut(wanted).values() for law in own]
 
-    def notes(self, wanted: Workload, facts: Facts, sut: str | None = None) -> list[str]:
+    def notes(
+        self, wanted: Workload, facts: Facts, sut: str | None = None, prunes: bool = False
+    ) -> list[str]:
         """What does not fit searches of this workload on a trial table with these facts; sut: of
-        this one, None for all."""
+        this one, None for all; prunes: whether any of them may stop trials."""
         found = self._by_sut(wanted)
         said = list[str]()
         if sut is None or sut in found:
@@ -56,6 +58,8 @@ class Laws:
             said += [f"{what}: measured with {each}" for each in _reserved_apart(one, wanted)]
             if one.blocks and not one.compared:
                 said.append(f"{what}: of {one.blocks} blocks only, so that its spread is not known")
+            if "report" in one.lacking and prunes:
+                said.append(f"{what}: nothing for a report ({one.lacking['report']}): too little")
             here = versions([get(name).package])
             said += told_apart(of_table(facts, here), self._file, one.runs, what)
         return said
@@ -70,17 +74,23 @@ class Laws:
 
 
 def laws_of(
-    file: Path, facts: Facts, workload: Workload, count: int | None, sut: str | None = None
+    file: Path,
+    facts: Facts,
+    workload: Workload,
+    count: int | None,
+    sut: str | None = None,
+    prunes: bool = False,
 ) -> tuple[list[Law], list[str]]:
     """Of a runs table the laws of each SUT on the testbed of a trial table, and what differs.
 
     count: of workers (None: as many as the workload has). sut: whose differences are told; None for
-    all. Raises TrialwattError where there are none of this testbed.
+    all. prunes: whether searches may stop trials, and so are told scores. Raises TrialwattError
+    where there are none of this testbed.
     """
     found = Laws(file, str(facts.config["testbed_name"]))
     workers = workload.workers.model_copy(update={"count": count or workload.workers.count})
     wanted = workload.model_copy(update={"workers": workers})
-    return found.of(wanted), found.notes(wanted, facts, sut)
+    return found.of(wanted), found.notes(wanted, facts, sut, prunes)
 
 
 def _reserved_apart(law: Law, wanted: Workload) -> list[str]:

@@ -142,7 +142,8 @@ def make_searches(
         own = in_common(row, run, table)
         searches.append(found.searches.assign(strategy=len(strategies), **own))
         attained.append(found.attained.assign(strategy=len(strategies)))
-        notes = laws.notes(run.workload, table.facts, run.sut) if laws else []
+        search, facts = run.workload.search, table.facts
+        notes = laws.notes(run.workload, facts, run.sut, search.prunes) if laws else []
         strategies.append(of_strategy(one, notes) | {key: own[key] for key in _OF_ROW})
     if not strategies:
         reasons = "; ".join(dict.fromkeys(str(each["reason"]) for each in unavailable))
