@@ -196,6 +196,7 @@ class Hyperopt(Sut):
         """The whole search, in a thread: fmin would wait for ever for a worker that never comes."""
         import hyperopt
         import numpy
+        from hyperopt.exceptions import AllTrialsFailed
 
         objective = partial(run_trial, trials.here, job.workload.space)
         try:
@@ -211,6 +212,8 @@ class Hyperopt(Sut):
                     show_progressbar=False,
                     return_argmin=False,
                 )
+        except AllTrialsFailed:  # fmin's end where none has a loss: `best` says that there is none
+            search.set_result(None)
         except BaseException as error:  # the main thread raises it
             search.set_exception(error)
         else:
