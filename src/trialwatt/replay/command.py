@@ -51,8 +51,14 @@ def replay_command(
     found.check(flagged=flagged)
     laws, notes = None, list[str]()
     if costs is not None:
-        known, search = (costs, found.facts, found.workload), wanted.strategy
-        laws, notes = laws_of(*known, wanted.workers, wanted.sut, search.prunes)
+        laws, notes = laws_of(
+            costs,
+            found.facts,
+            found.workload,
+            wanted.workers,
+            sut=wanted.sut,
+            prunes=wanted.strategy.prunes,
+        )
     replay = Replay(found, wanted, laws)
     replayed = replay.searches(searches, processes, Progress(searches))
     if output is not None:

@@ -169,12 +169,13 @@ def _terms(law: Law) -> np.ndarray:
     may be less than nothing: a worker that imports before the job begins has less to import in it.
     What is not identified is 0.
     """
+    fitted = dict(zip(law.terms, law.per_block.T, strict=True))
     found = np.zeros((len(law.per_block), len(TERMS)))
-    amounts = {"trial": law.points["trials"].mean(), "report": law.points["reports"].mean()}
-    for name, fitted in zip(law.terms, law.per_block.T, strict=True):
-        own = fitted if name == "job" else max(0.0, fitted.mean())
-        found[:, TERMS.index(name)] += own
-        found[:, 0] += 0.0 if name == "job" else (fitted - own) * amounts[name]
+    found[:, 0] = fitted.pop("job")
+    for name, of_blocks in fitted.items():
+        mean = max(0.0, of_blocks.mean())
+        found[:, TERMS.index(name)] = mean
+        found[:, 0] += (of_blocks - mean) * law.points[f"{name}s"].mean()
     return found
 
 

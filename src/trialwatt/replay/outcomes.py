@@ -57,18 +57,13 @@ class Job:
         # A framework saves no more than imports, which its workers had done before the job.
         saved_s = float(self._import_s[first].min()) if first.any() else 0.0
         saved_j = float((self._import_j + costs.worker_w * self._import_s).sum())
+        watts = added.workers * costs.worker_w + frame.else_w
         price = added.workers * costs.worker_price
-        least = (-saved_s, -saved_j, -price * saved_s)
-        seconds, joules, money = (
-            (max(job, floor), *others)
-            for (job, *others), floor in zip(
-                (added.seconds, added.joules, added.money), least, strict=True
-            )
-        )
-        self._job_s = seconds[0]
+        adds = np.array([added.seconds, added.joules, added.money])
+        adds[:, 0] = np.maximum(adds[:, 0], (-saved_s, -saved_j, -price * saved_s))
+        self._job_s = float(adds[0, 0])
         # (2, terms): J and money of the framework, and of what is reserved in its time
-        self._adds = np.array([joules, money])
-        self._reserved = np.outer((added.workers * costs.worker_w + frame.else_w, price), seconds)
+        self._adds, self._reserved = adds[1:], np.outer((watts, price), adds[0])
         ended = np.where(log.outcome == simulate.FAILED, log.epochs + 1, log.epochs)
         self._dynamic = self._import_j + self._until_j[np.arange(len(log)), ended]
         self.reports = int(log.epochs.sum()) if trials.reported else 0
